@@ -1,0 +1,160 @@
+"""The fields that every config shares, and the checks that need nothing but the config.
+
+A recipe in `configs/` starts from `base()` and adds its own sections. `validate` is called by every
+program before anything is written; its errors name the field, the value and what is allowed.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from ml_collections import ConfigDict
+
+EXECUTORS = ("scan", "loop", "vmap", "sharded", "pmap")
+OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
+SCHEDULES = ("constant", "linear", "cosine")
+
+
+class ConfigError(ValueError):
+    """A mistake in the config or the data, told in one line; programs leave with status 2."""
+
+
+def fail(field: str, value: Any, allowed: str) -> ConfigError:
+    """The error for `field`: one line with its value and what is allowed."""
+    return ConfigError(f"config.{field}={value!r}: {allowed}")
+
+
+def choose(field: str, value: Any, allowed: Iterable[str]) -> None:
+    """Raises `ConfigError` unless `value` is one of `allowed`."""
+    allowed = tuple(allowed)
+    if value not in allowed:
+        raise fail(field, value, f"must be one of {', '.join(allowed)}")
+
+
+def base() -> ConfigDict:
+    """The shared fields with their defaults. Recipes set `family` and one duration."""
+    c = ConfigDict()
+    c.family = ""
+    c.seed = 0
+    c.num_seeds = 1  # members of a population: seeds seed, seed+1, … (executor vmap)
+    # Duration: exactly one of the three is above 0.
+    c.steps = 0
+    c.epochs = 0.0
+    c.examples = 0
+    c.batch_size = 64  # global, over all devices and processes
+    c.accumulate_steps = 1  # the gradient of a batch is summed over so many equal parts of it
+    # In steps; 0: only at the end.
+    c.log_every = 100
+    c.eval_every = 0
+    c.sample_every = 0
+    c.checkpoint_every = 0
+    c.keep_checkpoints = 2  # the newest n
+    c.keep_every = 0  # and, for good, those at multiples of so many steps
+    c.num_samples = 64  # in a sample grid
+    c.executor = "scan"
+    c.chunk = 0  # steps a scan; 0: the largest that divides every interval, at most 200
+    c.sharding = "data"  # executor sharded: "data" replicates the state, "fsdp" splits it
+    c.precision = "float32"  # of compute: float32 or bfloat16; parameters stay float32
+    c.on_divergence = "stop"  # or "skip": leave the update out and count it
+    c.ema_decay = 0.0  # of the network that samples; 0: none is kept
+    c.data = ConfigDict()
+    c.data.name = "digits"
+    c.data.dir = ""  # where TFDS looks; default TFDS_DATA_DIR, then ~/tensorflow_datasets
+    c.data.cache_dir = ""  # decoded sets; default ~/.cache/genjax
+    c.data.image_size = 0  # resize and centre-crop to a square of so many pixels; 0: as stored
+    c.data.channels = 0  # 1 grey, 3 colour, 0 as stored
+    c.data.test_fraction = 0.1  # of images:DIR and digits, which have no split of their own
+    c.data.device_limit_mb = 2048  # a larger decoded set is streamed instead of kept on the device
+    c.optimizer = optimizer()
+    return c
+
+
+def optimizer(**changes: Any) -> ConfigDict:
+    """An optimizer section; `changes` replace its defaults."""
+    o = ConfigDict()
+    o.name = "adam"
+    o.learning_rate = 1e-3  # its peak
+    o.b1 = 0.9  # of adam; momentum of rmsprop and sgd
+    o.b2 = 0.999  # of adam; decay of rmsprop
+    o.eps = 1e-8
+    o.weight_decay = 0.0  # decoupled; of matrices and kernels only, never of biases and scales
+    o.clip_norm = 0.0  # global norm of the gradient; 0: no clipping
+    o.schedule = "constant"
+    o.warmup_steps = 0
+    o.end_factor = 0.0  # of the learning rate at the last step (linear, cosine)
+    o.update(changes)
+    return o
+
+
+_AT_LEAST = {  # field: smallest allowed value
+    "num_seeds": 1, "batch_size": 1, "accumulate_steps": 1, "log_every": 1, "eval_every": 0,
+    "sample_every": 0, "checkpoint_every": 0, "keep_checkpoints": 1, "keep_every": 0,
+    "num_samples": 1, "chunk": 0, "seed": 0, "steps": 0, "epochs": 0, "examples": 0,
+    "data.image_size": 0, "data.device_limit_mb": 0,
+}  # fmt: skip
+
+
+def validate(c: ConfigDict) -> None:
+    """Raises `ConfigError` for the first field of the shared part that is out of range."""
+    for field, least in _AT_LEAST.items():
+        if get(c, field) < least:
+            raise fail(field, get(c, field), f"must be at least {least}")
+    given = [f"{name}={c[name]}" for name in ("steps", "epochs", "examples") if c[name]]
+    if len(given) != 1:
+        raise ConfigError(
+            f"config.steps, config.epochs, config.examples: {' and '.join(given) or 'none'} given; "
+            "exactly one must be above 0 (set the others to 0)"
+        )
+    choose("executor", c.executor, EXECUTORS)
+    choose("sharding", c.sharding, ("data", "fsdp"))
+    choose("precision", c.precision, ("float32", "bfloat16"))
+    choose("on_divergence", c.on_divergence, ("stop", "skip"))
+    if c.data.channels not in (0, 1, 3):
+        raise fail("data.channels", c.data.channels, "must be 0 (as stored), 1 (grey) or 3 (colour)")
+    if not 0 < c.data.test_fraction < 1:
+        raise fail("data.test_fraction", c.data.test_fraction, "must be between 0 and 1, exclusive")
+    if not 0 <= c.ema_decay < 1:
+        raise fail("ema_decay", c.ema_decay, "must be at least 0 and below 1")
+    if c.batch_size % c.accumulate_steps:
+        raise fail("accumulate_steps", c.accumulate_steps, f"must divide batch_size={c.batch_size}")
+    if c.num_seeds > 1 and c.executor != "vmap":
+        raise fail("num_seeds", c.num_seeds, f"needs executor=vmap, not {c.executor}")
+    for section in c:
+        if section.endswith("optimizer"):
+            _validate_optimizer(section, c[section])
+
+
+def _validate_optimizer(section: str, o: ConfigDict) -> None:
+    choose(f"{section}.name", o.name, OPTIMIZERS)
+    choose(f"{section}.schedule", o.schedule, SCHEDULES)
+    for name in ("b1", "b2"):
+        if not 0 <= o[name] < 1:
+            raise fail(f"{section}.{name}", o[name], "must be at least 0 and below 1")
+    for name in ("learning_rate", "weight_decay", "clip_norm", "warmup_steps", "end_factor"):
+        if o[name] < 0:
+            raise fail(f"{section}.{name}", o[name], "must be at least 0")
+    if o.eps <= 0:
+        raise fail(f"{section}.eps", o.eps, "must be above 0")
+
+
+def get(c: ConfigDict, field: str) -> Any:
+    """The value of a dotted field name."""
+    for name in field.split("."):
+        c = c[name]
+    return c
+
+
+def total_steps(c: ConfigDict, examples_per_step: int, num_examples: int) -> int:
+    """The length of a run in steps, whichever unit the config gives it in.
+
+    Args:
+      c: the config.
+      examples_per_step: examples that one step consumes, inner updates included.
+      num_examples: size of the training split, 0 for data drawn without end.
+    """
+    if c.steps:
+        return c.steps
+    if c.examples:
+        return -(-c.examples // examples_per_step)
+    if not num_examples:
+        raise fail("epochs", c.epochs, f"data.name={c.data.name} has no epochs; give steps or examples")
+    return max(1, round(c.epochs * num_examples / examples_per_step))

@@ -1,0 +1,109 @@
+"""The contract between a model family and the engine: four pure functions over one state."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+Batch = dict[str, jax.Array]
+Metrics = dict[str, jax.Array]
+
+
+class State(struct.PyTreeNode):
+    """All that a run carries from one step to the next, as one immutable pytree.
+
+    Attributes:
+      step: int32 scalar, the number of updates made.
+      key: typed PRNG key, the root of all randomness of the run; never changes.
+      params: trained parameters, one entry a network.
+      opt_state: one optimizer state for each optimizer section of the config, under
+        the section's name (`optimizer`, `critic_optimizer`).
+      variables: what networks carry beside parameters (batch statistics, …), one entry a network.
+      ema: exponential moving averages of `params` entries; empty where none is kept.
+    """
+
+    step: jax.Array
+    key: jax.Array
+    params: dict[str, Any]
+    opt_state: dict[str, Any]
+    variables: dict[str, Any] = struct.field(default_factory=dict)
+    ema: dict[str, Any] = struct.field(default_factory=dict)
+
+
+class DataSpec(NamedTuple):
+    """What a family must know about the data before it sees any.
+
+    Attributes:
+      kind: `"image"` (x in [0, 1], shape (height, width, channels)) or `"point"` (x in R^d).
+      shape: shape of one example.
+      num_classes: number of labels, 0 where examples carry none.
+      center, scale: `(x - center) / scale` is standardised: [-1, 1] for images, unit
+        standard deviation for points.
+    """
+
+    kind: str
+    shape: tuple[int, ...]
+    num_classes: int = 0
+    center: float = 0.5
+    scale: float = 0.5
+
+
+class Family(NamedTuple):
+    """A model family: pure functions that the engine runs without knowing which one it is.
+
+    Attributes:
+      init: `init(key) -> State`.
+      step: `step(state, batch) -> (state, metrics)`; one update. Metrics are float32 scalars.
+      evaluate: `evaluate(state, batch) -> sums`. Sums over the examples whose
+        `batch["mask"]` is 1, with their number under `"count"`, so that the mean
+        does not depend on the batching.
+      sample: `sample(state, key, n) -> x`, n examples in the range of the data.
+      batch_shape: leading axes of every leaf of a training batch; the last of them is the
+        (global) batch, those before it are inner updates, as in `(n_critic, batch_size)`.
+      functions: further pure functions of `(state, …)` under their names
+        (`encode`, `decode`, `reconstruct`, …).
+    """
+
+    init: Callable[[jax.Array], State]
+    step: Callable[[State, Batch], tuple[State, Metrics]]
+    evaluate: Callable[[State, Batch], Metrics]
+    sample: Callable[[State, jax.Array, int], jax.Array]
+    batch_shape: tuple[int, ...]
+    functions: Mapping[str, Callable[..., Any]] = {}
+
+
+# Uses of the root key that the engine owns; a family derives its own from `step_key`.
+_DATA, _STEP, _INIT = 0, 1, 2
+
+
+def data_key(state_key: jax.Array) -> jax.Array:
+    """Key for the order of the data (and for drawing synthetic data)."""
+    return jax.random.fold_in(state_key, _DATA)
+
+
+def init_key(state_key: jax.Array) -> jax.Array:
+    """Key for initial parameters."""
+    return jax.random.fold_in(state_key, _INIT)
+
+
+def step_key(state: State, use: int) -> jax.Array:
+    """Key for use number `use` within the update that follows `state`.
+
+    Folding in the step and then a fixed number for each use makes every draw a function
+    of (seed, step, use): a resumed run repeats nothing and misses nothing.
+    """
+    key = jax.random.fold_in(jax.random.fold_in(state.key, _STEP), state.step)
+    return jax.random.fold_in(key, use)
+
+
+def new_state(key: jax.Array, **fields: Any) -> State:
+    """The state at step 0 with root key `key`; every leaf strongly typed, so nothing recompiles."""
+    state = State(step=jnp.zeros((), jnp.int32), key=key, **fields)
+    return jax.tree.map(_strong, state)
+
+
+def _strong(x: Any) -> jax.Array:
+    x = jnp.asarray(x)
+    return x if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else jax.lax.convert_element_type(x, x.dtype)

@@ -1,0 +1,51 @@
+"""Gradients of a mean loss over a batch, in one part or accumulated over several."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from genjax.core.axis import BatchAxis
+
+
+def value_and_grad(
+    loss: Callable[..., tuple[jax.Array, Any]],
+    params: Any,
+    batch: Any,
+    *,
+    accumulate_steps: int = 1,
+    axis: BatchAxis = BatchAxis(),
+) -> tuple[tuple[jax.Array, Any], Any]:
+    """Value, auxiliary output and gradient of `loss(params, batch) -> (scalar, aux)`.
+
+    `loss` is a mean over the rows of `batch` (noise belongs into `batch`, drawn for all rows, so
+    that its parts see the same noise as the whole). With `accumulate_steps > 1` the batch is cut
+    into that many equal parts and value, aux and gradient are averaged over a scan of them: equal
+    to the whole batch in the memory of one part. All three are then averaged over `axis`.
+
+    Args:
+      loss: mean loss; `aux` is a pytree of float arrays that are means over rows as well.
+      params: what to differentiate by.
+      batch: pytree whose leaves have the batch as their first axis.
+      accumulate_steps: number of parts; divides the local batch.
+      axis: the batch axis of the step.
+    """
+    grad = jax.value_and_grad(loss, has_aux=True)
+    if accumulate_steps == 1:
+        return axis.mean(grad(params, batch))
+
+    # Row j goes to part j % accumulate_steps: on a batch spread over devices, parts stay spread.
+    parts = jax.tree.map(
+        lambda x: jnp.swapaxes(x.reshape(-1, accumulate_steps, *x.shape[1:]), 0, 1), batch
+    )
+    zero = jax.tree.map(
+        lambda s: jnp.zeros(s.shape, s.dtype),
+        jax.eval_shape(grad, params, jax.tree.map(lambda x: x[0], parts)),
+    )
+
+    def add(total: Any, part: Any) -> tuple[Any, None]:
+        return jax.tree.map(jnp.add, total, grad(params, part)), None
+
+    total, _ = jax.lax.scan(add, zero, parts)
+    return axis.mean(jax.tree.map(lambda x: x / accumulate_steps, total))

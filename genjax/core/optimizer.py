@@ -1,0 +1,74 @@
+"""Optimizers, schedules and moving averages, once for all families."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from ml_collections import ConfigDict
+
+
+def make_optimizer(o: ConfigDict, total_steps: int) -> optax.GradientTransformation:
+    """The optax optimizer of a config section (`genjax.core.config.optimizer`).
+
+    Its numbers (`learning_rate`, `b1`, `b2`, and `weight_decay` where above 0) are injected, that
+    is, arrays in `opt_state.hyperparams`, so that members of a vmapped population can differ in
+    them. The schedule multiplies the learning rate by a factor of at most 1.
+
+    Args:
+      o: the section.
+      total_steps: where the schedule ends, in updates of this optimizer.
+    """
+
+    def chain(**h: Any) -> optax.GradientTransformation:
+        parts = []
+        if o.clip_norm:
+            parts.append(optax.clip_by_global_norm(o.clip_norm))
+        if o.name in ("adam", "adamw"):
+            parts.append(optax.scale_by_adam(b1=h["b1"], b2=h["b2"], eps=o.eps))
+        elif o.name == "rmsprop":
+            parts.append(optax.scale_by_rms(decay=h["b2"], eps=o.eps))
+        if o.name in ("rmsprop", "sgd") and o.b1:
+            parts.append(optax.trace(decay=h["b1"]))
+        if o.weight_decay:
+            parts.append(optax.add_decayed_weights(h["weight_decay"], mask=decay_mask))
+        if o.schedule != "constant" or o.warmup_steps:
+            parts.append(optax.scale_by_schedule(schedule(o, total_steps)))
+        parts.append(optax.scale_by_learning_rate(h["learning_rate"]))
+        return optax.chain(*parts)
+
+    names = ["learning_rate", "b1", "b2"] + ["weight_decay"] * bool(o.weight_decay)
+    values = {name: jnp.asarray(o[name], jnp.float32) for name in names}
+    return optax.inject_hyperparams(chain)(**values)
+
+
+def schedule(o: ConfigDict, total_steps: int) -> optax.Schedule:
+    """Linear warm-up from 0 over `warmup_steps`, then constant, linear or cosine to `end_factor`."""
+    rest = max(1, total_steps - o.warmup_steps)
+    if o.schedule == "linear":
+        decay = optax.linear_schedule(1.0, o.end_factor, rest)
+    elif o.schedule == "cosine":
+        decay = optax.cosine_decay_schedule(1.0, rest, o.end_factor)
+    else:
+        decay = optax.constant_schedule(1.0)
+    if not o.warmup_steps:
+        return decay
+    # Step 0 already moves: (step + 1) / warmup_steps.
+    warmup = optax.linear_schedule(1.0 / o.warmup_steps, 1.0, max(1, o.warmup_steps - 1))
+    return optax.join_schedules([warmup, decay], [o.warmup_steps])
+
+
+def decay_mask(params: Any) -> Any:
+    """True for leaves of two or more axes: matrices and kernels decay, biases and scales do not."""
+    return jax.tree.map(lambda p: p.ndim >= 2, params)
+
+
+def ema_update(ema: Any, params: Any, decay: float, step: jax.Array) -> Any:
+    """Exponential moving average of parameters, `decay * ema + (1 - decay) * params`.
+
+    The decay is at most `(1 + step) / (10 + step)`, so that the average forgets the initial
+    parameters early in a run.
+    """
+    t = step.astype(jnp.float32)
+    d = jnp.minimum(decay, (1.0 + t) / (10.0 + t))
+    return jax.tree.map(lambda e, p: e + (1.0 - d) * (p - e), ema, params)
