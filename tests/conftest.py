@@ -1,0 +1,24 @@
+"""Where tests run (CPU, with a compile cache that all test processes share) and where data lies."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+# Set before jax is imported, and in the environment so that subprocesses inherit it.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "genjax-tests"
+_CACHE.mkdir(mode=0o700, parents=True, exist_ok=True)
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data sets: GENJAX_TEST_DATA, or ../shared/data beside the repository."""
+    path = Path(os.environ.get("GENJAX_TEST_DATA") or _ROOT.parent / "shared" / "data")
+    if not path.is_dir():
+        pytest.skip(f"no data at {path}: set GENJAX_TEST_DATA")
+    return path
