@@ -1,0 +1,371 @@
+"""Checkpoints: saved behind the run's back, checked before they are trusted, restored bit for bit.
+
+A checkpoint is `directory/<step>/`: what orbax writes, and a manifest that process 0 adds once
+orbax has finalised it. The manifest lists every file with its size and checksum, so a checkpoint
+counts as complete only if the save was committed *and* nothing was lost since: truncated array
+files would otherwise be read as zeros. This is the only module that imports orbax, and it does so
+at the first save or restore (the import costs half a second).
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import threading
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import logging
+
+from genjax.core.config import ConfigError
+
+_MANIFEST = "genjax_manifest.json"
+_TRASH = ".trash"  # suffix of a checkpoint that is being removed
+
+
+class SaveError(RuntimeError):
+    """A checkpoint could not be written (disk full, read-only, …); the message names the folder."""
+
+
+class Checkpoints:
+    """The checkpoints of one run, one folder a step.
+
+    Arrays that are spread over processes are written by all of them: every process calls `save`,
+    `restore`, `wait` and `close` alike, and process 0 alone decides, checks and deletes.
+
+    Args:
+      directory: the parent of all checkpoints; made by the first save.
+      keep_last: how many of the newest complete checkpoints are kept.
+      keep_every: those at multiples of so many steps are kept for good; 0: none.
+    """
+
+    def __init__(self, directory: str | os.PathLike, *, keep_last: int = 2, keep_every: int = 0):
+        self.directory = Path(directory).absolute()
+        self._keep_last, self._keep_every = keep_last, keep_every
+        self._bad: set[int] = set()  # steps that failed their checksums
+        self._good: set[int] = set()  # steps that this object wrote or restored
+        self._checkpointer: Any = None
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+
+    def warm_up(self) -> None:
+        """Imports orbax in a thread, so that the first save need not wait for it."""
+        threading.Thread(target=_orbax, name="import_orbax", daemon=True).start()
+
+    def save(self, step: int, state: Any, *, wait: bool = False) -> None:
+        """Saves `state` as checkpoint `step` in the background, once the last save is through.
+
+        When it returns, the values are copied: the arrays of `state` may be donated. A step that
+        this object has saved or restored already is not written again.
+
+        Args:
+          step: the checkpoint's name, at least 0.
+          state: pytree of arrays and typed PRNG keys, possibly spread over devices and processes.
+          wait: return only when the checkpoint is complete.
+
+        Raises:
+          SaveError: this save failed or, as it goes on in the background, the last one.
+        """
+        self.wait()
+        if step not in self._good:
+            path = self.directory / str(step)
+            leaves = _leaves(state)
+            spec = {name: _describe(x) for name, x in leaves.items()}
+            try:
+                if jax.process_index() == 0:
+                    self.directory.mkdir(parents=True, exist_ok=True)
+                tree = _detached(leaves)
+                args = _orbax().args.PyTreeSave(tree)
+                self._open().save(path, args=args, force=True)
+            except Exception as error:
+                raise self._failure(path, error) from error
+            self._thread = threading.Thread(
+                target=self._finish, args=(step, path, spec), name="finish_checkpoint"
+            )
+            self._thread.start()
+        if wait:
+            self.wait()
+
+    def wait(self) -> None:
+        """Waits for the save in the background; raises its `SaveError` if it failed."""
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+
+    def close(self) -> None:
+        """Waits for the save in the background and lets go of orbax; raises like `wait`."""
+        try:
+            self.wait()
+        finally:
+            if self._checkpointer is not None:
+                self._checkpointer.close()
+                self._checkpointer = None
+
+    def steps(self) -> list[int]:
+        """The complete checkpoints, oldest first (by their manifests and file sizes)."""
+        return [
+            step
+            for step in self._present()
+            if step not in self._bad and not _defect(self.directory / str(step), deep=False)
+        ]
+
+    def restore(self, template: Any) -> tuple[int, Any] | None:
+        """The newest complete checkpoint as `(step, state)`; None where there is none.
+
+        Incomplete, truncated and corrupted ones are passed over with a warning that names them.
+
+        Args:
+          template: pytree of `jax.ShapeDtypeStruct` with shardings, as the state is to be placed.
+
+        Raises:
+          ConfigError: the newest complete checkpoint has other leaves, shapes or dtypes.
+        """
+        self.wait()
+        step = _from_process_0(self._newest())
+        return None if step < 0 else (step, self._read(template, step))
+
+    def restore_step(self, template: Any, step: int) -> Any:
+        """The state of checkpoint `step`; raises `ConfigError` if it is not there or not sound."""
+        self.wait()
+        defect = _defect(self.directory / str(step), deep=True) if jax.process_index() == 0 else ""
+        if _from_process_0(bool(defect)):
+            raise ConfigError(
+                f"{self.directory / str(step)}: not a complete checkpoint"
+                f"{': ' + defect if defect else ''}; complete are: {self.steps() or 'none'}"
+            )
+        return self._read(template, step)
+
+    def _newest(self) -> int:
+        """The newest checkpoint whose files match their checksums, -1 where there is none."""
+        if jax.process_index() != 0:
+            return -1
+        for step in reversed(self._present()):
+            path = self.directory / str(step)
+            defect = _defect(path, deep=True)
+            if not defect:
+                return step
+            self._bad.add(step)
+            logging.warning("Checkpoint %s is skipped: %s", path, defect)
+        return -1
+
+    def _read(self, template: Any, step: int) -> Any:
+        path = self.directory / str(step)
+        wanted = _leaves(template)
+        _check_spec(path, json.loads((path / _MANIFEST).read_text())["leaves"], wanted)
+        ocp = _orbax()
+        stored = {name: _stored(x) for name, x in wanted.items() if x.size}
+        args = {
+            name: ocp.ArrayRestoreArgs(sharding=x.sharding, global_shape=x.shape, dtype=x.dtype)
+            for name, x in stored.items()
+        }
+        raw = self._open().restore(path, args=ocp.args.PyTreeRestore(stored, restore_args=args))
+        self._good.add(step)
+        return jax.tree.unflatten(jax.tree.structure(template), _placed(raw, wanted))
+
+    def _open(self) -> Any:
+        if self._checkpointer is None:
+            ocp = _orbax()
+            self._checkpointer = ocp.AsyncCheckpointer(ocp.PyTreeCheckpointHandler())
+        return self._checkpointer
+
+    def _present(self) -> list[int]:
+        if not self.directory.is_dir():
+            return []
+        return sorted(
+            int(p.name) for p in self.directory.iterdir() if p.name.isdecimal() and p.is_dir()
+        )
+
+    def _finish(self, step: int, path: Path, spec: dict[str, str]) -> None:
+        """Runs in a thread: waits for orbax's commit, then (process 0) manifest and clean-up."""
+        try:
+            self._checkpointer.wait_until_finished()
+            if jax.process_index() == 0:
+                if not _orbax().utils.is_checkpoint_finalized(path):
+                    raise RuntimeError("orbax did not commit it")
+                _write_manifest(path, spec)
+            self._good.add(step)
+            self._bad.discard(step)
+        except BaseException as error:
+            self._error = self._failure(path, error)
+            return
+        if jax.process_index() == 0:
+            self._clean_up(step)
+
+    def _failure(self, path: Path, error: BaseException) -> SaveError:
+        if jax.process_index() == 0:  # what was written is of no use and may fill the disk
+            self._remove_leftovers(path.name)
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        return SaveError(f"cannot save checkpoint {path}: {reason[:300]}")
+
+    def _clean_up(self, newest: int) -> None:
+        """Removes what need not be kept, given that `newest` is complete. Later steps stay."""
+        self._remove_leftovers("")
+        complete = [s for s in self.steps() if s <= newest]
+        keep = {newest, *complete[-self._keep_last :]}
+        if self._keep_every:
+            keep |= {s for s in complete if s % self._keep_every == 0}
+        for step in self._present():
+            if step < newest and step not in keep:
+                path = self.directory / str(step)
+                trash = path.with_name(path.name + _TRASH)
+                try:
+                    path.rename(trash)  # a checkpoint half deleted is never taken for one
+                    shutil.rmtree(trash)
+                except OSError as error:
+                    logging.warning("Checkpoint %s could not be removed: %s", path, error)
+                self._good.discard(step)
+
+    def _remove_leftovers(self, name: str) -> None:
+        """Removes temporary folders (of checkpoint `name`, if any) that a killed save left."""
+        for path in self.directory.glob(f"{name}*"):
+            if path.is_dir() and (".orbax-checkpoint-tmp" in path.name or path.suffix == _TRASH):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _orbax() -> Any:
+    import orbax.checkpoint as ocp
+
+    # It logs each stage of each save. The filter acts on orbax's records only; what fails is
+    # raised from here as an error of our own.
+    logging.get_absl_logger().addFilter(_not_from_orbax)
+    return ocp
+
+
+def _not_from_orbax(record: Any) -> bool:
+    return f"{os.sep}orbax{os.sep}" not in record.pathname
+
+
+def _leaves(tree: Any) -> dict[str, Any]:
+    """The leaves under readable names; one flat dict, whatever containers hold them."""
+    pairs = jax.tree_util.tree_flatten_with_path(tree)[0]
+    named = {jax.tree_util.keystr(path, simple=True, separator="."): x for path, x in pairs}
+    if len(named) != len(pairs):
+        raise ValueError("two leaves of the state have the same name")
+    return named
+
+
+def _is_key(x: Any) -> bool:
+    return jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+
+
+def _describe(x: Any) -> str:
+    return f"{x.dtype}[{','.join(map(str, x.shape))}]"
+
+
+def _detached(leaves: dict[str, Any]) -> dict[str, Any]:
+    """The leaves as orbax stores them, keys as their integers, in buffers nobody donates.
+
+    On CPU orbax reads the buffers in place while it writes, and a step that donates a buffer with
+    a reader copies it instead, and waits; one copied here spares all later steps that. On other
+    devices orbax has its own copy on the host before `save` returns.
+    """
+    on_cpu = jax.default_backend() == "cpu"
+    filled = {name: x for name, x in leaves.items() if x.size}  # orbax refuses empty arrays
+    return filled | _copy({name: x for name, x in filled.items() if on_cpu or _is_key(x)})
+
+
+@jax.jit
+def _copy(leaves: dict[str, Any]) -> dict[str, Any]:
+    return {n: jax.random.key_data(x) if _is_key(x) else jnp.copy(x) for n, x in leaves.items()}
+
+
+def _stored(x: Any) -> jax.ShapeDtypeStruct:
+    """What `_detached` makes of a leaf like `x`."""
+    y = jax.eval_shape(jax.random.key_data, x) if _is_key(x) else x
+    sharding = x.sharding or jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    return jax.ShapeDtypeStruct(y.shape, y.dtype, sharding=sharding)
+
+
+def _placed(raw: dict[str, Any], wanted: dict[str, Any]) -> list[Any]:
+    """The restored leaves in the order of `wanted`, in buffers of XLA's own.
+
+    Buffers that orbax made are not always donatable (jax issue 18617); one pass through jit makes
+    them like any state that a step returned.
+    """
+
+    def own(raw: dict[str, Any]) -> list[Any]:
+        return [_filled(x, raw.get(name)) for name, x in wanted.items()]
+
+    return jax.jit(own, out_shardings=[_stored(x).sharding for x in wanted.values()])(raw)
+
+
+def _filled(template: Any, x: Any) -> jax.Array:
+    if x is None:  # empty, so not stored
+        return jnp.zeros(template.shape, template.dtype)
+    if not _is_key(template):
+        return jnp.copy(x)
+    impls: list[Any] = []
+    jax.eval_shape(lambda key: impls.append(jax.random.key_impl(key)), template)
+    return jax.random.wrap_key_data(x, impl=impls[0])
+
+
+def _check_spec(path: Path, stored: dict[str, str], wanted: dict[str, Any]) -> None:
+    """Raises `ConfigError` at the first leaf in which the checkpoint differs from the config."""
+    spec = {name: _describe(x) for name, x in wanted.items()}
+    for name in sorted(spec.keys() | stored.keys()):
+        if spec.get(name) != stored.get(name):
+            raise ConfigError(
+                f"{path}: the checkpoint is of another config: {name} is "
+                f"{stored.get(name, 'absent')} in it and {spec.get(name, 'absent')} in this one"
+            )
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as f:
+        return hashlib.file_digest(f, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def _write_manifest(path: Path, spec: dict[str, str]) -> None:
+    """Writes the manifest of the finalised checkpoint `path`, all of it or nothing."""
+    files = {
+        str(p.relative_to(path)): [p.stat().st_size, _checksum(p)]
+        for p in sorted(path.rglob("*"))
+        if p.is_file() and p.name != _MANIFEST
+    }
+    body = {"leaves": spec, "files": files}
+    temporary = path / f"{_MANIFEST}.tmp"
+    with temporary.open("w") as f:
+        json.dump(body | {"self": _self_checksum(body)}, f, indent=0)
+        f.flush()
+        os.fsync(f.fileno())
+    temporary.rename(path / _MANIFEST)
+
+
+def _self_checksum(body: dict[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(body, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def _defect(path: Path, *, deep: bool) -> str:
+    """Why the checkpoint is not complete, empty if it is; `deep` reads all files as well."""
+    try:
+        manifest = json.loads((path / _MANIFEST).read_text())
+        claimed = manifest.pop("self")
+        if _self_checksum(manifest) != claimed:
+            return f"{_MANIFEST} is corrupted"
+        for name, (size, checksum) in manifest["files"].items():
+            file = path / name
+            if not file.is_file():
+                return f"{name} is missing"
+            if file.stat().st_size != size:
+                return f"{name} has {file.stat().st_size} bytes instead of {size}"
+            if deep and _checksum(file) != checksum:
+                return f"{name} is corrupted (its checksum differs)"
+    except FileNotFoundError:
+        return f"it was never completed (no {_MANIFEST})" if path.is_dir() else "it does not exist"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return f"{_MANIFEST} cannot be read ({error})"
+    return ""
+
+
+def _from_process_0(value: int) -> int:
+    if jax.process_count() == 1:
+        return int(value)
+    from jax.experimental import multihost_utils
+
+    return int(multihost_utils.broadcast_one_to_all(np.int32(value)))
