@@ -1,0 +1,166 @@
+"""What a run writes for its reader: `metrics.jsonl`, and TensorBoard scalars, images, texts."""
+
+import json
+import logging
+import math
+import os
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+METRICS = "metrics.jsonl"
+_EVENTS = "tensorboard"
+
+
+class Writers:
+    """Writes to `workdir/metrics.jsonl` and to `workdir/tensorboard/`.
+
+    A line of `metrics.jsonl` is one object: `step`, `wall_seconds` (time spent training, summed
+    over resumed runs), then the metrics. It is written whole and at once, so a kill costs at most
+    the line that was under way. JSON has no word for values that are not finite: they are the
+    strings "NaN", "Infinity" and "-Infinity", which `float()` of Python reads back.
+
+    Opening drops what an earlier run wrote after `start_step`: those steps are done again.
+
+    Args:
+      workdir: the run's folder; made if absent.
+      enabled: False on every process but 0: nothing is opened and nothing is written.
+      start_step: the step that the run resumes from; 0 begins anew.
+    """
+
+    def __init__(
+        self, workdir: str | os.PathLike, *, enabled: bool = True, start_step: int = 0
+    ) -> None:
+        self._enabled = enabled
+        if not enabled:
+            return
+        self._workdir, self._start_step = Path(workdir), start_step
+        self._workdir.mkdir(parents=True, exist_ok=True)
+        path = self._workdir / METRICS
+        rows = [row for row in read_metrics(path) if row["step"] <= start_step and start_step > 0]
+        _replace(path, rows)
+        self._before = max((float(row.get("wall_seconds", 0.0)) for row in rows), default=0.0)
+        self._began = time.monotonic()
+        self._file = path.open("ab", buffering=0)
+        self._events: Any = None
+
+    def scalars(self, step: int, metrics: Mapping[str, Any]) -> None:
+        """Writes one row.
+
+        Args:
+          step: number of updates made.
+          metrics: by full name (`train/loss`, `eval/loss`, …): numbers, or lists of numbers (the
+            members of a population), which TensorBoard gets by their mean.
+        """
+        if not self._enabled:
+            return
+        seconds = round(self._before + time.monotonic() - self._began, 3)
+        row: dict[str, Any] = {"step": int(step), "wall_seconds": seconds}
+        row |= {name: _plain(value) for name, value in metrics.items()}
+        self._file.write(_line(row).encode())
+        for name, value in metrics.items():
+            self._tensorboard().add_scalar(name, float(np.mean(value)), int(step))
+
+    def images(self, step: int, tag: str, image: np.ndarray) -> None:
+        """Shows `image`, uint8 (height, width, channels) with 1 or 3 channels, in TensorBoard."""
+        if not self._enabled:
+            return
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] not in (1, 3):
+            raise ValueError(f"{tag}: must be uint8 (H, W, 1 or 3), is {image.dtype}{image.shape}")
+        self._tensorboard().add_image(tag, image, int(step), dataformats="HWC")
+
+    def text(self, step: int, tag: str, text: str) -> None:
+        """Shows `text` (Markdown) in TensorBoard."""
+        if self._enabled:
+            self._tensorboard().add_text(tag, text, int(step))
+
+    def flush(self) -> None:
+        """Hands all that is written to the operating system (`metrics.jsonl` always is)."""
+        if self._enabled and self._events is not None:
+            self._events.flush()
+
+    def close(self) -> None:
+        """Closes the files; safe to call twice."""
+        if self._enabled:
+            self._file.close()
+            if self._events is not None:
+                self._events.close()
+                self._events = None
+
+    def __enter__(self) -> "Writers":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def _tensorboard(self) -> Any:
+        if self._events is None:
+            from tensorboardX import SummaryWriter
+
+            # It warns of every NaN it is given; a reader sees them in the plot.
+            logging.getLogger("tensorboardX.x2num").setLevel(logging.ERROR)
+            self._events = SummaryWriter(
+                str(self._workdir / _EVENTS),
+                # TensorBoard hides what earlier files hold at this step and later.
+                purge_step=self._start_step + 1 if self._start_step else 0,
+                # Its file names tell seconds only: two runs within one would share a file.
+                filename_suffix=f".{time.time_ns()}",
+            )
+        return self._events
+
+
+def read_metrics(path: str | os.PathLike) -> list[dict[str, Any]]:
+    """The rows of a `metrics.jsonl`, without a torn last line; none where there is no file.
+
+    Values that were not finite are floats again.
+    """
+    if not Path(path).is_file():
+        return []
+    rows = []
+    for line in Path(path).read_text(errors="replace").splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict) and isinstance(row.get("step"), int):
+            rows.append({name: _number(value) for name, value in row.items()})
+    return rows
+
+
+def _replace(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Makes `rows` the content of `path`, all of them or nothing."""
+    if not path.exists():
+        return
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("w") as f:
+        f.writelines(_line({n: _plain(v) for n, v in row.items()}) for row in rows)
+        f.flush()
+        os.fsync(f.fileno())
+    temporary.replace(path)
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, allow_nan=False) + "\n"
+
+
+_NOT_FINITE = ("NaN", "Infinity", "-Infinity")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str | int):
+        return value
+    value = np.asarray(value).tolist()
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_number(v) for v in value]
+    return float(value) if isinstance(value, str) and value in _NOT_FINITE else value
