@@ -59,7 +59,9 @@ def base() -> ConfigDict:
     c.data = ConfigDict()
     c.data.name = "digits"
     c.data.dir = ""  # where TFDS looks; default TFDS_DATA_DIR, then ~/tensorflow_datasets
-    c.data.cache_dir = ""  # decoded sets; default ~/.cache/genjax
+    c.data.manual_dir = ""  # where TFDS finds files of sets that it does not download itself
+    c.data.cache_dir = ""  # decoded sets; default ~/.cache/genjax/data
+
     c.data.image_size = 0  # resize and centre-crop to a square of so many pixels; 0: as stored
     c.data.channels = 0  # 1 grey, 3 colour, 0 as stored
     c.data.test_fraction = 0.1  # of images:DIR and digits, which have no split of their own

@@ -1,0 +1,165 @@
+"""Decoded data on disk: decode once, then memory-map.
+
+An entry is a folder of `.npy` files and a `meta.json` that is written last and says what the others
+hold and how long they are. It is built under another name and renamed, so that a reader sees all of
+it or nothing; a process that is killed leaves only a folder that the next builder removes.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from genjax.core.config import ConfigError, fail
+
+Rows = dict[str, np.ndarray]
+_META = "meta.json"
+_FORMAT = 1  # of an entry; another number rebuilds all
+
+
+class Entry(NamedTuple):
+    """A complete entry: its `folder`, and the `info` that its builder returned."""
+
+    folder: Path
+    info: dict[str, Any]
+
+    def nbytes(self) -> int:
+        """Size of the arrays in bytes."""
+        return sum(p.stat().st_size for p in self.folder.glob("*.npy"))
+
+    def load(self, mmap: bool) -> Rows:
+        """The arrays by name: memory-mapped and read-only, or in memory."""
+        mode = "r" if mmap else None
+        return {p.stem: np.load(p, mmap_mode=mode) for p in sorted(self.folder.glob("*.npy"))}
+
+
+def root(cache_dir: str) -> Path:
+    """The folder of entries: `config.data.cache_dir`, or by default ~/.cache/genjax/data."""
+    if cache_dir:
+        return Path(cache_dir).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "genjax" / "data"
+
+
+def entry(folder: Path, identity: dict[str, Any], build: Callable[[Path], dict[str, Any]]) -> Entry:
+    """The entry of `identity` below `folder`, built first unless it is there and complete.
+
+    Args:
+      folder: as `root` gives it; made with mode 0700 if missing, and left alone on a hit.
+      identity: all that the content depends on; JSON. Its "name" and "split" name the entry.
+      build: writes `.npy` files into the folder it is given (see `write_rows`), returns JSON info.
+
+    Raises:
+      ConfigError: the folder cannot be written (read-only, full); or from `build`.
+    """
+    identity = json.loads(json.dumps({**identity, "format": _FORMAT}))
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    words = re.sub(r"[^\w.]+", "_", f"{identity['name']}-{identity['split']}")[-80:].strip("_")
+    path = folder / f"{words}-{digest}"
+    if found := _complete(path, identity):
+        return found
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _lock(folder / f".{path.name}.lock"):
+            # Another process may have built it while this one waited.
+            return _complete(path, identity) or _build(path, identity, build)
+    except OSError as e:
+        reason = e.strerror or str(e)
+        raise fail(
+            "data.cache_dir", str(folder), f"cannot write decoded data there ({reason}); "
+            "must be a writable folder with enough space",
+        ) from e  # fmt: skip
+
+
+def _complete(path: Path, identity: dict[str, Any]) -> Entry | None:
+    """The entry at `path` if all of it is there, at the lengths that its builder wrote."""
+    try:
+        meta = json.loads((path / _META).read_text())
+        lengths = {p.name: p.stat().st_size for p in path.glob("*.npy")}
+        if meta["identity"] == identity and meta["files"] == lengths:
+            return Entry(path, meta["info"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return None
+
+
+def _build(path: Path, identity: dict[str, Any], build: Callable[[Path], dict[str, Any]]) -> Entry:
+    """Builds the entry beside its place and renames it; the caller holds the lock of `path`."""
+    prefix = f".{path.name}.building-"
+    for stale in [path, *path.parent.glob(f"{prefix}*")]:  # damaged, or left by a killed process
+        shutil.rmtree(stale, ignore_errors=True)
+    building = Path(tempfile.mkdtemp(prefix=prefix, dir=path.parent))  # mode 0700
+    try:
+        info = build(building)
+        files = {p.name: p.stat().st_size for p in building.glob("*.npy")}
+        with open(building / _META, "w") as f:
+            json.dump({"identity": identity, "files": files, "info": info}, f, indent=1)
+            f.flush()
+            os.fsync(f.fileno())
+        try:
+            os.rename(building, path)
+        except OSError:
+            # Where locks do nothing (some network disks), another process may have been first.
+            if _complete(path, identity) is None:
+                raise
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return Entry(path, info)
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Holds an advisory lock, which the system releases when the process dies, however it dies."""
+    with open(path, "w") as f:
+        with contextlib.suppress(ImportError, OSError):  # no locks here: the rename still decides
+            import fcntl
+
+            fcntl.flock(f, fcntl.LOCK_EX)
+        yield
+
+
+def write_rows(folder: Path, num_rows: int, blocks: Iterable[Rows], what: str) -> None:
+    """Writes blocks of rows, in order, as one `.npy` file for each name.
+
+    Plain writes and no memory map: a full disk is then an `OSError` instead of a SIGBUS.
+
+    Args:
+      folder: where to.
+      num_rows: how many rows the blocks have together.
+      blocks: dicts of arrays, `x` among them, whose first axis is rows; names, dtypes and row
+        shapes never change.
+      what: shown in the progress line.
+    """
+    from tqdm import tqdm
+
+    with contextlib.ExitStack() as stack:
+        # disable=None: no line where stderr is not a terminal.
+        progress = stack.enter_context(tqdm(total=num_rows, desc=what, unit="", disable=None))
+        files: dict[str, Any] = {}
+        written = 0
+        for block in blocks:
+            for name, rows in block.items():
+                if name not in files:
+                    files[name] = stack.enter_context(open(folder / f"{name}.npy", "wb"))
+                    _write_header(files[name], (num_rows, *rows.shape[1:]), rows.dtype)
+                files[name].write(np.ascontiguousarray(rows).data)
+            written += len(block["x"])
+            progress.update(len(block["x"]))
+        if written != num_rows:
+            raise ConfigError(f"{what}: {written} examples found where {num_rows} were announced")
+        for f in files.values():
+            f.flush()
+            os.fsync(f.fileno())
+
+
+def _write_header(f: Any, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_2_0(f, header)

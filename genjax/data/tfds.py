@@ -1,0 +1,258 @@
+"""TensorFlow Datasets, read without TensorFlow. The only module that imports tensorflow_datasets.
+
+What a prepared data set holds is read from its two JSON files, so that a decoded one (see
+`genjax.data.cache`) is found again without importing anything.
+"""
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from genjax.core.config import ConfigError, fail
+from genjax.data import cache
+from genjax.data.pictures import decode_blocks
+from genjax.data.shuffle import permuted
+from genjax.data.source import Dataset
+from genjax.data.stored import dataset
+
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
+_NAME = re.compile(r"(?P<name>\w+)(/(?P<config>[\w.\-+]+))?(:(?P<version>\d+\.\d+\.\d+))?")
+
+
+class Prepared(NamedTuple):
+    """A prepared data set on disk.
+
+    Attributes:
+      folder: its folder, named for the version.
+      splits: number of examples by split.
+      features: the `features` object of features.json; empty for sets that are no dict of features.
+    """
+
+    folder: Path
+    splits: dict[str, int]
+    features: dict[str, Any]
+
+    def first(self, kind: str, preferred: str) -> str:
+        """A feature of a TFDS class (`Image`, …): `preferred`, else the first of them, else ""."""
+        names = [k for k, v in self.features.items() if v["pythonClassName"].endswith(f".{kind}")]
+        return preferred if preferred in names else next(iter(names), "")
+
+
+def load(data: ConfigDict) -> Dataset:
+    """The image data set `tfds:NAME[/CONFIG][:VERSION]`, x float32 in [0, 1], int32 labels if any.
+
+    The test split is `test`, else `validation`, else a fixed random `data.test_fraction` of
+    `train`. If it is not prepared below `data.dir` it is downloaded and prepared first.
+
+    Raises:
+      ConfigError: unknown data set, missing folder, not preparable, no images.
+    """
+    prepared = find(data)
+    image = prepared.first("Image", "image")
+    if not image:
+        features = ", ".join(prepared.features) or "none"
+        raise fail("data.name", data.name, f"has no image feature (features: {features})")
+    dtype = prepared.features[image]["image"].get("dtype", "uint8")
+    if dtype != "uint8":
+        raise fail("data.name", data.name, f"stores images as {dtype}; must be uint8")
+    label = prepared.first("ClassLabel", "label")
+    classes = int(prepared.features[label]["classLabel"]["numClasses"]) if label else 0
+    train, test = (
+        _entry(data, prepared, split, rows, image, label) for split, rows in _splits(data, prepared)
+    )
+    return dataset(data, train, test, num_classes=classes)
+
+
+def texts(data: ConfigDict, split: str) -> list[str]:
+    """The strings of one split of a text data set, in order.
+
+    Raises:
+      ConfigError: as `load`; no text feature, or no such split.
+    """
+    prepared = find(data)
+    feature = prepared.first("Text", "text")
+    if not feature:
+        features = ", ".join(prepared.features) or "none"
+        raise fail("data.name", data.name, f"has no text feature (features: {features})")
+    if split not in prepared.splits:
+        raise fail("data.name", data.name, f"no split {split!r}; has {', '.join(prepared.splits)}")
+    source = _data_source(data, prepared, split)
+    return [source[i][feature].decode() for i in range(len(source))]
+
+
+def find(data: ConfigDict) -> Prepared:
+    """The prepared data set that `data.name` means; the newest version unless it names one.
+
+    It is looked for in `data.dir`, else TFDS_DATA_DIR, else ~/tensorflow_datasets, and prepared
+    there if it is missing.
+    """
+    match = _NAME.fullmatch(data.name.removeprefix("tfds:"))
+    if not match:
+        raise fail("data.name", data.name, "must be tfds:NAME, tfds:NAME/CONFIG or with :VERSION")
+    root = Path(data.dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    if data.dir and not root.is_dir():
+        raise fail("data.dir", data.dir, "no such folder")
+    folder = _version_folder(data, root, **match.groupdict())
+    if folder is None:
+        folder = _prepare(data, root)
+    return _read_info(data, folder)
+
+
+def _version_folder(
+    data: ConfigDict, root: Path, name: str, config: str | None, version: str | None
+) -> Path | None:
+    """The folder of a prepared version, or None."""
+    base = root / name / config if config else root / name
+    versions = _versions(base)
+    if not versions and not config and base.is_dir():
+        configs = [p.name for p in sorted(base.iterdir()) if _versions(p)]
+        if len(configs) > 1:
+            raise fail("data.name", data.name, f"must be {name}/ and one of {', '.join(configs)}")
+
+        versions = _versions(base / configs[0]) if configs else {}
+    if version:
+        return versions.get(version)
+    newest = max(versions, key=lambda v: tuple(map(int, v.split("."))), default=None)
+    return versions[newest] if newest else None
+
+
+def _versions(base: Path) -> dict[str, Path]:
+    return {
+        p.parent.name: p.parent
+        for p in base.glob("*/dataset_info.json")
+        if _VERSION.fullmatch(p.parent.name)
+    }
+
+
+def _read_info(data: ConfigDict, folder: Path) -> Prepared:
+    try:
+        info = json.loads((folder / "dataset_info.json").read_text())
+        features = json.loads((folder / "features.json").read_text())
+        splits = {s["name"]: sum(map(int, s["shardLengths"])) for s in info["splits"]}
+    except (OSError, ValueError, KeyError) as e:
+        reason = f"{type(e).__name__}: {e}".splitlines()[0]
+        raise fail("data.name", data.name, f"{folder} is no prepared data set ({reason})") from e
+    if info.get("fileFormat") != "array_record":
+        found = info.get("fileFormat", "unknown")
+        raise fail(
+            "data.name", data.name,
+            f"prepared as {found} in {folder}; must be prepared with file_format=array_record",
+        )  # fmt: skip
+    return Prepared(folder, splits, features.get("featuresDict", {}).get("features", {}))
+
+
+def _splits(data: ConfigDict, prepared: Prepared) -> list[tuple[str, np.ndarray | None]]:
+    """(split, its rows or None for all) of the train and of the test part."""
+    if "train" not in prepared.splits:
+        raise fail("data.name", data.name, f"no train split; has {', '.join(prepared.splits)}")
+    for name in ("test", "validation"):
+        if prepared.splits.get(name):
+            return [("train", None), (name, None)]
+    n = prepared.splits["train"]
+    num_test = max(1, round(data.test_fraction * n))
+    if num_test >= n:
+        raise fail("data.test_fraction", data.test_fraction, f"leaves none of {n} to train on")
+    test = permuted(np.arange(n), 0, np.zeros(2, np.uint32), n, np) < num_test
+    return [("train", np.flatnonzero(~test)), ("train", np.flatnonzero(test))]
+
+
+def _entry(
+    data: ConfigDict, prepared: Prepared, split: str, rows: np.ndarray | None,
+    image: str, label: str,
+) -> cache.Entry:  # fmt: skip
+    """One split (or some rows of it), decoded into the cache."""
+    folder = prepared.folder
+    files = sorted(p for p in folder.iterdir() if f"-{split}.array_record" in p.name)
+    stats = [[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in files]
+    described = [(folder / f).read_bytes() for f in ("dataset_info.json", "features.json")]
+    name = data.name.removeprefix("tfds:").split(":")[0]
+    identity = {
+        "name": f"tfds-{name}-{folder.name}",
+        "split": split,
+        "rows": None if rows is None else hashlib.sha256(rows.tobytes()).hexdigest(),
+        "image": image,
+        "label": label,
+        "size": data.image_size,
+        "channels": data.channels,
+        "decoder": f"pillow {importlib.metadata.version('pillow')}",
+        "described": hashlib.sha256(b"".join(described)).hexdigest(),
+        "files": stats,
+    }
+    count = prepared.splits[split] if rows is None else len(rows)
+
+    def build(to: Path) -> dict[str, Any]:
+        source = _data_source(data, prepared, split, image)
+
+        def read(part: range) -> Any:
+            at = list(part) if rows is None else [int(r) for r in rows[part.start : part.stop]]
+            try:
+                examples = source.__getitems__(at)
+            except Exception as e:  # array_record has no error type of its own
+                raise _cannot(data, f"{folder} cannot be read", e) from e
+            names = [f"{data.name} {split}[{i}]" for i in at]
+            labels = {"label": np.array([e[label] for e in examples], np.int32)} if label else {}
+            return [e[image] for e in examples], names, labels
+
+        blocks = decode_blocks(count, read, data.image_size, data.channels)
+        cache.write_rows(to, count, blocks, f"decoding {name} {split}")
+        return {}
+
+    return cache.entry(cache.root(data.cache_dir), identity, build)
+
+
+def _data_source(data: ConfigDict, prepared: Prepared, split: str, image: str = "") -> Any:
+    """TFDS's random-access source; the feature `image` stays encoded."""
+    import tensorflow_datasets as tfds
+
+    # TFDS decodes an image in about 0.5 ms; Pillow alone takes a tenth of that.
+    decoders = {image: tfds.decode.SkipDecoding()} if image else None
+    try:
+        builder = tfds.builder_from_directory(prepared.folder)
+        return builder.as_data_source(split, decoders=decoders)
+    except Exception as e:
+        raise _cannot(data, f"{prepared.folder} cannot be read", e) from e
+
+
+def _prepare(data: ConfigDict, root: Path) -> Path:
+    """Downloads and prepares a data set by TFDS, which needs TensorFlow; returns its folder."""
+    import tensorflow_datasets as tfds
+
+    name = data.name.removeprefix("tfds:")
+    try:
+        builder = tfds.builder(name, data_dir=root, file_format="array_record")
+    except Exception as e:
+        raise _cannot(data, "is not known to TFDS", e) from e
+    if importlib.util.find_spec("tensorflow") is None:
+        raise fail(
+            "data.name", data.name,
+            f"not found below {root}, and preparing it needs TensorFlow: "
+            "pip install genjax[tfds-prepare], or set config.data.dir",
+        )  # fmt: skip
+    hide_accelerators()
+    download = tfds.download.DownloadConfig(manual_dir=data.manual_dir or None)
+    try:
+        builder.download_and_prepare(download_config=download)
+    except Exception as e:  # the network, the disk, a changed file, the data set's own code
+        raise _cannot(data, f"could not be prepared in {root}", e) from e
+    return Path(builder.data_dir)
+
+
+def hide_accelerators() -> None:
+    """Imports TensorFlow blind to GPUs and TPUs: else it takes the memory that JAX needs."""
+    import tensorflow as tf
+
+    for kind in ("GPU", "TPU"):
+        tf.config.set_visible_devices([], kind)
+
+
+def _cannot(data: ConfigDict, what: str, error: Exception) -> ConfigError:
+    reason = (str(error).strip().splitlines() or [""])[0]
+    return fail("data.name", data.name, f"{what} ({type(error).__name__}: {reason})")
