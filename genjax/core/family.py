@@ -75,7 +75,7 @@ class Family(NamedTuple):
 
 
 # Uses of the root key that the engine owns; a family derives its own from `step_key`.
-_DATA, _STEP, _INIT = 0, 1, 2
+_DATA, _STEP, _INIT, _SAMPLE = range(4)
 
 
 def data_key(state_key: jax.Array) -> jax.Array:
@@ -88,6 +88,11 @@ def init_key(state_key: jax.Array) -> jax.Array:
     return jax.random.fold_in(state_key, _INIT)
 
 
+def sample_key(state: State) -> jax.Array:
+    """Key for the samples that a run shows of `state`."""
+    return jax.random.fold_in(jax.random.fold_in(state.key, _SAMPLE), state.step)
+
+
 def step_key(state: State, use: int) -> jax.Array:
     """Key for use number `use` within the update that follows `state`.
 
@@ -96,6 +101,11 @@ def step_key(state: State, use: int) -> jax.Array:
     """
     key = jax.random.fold_in(jax.random.fold_in(state.key, _STEP), state.step)
     return jax.random.fold_in(key, use)
+
+
+def compute_dtype(precision: str) -> Any:
+    """The dtype of compute for `config.precision`; parameters and reductions stay float32."""
+    return jnp.bfloat16 if precision == "bfloat16" else jnp.float32
 
 
 def new_state(key: jax.Array, **fields: Any) -> State:

@@ -17,10 +17,11 @@ def value_and_grad(
     accumulate_steps: int = 1,
     axis: BatchAxis = BatchAxis(),
 ) -> tuple[tuple[jax.Array, Any], Any]:
-    """Value, auxiliary output and gradient of `loss(params, batch) -> (scalar, aux)`.
+    """Value, auxiliary output and gradient of `loss(params, batch, part) -> (scalar, aux)`.
 
     `loss` is a mean over the rows of `batch` (noise belongs into `batch`, drawn for all rows, so
-    that its parts see the same noise as the whole). With `accumulate_steps > 1` the batch is cut
+    that its parts see the same noise as the whole; what is drawn inside, such as dropout, folds
+    the int32 number `part` into its key and so differs from the whole batch's draw). With `accumulate_steps > 1` the batch is cut
     into that many equal parts and value, aux and gradient are averaged over a scan of them: equal
     to the whole batch in the memory of one part. All three are then averaged over `axis`.
 
@@ -33,7 +34,7 @@ def value_and_grad(
     """
     grad = jax.value_and_grad(loss, has_aux=True)
     if accumulate_steps == 1:
-        return axis.mean(grad(params, batch))
+        return axis.mean(grad(params, batch, jnp.zeros((), jnp.int32)))
 
     # Row j goes to part j % accumulate_steps: on a batch spread over devices, parts stay spread.
     parts = jax.tree.map(
@@ -41,11 +42,12 @@ def value_and_grad(
     )
     zero = jax.tree.map(
         lambda s: jnp.zeros(s.shape, s.dtype),
-        jax.eval_shape(grad, params, jax.tree.map(lambda x: x[0], parts)),
+        jax.eval_shape(grad, params, jax.tree.map(lambda x: x[0], parts), 0),
     )
 
-    def add(total: Any, part: Any) -> tuple[Any, None]:
-        return jax.tree.map(jnp.add, total, grad(params, part)), None
+    def add(total: Any, numbered_part: Any) -> tuple[Any, None]:
+        number, part = numbered_part
+        return jax.tree.map(jnp.add, total, grad(params, part, number)), None
 
-    total, _ = jax.lax.scan(add, zero, parts)
+    total, _ = jax.lax.scan(add, zero, (jnp.arange(accumulate_steps), parts))
     return axis.mean(jax.tree.map(lambda x: x / accumulate_steps, total))

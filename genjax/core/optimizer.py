@@ -7,12 +7,14 @@ import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
+INJECTED = ("learning_rate", "b1", "b2", "weight_decay")
+
 
 def make_optimizer(o: ConfigDict, total_steps: int) -> optax.GradientTransformation:
     """The optax optimizer of a config section (`genjax.core.config.optimizer`).
 
-    Its numbers (`learning_rate`, `b1`, `b2`, and `weight_decay` where above 0) are injected, that
-    is, arrays in `opt_state.hyperparams`, so that members of a vmapped population can differ in
+    Its numbers (`INJECTED`; `weight_decay` takes effect where above 0 in the section) are injected,
+    that is, arrays in `opt_state.hyperparams`, so that members of a vmapped population can differ in
     them. The schedule multiplies the learning rate by a factor of at most 1.
 
     Args:
@@ -20,26 +22,25 @@ def make_optimizer(o: ConfigDict, total_steps: int) -> optax.GradientTransformat
       total_steps: where the schedule ends, in updates of this optimizer.
     """
 
-    def chain(**h: Any) -> optax.GradientTransformation:
+    def chain(learning_rate: Any, b1: Any, b2: Any, weight_decay: Any) -> Any:
         parts = []
         if o.clip_norm:
             parts.append(optax.clip_by_global_norm(o.clip_norm))
         if o.name in ("adam", "adamw"):
-            parts.append(optax.scale_by_adam(b1=h["b1"], b2=h["b2"], eps=o.eps))
+            parts.append(optax.scale_by_adam(b1=b1, b2=b2, eps=o.eps))
         elif o.name == "rmsprop":
-            parts.append(optax.scale_by_rms(decay=h["b2"], eps=o.eps))
+            parts.append(optax.scale_by_rms(decay=b2, eps=o.eps))
         if o.name in ("rmsprop", "sgd") and o.b1:
-            parts.append(optax.trace(decay=h["b1"]))
+            parts.append(optax.trace(decay=b1))
         if o.weight_decay:
-            parts.append(optax.add_decayed_weights(h["weight_decay"], mask=decay_mask))
+            parts.append(optax.add_decayed_weights(weight_decay, mask=decay_mask))
         if o.schedule != "constant" or o.warmup_steps:
             parts.append(optax.scale_by_schedule(schedule(o, total_steps)))
-        parts.append(optax.scale_by_learning_rate(h["learning_rate"]))
+        parts.append(optax.scale_by_learning_rate(learning_rate))
         return optax.chain(*parts)
 
-    names = ["learning_rate", "b1", "b2"] + ["weight_decay"] * bool(o.weight_decay)
-    values = {name: jnp.asarray(o[name], jnp.float32) for name in names}
-    return optax.inject_hyperparams(chain)(**values)
+    numbers = {n: jnp.asarray(o[n], jnp.float32) for n in INJECTED}
+    return optax.inject_hyperparams(chain)(**numbers)
 
 
 def schedule(o: ConfigDict, total_steps: int) -> optax.Schedule:

@@ -1,0 +1,176 @@
+"""Autoencoder: an encoder to a small code and a decoder back, trained to reconstruct.
+
+Source: Hinton and Salakhutdinov 2006, "Reducing the dimensionality of data with neural networks".
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import linen as nn
+from ml_collections import ConfigDict
+
+from genjax import losses
+from genjax.core.axis import BatchAxis
+from genjax.core.config import choose, fail
+from genjax.core.family import (
+    Batch,
+    DataSpec,
+    Family,
+    Metrics,
+    State,
+    compute_dtype,
+    init_key,
+    new_state,
+    step_key,
+)
+from genjax.core.gradients import value_and_grad
+from genjax.core.optimizer import ema_update, make_optimizer
+from genjax.models.convnets import ConvDecoder, ConvEncoder, check_halvings
+from genjax.models.dense import ACTIVATIONS, MLP
+
+_DROPOUT = 0  # uses of the step's key
+LIKELIHOODS = ("mse", "bernoulli")
+
+
+def build(
+    config: ConfigDict, spec: DataSpec, total_steps: int, axis: BatchAxis = BatchAxis()
+) -> Family:
+    """The family `autoencoder` for a config like `configs/autoencoder.py`.
+
+    `sample` decodes standard normal codes: an autoencoder has no prior, so these show only what
+    the decoder makes of codes that no example has.
+
+    Args:
+      config: the resolved config.
+      spec: of the data.
+      total_steps: length of the run, for schedules.
+      axis: the batch axis, under pmap.
+
+    Raises:
+      ConfigError: a field is out of range.
+    """
+    _check(config, spec)
+    encoder, decoder = _networks(config, spec, axis)
+    optimizer, loss = make_optimizer(config.optimizer, total_steps), config.loss
+    latent_dim = config.model.latent_dim
+
+    def encode_with(params: Any, x: jax.Array, **kwargs: Any) -> jax.Array:
+        return encoder.apply({"params": params["encoder"]}, x, **kwargs).astype(jnp.float32)
+
+    def logits_with(params: Any, code_BxZ: jax.Array, **kwargs: Any) -> jax.Array:
+        return decoder.apply({"params": params["decoder"]}, code_BxZ, **kwargs).astype(jnp.float32)
+
+    def output(logits: jax.Array) -> jax.Array:
+        return nn.sigmoid(logits) if loss.likelihood == "bernoulli" else logits
+
+    def reconstruction(logits: jax.Array, x: jax.Array) -> jax.Array:
+        if loss.likelihood == "bernoulli":
+            return losses.bernoulli_cross_entropy(logits, x)
+        return losses.squared_error(logits, x)
+
+    def init(key: jax.Array) -> State:
+        encoder_key, decoder_key = jax.random.split(init_key(key))
+        params = {
+            "encoder": encoder.init(encoder_key, jnp.zeros((1, *spec.shape)))["params"],
+            "decoder": decoder.init(decoder_key, jnp.zeros((1, latent_dim)))["params"],
+        }
+        return new_state(
+            key, params=params, opt_state={"optimizer": optimizer.init(params)},
+            ema=params if config.ema_decay else {},
+        )  # fmt: skip
+
+    def objective(params: Any, batch: Batch, part: jax.Array, key: jax.Array) -> Any:
+        keys = jax.random.split(jax.random.fold_in(key, part))
+        code = encode_with(params, batch["x"], train=True, rngs={"dropout": keys[0]})
+        logits = logits_with(params, code, train=True, rngs={"dropout": keys[1]})
+        metrics = {"reconstruction": reconstruction(logits, batch["x"]).mean()}
+        total = metrics["reconstruction"]
+        if loss.code_l1:
+            metrics["code_l1"] = jnp.abs(code).sum(-1).mean()
+            total += loss.code_l1 * metrics["code_l1"]
+        if loss.l2:
+            total += loss.l2 * sum(
+                jnp.square(p).sum() for p in jax.tree.leaves(params) if p.ndim >= 2
+            )
+        return total, metrics | {"loss": total}
+
+    def step(state: State, batch: Batch) -> tuple[State, Metrics]:
+        key = step_key(state, _DROPOUT)
+        (_, metrics), gradient = value_and_grad(
+            lambda params, part_batch, part: objective(params, part_batch, part, key),
+            state.params, {"x": batch["x"]},
+            accumulate_steps=config.accumulate_steps, axis=axis,
+        )  # fmt: skip
+        opt_state = state.opt_state["optimizer"]
+        updates, opt_state = optimizer.update(gradient, opt_state, state.params)
+        params, ema = optax.apply_updates(state.params, updates), state.ema
+        if config.ema_decay:
+            ema = ema_update(ema, params, config.ema_decay, state.step)
+        state = state.replace(
+            step=state.step + 1, params=params, opt_state={"optimizer": opt_state}, ema=ema
+        )
+        return state, metrics
+
+    def encode(state: State, x: jax.Array) -> jax.Array:
+        """Examples (B, …) in the range of the data to codes (B, latent_dim)."""
+        return encode_with(state.ema or state.params, x)
+
+    def decode(state: State, code_BxZ: jax.Array) -> jax.Array:
+        """Codes (B, latent_dim) to examples (B, …)."""
+        return output(logits_with(state.ema or state.params, code_BxZ))
+
+    def reconstruct(state: State, x: jax.Array) -> jax.Array:
+        """Examples (B, …) through code and back."""
+        return decode(state, encode(state, x))
+
+    def evaluate(state: State, batch: Batch) -> Metrics:
+        params, x, mask_B = state.ema or state.params, batch["x"], batch["mask"]
+        logits = logits_with(params, encode_with(params, x))
+        sums = {
+            "count": mask_B.sum(),
+            "reconstruction": (mask_B * reconstruction(logits, x)).sum(),
+            "mse": (mask_B * losses.squared_error(output(logits), x)).sum(),
+        }
+        return axis.sum(sums)
+
+    def sample(state: State, key: jax.Array, n: int) -> jax.Array:
+        return decode(state, jax.random.normal(key, (n, latent_dim)))
+
+    return Family(
+        init=init, step=step, evaluate=evaluate, sample=sample, batch_shape=(config.batch_size,),
+        functions={"encode": encode, "decode": decode, "reconstruct": reconstruct},
+    )  # fmt: skip
+
+
+def _networks(config: ConfigDict, spec: DataSpec, axis: BatchAxis) -> tuple[nn.Module, nn.Module]:
+    m, dtype = config.model, compute_dtype(config.precision)
+    if m.network == "conv":
+        common = {"activation": m.activation, "axis": axis, "lowering": m.conv_lowering, "dtype": dtype}
+        encoder = ConvEncoder(m.encoder_channels, (m.latent_dim,), **common)
+        return encoder, ConvDecoder(m.decoder_channels, spec.shape, **common)
+    common = {"activation": m.activation, "dropout": m.dropout, "axis": axis, "dtype": dtype}
+    encoder = MLP(m.encoder_hidden, (m.latent_dim,), **common)
+    return encoder, MLP(m.decoder_hidden, spec.shape, **common)
+
+
+def _check(config: ConfigDict, spec: DataSpec) -> None:
+    m, loss = config.model, config.loss
+    choose("model.network", m.network, ("mlp", "conv"))
+    choose("model.activation", m.activation, ACTIVATIONS)
+    choose("loss.likelihood", loss.likelihood, LIKELIHOODS)
+    if loss.likelihood == "bernoulli" and spec.kind != "image":
+        raise fail("loss.likelihood", "bernoulli", "needs data in [0, 1] (images); must be mse")
+    if not 0 <= m.dropout < 1:
+        raise fail("model.dropout", m.dropout, "must be at least 0 and below 1")
+    if m.latent_dim < 1:
+        raise fail("model.latent_dim", m.latent_dim, "must be at least 1")
+    for field in ("code_l1", "l2"):
+        if loss[field] < 0:
+            raise fail(f"loss.{field}", loss[field], "must be at least 0")
+    if m.network == "conv":
+        if m.dropout:
+            raise fail("model.dropout", m.dropout, "must be 0 with model.network=conv")
+        for field in ("encoder_channels", "decoder_channels"):
+            check_halvings(f"model.{field}", m[field], spec.shape)

@@ -1,0 +1,40 @@
+"""Reconstruction losses: how far an output is from its target, one float32 value an example."""
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from genjax.losses.precision import wide
+
+
+def squared_error(output: jax.Array, target: jax.Array) -> jax.Array:
+    """Mean over an example's elements of `(output - target)^2`; shape (B,).
+
+    Args:
+      output, target: (B, …), same shape.
+    """
+    _same_shape(output, target)
+    return _mean(jnp.square(wide(output) - wide(target)))
+
+
+def bernoulli_cross_entropy(logits: jax.Array, target: jax.Array) -> jax.Array:
+    """Mean over an example's elements of the cross-entropy between Bernoullis, in nats; shape (B,).
+
+    `-t log p - (1 - t) log(1 - p)` with `p = sigmoid(logit)`, computed from the logits without
+    overflow. Targets between 0 and 1 are allowed; the minimum is then the entropy of the target.
+
+    Args:
+      logits: (B, …).
+      target: (B, …), in [0, 1].
+    """
+    _same_shape(logits, target)
+    return _mean(optax.losses.sigmoid_binary_cross_entropy(wide(logits), wide(target)))
+
+
+def _mean(x: jax.Array) -> jax.Array:
+    return x.mean(range(1, x.ndim))
+
+
+def _same_shape(a: jax.Array, b: jax.Array) -> None:
+    if a.shape != b.shape:
+        raise ValueError(f"output and target must have the same shape, not {a.shape} and {b.shape}")

@@ -1,0 +1,99 @@
+"""Convolutional networks between images and vectors, built of halvings and doublings."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from genjax.core.axis import BatchAxis
+from genjax.core.config import ConfigError
+from genjax.models.conv import Conv, ConvTranspose
+from genjax.models.dense import ACTIVATIONS, Norm
+
+
+class ConvEncoder(nn.Module):
+    """4x4 convolutions of stride 2, each halving height and width, then a linear layer.
+
+    The DCGAN discriminator's plan (Radford et al. 2015).
+
+    Attributes:
+      channels: of each halving.
+      out_shape: shape of one output, `()` for a scalar.
+      activation: a key of `ACTIVATIONS`, after each convolution.
+      norm: `none`, `batch` or `layer`; not on the first convolution, as in DCGAN.
+      axis: the batch axis, for batch norm under pmap.
+      lowering: of the convolutions, see `genjax.models.conv`.
+      dtype: of compute; parameters are float32.
+    """
+
+    channels: Sequence[int]
+    out_shape: tuple[int, ...] = ()
+    activation: str = "leaky_relu"
+    norm: str = "none"
+    axis: BatchAxis = BatchAxis()
+    lowering: str = "auto"
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+        """(B, H, W, C) to (B, *out_shape)."""
+        x = x.astype(self.dtype)
+        for i, width in enumerate(self.channels):
+            x = Conv(width, (4, 4), (2, 2), lowering=self.lowering, dtype=self.dtype)(x)
+            x = Norm(self.norm if i else "none", self.axis, self.dtype)(x, train=train)
+            x = ACTIVATIONS[self.activation](x)
+        size = 1
+        for n in self.out_shape:
+            size *= n
+        y = nn.Dense(size, dtype=self.dtype)(x.reshape(x.shape[0], -1))
+        return y.reshape(x.shape[0], *self.out_shape)
+
+
+class ConvDecoder(nn.Module):
+    """A linear layer to a small image, then 4x4 transposed convolutions of stride 2.
+
+    The DCGAN generator's plan (Radford et al. 2015); `channels` mirrors those of the encoder.
+
+    Attributes:
+      channels: of the images from the largest to the smallest, as for `ConvEncoder`; the last
+        is that of the first, small image.
+      out_shape: (height, width, channels) of one output; height and width are divisible by
+        `2 ** len(channels)`.
+      activation, norm, axis, lowering, dtype: as for `ConvEncoder`; norm on all but the output.
+    """
+
+    channels: Sequence[int]
+    out_shape: tuple[int, int, int]
+    activation: str = "relu"
+    norm: str = "none"
+    axis: BatchAxis = BatchAxis()
+    lowering: str = "auto"
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, z: jax.Array, *, train: bool = False) -> jax.Array:
+        """(B, latent) to (B, *out_shape)."""
+        height, width, out_channels = self.out_shape
+        factor = 2 ** len(self.channels)
+        widths = list(reversed(self.channels))
+        x = nn.Dense(height // factor * (width // factor) * widths[0], dtype=self.dtype)(z)
+        x = x.reshape(-1, height // factor, width // factor, widths[0])
+        for features in [*widths[1:], out_channels]:
+            x = Norm(self.norm, self.axis, self.dtype)(x, train=train)
+            x = ACTIVATIONS[self.activation](x)
+            x = ConvTranspose(features, (4, 4), (2, 2), lowering=self.lowering, dtype=self.dtype)(x)
+        return x
+
+
+def check_halvings(field: str, channels: Sequence[int], shape: tuple[int, ...]) -> None:
+    """Raises `ConfigError` unless images of `shape` can be halved once for each of `channels`."""
+    if len(shape) != 3:
+        raise ConfigError(f"config.{field}={tuple(channels)}: needs images, not points of shape {shape}")
+    factor = 2 ** len(channels)
+    if not channels or shape[0] % factor or shape[1] % factor:
+        raise ConfigError(
+            f"config.{field}={tuple(channels)}: {len(channels)} halvings need a height and width "
+            f"divisible by {factor}, not {shape[0]}x{shape[1]} (set data.image_size)"
+        )

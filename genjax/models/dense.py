@@ -1,0 +1,103 @@
+"""Fully connected networks."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from genjax.core.axis import BatchAxis
+from genjax.core.config import ConfigError
+
+ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
+    "relu": nn.relu,
+    "leaky_relu": lambda x: nn.leaky_relu(x, 0.2),
+    "tanh": nn.tanh,
+    "elu": nn.elu,
+    "gelu": nn.gelu,
+    "silu": nn.silu,
+}
+NORMS = ("none", "batch", "layer")
+
+
+class Norm(nn.Module):
+    """The normalisation of a hidden layer, by name: `none`, `batch` or `layer`.
+
+    Batch normalisation uses the statistics of the global batch in training and their running
+    average (momentum 0.9) in evaluation and sampling. It computes in float32.
+    """
+
+    kind: str
+    axis: BatchAxis = BatchAxis()
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Same shape as `x`; the last axis holds the features."""
+        if self.kind == "batch":
+            return nn.BatchNorm(
+                use_running_average=not train,
+                momentum=0.9,
+                axis_name=self.axis.name,
+                dtype=self.dtype,
+            )(x)
+        if self.kind == "layer":
+            return nn.LayerNorm(dtype=self.dtype)(x)
+        if self.kind != "none":
+            raise ConfigError(f"norm={self.kind!r}: must be one of {', '.join(NORMS)}")
+        return x
+
+
+class MLP(nn.Module):
+    """Layers of `hidden` widths with normalisation and activation, then a linear layer.
+
+    Attributes:
+      hidden: widths of the hidden layers; may be empty.
+      out_shape: shape of one output, `()` for a scalar.
+      activation: a key of `ACTIVATIONS`, after each hidden layer.
+      norm: see `Norm`; between each hidden layer and its activation.
+      dropout: rate, after each hidden activation, in training.
+      axis: the batch axis, for batch norm and dropout under pmap.
+      dtype: of compute; parameters are float32.
+    """
+
+    hidden: Sequence[int]
+    out_shape: tuple[int, ...] = ()
+    activation: str = "relu"
+    norm: str = "none"
+    dropout: float = 0.0
+    axis: BatchAxis = BatchAxis()
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+        """(B, …) to (B, *out_shape); inputs are flattened."""
+        x = x.reshape(x.shape[0], -1).astype(self.dtype)
+        for width in self.hidden:
+            x = nn.Dense(width, dtype=self.dtype)(x)
+            x = Norm(self.norm, self.axis, self.dtype)(x, train=train)
+            x = ACTIVATIONS[self.activation](x)
+            x = Dropout(self.dropout, self.axis)(x, train=train)
+        size = 1
+        for n in self.out_shape:
+            size *= n
+        return nn.Dense(size, dtype=self.dtype)(x).reshape(x.shape[0], *self.out_shape)
+
+
+class Dropout(nn.Module):
+    """Inverted dropout whose mask is drawn for the global batch, so that devices agree with one.
+
+    Needs a `dropout` PRNG key in training where the rate is above 0.
+    """
+
+    rate: float
+    axis: BatchAxis = BatchAxis()
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Same shape as `x`; elements are zeroed at `rate`, the others divided by 1 - rate."""
+        if not train or not self.rate:
+            return x
+        keep = self.axis.uniform(self.make_rng("dropout"), x.shape) >= self.rate
+        return jnp.where(keep, x / (1.0 - self.rate), 0.0).astype(x.dtype)
