@@ -6,7 +6,6 @@ the last partial chunk included. Executors differ only in how the chunk is place
 """
 
 import functools
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,6 +19,7 @@ from genjax.core.config import ConfigError, fail
 from genjax.core.family import Family, State, data_key, sample_key
 from genjax.data.source import Dataset
 from genjax.engine import placement
+from genjax.engine.profiling import Clock, flops_of_function
 
 PMAP_AXIS = "devices"
 _MAX_CHUNK = 200  # steps; a longer one saves nothing more and delays signals
@@ -32,7 +32,7 @@ class Executor:
     Attributes:
       chunk: the most steps that one call of `run` makes.
       num_members: of a population; 0 for a single run.
-      compile_seconds: spent on compiling the training program so far.
+      clock: where compiling and waiting for streamed data are counted.
     """
 
     num_members = 0
@@ -40,8 +40,7 @@ class Executor:
     def __init__(self, family: Family, dataset: Dataset, config: ConfigDict):
         self.family, self.dataset, self.config = family, dataset, config
         self.chunk = 1 if config.executor == "loop" else chunk_length(config, family, dataset)
-        self.compile_seconds = 0.0
-        self.data_seconds = 0.0
+        self.clock = Clock()
         self._place()
         self._arrays = self._put(dataset.train.arrays)
         self._program: Any = None
@@ -162,18 +161,22 @@ class Executor:
         Returns the state and the mean of each metric over the steps (for `skipped` the number),
         on the device; arrays of shape (members,) for a population.
         """
-        started = time.monotonic()
-        streamed = self._next_streamed(first_step, n)
+        with self.clock("data"):
+            streamed = self._next_streamed(first_step, n)
         cursor = self.dataset.train.cursor(first_step, self.family.batch_shape)
         cursor, n = self._put((cursor, np.int32(n)))
-        self.data_seconds += time.monotonic() - started
         arrays = (self._arrays, cursor, streamed, n)
         if self._program is None:
-            started = time.monotonic()
-            program = self._jit(self._chunk_of_steps, returns_state=True)
-            self._program = program.lower(state, arrays).compile()
-            self.compile_seconds += time.monotonic() - started
+            with self.clock("compile"):
+                program = self._jit(self._chunk_of_steps, returns_state=True)
+                self._program = program.lower(state, arrays).compile()
+            shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), arrays)
+            self._shapes = (jax.eval_shape(lambda s: s, state), shapes)
         return self._program(state, arrays)
+
+    def step_flops(self) -> float:
+        """Floating point operations of a step (of all members), by XLA's cost analysis."""
+        return flops_of_function(self._jit(self._chunk_of_steps), *self._shapes)
 
     def evaluate(self, state: State) -> dict[str, np.ndarray]:
         """Means over the whole test split, of shape (members,) for a population; waits."""
@@ -355,10 +358,12 @@ class Pmapped(Executor):
         return jax.jit(lambda s: jax.tree.map(replicate, s), out_shardings=one_each)(state)
 
 
-def make_executor(family: Family, dataset: Dataset, config: ConfigDict) -> Executor:
+def make_executor(
+    family: Family, dataset: Dataset, config: ConfigDict, **population: Any
+) -> Executor:
     """The executor that `config.executor` names."""
     kinds = {"vmap": Population, "sharded": Sharded, "pmap": Pmapped}
-    return kinds.get(config.executor, Executor)(family, dataset, config)
+    return kinds.get(config.executor, Executor)(family, dataset, config, **population)
 
 
 def batch_axis(config: ConfigDict) -> BatchAxis:

@@ -1,0 +1,305 @@
+"""The training loop: dispatches chunks, and between them reports, evaluates, samples and saves."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from absl import logging
+from ml_collections import ConfigDict
+
+from genjax import data, families
+from genjax.core.config import ConfigError, total_steps, validate
+from genjax.core.family import Family, State
+from genjax.data.source import Dataset
+from genjax.engine.checkpoints import Checkpoints, SaveError
+from genjax.engine.executors import Executor, batch_axis, make_executor
+from genjax.engine.preemption import Preemption
+from genjax.engine.profiling import Clock, Profiler, measured_gemm_rate, parse_profile_steps
+from genjax.engine.progress import Progress
+from genjax.engine.workdir import CHECKPOINTS, open_workdir
+from genjax.engine.writers import Writers
+
+
+class Diverged(RuntimeError):
+    """Training is not finite any more; the message names the step and the last good checkpoint."""
+
+
+class Run(NamedTuple):
+    """A config made concrete: its data, its family and the executor that runs it."""
+
+    config: ConfigDict
+    dataset: Dataset
+    family: Family
+    executor: Executor
+    total_steps: int
+
+
+class Hooks(NamedTuple):
+    """What a program adds to the loop, which knows neither pictures nor scores.
+
+    Attributes:
+      picture: samples (n, …), in the range of the data, to an image (H, W, C) uint8.
+      judge: samples to numbers that are written under `eval/`.
+    """
+
+    picture: Callable[[np.ndarray], np.ndarray] | None = None
+    judge: Callable[[np.ndarray], Mapping[str, float]] | None = None
+
+
+@dataclass
+class Summary:
+    """How a run ended.
+
+    Attributes:
+      step, total_steps: where it is and where it would end.
+      signal: the number of the signal that stopped it, None if it is through.
+      evaluation: the last evaluation's numbers, by name.
+      seconds: of this process's part of the run, by `Clock.PARTS`, and `total`.
+      steps_per_second: without compilation.
+      flops_per_second, gemm_rate: achieved, and the machine's measured matrix product rate.
+    """
+
+    step: int
+    total_steps: int
+    signal: int | None = None
+    evaluation: dict[str, Any] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    steps_per_second: float = 0.0
+    flops_per_second: float = 0.0
+    gemm_rate: float = 0.0
+
+
+def prepare(config: ConfigDict, **population: Any) -> Run:
+    """Checks the config, loads its data, builds its family and executor; writes nothing.
+
+    Args:
+      config: the resolved config.
+      **population: `seeds` and `hyperparameters` of `executors.Population`.
+
+    Raises:
+      ConfigError: a mistake in the config or the data.
+    """
+    validate(config)
+    dataset = data.load(config.data)
+    axis = batch_axis(config)
+    # The length decides schedules, and a step's examples decide the length: build twice, cheaply.
+    family = families.build(config, dataset.spec, 1, axis)
+    examples = int(np.prod(family.batch_shape))
+    if 0 < dataset.train.num_examples < config.batch_size:
+        raise ConfigError(
+            f"config.batch_size={config.batch_size}: must be at most the number of training "
+            f"examples, {dataset.train.num_examples} in data.name={config.data.name}"
+        )
+    total = total_steps(config, examples, dataset.train.num_examples)
+    family = families.build(config, dataset.spec, total, axis)
+    return Run(config, dataset, family, make_executor(family, dataset, config, **population), total)
+
+
+def train(run: Run, workdir: str | Path, *, profile_steps: str = "", hooks: Hooks = Hooks()) -> Summary:
+    """Trains to the end, from the newest complete checkpoint in `workdir` if there is one.
+
+    Args:
+      run: from `prepare`.
+      workdir: the run's folder; made if need be.
+      profile_steps: `a:b`, steps to trace; empty: none.
+      hooks: what to draw and how to judge samples.
+
+    Raises:
+      ConfigError: the workdir is of another config or cannot be written; nothing was written.
+      SaveError: a checkpoint could not be written.
+      Diverged: training is not finite any more.
+    """
+    steps = parse_profile_steps(profile_steps)
+    path = open_workdir(workdir, run.config)
+    with Preemption() as preemption:
+        return _Training(run, path, Profiler(path, steps), preemption, hooks).run_to_end()
+
+
+class _Training:
+    """One process's part of a run: the effects around the executor's pure programs."""
+
+    def __init__(
+        self, run: Run, workdir: Path, profiler: Profiler, preemption: Preemption, hooks: Hooks
+    ):
+        c = run.config
+        self.run, self.config, self.workdir = run, c, workdir
+        self.executor, self.total = run.executor, run.total_steps
+        self.profiler, self.preemption, self.hooks = profiler, preemption, hooks
+        self.clock: Clock = run.executor.clock
+        self.checkpoints = Checkpoints(
+            workdir / CHECKPOINTS, keep_last=c.keep_checkpoints, keep_every=c.keep_every
+        )
+        restored = self.checkpoints.restore(self.executor.template())
+        self.step, state = restored if restored else (0, None)
+        self.state: State = self.executor.from_checkpoint(state) if restored else self.executor.init()
+        if restored:
+            logging.info("Resumed from step %d", self.step)
+        self.checkpoints.warm_up()
+        main = jax.process_index() == 0
+        self.writers = Writers(workdir, enabled=main, start_step=self.step)
+        self.progress = Progress(self.total, self.step, enabled=main)
+        self.saved_step = self.step if restored else None
+        self.first_step = self.step
+        self._pending: tuple[int, int, Any] | None = None  # (last step, steps, metrics) on the device
+        self._sums: dict[str, Any] = {}
+        self._weight = 0
+        self._warned = False
+        self.evaluation: dict[str, Any] = {}
+
+    def run_to_end(self) -> Summary:
+        try:
+            while self.step < self.total and not self.preemption.agreed():
+                self._advance()
+                self._at_boundaries()
+            self._drain()
+            if self.step >= self.total:
+                self._finish()
+            self._save()
+            with self.clock("host"):
+                self.checkpoints.wait()
+            return self._summary()
+        finally:
+            self.profiler.close()
+            self.writers.close()
+            self.progress.close()
+            self.checkpoints.close()
+
+    def _advance(self) -> None:
+        """Dispatches the next chunk, then looks at the one before: the device never waits."""
+        c = self.config
+        ends = [self.total] + [
+            (self.step // every + 1) * every
+            for every in (c.log_every, c.eval_every, c.sample_every, c.checkpoint_every) if every
+        ]  # fmt: skip
+        n = min(self.executor.chunk, min(ends) - self.step)
+        self.profiler.before(self.step, self.step + n)
+        self.state, metrics = self.executor.run(self.state, self.step, n)
+        self.step += n
+        self.profiler.after(self.step, metrics)
+        previous, self._pending = self._pending, (self.step, n, metrics)
+        self._fetch(previous)
+
+    def _drain(self) -> None:
+        previous, self._pending = self._pending, None
+        self._fetch(previous)
+
+    def _fetch(self, pending: tuple[int, int, Any] | None) -> None:
+        """Reads a chunk's metrics; at a log interval's end, writes their mean."""
+        if pending is None:
+            return
+        step, n, metrics = pending
+        with self.clock("device"):
+            metrics = jax.device_get(metrics)
+        self._check_finite(metrics, step - n, step)
+        for name, value in metrics.items():
+            weight = 1 if name == "skipped" else n
+            self._sums[name] = self._sums.get(name, 0.0) + np.asarray(value, np.float64) * weight
+        self._weight += n
+        shown = None
+        if step % self.config.log_every == 0 or step == self.total:
+            means = {
+                name: value if name == "skipped" else value / self._weight
+                for name, value in self._sums.items()
+            }
+            self.writers.scalars(step, {f"train/{k}": _plain(v) for k, v in means.items()})
+            shown = {k: float(np.mean(v)) for k, v in means.items()}
+            self._sums, self._weight = {}, 0
+        self.progress.update(step, shown)
+
+    def _at_boundaries(self) -> None:
+        c = self.config
+
+        def due(every: int) -> bool:
+            return bool(every) and self.step % every == 0 and self.step < self.total
+
+        if due(c.eval_every) or due(c.sample_every) or due(c.checkpoint_every):
+            self._drain()
+        if due(c.eval_every):
+            self._evaluate()
+        if due(c.sample_every):
+            self._draw()
+        if due(c.checkpoint_every):
+            self._save()
+
+    def _finish(self) -> None:
+        """Evaluation and samples at the end; not again where the run was through already."""
+        if self.first_step < self.total:
+            self._evaluate()
+            self._draw()
+
+    def _evaluate(self) -> None:
+        with self.clock("device"):
+            means = self.executor.evaluate(self.state)
+        self.evaluation = {name: _plain(value) for name, value in means.items()}
+        if self.hooks.judge and not self.executor.num_members:
+            samples = self.executor.sample(self.state, _JUDGED)
+            self.evaluation |= self.hooks.judge(samples)
+        self.writers.scalars(self.step, {f"eval/{k}": v for k, v in self.evaluation.items()})
+
+    def _draw(self) -> None:
+        if self.hooks.picture is None:
+            return
+        with self.clock("device"):
+            samples = self.executor.sample(self.state, self.config.num_samples)
+        if self.executor.num_members:
+            samples = samples[0]
+        self.writers.images(self.step, "samples", self.hooks.picture(samples))
+
+    def _save(self) -> None:
+        """Saves the state, unless this step is saved already; a state that is not finite never."""
+        if self.saved_step == self.step:
+            return
+        with self.clock("device"):
+            if not self.executor.all_finite(self.state):
+                raise self._diverged(f"the state is not finite at step {self.step}")
+        self.checkpoints.save(self.step, self.executor.to_checkpoint(self.state))
+        self.saved_step = self.step
+
+    def _check_finite(self, metrics: Mapping[str, Any], first: int, last: int) -> None:
+        bad = [name for name, value in metrics.items() if not np.isfinite(value).all()]
+        if not bad:
+            return
+        members = self.executor.num_members
+        if members and any(all(np.isfinite(v[i]) for v in metrics.values()) for i in range(members)):
+            if not self._warned:
+                logging.warning("Some members are not finite by step %d; the others go on", last)
+            self._warned = True
+            return
+        raise self._diverged(f"{', '.join(bad)} not finite in steps {first + 1} to {last}")
+
+    def _diverged(self, what: str) -> Diverged:
+        self.checkpoints.wait()
+        steps = self.checkpoints.steps()
+        kept = f"the last good checkpoint is {self.checkpoints.directory / str(steps[-1])}" if steps else (
+            "there is no checkpoint yet (see checkpoint_every)"
+        )
+        return Diverged(f"training diverged: {what}; {kept}")
+
+    def _summary(self) -> Summary:
+        seconds = self.clock.summary()
+        made = self.step - self.first_step
+        running = seconds["total"] - seconds["compile"]
+        summary = Summary(
+            self.step, self.total, evaluation=self.evaluation, seconds=seconds,
+            signal=self.preemption.requested if self.step < self.total else None,
+            steps_per_second=made / running if running else 0.0,
+        )  # fmt: skip
+        if made and summary.signal is None:
+            busy = max(seconds["device"] + seconds["host"], 1e-9)
+            summary.flops_per_second = self.executor.step_flops() * made / busy
+            summary.gemm_rate = measured_gemm_rate()
+        return summary
+
+
+_JUDGED = 2500  # samples, as PacGAN scores
+
+
+def _plain(value: Any) -> Any:
+    value = np.asarray(value, np.float64)
+    return float(value) if value.ndim == 0 else value.tolist()
+
+
+__all__ = ["Diverged", "Hooks", "Run", "SaveError", "Summary", "prepare", "train"]
