@@ -80,7 +80,9 @@ def read_config(workdir: str | os.PathLike, *, need_checkpoint: bool = True) -> 
         raise ConfigError(f"--workdir={workdir}: no such folder; give the folder of a training run")
     record = _read_record(folder)
     if record is None:
-        raise ConfigError(f"--workdir={workdir}: has no {CONFIG}; give the folder of a training run")
+        raise ConfigError(
+            f"--workdir={workdir}: has no {CONFIG}; give the folder of a training run"
+        )
     if need_checkpoint and not Checkpoints(folder / CHECKPOINTS).steps():
         raise ConfigError(
             f"--workdir={workdir}: has no complete checkpoint yet; train longer or again"
