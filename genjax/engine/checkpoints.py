@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import threading
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,8 @@ class Checkpoints:
     def _failure(self, path: Path, error: BaseException) -> SaveError:
         if jax.process_index() == 0:  # what was written is of no use and may fill the disk
             self._remove_leftovers(path.name)
+        # What orbax had planned and now leaves undone is reported by Python, to no use.
+        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         return SaveError(f"cannot save checkpoint {path}: {reason[:300]}")
 
