@@ -22,8 +22,8 @@ def mode_scores(
         reverse KL = KL(p || uniform) = log M - H(p)  in nats, between 0 and log M.
 
     The paper assigns all samples to their nearest mode for p (Lin et al. 2018, "PacGAN: The power
-    of two samples in generative adversarial networks", arXiv:1712.04086, section 3); the program
-    its authors published counts those of high quality only. The first is `reverse_kl`, the second
+    of two samples in generative adversarial networks", arXiv:1712.04086); the program that its
+    authors published counts those of high quality only. The first is `reverse_kl`, the second
     `reverse_kl_high_quality`, which is log M, its largest value, where there are none.
     The paper scores 2,500 samples.
 

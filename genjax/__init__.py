@@ -1,0 +1,26 @@
+"""Generative model families in JAX and Flax: pure losses and steps, one engine, built for speed."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from genjax.loading import Model
+
+__all__ = ["load"]
+
+
+def load(workdir: Any, step: int | None = None) -> "Model":
+    """A trained model from the folder of its run.
+
+        model = genjax.load("runs/ae")
+        codes = model.encode(images)
+
+    Args:
+      workdir: the run's folder.
+      step: of the checkpoint; None: the newest complete one.
+
+    Raises:
+      ConfigError: no run there, no such checkpoint, or its data set is gone.
+    """
+    from genjax.loading import load  # here: `import genjax` alone stays free of JAX
+
+    return load(workdir, step)

@@ -1,0 +1,65 @@
+"""Evaluation numbers as a table for the terminal."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+def table(numbers: Mapping[str, Any], *, title: str = "") -> str:
+    """Names and values in two aligned columns of plain text, one number a line.
+
+    Counts print whole and other numbers with four significant digits. Of a population (an array
+    of more than one value) the mean is printed with the standard deviation and the range over
+    its members; a name that ends in `histogram` or starts with `counts` prints all its values.
+    Nested mappings are flattened to `outer/inner`.
+
+    Args:
+      numbers: by name: numbers, arrays, texts or mappings of them.
+      title: a line above, underlined.
+
+    Returns:
+      Lines joined by newlines, without one at the end; "(no numbers)" where there are none.
+    """
+    rows = [(name, _text(name, value)) for name, value in _flat(numbers)]
+    if not rows:
+        return "(no numbers)"
+    width = max(len(name) for name, _ in rows)
+    lines = [f"{name:<{width}}  {text}" for name, text in rows]
+    if title:
+        lines = [title, "-" * max(map(len, [title, *lines])), *lines]
+    return "\n".join(lines)
+
+
+def _flat(numbers: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
+    for name, value in numbers.items():
+        if isinstance(value, Mapping):
+            rows += _flat(value, f"{prefix}{name}/")
+        else:
+            rows.append((f"{prefix}{name}", value))
+    return rows
+
+
+def _text(name: str, value: Any) -> str:
+    if value is None or isinstance(value, str):
+        return str(value)
+    values = np.asarray(value)
+    if values.ndim == 0:
+        return _number(values[()])
+    short = name.rpartition("/")[2]
+    if short.endswith("histogram") or short.startswith("counts"):
+        return " ".join(_number(v) for v in values.ravel())
+    if values.size <= 1 or values.dtype.kind not in "biuf":
+        return " ".join(str(v) for v in values.ravel())
+    mean, std = _number(float(values.mean())), _number(float(values.std()))
+    low, high = _number(values.min()), _number(values.max())
+    return f"{mean} ± {std}  ({low} to {high}, {values.size} members)"
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, int | np.integer):
+        return f"{value:,}"
+    return f"{float(value):.4g}"

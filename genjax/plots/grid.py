@@ -1,0 +1,102 @@
+"""Grids of images, as arrays and as PNG files."""
+
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_TARGET_SIDE = 64  # pixels; without a `scale`, smaller images grow to about this
+_SEPARATOR = 128  # grey, seen on black digits' ground as well as on white paper
+
+
+def image_grid(
+    images_NxHxWxC: Any, *, columns: int | None = None, scale: int | None = None
+) -> np.ndarray:
+    """Images side by side in rows, first to last, with grey separators of a few pixels.
+
+    Args:
+      images_NxHxWxC: at least one image with 1 or 3 channels, in [0, 1]. Values outside are
+        clipped; a pixel that is not a number is black.
+      columns: images in a row; None: about as many as rows.
+      scale: each pixel becomes a square of so many, without interpolation; None: as many as
+        bring the larger side of an image to 64 (an 8x8 digit is scaled by 8), at least one.
+
+    Returns:
+      uint8 (height, width, C). Places left in the last row are black.
+
+    Raises:
+      ValueError: no images, or another number of axes or channels.
+    """
+    images = np.asarray(images_NxHxWxC, np.float32)
+    if images.ndim != 4 or images.shape[-1] not in (1, 3) or not len(images):
+        raise ValueError(f"images {images.shape}: must be (N, H, W, C) with N > 0 and C 1 or 3")
+    n, height, width, channels = images.shape
+    columns = columns or math.ceil(math.sqrt(n))
+    rows = -(-n // columns)
+    scale = scale or max(1, round(_TARGET_SIDE / max(height, width)))
+    pixels = np.rint(np.clip(np.nan_to_num(images, nan=0.0), 0, 1) * 255).astype(np.uint8)
+    pixels = pixels.repeat(scale, axis=1).repeat(scale, axis=2)
+    height, width, gap = height * scale, width * scale, max(1, scale // 4)
+    grid = np.full(
+        (rows * (height + gap) + gap, columns * (width + gap) + gap, channels), _SEPARATOR, np.uint8
+    )
+    for i in range(rows * columns):
+        top = gap + i // columns * (height + gap)
+        left = gap + i % columns * (width + gap)
+        grid[top : top + height, left : left + width] = pixels[i] if i < n else 0
+    return grid
+
+
+def reconstruction_grid(
+    inputs_NxHxWxC: Any, outputs_NxHxWxC: Any, *, columns: int = 8, scale: int | None = None
+) -> np.ndarray:
+    """Inputs and their reconstructions in pairs of rows: inputs above, outputs right below.
+
+    Args:
+      inputs_NxHxWxC: images as `image_grid` takes them.
+      outputs_NxHxWxC: what became of each, of the same shape.
+      columns: pairs in a row, at most N.
+      scale: see `image_grid`.
+
+    Returns:
+      uint8 (height, width, C).
+
+    Raises:
+      ValueError: shapes differ, or as `image_grid`.
+    """
+    inputs, outputs = (np.asarray(x, np.float32) for x in (inputs_NxHxWxC, outputs_NxHxWxC))
+    if inputs.shape != outputs.shape:
+        raise ValueError(f"inputs {inputs.shape}, outputs {outputs.shape}: must be equal")
+    columns = max(1, min(columns, len(inputs)))
+    missing = np.zeros((-len(inputs) % columns, *inputs.shape[1:]), np.float32)
+    paired = [
+        np.concatenate([x, missing]).reshape(-1, columns, *inputs.shape[1:])
+        for x in (inputs, outputs)
+    ]
+    return image_grid(
+        np.stack(paired, axis=1).reshape(-1, *inputs.shape[1:]), columns=columns, scale=scale
+    )
+
+
+def save_png(path: str | os.PathLike[str], image_HxWxC: np.ndarray) -> None:
+    """Writes uint8 (H, W, 1 or 3) as a PNG: after a crash there is the old file, the new, or none.
+
+    Folders above `path` are made.
+    """
+    from PIL import Image  # here: the training loop imports this module and may never write one
+
+    image = np.asarray(image_HxWxC)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] not in (1, 3):
+        raise ValueError(f"image {image.dtype}{image.shape}: must be uint8 (H, W, 1 or 3)")
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # In the same folder, so that the rename stays within one file system.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "PNG")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

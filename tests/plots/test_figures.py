@@ -1,0 +1,109 @@
+"""Scatter plots and curves; that they look right is for eyes, that they show the data is tested."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from genjax.engine.writers import Writers
+from genjax.plots.curves import plot_curves
+from genjax.plots.points import plot_points
+
+GRID = np.stack(np.meshgrid(*[np.arange(-4.0, 5.0, 2.0)] * 2), axis=-1).reshape(-1, 2)
+
+
+def blue(picture):
+    """Pixels of the samples' colour: how much of them is seen."""
+    red, green, blue = np.moveaxis(picture.astype(int), -1, 0)
+    return int(((blue - red > 60) & (blue - green > 25)).sum())
+
+
+def true_samples(n):
+    rng = np.random.RandomState(0)
+    return GRID[rng.randint(25, size=n)] + 0.05 * rng.randn(n, 2)
+
+
+def test_samples_show_and_collapsed_ones_show_less():
+    samples = true_samples(1000)
+    full = plot_points(samples, GRID, sigma=0.05, size=400)
+    collapsed = plot_points(
+        samples[np.all(np.abs(samples) < 1, axis=1)], GRID, sigma=0.05, size=400
+    )
+    assert full.dtype == np.uint8
+    assert full.shape == (400, 400, 3)
+    assert blue(full) > 5 * blue(collapsed) > 0
+
+
+def test_the_view_follows_the_centres_and_not_stray_samples():
+    samples = true_samples(1000)
+    stray = np.concatenate([samples, [[1e6, 0], [np.nan, 0], [np.inf, 1]]])
+    clean, with_stray = (plot_points(s, GRID, sigma=0.05, size=400) for s in (samples, stray))
+    assert blue(with_stray) == blue(clean)
+    assert (with_stray != clean).any()  # the note of how many lie outside
+
+
+@pytest.mark.parametrize("density", [False, True])
+@pytest.mark.parametrize("sigma", [None, 0.05, 0.0001])
+def test_every_style_draws(density, sigma):
+    empty = plot_points(np.full((1, 2), np.nan), GRID, sigma=sigma, density=density, size=200)
+    drawn = plot_points(true_samples(500), GRID, sigma=sigma, density=density, size=200)
+    assert (drawn != empty).any()
+
+
+def test_samples_without_centres_fill_the_view():
+    assert blue(plot_points(1000 + true_samples(500), size=200)) > 100
+
+
+def test_only_points_of_the_plane_are_taken():
+    with pytest.raises(ValueError, match=r"samples .5, 3.: must be"):
+        plot_points(np.zeros((5, 3)))
+
+
+@pytest.fixture
+def metrics(tmp_path):
+    """A file as a run writes it: two splits, a population, values that are not finite."""
+    with Writers(tmp_path) as writers:
+        for step in range(1, 6):
+            writers.scalars(
+                step, {"train/loss": 1 / step, "train/penalty": [step, step + 1.0, 9.0]}
+            )
+        writers.scalars(6, {"train/loss": np.nan, "eval/loss": np.float32(0.5)})
+    return tmp_path / "metrics.jsonl"
+
+
+def test_splits_share_a_panel_and_metrics_have_their_own(metrics):
+    one = plot_curves(metrics, names=["loss"])
+    both = plot_curves(metrics)
+    assert one.dtype == np.uint8
+    assert both.shape == (one.shape[0], 2 * one.shape[1], 3)
+    assert blue(one) > 100
+
+
+def test_a_torn_last_line_is_left_out(metrics):
+    before = plot_curves(metrics)
+    with metrics.open("a") as f:
+        f.write('{"step": 7, "train/lo')
+    np.testing.assert_array_equal(plot_curves(metrics), before)
+
+
+def test_an_unknown_metric_is_answered_with_those_there_are(metrics):
+    with pytest.raises(ValueError, match="no metric 'los'; it has loss, penalty"):
+        plot_curves(metrics, names=["los"])
+
+
+def test_a_file_without_metrics_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="has no metrics"):
+        plot_curves(tmp_path / "metrics.jsonl")
+
+
+def test_plots_load_matplotlib_late_and_leave_its_global_state_alone():
+    program = """
+import sys
+import numpy as np
+import genjax.plots.curves, genjax.plots.grid, genjax.plots.points
+assert "matplotlib" not in sys.modules and "PIL" not in sys.modules
+genjax.plots.points.plot_points(np.zeros((3, 2)))
+assert "matplotlib.pyplot" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
