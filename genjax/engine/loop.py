@@ -137,7 +137,6 @@ class _Training:
         self.state: State = self.executor.from_checkpoint(state) if restored else self.executor.init()
         if restored:
             logging.info("Resumed from step %d", self.step)
-        self.checkpoints.warm_up()
         main = jax.process_index() == 0
         self.writers = Writers(workdir, enabled=main, start_step=self.step)
         self.progress = Progress(self.total, self.step, enabled=main)
@@ -179,6 +178,8 @@ class _Training:
         self.state, metrics = self.executor.run(self.state, self.step, n)
         self.step += n
         self.profiler.after(self.step, metrics)
+        if self._pending is None and self.step - n == self.first_step:
+            self.checkpoints.warm_up()  # not before: its import would hold up the first step
         previous, self._pending = self._pending, (self.step, n, metrics)
         self._fetch(previous)
 
@@ -234,10 +235,17 @@ class _Training:
         with self.clock("device"):
             means = self.executor.evaluate(self.state)
         self.evaluation = {name: _plain(value) for name, value in means.items()}
-        if self.hooks.judge and not self.executor.num_members:
-            samples = self.executor.sample(self.state, _JUDGED)
-            self.evaluation |= self.hooks.judge(samples)
+        if self.hooks.judge:
+            self.evaluation |= self._judge(self.executor.sample(self.state, _JUDGED))
         self.writers.scalars(self.step, {f"eval/{k}": v for k, v in self.evaluation.items()})
+
+    def _judge(self, samples: np.ndarray) -> dict[str, Any]:
+        """Scores of samples (n, …), or lists of them for those of a population (members, n, …)."""
+        assert self.hooks.judge is not None
+        if not self.executor.num_members:
+            return dict(self.hooks.judge(samples))
+        members = [self.hooks.judge(s) for s in samples]
+        return {name: [scores[name] for scores in members] for name in members[0]}
 
     def _draw(self) -> None:
         if self.hooks.picture is None:

@@ -13,6 +13,7 @@ import numpy as np
 
 METRICS = "metrics.jsonl"
 _EVENTS = "tensorboard"
+_SAMPLES = "samples"
 
 
 class Writers:
@@ -65,12 +66,18 @@ class Writers:
             self._tensorboard().add_scalar(name, float(np.mean(value)), int(step))
 
     def images(self, step: int, tag: str, image: np.ndarray) -> None:
-        """Shows `image`, uint8 (height, width, channels) with 1 or 3 channels, in TensorBoard."""
+        """Shows `image`, uint8 (height, width, channels) with 1 or 3 channels, in TensorBoard.
+
+        It is written to `samples/<tag>_<step>.png` as well.
+        """
         if not self._enabled:
             return
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] not in (1, 3):
             raise ValueError(f"{tag}: must be uint8 (H, W, 1 or 3), is {image.dtype}{image.shape}")
         self._tensorboard().add_image(tag, image, int(step), dataformats="HWC")
+        from genjax.plots.grid import save_png
+
+        save_png(self._workdir / _SAMPLES / f"{tag}_{int(step):07d}.png", image)
 
     def text(self, step: int, tag: str, text: str) -> None:
         """Shows `text` (Markdown) in TensorBoard."""
