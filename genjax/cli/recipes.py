@@ -1,0 +1,198 @@
+"""Configs: found by path or by name, loaded, and overridden from the command line."""
+
+import difflib
+import math
+import re
+import traceback
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+
+import genjax
+from genjax.core.config import ConfigError, fail, get
+
+_OVERRIDE = re.compile(r"--?(?P<no>no)?config\.(?P<field>[^=]+)(=(?P<value>.*))?", re.DOTALL)
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+
+
+def load(spec: str) -> ConfigDict:
+    """The config that `--config=spec` means.
+
+    Args:
+      spec: a file, or the name of a recipe: `configs/NAME.py` below the current folder, else one
+        of those that genjax comes with. `:ARG` at its end is handed to `get_config(ARG)`.
+
+    Raises:
+      ConfigError: no such file or recipe, or it cannot be run; the line is named.
+    """
+    path, argument = _find(spec)
+    code = _guarded(spec, path, lambda: compile(path.read_text(), str(path), "exec"))
+    module = ModuleType(f"genjax_config_{path.stem}")
+    module.__file__ = str(path)
+    _guarded(spec, path, lambda: exec(code, module.__dict__))
+    get_config = getattr(module, "get_config", None)
+    if not callable(get_config):
+        raise ConfigError(f"--config={spec}: has no function get_config(); see configs/wgan_gp.py")
+    arguments = [] if argument is None else [argument]
+    config = _guarded(spec, path, lambda: get_config(*arguments))
+    if not isinstance(config, ConfigDict):
+        kind = type(config).__name__
+        raise ConfigError(f"--config={spec}: get_config() returns {kind}; must be a ConfigDict")
+    return config.lock()
+
+
+def override(config: ConfigDict, args: Sequence[str], values: flags.FlagValues) -> ConfigDict:
+    """Defines `--config.FIELD` flags for the overrides in `args` and parses all of `args`.
+
+    Args:
+      config: the recipe's; not changed.
+      args: the command line without `--config=…` itself.
+      values: holds the program's other flags, which are parsed as well.
+
+    Returns:
+      The config with all overrides, locked.
+
+    Raises:
+      ConfigError: an unknown field, or a value of the wrong type.
+      absl.flags.Error: anything wrong with the other flags.
+    """
+    for field, value in overrides(args):
+        check_field(config, field, value)
+    result = config.copy_and_resolve_references().lock()
+    argv = ["", *args]
+    try:
+        config_flags.DEFINE_config_dict("config", result, flag_values=values, sys_argv=argv)
+        rest = values(argv)[1:]
+    except (flags.IllegalFlagValueError, TypeError) as error:
+        raise _wrong_type(config, args, error) from error
+    if rest:
+        raise ConfigError(f"{rest[0]!r}: is no flag; flags are written --NAME=VALUE")
+    for field, value in flat(result):
+        _check_value(field, value, get(config, field))
+    return result
+
+
+def with_value(config: ConfigDict, field: str, text: str) -> ConfigDict:
+    """`config` with one field set from text, as by `--config.FIELD=text`."""
+    return override(config, [f"--config.{field}={text}"], flags.FlagValues())
+
+
+def overrides(args: Iterable[str]) -> list[tuple[str, str | None]]:
+    """(field, value) of each override in `args`; the value is None where it is no part of it."""
+    matches = [m for m in map(_OVERRIDE.fullmatch, args) if m]
+    return [(m["field"], m["value"]) for m in matches]
+
+
+def check_field(config: ConfigDict, field: str, value: str | None, flag: str = "config.") -> None:
+    """Raises `ConfigError` unless `field` is a field of `config`, and no section."""
+    names = [name for name, _ in flat(config)]
+    if field in names:
+        return
+    shown = f"{flag}{field}" + ("" if value is None else f"={value}")
+    inside = [name for name in names if name.startswith(field + ".")]
+    if inside:
+        raise ConfigError(f"{shown}: is a section; must be one of its fields: {', '.join(inside)}")
+    raise ConfigError(f"{shown}: no such field of this config; {nearest(field, names)}")
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """"did you mean …?", or what there is, where nothing is near."""
+    names = sorted(names)
+    # A field may be remembered without its section, or by its section's other name.
+    same_end = [n for n in names if n.rpartition(".")[2] == name.rpartition(".")[2]]
+    near = list(dict.fromkeys(same_end + difflib.get_close_matches(name, names, n=3, cutoff=0.6)))
+    if near:
+        return f"did you mean {' or '.join(near[:3])}?"
+    return f"must be one of {', '.join(names)}" if names else "there are none"
+
+
+def flat(config: ConfigDict, prefix: str = "") -> list[tuple[str, Any]]:
+    """(dotted name, value) of all fields."""
+    fields: list[tuple[str, Any]] = []
+    for name, value in config.items():
+        if isinstance(value, ConfigDict):
+            fields += flat(value, f"{prefix}{name}.")
+        else:
+            fields.append((prefix + name, value))
+    return fields
+
+
+def _find(spec: str) -> tuple[Path, str | None]:
+    name, colon, argument = spec.partition(":")
+    given = argument if colon else None
+    path = Path(name).expanduser()
+    if path.is_file():
+        return path, given
+    package = Path(genjax.__file__).parent
+    # A wheel carries the recipes inside the package; a checkout has them beside it.
+    folders = [Path("configs"), package / "configs", package.parent / "configs"]
+    recipes = {p.stem: p for folder in reversed(folders) for p in sorted(folder.glob("[!_]*.py"))}
+    if name in recipes:
+        return recipes[name], given
+    shown = f"--config={spec}"
+    if path.is_dir():
+        raise ConfigError(f"{shown}: is a folder; must be a file or a recipe's name")
+    hint = nearest(path.stem, recipes)
+    raise ConfigError(f"{shown}: no such file, nor a recipe's name; {hint} (recipes: {', '.join(sorted(recipes))})")
+
+
+def _guarded(spec: str, path: Path, f: Any) -> Any:
+    """`f()`, with whatever a config file raises told in one line with its place in the file."""
+    try:
+        return f()
+    except ConfigError:
+        raise
+    except (Exception, SystemExit) as error:
+        if isinstance(error, SyntaxError) and error.filename == str(path):
+            line, what = error.lineno, error.msg
+        else:
+            frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+            line, what = (frames[-1].lineno if frames else None), str(error)
+        where = f"line {line}: " if line else ""
+        raise ConfigError(
+            f"--config={spec}: {where}{type(error).__name__}: {what}; must be a Python file whose "
+            "get_config() returns a ConfigDict"
+        ) from error
+
+
+def _wrong_type(config: ConfigDict, args: Sequence[str], error: Exception) -> ConfigError:
+    """The error for the override that absl or ml_collections refused."""
+    told = re.match(r"flag --config\.([\w.]+)=(.*?): ", str(error), re.DOTALL)
+    if told and any(told[1] == field for field, _ in overrides(args)):
+        return fail(told[1], told[2], f"must be {_kind(get(config, told[1]))}")
+    if told := re.match(r"flag --([\w.]+)=(.*?): ", str(error), re.DOTALL):
+        return ConfigError(f"--{told[1]}={told[2]}: {str(error)[told.end():]}")
+    return ConfigError(str(error))
+
+
+def _kind(default: Any) -> str:
+    if isinstance(default, tuple):
+        inner = _KINDS.get(type(default[0]), "values") if default else "values"
+        return f"a tuple of {inner.removeprefix('a ')}s, as in \"{default}\"".replace("ss,", "s,")
+    return f"{_KINDS.get(type(default), type(default).__name__)}, as its default {default!r} is"
+
+
+def _check_value(field: str, value: Any, default: Any) -> None:
+    """What the types of ml_collections leave open: infinite numbers, what a tuple holds."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise fail(field, value, "must be finite")
+    if isinstance(value, tuple) and default:
+        kind = type(default[0])
+        if any(type(v) is not kind for v in value):
+            raise fail(field, value, f"must be {_kind(default)}")
+
+
+def split_list(text: str) -> list[str]:
+    """`"a,b,(1,2)"` as its parts; commas within brackets do not separate."""
+    parts, depth = [""], 0
+    for c in text:
+        depth += (c in "([{") - (c in ")]}")
+        if c == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += c
+    return [part.strip() for part in parts]
