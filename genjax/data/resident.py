@@ -45,8 +45,13 @@ class Resident:
     def fetch(self, arrays: Any, x: Any) -> Batch:
         """The batch at indices `x`, or at `x["index"]` with `x["mask"]` in evaluation."""
         index, rest = (x["index"], {"mask": x["mask"]}) if isinstance(x, dict) else (x, {})
+
         # Indices come from `plan` or `evaluation`: no need to pay for a bounds check.
-        rows = {k: v.at[index].get(mode="promise_in_bounds") for k, v in arrays.items()}
+        def take(v: Any) -> jax.Array:
+            return jnp.asarray(v).at[index].get(mode="promise_in_bounds")
+
+        rows = {k: take(v) for k, v in arrays.items()}
+
         return decode(rows, self.levels) | rest
 
     def stream(self, *args: Any, **kwargs: Any) -> Any:

@@ -44,8 +44,9 @@ def _permuted(positions: Any, epoch: Any, key_data: Any, n: int, xp: ModuleType)
     a, b = _factors(n)
     key_data, epoch = xp.asarray(key_data, xp.uint32), xp.asarray(epoch, xp.uint32)
     # 64 bits that depend on the whole key and the epoch; round r uses first + r * second.
-    first = _mix(_mix(epoch + key_data[0]) ^ key_data[-1])
-    second = _mix(first + np.uint32(0x9E3779B9)) ^ key_data[0] | np.uint32(1)
+    low, high = key_data[0], key_data[-1]
+    first = _mix(_mix(_mix(low) + high) + epoch)
+    second = _mix(_mix(_mix(high ^ np.uint32(0x9E3779B9)) + low) ^ first) | np.uint32(1)
 
     def feistel(x: Any) -> Any:
         left, right = x // np.uint32(b), x % np.uint32(b)

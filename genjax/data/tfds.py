@@ -4,14 +4,18 @@ What a prepared data set holds is read from its two JSON files, so that a decode
 `genjax.data.cache`) is found again without importing anything.
 """
 
+import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
 import json
 import os
 import re
+import socket
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import numpy as np
 from ml_collections import ConfigDict
@@ -100,6 +104,9 @@ def find(data: ConfigDict) -> Prepared:
     root = Path(data.dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
     if data.dir and not root.is_dir():
         raise fail("data.dir", data.dir, "no such folder")
+    if data.manual_dir and not Path(data.manual_dir).expanduser().is_dir():
+        raise fail("data.manual_dir", data.manual_dir, "no such folder")
+
     folder = _version_folder(data, root, **match.groupdict())
     if folder is None:
         folder = _prepare(data, root)
@@ -236,6 +243,7 @@ def _prepare(data: ConfigDict, root: Path) -> Path:
             f"not found below {root}, and preparing it needs TensorFlow: "
             "pip install genjax[tfds-prepare], or set config.data.dir",
         )  # fmt: skip
+    _require_network(data, root, builder)
     hide_accelerators()
     download = tfds.download.DownloadConfig(manual_dir=data.manual_dir or None)
     try:
@@ -243,6 +251,28 @@ def _prepare(data: ConfigDict, root: Path) -> Path:
     except Exception as e:  # the network, the disk, a changed file, the data set's own code
         raise _cannot(data, f"could not be prepared in {root}", e) from e
     return Path(builder.data_dir)
+
+
+def _require_network(data: ConfigDict, root: Path, builder: Any) -> None:
+    """Fails at once where a download cannot work: TFDS itself would retry for minutes.
+
+    Only where it is certain: nothing supplied by hand or downloaded before, no proxy, and none of
+    the hosts has an address.
+    """
+    by_hand = Path(data.manual_dir or root / "downloads" / "manual").expanduser()
+    urls = map(urlsplit, builder.url_infos)
+    hosts = [u.hostname for u in urls if u.hostname and not (by_hand / Path(u.path).name).exists()]
+    downloaded = [p for p in root.glob("downloads/**/*") if p.is_file() and ".tmp." not in p.name]
+    if not hosts or downloaded or getproxies():
+        return
+    for host in sorted(set(hosts)):
+        with contextlib.suppress(OSError):
+            socket.getaddrinfo(host, 443)
+            return
+    raise fail(
+        "data.name", data.name,
+        f"not found below {root}, and no network to download it (no address of {hosts[0]})",
+    )  # fmt: skip
 
 
 def hide_accelerators() -> None:
