@@ -130,7 +130,8 @@ def _network(hidden: tuple[int, ...], num_classes: int) -> MLP:
 
 @partial(jax.jit, static_argnums=0)
 def _apply(network: MLP, params: Any, x: jax.Array) -> jax.Array:
-    return network.apply({"params": params}, x)
+    logits: Any = network.apply({"params": params}, x)
+    return logits
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))

@@ -80,12 +80,10 @@ def _draw_samples(axes: Any, samples: np.ndarray, low: Any, high: Any, density: 
     if not density:
         axes.scatter(*samples.T, s=4, alpha=0.5, linewidths=0, color="tab:blue")
         return
-    counts, x_edges, y_edges = np.histogram2d(
-        *samples.T, bins=_BINS, range=np.stack([low, high], axis=1)
-    )
-    axes.pcolormesh(
-        x_edges, y_edges, np.where(counts.T > 0, np.log1p(counts.T), np.nan), cmap="viridis_r"
-    )
+    edges = np.linspace(low, high, _BINS + 1).T
+    counts = np.histogram2d(samples[:, 0], samples[:, 1], bins=list(edges))[0].T
+    # NaN leaves empty bins white: a single sample shows.
+    axes.pcolormesh(*edges, np.where(counts > 0, np.log1p(counts), np.nan), cmap="viridis_r")
 
 
 def _draw_centers(axes: Any, centers: np.ndarray, radius: float) -> None:
