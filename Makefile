@@ -1,0 +1,50 @@
+# `make train` needs nothing but python3 (3.11 or newer) and the network on its first run.
+PYTHON ?= python3
+BIN := .venv/bin
+WORKDIR ?= runs/wgan_gp_digits
+# Further arguments of pytest: make test PYTEST_ARGS="-k wgan"
+PYTEST_ARGS ?=
+
+.PHONY: train test test-slow lint bench clean
+
+# Train WGAN-GP on the bundled digits, judge it and show it. The same command again resumes.
+train: .venv/installed
+	$(BIN)/python -m experiments.train --config=configs/wgan_gp.py --workdir=$(WORKDIR)
+	$(BIN)/python -m experiments.evaluate --workdir=$(WORKDIR)
+	$(BIN)/python -m experiments.sample --workdir=$(WORKDIR) --n=64 --out=$(WORKDIR)/samples.png
+	@echo
+	@echo "64 samples:            $(WORKDIR)/samples.png"
+	@echo "more samples:          $(BIN)/python -m experiments.sample --workdir=$(WORKDIR) --n=400 --out=more.png"
+	@echo "the numbers again:     $(BIN)/python -m experiments.evaluate --workdir=$(WORKDIR)"
+	@echo "curves in a browser:   $(PYTHON) -m pip install tensorboard && tensorboard --logdir=$(WORKDIR)"
+	@echo "another recipe:        $(BIN)/python -m experiments.train --config=configs/autoencoder.py --workdir=runs/autoencoder"
+
+test: .venv/installed-test
+	$(BIN)/python -m pytest -m "not slow and not long" $(PYTEST_ARGS)
+
+# The slow tests that CI runs as well; those marked `long` are run by name.
+test-slow: .venv/installed-test
+	$(BIN)/python -m pytest -m "slow and not long" $(PYTEST_ARGS)
+
+lint: .venv/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: .venv/installed-benchmarks
+	$(BIN)/python -m benchmarks.run
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One environment. Each stamp is an installation, made again when pyproject.toml changes.
+.venv/installed: EXTRA :=
+.venv/installed-test: EXTRA := [test]
+.venv/installed-benchmarks: EXTRA := [benchmarks]
+
+.venv/installed .venv/installed-test .venv/installed-benchmarks: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("genjax needs Python 3.11 or newer; this is " + sys.version.split()[0] + ": make PYTHON=python3.12 …")'
+	@echo "installing genjax$(EXTRA) into .venv (a minute or two)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(EXTRA)'
+	@touch $@
