@@ -15,6 +15,7 @@ import numpy as np
 
 from genjax.core.config import fail
 from genjax.core.family import Batch, DataSpec
+from genjax.data import order
 from genjax.data.resident import Resident
 from genjax.data.source import Dataset
 
@@ -44,14 +45,16 @@ def load(name: str) -> Dataset:
     c, sigma = centers(name), SIGMA[name]
 
     def draw(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-        # One draw of three words a point: every call of the generator costs a second of compiling.
-        words = jax.random.bits(key, (*shape, 3))
+        # One flat draw, three words a point: XLA on CPU compiles each call of the generator for a
+        # second, under vmap for three unless it is flat, and is slow where the last axis is 3.
+
+        words = jax.random.bits(key, (3 * order.size(shape),)).reshape(3, *shape)
         # The remainder favours a mode by at most 25 / 2**32.
-        mode = words[..., 2] % np.uint32(len(c))
+        mode = words[2] % np.uint32(len(c))
         # 23 bits as the centres of equal intervals of (-1, 1), all exact in float32.
-        uniform = ((words[..., :2] >> 9).astype(jnp.float32) + 0.5) * np.float32(2**-22) - 1
+        uniform = ((words[:2] >> 9).astype(jnp.float32) + 0.5) * np.float32(2**-22) - 1
         noise = np.float32(np.sqrt(2) * sigma) * jax.lax.erf_inv(uniform)
-        return jnp.asarray(c)[mode] + noise
+        return jnp.asarray(c)[mode] + jnp.moveaxis(noise, 0, -1)
 
     rng = np.random.RandomState(0)  # its stream is frozen by NumPy's compatibility policy
     test = c[rng.randint(len(c), size=_TEST_EXAMPLES)] + sigma * rng.randn(_TEST_EXAMPLES, 2)
