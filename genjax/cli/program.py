@@ -47,56 +47,51 @@ def say(text: Any) -> None:
     print(f"genjax: {line}", file=sys.stderr, flush=True)
 
 
-def parse(
-    argv: Sequence[str], doc: str, define: Define, *, needs_config: bool = False
-) -> tuple[Any, ConfigDict | None]:
-    """The program's flags by attribute, and its config where it takes one.
+def parse(argv: Sequence[str], doc: str | None, define: Define) -> Any:
+    """The flags of a program, as attributes.
 
-    Nothing is kept in absl's global flags, so a process can run several programs.
+    Nothing is kept in absl's global flags, so one process can run several programs.
 
     Args:
       argv: the arguments.
       doc: what `--help` prints above the flags.
-      define: defines the flags.
-      needs_config: whether `--config` and its overrides are taken.
+      define: defines the flags, `workdir` among them.
 
     Raises:
-      ConfigError: unknown flags, wrong values, no config.
+      ConfigError: unknown flags, wrong values, no `--workdir`.
       SystemExit: `--help` was asked for.
     """
     values = flags.FlagValues()
     define(values)
-    given, rest = _take(argv, "config") if needs_config else (None, list(argv))
-    if any(a in ("--help", "-h", "-help", "--helpfull") for a in rest):
-        _help(doc, values, given)
-    if not needs_config:
-        for field, value in recipes.overrides(rest):
-            raise ConfigError(
-                f"--config.{field}={value}: not taken here; the run's own config.json counts"
-            )
-    try:
-        if needs_config:
-            if not given:
-                raise ConfigError(
-                    "--config: missing; must be a recipe, as in --config=configs/wgan_gp.py"
-                )
-            config = recipes.override(recipes.load(given), rest, values)
-        else:
-            config, left = None, values(["", *rest])[1:]
-            if left:
-                raise ConfigError(f"{left[0]!r}: is no flag; flags are written --NAME=VALUE")
-    except flags.UnrecognizedFlagError as error:
-        value = f"={error.flagvalue}" if error.flagvalue else ""
-        known = [name for name in values if name != "config"] + ["config"] * needs_config
+    if _asks_for_help(argv):
+        _help(doc, values, None)
+    for field, value in recipes.overrides(argv):
         raise ConfigError(
-            f"--{error.flagname}{value}: no such flag; {recipes.nearest(error.flagname, known)}"
-        ) from error
-    except flags.IllegalFlagValueError as error:
-        raise ConfigError(str(error).removeprefix("flag ")) from error
-    except flags.Error as error:
-        raise ConfigError(str(error)) from error
-    if not values.workdir:
-        raise ConfigError("--workdir: missing; must be the run's folder, as in --workdir=runs/first")
+            f"--config.{field}={value}: no such flag here; the run's own config.json counts"
+        )
+    with _told(values, []):
+        left = values(["", *argv])[1:]
+    if left:
+        raise ConfigError(f"{left[0]!r}: is no flag; flags are written --NAME=VALUE")
+    _need_workdir(values)
+    return values
+
+
+def parse_with_config(
+    argv: Sequence[str], doc: str | None, define: Define
+) -> tuple[Any, ConfigDict]:
+    """As `parse`, for programs that take `--config` and its overrides: flags and config, locked."""
+    values = flags.FlagValues()
+    define(values)
+    given, rest = _take(argv, "config")
+    if _asks_for_help(rest):
+        _help(doc, values, given)
+    if not given:
+        raise ConfigError("--config: missing; must be a recipe, as in --config=configs/wgan_gp.py")
+    config = recipes.load(given)
+    with _told(values, ["config"]):
+        config = recipes.override(config, rest, values)
+    _need_workdir(values)
     return values, config
 
 
@@ -107,6 +102,31 @@ def command(program: str, *args: str) -> str:
         "python", "-m", f"experiments.{program}",
     ]  # fmt: skip
     return shlex.join([*module, *args])
+
+
+@contextmanager
+def _told(values: flags.FlagValues, more: Sequence[str]) -> Iterator[None]:
+    """Turns absl's complaints into `ConfigError`; `more` are further names that it may suggest."""
+    try:
+        yield
+    except flags.UnrecognizedFlagError as error:
+        value = f"={error.flagvalue}" if error.flagvalue else ""
+        known = [*more, *(name for name in values if not name.startswith("config"))]
+        hint = recipes.nearest(error.flagname, known)
+        raise ConfigError(f"--{error.flagname}{value}: no such flag; {hint}") from error
+    except flags.Error as error:
+        raise ConfigError(re.sub("^flag ", "", str(error))) from error
+
+
+def _need_workdir(values: Any) -> None:
+    if not values.workdir:
+        raise ConfigError(
+            "--workdir: missing; must be the run's folder, as in --workdir=runs/first"
+        )
+
+
+def _asks_for_help(argv: Sequence[str]) -> bool:
+    return any(a in ("--help", "-h", "-help", "--helpfull", "--helpshort") for a in argv)
 
 
 @contextmanager
@@ -138,8 +158,8 @@ def _take(argv: Sequence[str], name: str) -> tuple[str | None, list[str]]:
     return value, rest
 
 
-def _help(doc: str, values: flags.FlagValues, config: str | None) -> None:
-    print(doc.strip(), "\n\nFlags:")
+def _help(doc: str | None, values: flags.FlagValues, config: str | None) -> None:
+    print((doc or "").strip(), "\n\nFlags:")
     for name in sorted(values):
         flag = values[name]
         print(f"  --{name}={flag.default!s}\n      {flag.help}")

@@ -100,7 +100,7 @@ def check_field(config: ConfigDict, field: str, value: str | None, flag: str = "
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """"did you mean …?", or what there is, where nothing is near."""
+    """ "did you mean …?", or what there is, where nothing is near."""
     names = sorted(names)
     # A field may be remembered without its section, or by its section's other name.
     same_end = [n for n in names if n.rpartition(".")[2] == name.rpartition(".")[2]]
@@ -136,8 +136,10 @@ def _find(spec: str) -> tuple[Path, str | None]:
     shown = f"--config={spec}"
     if path.is_dir():
         raise ConfigError(f"{shown}: is a folder; must be a file or a recipe's name")
-    hint = nearest(path.stem, recipes)
-    raise ConfigError(f"{shown}: no such file, nor a recipe's name; {hint} (recipes: {', '.join(sorted(recipes))})")
+    names = ", ".join(sorted(recipes))
+    raise ConfigError(
+        f"{shown}: no such file; {nearest(path.stem, recipes)} (recipes by name: {names})"
+    )
 
 
 def _guarded(spec: str, path: Path, f: Any) -> Any:
@@ -150,7 +152,9 @@ def _guarded(spec: str, path: Path, f: Any) -> Any:
         if isinstance(error, SyntaxError) and error.filename == str(path):
             line, what = error.lineno, error.msg
         else:
-            frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+            frames = [
+                f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)
+            ]
             line, what = (frames[-1].lineno if frames else None), str(error)
         where = f"line {line}: " if line else ""
         raise ConfigError(
@@ -165,14 +169,14 @@ def _wrong_type(config: ConfigDict, args: Sequence[str], error: Exception) -> Co
     if told and any(told[1] == field for field, _ in overrides(args)):
         return fail(told[1], told[2], f"must be {_kind(get(config, told[1]))}")
     if told := re.match(r"flag --([\w.]+)=(.*?): ", str(error), re.DOTALL):
-        return ConfigError(f"--{told[1]}={told[2]}: {str(error)[told.end():]}")
+        return ConfigError(f"--{told[1]}={told[2]}: {str(error)[told.end() :]}")
     return ConfigError(str(error))
 
 
 def _kind(default: Any) -> str:
     if isinstance(default, tuple):
         inner = _KINDS.get(type(default[0]), "values") if default else "values"
-        return f"a tuple of {inner.removeprefix('a ')}s, as in \"{default}\"".replace("ss,", "s,")
+        return f'a tuple of {inner.removeprefix("a ")}s, as in "{default}"'.replace("ss,", "s,")
     return f"{_KINDS.get(type(default), type(default).__name__)}, as its default {default!r} is"
 
 

@@ -44,7 +44,7 @@ def open_workdir(path: str | os.PathLike, config: ConfigDict, *, resume: bool = 
         named), or cannot be made or written.
     """
     workdir = Path(path).expanduser().absolute()
-    _check_writable(workdir)
+    check_writable(workdir)
     before = _read_record(workdir)
     if before is not None:
         if not resume:
@@ -105,7 +105,7 @@ def write_json(path: Path, value: Any) -> None:
         raise
 
 
-def _check_writable(workdir: Path) -> None:
+def check_writable(workdir: Path) -> None:
     """Raises `ConfigError` unless `workdir` is a folder, or can become one, and can be written."""
     there = next(p for p in (workdir, *workdir.parents) if p.exists() or p.is_symlink())
     if not there.is_dir():

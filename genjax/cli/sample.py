@@ -1,0 +1,118 @@
+"""Draws samples of a trained run.
+
+    python -m experiments.sample --workdir=DIR [--n=64] [--out=FILE] [--seed=0]
+
+FILE ends in .png (a grid of images, a scatter plot of points), .npy or .npz (the samples as they
+are, in the range of the data; under the name `x` in .npz). Of a population, .npy and .npz hold all
+members as their first axis, unless --member picks one.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from genjax.cli import program
+from genjax.core.config import ConfigError
+
+_SUFFIXES = (".png", ".npy", ".npz")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Samples; returns the exit status."""
+    return program.run(_sample, argv)
+
+
+def _define(values: flags.FlagValues) -> None:
+    text: Any = {"flag_values": values}
+    flags.DEFINE_string("workdir", "", "The folder of a run.", **text)
+    flags.DEFINE_integer("n", 64, "How many samples.", 1, **text)
+    flags.DEFINE_string(
+        "out", "", "Where to; by default DIR/samples/step_STEP_seed_SEED.png.", **text
+    )
+    flags.DEFINE_integer("seed", 0, "Of the draw.", 0, **text)
+    flags.DEFINE_integer("step", None, "Of the checkpoint; by default the newest.", 0, **text)
+    flags.DEFINE_integer(
+        "member",
+        None,
+        "Of a population; by default the first in pictures, all in arrays.",
+        0,
+        **text,
+    )
+
+
+def _sample(argv: list[str]) -> int:
+    values = program.parse(argv, __doc__, _define)
+    if values.out:
+        check_out(values.out)
+    from genjax.engine.workdir import read_config
+
+    read_config(values.workdir)  # before JAX is given time to start
+    from genjax.cli import showing
+    from genjax.engine.cache import enable_compilation_cache
+    from genjax.loading import load
+
+    enable_compilation_cache()
+    model = load(values.workdir, values.step)
+    if values.member is not None and values.member >= max(model.num_members, 1):
+        n = max(model.num_members, 1)
+        raise ConfigError(f"--member={values.member}: must be below the number of members, {n}")
+    out = Path(values.out).expanduser() if values.out else _default_out(values, model.step)
+    if model.num_members and (out.suffix == ".png" or values.member is not None):
+        model = model.member(values.member or 0)
+    samples = model.sample(values.n, values.seed)
+    if out.suffix == ".png":
+        draw = showing.picture(model.config, model.run.dataset.spec)
+        if draw is None:
+            shape = model.run.dataset.spec.shape
+            raise ConfigError(f"--out={out}: samples of shape {shape} have no picture; use .npy")
+        samples = draw(samples)
+    _write(out, samples)
+    print(out)
+    return program.DONE
+
+
+def check_out(text: str) -> None:
+    """Raises `ConfigError` unless `text` names a file that can be written."""
+    out = Path(text).expanduser().absolute()
+    if out.suffix not in _SUFFIXES:
+        raise ConfigError(f"--out={text}: must end in {', '.join(_SUFFIXES)}")
+    if out.is_dir():
+        raise ConfigError(f"--out={text}: is a folder; must be a file")
+    there = next(p for p in out.parents if p.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigError(f"--out={text}: {there} must be a folder that can be written")
+
+
+def _default_out(values: Any, step: int) -> Path:
+    member = "" if values.member is None else f"_member_{values.member}"
+    folder = Path(values.workdir).expanduser() / "samples"
+    return folder / f"step_{step:07d}_seed_{values.seed}{member}.png"
+
+
+def _write(out: Path, x: Any) -> None:
+    try:
+        if out.suffix == ".png":
+            from genjax.plots.grid import save_png
+
+            save_png(out, x)
+        else:
+            import numpy as np
+
+            save = np.save if out.suffix == ".npy" else lambda f, x: np.savez_compressed(f, x=x)
+            _atomically(out, lambda file: save(file, x))
+    except OSError as error:
+        raise ConfigError(f"--out={out}: cannot be written ({error.strerror or error})") from error
+
+
+def _atomically(path: Path, write: Callable[[Any], None]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            write(file)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

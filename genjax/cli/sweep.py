@@ -1,0 +1,277 @@
+"""Trains a recipe with many seeds and settings at once.
+
+    python -m experiments.sweep --config=… --workdir=DIR --seeds=32 [--grid FIELD=a,b,c] …
+
+Seeds, and numbers of the optimizers (learning_rate, b1, b2, weight_decay), are members of one
+population, trained as one vmapped program. Other fields make groups that are trained one after the
+other. The same command again resumes. One row a member goes to DIR/sweep.csv and DIR/sweep.json;
+each group's population is a run in a folder of its own, for `evaluate` and `sample`.
+"""
+
+import csv
+import io
+import itertools
+import json
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from absl import flags
+from ml_collections import ConfigDict
+
+from genjax.cli import program, recipes, training
+from genjax.core.config import ConfigError, fail, get, validate
+
+SWEEP = "sweep.json"
+_CSV = "sweep.csv"
+
+
+class Axis(NamedTuple):
+    """A field and the values that it takes."""
+
+    field: str
+    values: list[Any]
+
+
+class Group(NamedTuple):
+    """Members that one program trains: they share `config` and `settings`, and differ in the rest.
+
+    `seeds` and each of `hyperparameters` hold one value a member.
+    """
+
+    folder: Path
+    config: ConfigDict
+    settings: dict[str, Any]
+    seeds: list[int]
+    hyperparameters: dict[str, list[float]]
+
+    def member(self, i: int) -> dict[str, Any]:
+        """Seed and swept values of member `i`."""
+        numbers = {field: values[i] for field, values in self.hyperparameters.items()}
+        return {"seed": self.seeds[i]} | self.settings | numbers
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Sweeps; returns the exit status."""
+    return program.run(_sweep, argv)
+
+
+def _define(values: flags.FlagValues) -> None:
+    text: Any = {"flag_values": values}
+    flags.DEFINE_string("workdir", "", "The sweep's folder; resumed if there is one in it.", **text)
+    flags.DEFINE_integer("seeds", 8, "Seeds of each setting, from config.seed on.", 1, **text)
+    flags.DEFINE_multi_string("grid", [], "FIELD=a,b,c: values of a field; repeatable.", **text)
+
+
+def _sweep(argv: list[str]) -> int:
+    values, config = program.parse_with_config(argv, __doc__, _define)
+    if config.executor not in ("scan", "vmap"):
+        raise fail(
+            "executor", config.executor, "a sweep is a population; must be vmap, or left out"
+        )
+    if config.num_seeds != 1:
+        raise fail("num_seeds", config.num_seeds, "must be left at 1; give --seeds")
+    workdir = Path(values.workdir).expanduser().absolute()
+    groups = plan(config, [parse_axis(config, text) for text in values.grid], values.seeds, workdir)
+    from genjax.engine.cache import enable_compilation_cache
+
+    enable_compilation_cache()
+    _check_workdir(values.workdir, workdir, groups)
+    for group in groups:  # all is checked before anything is written
+        _prepare(group)
+    _write(workdir, groups, [])
+    status = _train_groups(groups, program.command("sweep", *argv))
+    if status in (program.BAD, program.STOPPED):
+        return status
+    rows = [row for i, group in enumerate(groups) for row in _rows(i, group)]
+    _write(workdir, groups, rows)
+    print(by_setting(rows, [*groups[0].settings, *groups[0].hyperparameters]))
+    print(f"\n{workdir / _CSV}\n{workdir / SWEEP}", flush=True)
+    return status
+
+
+def parse_axis(config: ConfigDict, text: str) -> Axis:
+    """`"FIELD=a,b,c"` as an axis; the values have the type of the field in `config`.
+
+    Raises:
+      ConfigError: no such field, a value of a wrong type or out of range, or given twice.
+    """
+    field, equals, listed = text.partition("=")
+    field = field.strip().removeprefix("config.")
+    recipes.check_field(config, field, listed, flag="--grid=")
+    if field in ("seed", "num_seeds", "executor"):
+        raise ConfigError(
+            f"--grid={text}: {field} cannot be swept; must be another field, or --seeds"
+        )
+    texts = recipes.split_list(listed)
+    if not equals or "" in texts:
+        raise ConfigError(f"--grid={text}: must be FIELD=a,b,c with values between the commas")
+    configs = [recipes.with_value(config, field, t) for t in texts]
+    values = [get(c, field) for c in configs]
+    for c in configs:
+        validate(c)
+    if len({repr(v) for v in values}) < len(values):
+        raise ConfigError(f"--grid={text}: holds a value twice; must be distinct")
+    return Axis(field, values)
+
+
+def plan(config: ConfigDict, axes: Sequence[Axis], num_seeds: int, workdir: Path) -> list[Group]:
+    """The groups of a sweep over all combinations of values and over the seeds."""
+    fields = [axis.field for axis in axes]
+    for field in fields:
+        if fields.count(field) > 1:
+            raise ConfigError(f"--grid={field}: given twice; must be given once with all values")
+    inside = [axis for axis in axes if is_injected(axis.field)]
+    outside = [axis for axis in axes if not is_injected(axis.field)]
+    members = list(itertools.product(*(axis.values for axis in inside), range(num_seeds)))
+    seeds = [config.seed + m[-1] for m in members]
+    numbers = {axis.field: [float(m[i]) for m in members] for i, axis in enumerate(inside)}
+    groups = []
+    for i, chosen in enumerate(itertools.product(*(axis.values for axis in outside))):
+        settings = {axis.field: value for axis, value in zip(outside, chosen, strict=True)}
+        # The largest value: a weight decay of 0 would leave it out of the program for all members.
+        largest = {axis.field: max(axis.values) for axis in inside}
+        c = config.copy_and_resolve_references().unlock()
+        c.update_from_flattened_dict(
+            settings | largest | {"executor": "vmap", "num_seeds": num_seeds}
+        )
+        groups.append(Group(workdir / f"group_{i}", c.lock(), settings, seeds, numbers))
+    return groups
+
+
+def is_injected(field: str) -> bool:
+    """Whether members of one population can differ in `field`."""
+    from genjax.core.optimizer import INJECTED
+
+    section, _, name = field.rpartition(".")
+    return "." not in section and section.endswith("optimizer") and name in INJECTED
+
+
+def by_setting(rows: Sequence[dict[str, Any]], fields: Sequence[str]) -> str:
+    """A table with a line for each setting: mean ± standard error over its finite seeds."""
+    from genjax.cli.evaluate import mean_and_error
+
+    columns = [n for n in rows[0] if n.startswith("eval/")] or [
+        n for n in rows[0] if n.startswith("train/")
+    ]
+    lines = [[*fields, "members", *(n.partition("/")[2] for n in columns)]]
+    for setting in dict.fromkeys(tuple(row[f] for f in fields) for row in rows):
+        same = [row for row in rows if tuple(row[f] for f in fields) == setting]
+        finite = [row for row in same if all(math.isfinite(row[n]) for n in columns)]
+        lost = f" ({len(same) - len(finite)} diverged)" if len(finite) < len(same) else ""
+        cells = [f"{value}" for value in setting] + [f"{len(finite)}{lost}"]
+        for name in columns:
+            if finite:
+                m = mean_and_error([row[name] for row in finite])
+                cells.append(f"{m['mean']:.4g} ± {m['standard_error']:.2g}")
+            else:
+                cells.append("nan")
+        lines.append(cells)
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(c.ljust(w) for c, w in zip(cells, widths, strict=True)).rstrip()
+        for cells in lines
+    )
+
+
+def _prepare(group: Group) -> Any:
+    from genjax.engine import loop
+
+    return loop.prepare(group.config, seeds=group.seeds, hyperparameters=group.hyperparameters)
+
+
+def _train_groups(groups: Sequence[Group], command: str) -> int:
+    """Trains all; DIVERGED if all members of some group did, at once what else is not DONE."""
+    from genjax.engine.workdir import write_json
+    from genjax.loading import POPULATION
+
+    worst = program.DONE
+    for i, group in enumerate(groups):
+        name = ", ".join(f"{n}={v}" for n, v in group.settings.items())
+        print(f"group {i + 1} of {len(groups)}: {len(group.seeds)} members {name}", flush=True)
+        population = {"seeds": group.seeds, "hyperparameters": group.hyperparameters}
+        try:
+            group.folder.mkdir(parents=True, exist_ok=True)
+            write_json(group.folder / POPULATION, population)
+        except OSError as error:
+            raise _unwritable(group.folder, error) from error
+        status, _ = training.train(_prepare(group), group.folder, command)
+        if status in (program.BAD, program.STOPPED):
+            return status
+        worst = max(worst, status)
+    return worst
+
+
+def _record(groups: Sequence[Group]) -> list[dict[str, Any]]:
+    """What `sweep.json` says of the groups: all that makes them these ones."""
+    return [
+        {
+            "folder": g.folder.name, "settings": g.settings, "seeds": g.seeds,
+            "hyperparameters": g.hyperparameters, "config": g.config.to_dict(),
+        }
+        for g in groups
+    ]  # fmt: skip
+
+
+def _check_workdir(given: str, workdir: Path, groups: Sequence[Group]) -> None:
+    """Raises `ConfigError` if the folder cannot take this sweep."""
+    from genjax.engine.workdir import CONFIG, check_writable
+
+    check_writable(workdir)
+    if (workdir / CONFIG).exists():
+        raise ConfigError(f"--workdir={given}: holds a single run; must be a folder of its own")
+    path = workdir / SWEEP
+    if not path.exists():
+        return
+    try:
+        before = json.loads(path.read_text())["groups"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error}); choose another workdir") from error
+    if before != json.loads(json.dumps(_record(groups))):
+        raise ConfigError(
+            f"--workdir={given}: holds another sweep (see {SWEEP}); must be another folder, or the "
+            "same command to resume that one"
+        )
+
+
+def _rows(number: int, group: Group) -> list[dict[str, Any]]:
+    """One row a member: what it is, then its last training and evaluation metrics."""
+    from genjax.engine.writers import METRICS, read_metrics
+
+    last: dict[str, Any] = {}
+    for row in read_metrics(group.folder / METRICS):
+        last |= {name: value for name, value in row.items() if "/" in name}
+    names = sorted(last, key=lambda name: (name.startswith("eval/"), name))
+    return [
+        {"group": number, "member": i} | group.member(i) | {name: last[name][i] for name in names}
+        for i in range(len(group.seeds))
+    ]
+
+
+def _write(workdir: Path, groups: Sequence[Group], rows: Sequence[dict[str, Any]]) -> None:
+    """Writes `sweep.json` and, once there are rows, `sweep.csv`."""
+    from genjax.engine.workdir import write_json
+
+    def plain(value: Any) -> Any:  # JSON has no word for what is not finite
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        members = [{name: plain(v) for name, v in row.items()} for row in rows]
+        write_json(workdir / SWEEP, {"groups": _record(groups), "members": members})
+        if rows:
+            text = io.StringIO(newline="")
+            table = csv.DictWriter(text, list(dict.fromkeys(n for row in rows for n in row)))
+            table.writeheader()
+            table.writerows(rows)
+            temporary = workdir / f"{_CSV}.{os.getpid()}.tmp"
+            temporary.write_text(text.getvalue())
+            temporary.replace(workdir / _CSV)
+    except OSError as error:
+        raise _unwritable(workdir, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"{path}: cannot be written ({error.strerror or error})")
