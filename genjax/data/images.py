@@ -51,9 +51,7 @@ def load(data: ConfigDict) -> Dataset:
     if not files:
         raise fail("data.name", data.name, f"holds no pictures ({' '.join(sorted(EXTENSIONS))})")
     if len(files) < 2:
-        raise fail(
-            "data.name", data.name, "holds one picture; two are needed, to train and to test"
-        )
+        raise fail("data.name", data.name, "holds one picture; must be two or more")
     classes = sorted({f.path.split("/")[0] for f in files if "/" in f.path})
     loose = next((f.path for f in files if "/" not in f.path), None)
     if classes and loose:

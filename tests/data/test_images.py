@@ -1,0 +1,206 @@
+import io
+import os
+import shutil
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from genjax import data
+from genjax.core.config import ConfigError, base
+from genjax.data import pictures
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load(folder, **changes):
+        section = base().data
+        section.update({"name": f"images:{folder}", "cache_dir": str(tmp_path / "cache")} | changes)
+        return data.load(section)
+
+    return load
+
+
+def picture(rng, height=12, width=10, mode="RGB"):
+    shape = (height, width, 3) if mode == "RGB" else (height, width)
+    return Image.fromarray(rng.randint(0, 256, shape).astype(np.uint8))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two classes, ten grey PNGs each, and files that are no pictures."""
+    rng = np.random.RandomState(0)
+    for c in ("cat", "dog"):
+        (tmp_path / "set" / c).mkdir(parents=True)
+        for i in range(10):
+            picture(rng, mode="L").save(tmp_path / "set" / c / f"{i}.png")
+    (tmp_path / "set" / "README").write_text("about")
+    (tmp_path / "set" / "cat" / ".hidden.png").write_text("not a picture")
+    return tmp_path / "set"
+
+
+def everything(source):
+    batch = source.fetch(source.arrays, jnp.arange(source.num_examples))
+    return {k: np.asarray(v) for k, v in batch.items()}
+
+
+def test_classes_are_folders_and_pixels_are_exact(load, folder):
+    d = load(folder, test_fraction=0.3)
+    assert d.spec == ("image", (12, 10, 1), 2, 0.5, 0.5)
+    assert d.train.num_examples + d.test.num_examples == 20 and d.test.num_examples >= 1
+    want = {}
+    for label, c in enumerate(("cat", "dog")):
+        for path in (folder / c).glob("[0-9]*.png"):
+            want[np.asarray(Image.open(path)).tobytes()] = label
+    got = {}
+    for split in (d.train, d.test):
+        batch = everything(split)
+        assert batch["x"].dtype == np.float32 and batch["x"].max() <= 1
+        for x, label in zip(batch["x"], batch["label"]):
+            got[np.round(x * 255).astype(np.uint8).tobytes()] = int(label)
+    assert got == want
+
+
+def test_split_depends_on_names_alone(load, folder):
+    def test_pixels(**changes):
+        return {x.tobytes() for x in load(folder, **changes).test.arrays["x"]}
+
+    before = test_pixels(test_fraction=0.4)
+    shutil.copy(folder / "cat" / "0.png", folder / "cat" / "another name.png")
+    after = test_pixels(test_fraction=0.4)
+    assert before - after == set() and len(after - before) <= 1
+    assert test_pixels(test_fraction=0.7) >= after
+
+
+def test_a_tiny_or_huge_test_fraction_still_leaves_both_splits(load, folder):
+    for fraction in (1e-9, 1 - 1e-9):
+        d = load(folder, test_fraction=fraction)
+        assert d.train.num_examples >= 1 and d.test.num_examples >= 1
+
+
+def test_resize_keeps_the_centre_and_colours(load, tmp_path):
+    """Outer thirds red, the middle third green: the centre of a 3:1 picture is green."""
+    (tmp_path / "set").mkdir()
+    pixels = np.zeros((20, 60, 3), np.uint8)
+    pixels[..., 0] = 255
+    pixels[:, 20:40] = (0, 255, 0)
+    for i in range(3):
+        Image.fromarray(pixels).save(tmp_path / "set" / f"{i}.png")
+        Image.fromarray(pixels.swapaxes(0, 1)).save(tmp_path / "set" / f"t{i}.png")
+    d = load(tmp_path / "set", image_size=8)
+    assert d.spec.shape == (8, 8, 3) and d.spec.num_classes == 0
+    batch = everything(d.train)
+    assert "label" not in batch
+    green = np.array([0, 1, 0], np.float32)
+    assert np.abs(batch["x"][:, 2:6, 2:6] - green).max() < 0.01
+    grey = load(tmp_path / "set", image_size=8, channels=1)
+    assert grey.spec.shape == (8, 8, 1)
+    assert everything(grey.train)["x"][0, 4, 4, 0] == pytest.approx(0.587, abs=0.003)
+
+
+@pytest.mark.parametrize("ending", ["pgm", "png", "jpg", "JPEG", "bmp", "tif", "webp", "gif"])
+def test_formats(load, tmp_path, ending):
+    (tmp_path / "set").mkdir()
+    smooth = np.add.outer(np.arange(16), np.arange(16)) * 8
+    for i in range(2):
+        Image.fromarray(smooth.astype(np.uint8)).save(tmp_path / "set" / f"{i}.{ending}")
+    x = everything(load(tmp_path / "set", channels=1).train)["x"][0, ..., 0]
+    np.testing.assert_allclose(x * 255, smooth, atol=6)  # some formats lose a little
+
+
+def test_sixteen_bits_are_scaled_not_clipped():
+    wide = Image.fromarray((np.arange(16).reshape(4, 4) * 4369).astype(np.uint16))
+    file = io.BytesIO()
+    wide.save(file, "PNG")
+    x = pictures.decode(file.getvalue(), "wide.png", 0, 0)
+    np.testing.assert_array_equal(x[..., 0], np.arange(16).reshape(4, 4) * 17)
+
+
+def test_photographs_are_turned_upright():
+    pixels = np.zeros((8, 16), np.uint8)
+    pixels[:, :8] = 255
+    image, file = Image.fromarray(pixels), io.BytesIO()
+    exif = image.getexif()
+    exif[0x0112] = 6  # to be shown turned a quarter clockwise
+    image.save(file, "JPEG", exif=exif, quality=100)
+    x = pictures.decode(file.getvalue(), "photo.jpg", 0, 0)
+    assert x.shape == (16, 8, 1) and x[0].min() > 250 and x[-1].max() < 5
+
+
+def test_a_changed_picture_is_decoded_again(load, folder):
+    first = load(folder)
+    again = load(folder)
+    np.testing.assert_array_equal(first.train.arrays["x"], again.train.arrays["x"])
+    Image.fromarray(np.full((12, 10), 77, np.uint8)).save(folder / "cat" / "0.png")
+    changed = load(folder)
+    both = np.concatenate([changed.train.arrays["x"], changed.test.arrays["x"]])
+    assert (both == 77).all(axis=(1, 2, 3)).sum() == 1
+
+
+def refused(load, folder, pattern, **changes):
+    with pytest.raises(ConfigError, match=pattern) as e:
+        load(folder, **changes)
+    assert "\n" not in str(e.value)
+
+
+def test_missing_and_empty_folders_are_refused(load, tmp_path):
+    refused(load, tmp_path / "absent", r"config\.data\.name='images:.*absent': no such folder")
+    (tmp_path / "empty" / "class").mkdir(parents=True)
+    refused(load, tmp_path / "empty", r"empty': holds no pictures")
+    (tmp_path / "file").write_text("")
+    refused(load, tmp_path / "file", r"file': no such folder")
+
+
+def test_one_picture_is_refused(load, tmp_path):
+    (tmp_path / "set").mkdir()
+    picture(np.random.RandomState(0)).save(tmp_path / "set" / "a.png")
+    refused(load, tmp_path / "set", "must be two or more")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can read every folder")
+def test_unreadable_folder_is_refused(load, folder):
+    (folder / "cat").chmod(0)
+    try:
+        refused(load, folder, r"cannot read .*cat: Permission denied")
+    finally:
+        (folder / "cat").chmod(0o700)
+
+
+@pytest.mark.parametrize("kind", ["truncated", "empty", "text"])
+def test_broken_picture_is_named(load, folder, kind, tmp_path):
+    path = folder / "dog" / "3.png"
+    if kind == "truncated":
+        os.truncate(path, path.stat().st_size // 2)
+    else:
+        path.write_text("" if kind == "empty" else "hello")
+    refused(load, folder, r"dog/3\.png: not a readable picture")
+    assert not list((tmp_path / "cache").glob("[!.]*train*"))
+
+
+def test_broken_link_is_named(load, folder):
+    (folder / "dog" / "3.png").unlink()
+    (folder / "dog" / "3.png").symlink_to(folder / "nowhere.png")
+    refused(load, folder, r"dog/3\.png")
+
+
+def test_mixed_shapes_need_a_size(load, folder):
+    rng = np.random.RandomState(1)
+    for i in range(4):
+        picture(rng, 9, 9, "L").save(folder / "dog" / f"small{i}.png")
+    refused(load, folder, r"dog/small\d\.png: shape .*config\.data\.image_size")
+    assert load(folder, image_size=8).spec.shape == (8, 8, 1)
+
+
+def test_pictures_beside_class_folders_are_refused(load, folder):
+    shutil.copy(folder / "cat" / "0.png", folder / "loose.png")
+    refused(load, folder, r"loose\.png.*class folders \(cat\)")
+
+
+def test_faces(load, shared_data):
+    d = load(shared_data / "orl_faces", image_size=64)
+    assert d.spec == ("image", (64, 64, 1), 40, 0.5, 0.5)
+    assert d.train.num_examples + d.test.num_examples == 400
+    assert 20 <= d.test.num_examples <= 65
+    x = everything(d.train)["x"]
+    assert 0.3 < x.mean() < 0.6 and 0.1 < x.std() < 0.4

@@ -1,0 +1,199 @@
+"""Real data sets, as TFDS prepared them; where it must prepare one, that needs tensorflow-cpu."""
+
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from genjax import data
+from genjax.core.config import ConfigError, base
+from genjax.data import tfds
+
+NO_TENSORFLOW = importlib.util.find_spec("tensorflow") is None
+
+
+def section(name, folder, cache, **changes):
+    c = base().data
+    c.update({"name": name, "dir": str(folder), "cache_dir": str(cache)} | changes)
+    return c
+
+
+@pytest.fixture(scope="session")
+def small(shared_data, tmp_path_factory):
+    """Fashion-MNIST's 10,000 test images as a prepared data set that has a train split only."""
+    source = shared_data / "tfds" / "fashion_mnist" / "3.0.1"
+    folder = tmp_path_factory.mktemp("tfds") / "fashion_mnist" / "3.0.1"
+    folder.mkdir(parents=True)
+    shutil.copy(source / "features.json", folder)
+    info = json.loads((source / "dataset_info.json").read_text())
+    (test,) = (s for s in info["splits"] if s["name"] == "test")
+    info["splits"] = [test | {"name": "train"}]
+    (folder / "dataset_info.json").write_text(json.dumps(info))
+    records = "fashion_mnist-{}.array_record-00000-of-00001"
+    shutil.copy(source / records.format("test"), folder / records.format("train"))
+    return folder.parent.parent
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("decoded")
+
+
+def test_a_set_with_one_split_is_cut_in_two(small, cache):
+    d = data.load(section("tfds:fashion_mnist", small, cache, test_fraction=0.2))
+    assert d.spec == ("image", (28, 28, 1), 10, 0.5, 0.5)
+    assert (d.train.num_examples, d.test.num_examples) == (8000, 2000)
+    batch = d.train.fetch(d.train.arrays, jnp.arange(8000))
+    assert batch["x"].dtype == jnp.float32 and batch["label"].dtype == jnp.int32
+    assert float(batch["x"].min()) == 0 and float(batch["x"].max()) == 1
+    assert set(np.unique(batch["label"])) == set(range(10))
+    images = {x.tobytes() for s in (d.train, d.test) for x in s.arrays["x"]}
+    assert len(images) > 9990  # the two parts do not overlap; a few images are there twice
+
+
+def test_pixels_and_labels_equal_what_tfds_decodes(small, cache):
+    import tensorflow_datasets
+
+    d = data.load(section("tfds:fashion_mnist", small, cache, test_fraction=0.2))
+    got = {
+        (x.tobytes(), int(label))
+        for s in (d.train, d.test)
+        for x, label in zip(s.arrays["x"], s.arrays["label"])
+    }
+    builder = tensorflow_datasets.builder_from_directory(small / "fashion_mnist" / "3.0.1")
+    source = builder.as_data_source("train")
+    for i in range(0, 10_000, 97):
+        assert (source[i]["image"].tobytes(), int(source[i]["label"])) in got
+
+
+def test_warm_start_imports_no_reader(small, cache):
+    data.load(section("tfds:fashion_mnist", small, cache, test_fraction=0.2))
+    code = (
+        "import sys; from genjax import data; from genjax.core.config import base\n"
+        "c = base().data\n"
+        f"c.name, c.dir, c.cache_dir = 'tfds:fashion_mnist', {str(small)!r}, {str(cache)!r}\n"
+        "c.test_fraction = 0.2\n"
+        "print(data.load(c).train.num_examples)\n"
+        "heavy = ('tensorflow', 'tensorflow_datasets', 'PIL', 'grain', 'array_record')\n"
+        "print([m for m in heavy if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout.split("\n")[:2] == ["8000", "[]"], done.stderr
+
+
+def test_size_and_colour(small, tmp_path):
+    d = data.load(section("tfds:fashion_mnist", small, tmp_path, image_size=16, channels=3))
+    assert d.spec.shape == (16, 16, 3)
+    assert d.train.arrays["x"].shape == (9000, 16, 16, 3)
+
+
+def test_folder_comes_from_the_environment(small, cache, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(small))
+    assert tfds.find(section("tfds:fashion_mnist", "", cache)).splits == {"train": 10_000}
+    assert tfds.find(section("tfds:fashion_mnist:3.0.1", "", cache)).splits == {"train": 10_000}
+
+
+def test_newest_version_and_only_config_are_found(small, cache, tmp_path):
+    versions = small / "fashion_mnist"
+    for to in ("plain/9.0.0", "plain/10.0.0", "other/one/1.0.0", "many/a/1.0.0", "many/b/1.0.0"):
+        shutil.copytree(versions / "3.0.1", tmp_path / to)
+
+    def found(name):
+        return str(tfds.find(section(name, tmp_path, cache)).folder.relative_to(tmp_path))
+
+    assert found("tfds:plain") == "plain/10.0.0"
+    assert found("tfds:plain:9.0.0") == "plain/9.0.0"
+    assert found("tfds:other") == found("tfds:other/one:1.0.0") == "other/one/1.0.0"
+    assert found("tfds:many/b") == "many/b/1.0.0"
+    with pytest.raises(ConfigError, match="must be many/ and one of a, b"):
+        found("tfds:many")
+
+
+def test_texts_are_read(shared_data, cache):
+    text = section("tfds:tiny_shakespeare", shared_data / "tfds", cache)
+    (train,) = tfds.texts(text, "train")
+    assert len(train) == 1_003_854 and train.startswith("First Citizen:\n")
+    with pytest.raises(ConfigError, match=r"no split 'dev'; has train, validation, test"):
+        tfds.texts(text, "dev")
+
+
+def refused(c, pattern):
+    with pytest.raises(ConfigError, match=pattern) as e:
+        data.load(c)
+    assert "\n" not in str(e.value)
+
+
+def test_text_is_no_image_set(shared_data, cache):
+    c = section("tfds:tiny_shakespeare", shared_data / "tfds", cache)
+    refused(c, r"config\.data\.name='tfds:tiny_shakespeare': has no image feature.*text")
+
+
+def test_unknown_names_are_refused(tmp_path, cache):
+    refused(section("tfds:no_such_set", tmp_path, cache), "no_such_set.*not known to TFDS")
+    refused(section("tfds:a b", tmp_path, cache), "must be tfds:NAME")
+    refused(section("tfds:mnist:9.9.9", tmp_path, cache), r"9\.9\.9")
+    assert not list(tmp_path.iterdir())
+
+
+def test_missing_folders_are_refused(tmp_path, cache):
+    absent = tmp_path / "absent"
+    refused(section("tfds:mnist", absent, cache), r"config\.data\.dir='.*absent': no such folder")
+    c = section("tfds:mnist", tmp_path, cache, manual_dir=str(absent))
+    refused(c, r"config\.data\.manual_dir='.*absent': no such folder")
+
+
+@pytest.mark.skipif(not NO_TENSORFLOW, reason="tensorflow is installed: it would prepare the set")
+def test_preparing_without_tensorflow_names_the_extra(tmp_path, cache):
+    c = section("tfds:mnist", tmp_path, cache)
+    refused(c, r"config\.data\.name='tfds:mnist'.*pip install genjax\[tfds-prepare\]")
+
+
+@pytest.mark.parametrize("damage", ["records", "records_gone", "info", "format"])
+def test_damaged_sets_are_refused(small, tmp_path, damage):
+    shutil.copytree(small, tmp_path / "tfds")
+    folder = tmp_path / "tfds" / "fashion_mnist" / "3.0.1"
+    (records,) = folder.glob("*array_record*")
+    info = folder / "dataset_info.json"
+    if damage == "records":
+        records.write_bytes(records.read_bytes()[:100_000])
+    elif damage == "records_gone":
+        records.unlink()
+    elif damage == "info":
+        info.write_text(info.read_text()[:200])
+    else:
+        info.write_text(info.read_text().replace('"array_record"', '"tfrecord"'))
+    c = section("tfds:fashion_mnist", tmp_path / "tfds", tmp_path / "cache")
+    refused(c, r"config\.data\.name='tfds:fashion_mnist'")
+
+
+@pytest.mark.slow
+def test_fashion_mnist_is_whole(shared_data, cache):
+    d = data.load(section("tfds:fashion_mnist", shared_data / "tfds", cache))
+    assert (d.train.num_examples, d.test.num_examples) == (60_000, 10_000)
+    np.testing.assert_array_equal(np.bincount(d.train.arrays["label"]), [6000] * 10)
+    # Mean and deviation of the training pixels that the literature quotes.
+    x = d.train.arrays["x"] / np.float32(255)
+    assert x.mean() == pytest.approx(0.2860, abs=1e-4) and x.std() == pytest.approx(
+        0.3530, abs=1e-4
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(NO_TENSORFLOW, reason="needs tensorflow-cpu: pip install genjax[tfds-prepare]")
+def test_preparing_through_tfds_own_download_manager(shared_data, tmp_path, cache):
+    prepared = section(
+        "tfds:tiny_shakespeare", tmp_path, cache, manual_dir=str(shared_data / "manual")
+    )
+    given = section("tfds:tiny_shakespeare", shared_data / "tfds", cache)
+    for split in ("train", "validation", "test"):
+        assert tfds.texts(prepared, split) == tfds.texts(given, split)
+    assert (tmp_path / "tiny_shakespeare" / "1.0.0" / "dataset_info.json").exists()
+
+    import tensorflow as tf
+
+    assert tf.config.get_visible_devices("GPU") == []
