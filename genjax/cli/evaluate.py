@@ -123,14 +123,11 @@ def examples(source: Any, most: int) -> tuple[np.ndarray, np.ndarray]:
 
     Labels are 0 where there are none.
     """
-    import jax
-
-    plan = source.evaluation(1000)
+    parts = source.evaluation(1000)
     if not source.streamed:
-        count = len(plan["mask"])
-        plan = (jax.tree.map(lambda a, i=i: a[i], plan) for i in range(count))
+        parts = [{n: a[i] for n, a in parts.items()} for i in range(len(parts["mask"]))]
     xs, labels, found = [], [], 0
-    for part in plan:
+    for part in parts:
         batch = source.fetch(source.arrays, part)
         real = np.asarray(batch["mask"]) > 0
         xs.append(np.asarray(batch["x"])[real])

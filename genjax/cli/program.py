@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from logging import Formatter
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,10 @@ def run(body: Callable[[list[str]], int], argv: Sequence[str] | None) -> int:
       argv: the arguments; None: those of the process.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    flags.FLAGS.mark_as_parsed()  # else absl warns that none are
     logging.use_absl_handler()
     logging.set_verbosity(logging.INFO)
+    logging.get_absl_handler().setFormatter(Formatter("genjax: %(message)s"))
     try:
         with _terminable():
             return body(arguments)
@@ -110,10 +113,10 @@ def _told(values: flags.FlagValues, more: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except flags.UnrecognizedFlagError as error:
-        value = f"={error.flagvalue}" if error.flagvalue else ""
+        shown = error.flagvalue or f"--{error.flagname}"  # absl hands over the whole argument
         known = [*more, *(name for name in values if not name.startswith("config"))]
         hint = recipes.nearest(error.flagname, known)
-        raise ConfigError(f"--{error.flagname}{value}: no such flag; {hint}") from error
+        raise ConfigError(f"{shown}: no such flag; {hint}") from error
     except flags.Error as error:
         raise ConfigError(re.sub("^flag ", "", str(error))) from error
 

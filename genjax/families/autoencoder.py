@@ -27,8 +27,9 @@ from genjax.core.family import (
 )
 from genjax.core.gradients import value_and_grad
 from genjax.core.optimizer import ema_update, make_optimizer
+from genjax.models.conv import LOWERINGS
 from genjax.models.convnets import ConvDecoder, ConvEncoder, check_halvings
-from genjax.models.dense import ACTIVATIONS, MLP
+from genjax.models.dense import ACTIVATIONS, MLP, check_widths
 
 _DROPOUT = 0  # uses of the step's key
 LIKELIHOODS = ("mse", "bernoulli")
@@ -169,6 +170,9 @@ def _check(config: ConfigDict, spec: DataSpec) -> None:
     for field in ("code_l1", "l2"):
         if loss[field] < 0:
             raise fail(f"loss.{field}", loss[field], "must be at least 0")
+    choose("model.conv_lowering", m.conv_lowering, LOWERINGS)
+    for field in ("encoder_hidden", "decoder_hidden"):
+        check_widths(f"model.{field}", m[field])
     if m.network == "conv":
         if m.dropout:
             raise fail("model.dropout", m.dropout, "must be 0 with model.network=conv")

@@ -28,8 +28,9 @@ from genjax.core.family import (
 )
 from genjax.core.gradients import value_and_grad
 from genjax.core.optimizer import ema_update, make_optimizer
+from genjax.models.conv import LOWERINGS
 from genjax.models.convnets import ConvDecoder, ConvEncoder, check_halvings
-from genjax.models.dense import ACTIVATIONS, MLP, NORMS
+from genjax.models.dense import ACTIVATIONS, MLP, NORMS, check_widths
 
 _CRITIC_NOISE, _LINE_POSITIONS, _GENERATOR_NOISE = range(3)  # uses of the step's key
 
@@ -239,6 +240,9 @@ def _check(config: ConfigDict, spec: DataSpec) -> None:
     choose("model.generator_activation", m.generator_activation, ACTIVATIONS)
     choose("model.critic_activation", m.critic_activation, ACTIVATIONS)
     choose("model.generator_norm", m.generator_norm, NORMS)
+    choose("model.conv_lowering", m.conv_lowering, LOWERINGS)
+    for field in ("generator_hidden", "critic_hidden"):
+        check_widths(f"model.{field}", m[field])
     choose("loss.formulation", loss.formulation, losses.FORMULATIONS)
     if m.critic_norm == "batch":
         raise fail(

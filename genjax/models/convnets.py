@@ -9,8 +9,14 @@ from flax import linen as nn
 
 from genjax.core.axis import BatchAxis
 from genjax.core.config import ConfigError
-from genjax.models.conv import Conv, ConvTranspose
-from genjax.models.dense import ACTIVATIONS, Norm
+from genjax.models.conv import (
+    Conv,
+    ConvTranspose,
+    resolve_lowering,
+    to_batch_first,
+    to_batch_last,
+)
+from genjax.models.dense import ACTIVATIONS, Norm, check_widths
 
 
 class ConvEncoder(nn.Module):
@@ -39,11 +45,14 @@ class ConvEncoder(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
         """(B, H, W, C) to (B, *out_shape)."""
-        x = x.astype(self.dtype)
+        last, options = _layout(self.lowering, self.dtype)
+        x = to_batch_last(x.astype(self.dtype)) if last else x.astype(self.dtype)
         for i, width in enumerate(self.channels):
-            x = Conv(width, (4, 4), (2, 2), lowering=self.lowering, dtype=self.dtype)(x)
-            x = Norm(self.norm if i else "none", self.axis, self.dtype)(x, train=train)
+            x = Conv(width, (4, 4), (2, 2), **options)(x)
+            norm = self.norm if i else "none"
+            x = Norm(norm, self.axis, self.dtype, 0 if last else -1)(x, train=train)
             x = ACTIVATIONS[self.activation](x)
+        x = to_batch_first(x) if last else x
         size = 1
         for n in self.out_shape:
             size *= n
@@ -80,17 +89,26 @@ class ConvDecoder(nn.Module):
         widths = list(reversed(self.channels))
         x = nn.Dense(height // factor * (width // factor) * widths[0], dtype=self.dtype)(z)
         x = x.reshape(-1, height // factor, width // factor, widths[0])
+        last, options = _layout(self.lowering, self.dtype)
+        x = to_batch_last(x) if last else x
         for features in [*widths[1:], out_channels]:
-            x = Norm(self.norm, self.axis, self.dtype)(x, train=train)
+            x = Norm(self.norm, self.axis, self.dtype, 0 if last else -1)(x, train=train)
             x = ACTIVATIONS[self.activation](x)
-            x = ConvTranspose(features, (4, 4), (2, 2), lowering=self.lowering, dtype=self.dtype)(x)
-        return x
+            x = ConvTranspose(features, (4, 4), (2, 2), **options)(x)
+        return to_batch_first(x) if last else x
+
+
+def _layout(lowering: str, dtype: Any) -> tuple[bool, dict[str, Any]]:
+    """Whether the layers keep the batch last, and the options that make them do so."""
+    last = resolve_lowering(lowering) == "matmul"
+    return last, {"lowering": lowering, "batch_last": last, "dtype": dtype}
 
 
 def check_halvings(field: str, channels: Sequence[int], shape: tuple[int, ...]) -> None:
     """Raises `ConfigError` unless images of `shape` can be halved once for each of `channels`."""
     if len(shape) != 3:
         raise ConfigError(f"config.{field}={tuple(channels)}: needs images, not points of shape {shape}")
+    check_widths(field, channels)
     factor = 2 ** len(channels)
     if not channels or shape[0] % factor or shape[1] % factor:
         raise ConfigError(

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.core.axis import BatchAxis
-from genjax.core.config import ConfigError
+from genjax.core.config import ConfigError, fail
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "relu": nn.relu,
@@ -31,19 +31,24 @@ class Norm(nn.Module):
     kind: str
     axis: BatchAxis = BatchAxis()
     dtype: Any = jnp.float32
+    features_axis: int = -1
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """Same shape as `x`; the last axis holds the features."""
+        """Same shape as `x`; `features_axis` holds the features."""
         if self.kind == "batch":
             return nn.BatchNorm(
                 use_running_average=not train,
                 momentum=0.9,
+                axis=self.features_axis,
                 axis_name=self.axis.name,
                 dtype=self.dtype,
             )(x)
         if self.kind == "layer":
-            return nn.LayerNorm(dtype=self.dtype)(x)
+            features = self.features_axis
+            return nn.LayerNorm(
+                reduction_axes=features, feature_axes=features, dtype=self.dtype
+            )(x)
         if self.kind != "none":
             raise ConfigError(f"norm={self.kind!r}: must be one of {', '.join(NORMS)}")
         return x
@@ -83,6 +88,12 @@ class MLP(nn.Module):
         for n in self.out_shape:
             size *= n
         return nn.Dense(size, dtype=self.dtype)(x).reshape(x.shape[0], *self.out_shape)
+
+
+def check_widths(field: str, widths: Sequence[int]) -> None:
+    """Raises `ConfigError` unless all widths of the config's `field` are at least 1."""
+    if any(width < 1 for width in widths):
+        raise fail(field, tuple(widths), "must be whole numbers of at least 1")
 
 
 class Dropout(nn.Module):
