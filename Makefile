@@ -46,5 +46,5 @@ clean:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("genjax needs Python 3.11 or newer; this is " + sys.version.split()[0] + ": make PYTHON=python3.12 …")'
 	@echo "installing genjax$(EXTRA) into .venv (a minute or two)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(EXTRA)'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.$(EXTRA)'
 	@touch $@
