@@ -95,6 +95,10 @@ class Executor:
         planned = streamed
         if not source.streamed:
             planned = source.plan(data_key(state.key), cursor, self.chunk, shape)
+        if self.chunk == 1:
+            # A lone batch does not vary in the loop: XLA would move work on it out of the loop, sum
+            # in another order there, and a run resumed with another chunk would differ in bits.
+            planned = jax.tree.map(lambda a: jnp.concatenate([a, a]), planned)
 
         def step(i: Any, state: State) -> tuple[State, Any]:
             x = jax.tree.map(lambda a: jax.lax.dynamic_index_in_dim(a, i, keepdims=False), planned)

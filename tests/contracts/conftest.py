@@ -1,0 +1,30 @@
+"""What the contract tests share: each recipe is compiled once for all of them."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from genjax.engine.loop import Run, prepare
+from tests.contracts import recipes
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For pictures and decoded data."""
+    return tmp_path_factory.mktemp("contracts")
+
+
+@pytest.fixture(scope="session")
+def scanned(folder: Path) -> Callable[[str], Run]:
+    """The recipe under executor `scan`, prepared once; chunks of 4 steps, 20 in all."""
+    return functools.cache(
+        lambda name: prepare(recipes.lipschitz(recipes.tiny(name, folder, executor="scan")))
+    )
+
+
+@pytest.fixture(params=recipes.names())
+def name(request: pytest.FixtureRequest) -> str:
+    """Every recipe and variant."""
+    return request.param

@@ -1,0 +1,164 @@
+"""Every recipe of `configs/`, made tiny, and the variants whose code paths no recipe takes.
+
+A new file in `configs/` is found by itself. What is done to make it tiny is generic: widths of the
+`model` section are cut, the bundled data replace what would have to be downloaded, and images are as
+small as the family accepts.
+"""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from genjax import data, families
+from genjax.core.config import ConfigError
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+BATCH_SIZE = 16
+_WIDTH = 16  # most of any number in the model section
+_SIZES = (8, 16, 28, 32, 64)  # of images, the smallest that the family takes is used
+
+# name: (recipe, changes). Several things at once where one does not hide the other.
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "wgan_gp+conv+batch_norm": (
+        "wgan_gp",
+        {
+            "model.network": "conv", "model.generator_norm": "batch",
+            # one halving: convolutions written as matrix products are long to compile
+            "model.generator_channels": (16,), "model.critic_channels": (16,),
+        },
+    ),
+    "wgan_gp+lazy+forward+accumulate": (
+        # every second of three critic updates: the phase changes from step to step
+        "wgan_gp",
+        {
+            "loss.penalty_every": 2, "loss.formulation": "forward", "loss.one_sided": True,
+            "accumulate_steps": 2, "model.critic_norm": "layer",
+        },
+    ),
+    "wgan_gp+ring+bfloat16": ("wgan_gp", {"data.name": "ring", "precision": "bfloat16"}),
+    "autoencoder+conv+ema": (
+        "autoencoder",
+        {
+            "model.network": "conv", "ema_decay": 0.9,
+            "model.encoder_channels": (16,), "model.decoder_channels": (16,),
+        },
+    ),
+    "autoencoder+dropout+accumulate": (
+        "autoencoder",
+        {"model.dropout": 0.3, "accumulate_steps": 2, "loss.code_l1": 0.1, "loss.l2": 1e-3},
+    ),
+    "autoencoder+bfloat16+adamw": (
+        "autoencoder",
+        {
+            "precision": "bfloat16", "loss.likelihood": "mse", "optimizer.name": "adamw",
+            "optimizer.weight_decay": 0.1, "optimizer.clip_norm": 1.0,
+            "optimizer.schedule": "cosine", "optimizer.warmup_steps": 3,
+        },
+    ),
+    "autoencoder+streamed": (
+        "autoencoder", {"data.name": "images:PICTURES", "data.device_limit_mb": 0},
+    ),
+}  # fmt: skip
+
+
+def recipes() -> list[str]:
+    """The names of all recipes: the files of `configs/`."""
+    return sorted(p.stem for p in CONFIGS.glob("*.py") if not p.stem.startswith("_"))
+
+
+def names() -> list[str]:
+    """All that the contracts are tested on: recipes and variants."""
+    return [*recipes(), *(v for v, (recipe, _) in VARIANTS.items() if recipe in recipes())]
+
+
+def load(recipe: str) -> ConfigDict:
+    """The config of a recipe as its file gives it."""
+    spec = importlib.util.spec_from_file_location(f"configs_{recipe}", CONFIGS / f"{recipe}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.get_config()
+
+
+def tiny(name: str, folder: Path, **changes: Any) -> ConfigDict:
+    """A recipe or variant, made tiny.
+
+    Args:
+      name: of `names()`.
+      folder: where pictures for the streamed variant and decoded data go.
+      **changes: fields to set, "." written as "__".
+    """
+    recipe, variant = VARIANTS.get(name, (name, {}))
+    c = load(recipe)
+    _shrink(c.model)
+    c.update({"steps": 20, "epochs": 0.0, "examples": 0, "batch_size": BATCH_SIZE})
+    c.update({"log_every": 4, "eval_every": 0, "sample_every": 0, "checkpoint_every": 0})
+    c.data.cache_dir = str(folder / "cache")
+    given = {field.replace("__", "."): value for field, value in changes.items()}
+    with c.unlocked():
+        c.update_from_flattened_dict(variant | given)
+    if c.data.name == "images:PICTURES":
+        c.data.name = f"images:{_pictures(folder / 'pictures')}"
+    elif c.data.name.startswith(("tfds:", "images:")):
+        c.data.name = "digits"
+    if c.data.name == "digits":
+        c.data.image_size = _smallest_size(c)
+    return c.lock()
+
+
+def optimizer_sections(config: ConfigDict) -> list[str]:
+    """The names of the config's optimizer sections."""
+    return [section for section in config if section.endswith("optimizer")]
+
+
+def lipschitz(config: ConfigDict) -> ConfigDict:
+    """The config with an Adam that moves little where the gradient is little.
+
+    With its usual epsilon of 1e-8 Adam makes a full step of a gradient that is nothing but rounding
+    (the bias of a Wasserstein critic, whose gradient is exactly 0, has only such), so two right
+    programs that sum in different orders part by the whole learning rate.
+    """
+    c = ConfigDict(config)
+    for section in optimizer_sections(c):
+        c[section].eps = 1e-3
+    return c.lock()
+
+
+def _shrink(model: ConfigDict) -> None:
+    """Cuts all widths to at most 16 (a power of two, so that heads still divide them)."""
+    for field, value in model.items():
+        if isinstance(value, ConfigDict):
+            _shrink(value)
+        elif isinstance(value, tuple) and all(type(v) is int for v in value):
+            model[field] = tuple(min(v, _WIDTH) for v in value)
+        elif type(value) is int:
+            model[field] = min(value, _WIDTH)
+
+
+def _smallest_size(c: ConfigDict) -> int:
+    for size in _SIZES:
+        c.data.image_size = size
+        try:
+            families.build(c, data.load(c.data).spec, 1)
+        except ConfigError as error:
+            refusal = error
+        else:
+            return size
+    raise refusal
+
+
+def _pictures(folder: Path) -> Path:
+    """A folder of 60 small grey pictures in two classes."""
+    if not folder.exists():
+        from PIL import Image
+
+        rng = np.random.default_rng(0)
+        for i in range(60):
+            path = folder / f"class_{i % 2}" / f"{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            blob = rng.integers(0, 200, (8, 8), np.uint8) // (1 + i % 2)
+            Image.fromarray(blob).save(path)
+    return folder
