@@ -64,7 +64,7 @@ def base() -> ConfigDict:
 
     c.data.image_size = 0  # resize and centre-crop to a square of so many pixels; 0: as stored
     c.data.channels = 0  # 1 grey, 3 colour, 0 as stored
-    c.data.test_fraction = 0.1  # of images:DIR and digits, which have no split of their own
+    c.data.test_fraction = 0.1  # of data that come without a split: digits, images:DIR, some tfds:
     c.data.device_limit_mb = 2048  # a larger decoded set is streamed instead of kept on the device
     c.optimizer = optimizer()
     return c

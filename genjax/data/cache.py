@@ -37,8 +37,10 @@ class Entry(NamedTuple):
 
     def load(self, mmap: bool) -> Rows:
         """The arrays by name: memory-mapped and read-only, or in memory."""
-        mode = "r" if mmap else None
-        return {p.stem: np.load(p, mmap_mode=mode) for p in sorted(self.folder.glob("*.npy"))}
+        return {
+            p.stem: np.load(p, mmap_mode="r" if mmap else None)
+            for p in sorted(self.folder.glob("*.npy"))
+        }
 
 
 def root(cache_dir: str) -> Path:

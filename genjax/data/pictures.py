@@ -52,7 +52,7 @@ def decode(encoded: bytes, name: str, size: int, channels: int) -> np.ndarray:
     from PIL import Image, ImageOps
 
     try:
-        image = Image.open(io.BytesIO(encoded))
+        image: Image.Image = Image.open(io.BytesIO(encoded))
         if image.format == "JPEG":
             image = ImageOps.exif_transpose(image)
         return fit(image, size, channels)
