@@ -2,11 +2,14 @@
 
 On GPU and TPU the stock convolution is the right one. XLA's CPU backend is slow at its gradients
 and slower still at the gradient of a gradient penalty, where the same sums written as one matrix
-product run at the full rate of the machine. So the lowering is chosen once, when traced:
+product run near the full rate of the machine. So the lowering is chosen once, when traced:
 
-- `"matmul"`: patches by strided slices, then one matrix product (transposed: one matrix product,
-  then overlapping patches are added up);
-- `"stock"`: `flax.linen.Conv` and `flax.linen.ConvTranspose`;
+- `"matmul"`: space-to-depth turns a convolution of stride s into one of stride 1 on s*s times the
+  channels, whose few shifted copies are one matrix product with the kernel. Inside, the batch is
+  the last axis: copies then move long contiguous rows, and the products of both gradients come
+  out in the forms that XLA's CPU matrix product is fast at (a product that contracts the leading
+  axis of its left side runs at half the rate there).
+- `"stock"`: what `flax.linen.Conv` and `flax.linen.ConvTranspose` do.
 - `"auto"`: `"matmul"` where the default backend is a CPU, `"stock"` elsewhere.
 """
 
@@ -18,9 +21,12 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 LOWERINGS = ("auto", "matmul", "stock")
+Padding = str | Sequence[tuple[int, int]]
+_NHWC = ("NHWC", "HWIO", "NHWC")
 
 
-def _lowering(name: str) -> str:
+def resolve_lowering(name: str) -> str:
+    """`matmul` or `stock` for one of `LOWERINGS`; ValueError for anything else."""
     if name not in LOWERINGS:
         raise ValueError(f"lowering={name!r}: must be one of {', '.join(LOWERINGS)}")
     if name == "auto":
@@ -28,23 +34,49 @@ def _lowering(name: str) -> str:
     return name
 
 
+def to_batch_last(x: jax.Array) -> jax.Array:
+    """(B, H, W, C) to (C, H, W, B)."""
+    return x.transpose(3, 1, 2, 0)
+
+
+def to_batch_first(x: jax.Array) -> jax.Array:
+    """(C, H, W, B) to (B, H, W, C)."""
+    return x.transpose(3, 1, 2, 0)
+
+
 class _ConvBase(nn.Module):
     features: int
     kernel_size: Sequence[int] = (3, 3)
     strides: Sequence[int] = (1, 1)
-    padding: str | Sequence[tuple[int, int]] = "SAME"
+    padding: Padding = "SAME"
     use_bias: bool = True
     lowering: str = "auto"
+    batch_last: bool = False
     dtype: Any = jnp.float32
     kernel_init: Any = nn.initializers.lecun_normal()
 
-    def _parameters(self, in_features: int) -> tuple[jax.Array, jax.Array | None]:
+    def _stock(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
+        raise NotImplementedError
+
+    def _matmul(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
+        raise NotImplementedError
+
+    def _apply(self, x: jax.Array) -> jax.Array:
+        in_features = x.shape[0 if self.batch_last else -1]
         shape = (*self.kernel_size, in_features, self.features)
-        kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
-        bias = None
-        if self.use_bias:
-            bias = self.param("bias", nn.initializers.zeros_init(), (self.features,), jnp.float32)
-        return kernel, bias
+        kernel = self.param("kernel", self.kernel_init, shape, jnp.float32).astype(self.dtype)
+        x = x.astype(self.dtype)
+        inside_last = resolve_lowering(self.lowering) == "matmul"
+        if inside_last != self.batch_last:
+            x = to_batch_last(x) if inside_last else to_batch_first(x)
+        y = self._matmul(x, kernel) if inside_last else self._stock(x, kernel)
+        if inside_last != self.batch_last:
+            y = to_batch_first(y) if inside_last else to_batch_last(y)
+        if not self.use_bias:
+            return y
+        bias = self.param("bias", nn.initializers.zeros_init(), (self.features,), jnp.float32)
+        bias = bias.astype(self.dtype)
+        return y + (bias[:, None, None, None] if self.batch_last else bias)
 
 
 class Conv(_ConvBase):
@@ -56,6 +88,8 @@ class Conv(_ConvBase):
       padding: `"SAME"`, `"VALID"` or ((top, bottom), (left, right)).
       use_bias: adds a bias per channel.
       lowering: see the module's docstring.
+      batch_last: input and output are (C, H, W, B), which spares a chain of `"matmul"` layers
+        the transposes between them; the parameters are the same.
       dtype: of compute; parameters are float32.
       kernel_init: initializer of the (height, width, in, out) kernel.
     """
@@ -63,15 +97,15 @@ class Conv(_ConvBase):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """(B, H, W, C) to (B, H', W', features)."""
-        kernel, bias = self._parameters(x.shape[-1])
-        x, kernel = x.astype(self.dtype), kernel.astype(self.dtype)
-        if _lowering(self.lowering) == "matmul":
-            y = conv_as_matmul(x, kernel, self.strides, self.padding)
-        else:
-            y = jax.lax.conv_general_dilated(
-                x, kernel, self.strides, self.padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
-            )
-        return y if bias is None else y + bias.astype(self.dtype)
+        return self._apply(x)
+
+    def _stock(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
+        return jax.lax.conv_general_dilated(
+            x, kernel, self.strides, self.padding, dimension_numbers=_NHWC
+        )
+
+    def _matmul(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
+        return conv_as_matmul(x, kernel, self.strides, self.padding)
 
 
 class ConvTranspose(_ConvBase):
@@ -84,68 +118,102 @@ class ConvTranspose(_ConvBase):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """(B, H, W, C) to (B, H', W', features); with `"SAME"`, H' = H * stride."""
-        kernel, bias = self._parameters(x.shape[-1])
-        x, kernel = x.astype(self.dtype), kernel.astype(self.dtype)
-        if _lowering(self.lowering) == "matmul":
-            y = conv_transpose_as_matmul(x, kernel, self.strides, self.padding)
-        else:
-            y = jax.lax.conv_transpose(
-                x, kernel, self.strides, self.padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
-            )
-        return y if bias is None else y + bias.astype(self.dtype)
+        return self._apply(x)
+
+    def _stock(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
+        return jax.lax.conv_transpose(
+            x, kernel, self.strides, self.padding, dimension_numbers=_NHWC
+        )
+
+    def _matmul(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
+        return conv_transpose_as_matmul(x, kernel, self.strides, self.padding)
 
 
 def conv_as_matmul(
-    x: jax.Array, kernel: jax.Array, strides: Sequence[int], padding: str | Sequence[tuple[int, int]]
+    x: jax.Array, kernel: jax.Array, strides: Sequence[int], padding: Padding
 ) -> jax.Array:
-    """`lax.conv_general_dilated` (NHWC, HWIO) as patches times one matrix.
+    """`lax.conv_general_dilated` as one matrix product, batch last.
+
+    A kernel whose size the stride does not divide is filled up with zeros.
 
     Args:
-      x: (B, H, W, C).
+      x: (C, H, W, B).
       kernel: (h, w, C, F).
       strides: (rows, columns).
       padding: as for `lax.conv_general_dilated`.
+
+    Returns:
+      (F, H', W', B).
     """
-    (h, w, _, features), (sy, sx) = kernel.shape, strides
-    pads = jax.lax.padtype_to_pads(x.shape[1:3], (h, w), strides, padding) if isinstance(padding, str) else padding
-    x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
-    rows, columns = (x.shape[1] - h) // sy + 1, (x.shape[2] - w) // sx + 1
-    patches = [
-        x[:, i : i + sy * (rows - 1) + 1 : sy, j : j + sx * (columns - 1) + 1 : sx]
-        for i in range(h)
-        for j in range(w)
-    ]
-    return jnp.concatenate(patches, axis=-1) @ kernel.reshape(-1, features)
+    (h, w, channels, features), (sy, sx), batch = kernel.shape, strides, x.shape[3]
+    pads = padding
+    if isinstance(padding, str):
+        pads = jax.lax.padtype_to_pads(x.shape[1:3], (h, w), strides, padding)
+    (top, bottom), (left, right) = pads
+    rows = (x.shape[1] + top + bottom - h) // sy + 1
+    columns = (x.shape[2] + left + right - w) // sx + 1
+    ny, nx = -(-h // sy), -(-w // sx)
+    # Exactly the pixels that the windows cover, as (stride, block) along both axes.
+    size_y, size_x = sy * (rows + ny - 1), sx * (columns + nx - 1)
+    x = _pad(x, (top, size_y - top - x.shape[1]), (left, size_x - left - x.shape[2]))
+    x = x.reshape(channels, rows + ny - 1, sy, columns + nx - 1, sx, batch)
+    x = x.transpose(2, 4, 0, 1, 3, 5).reshape(sy * sx * channels, rows + ny - 1, -1, batch)
+    shifts = [x[:, i : i + rows, j : j + columns] for i in range(ny) for j in range(nx)]
+    matrix = _blocks(kernel, ny, sy, nx, sx).transpose(5, 0, 2, 1, 3, 4).reshape(features, -1)
+    patches = jnp.stack(shifts).reshape(matrix.shape[1], -1)
+    return jnp.dot(matrix, patches).reshape(features, rows, columns, batch)
 
 
 def conv_transpose_as_matmul(
-    x: jax.Array, kernel: jax.Array, strides: Sequence[int], padding: str | Sequence[tuple[int, int]]
+    x: jax.Array, kernel: jax.Array, strides: Sequence[int], padding: Padding
 ) -> jax.Array:
-    """`lax.conv_transpose` (NHWC, HWIO) as one matrix product whose patches are then added up.
+    """`lax.conv_transpose` as one matrix product whose shifted parts are added up, batch last.
 
     Args:
-      x: (B, H, W, C).
+      x: (C, H, W, B).
       kernel: (h, w, C, F).
       strides: (rows, columns).
       padding: as for `lax.conv_transpose`.
+
+    Returns:
+      (F, H', W', B).
     """
-    (batch, rows, columns, _), (h, w, channels, features), (sy, sx) = x.shape, kernel.shape, strides
-    # Contribution of each input pixel to the h x w outputs it touches. lax.conv_transpose slides
-    # the kernel unflipped over the dilated input, so tap (i, j) reaches back by h-1-i and w-1-j.
-    taps = x @ kernel[::-1, ::-1].transpose(2, 0, 1, 3).reshape(channels, -1)
-    taps = taps.reshape(batch, rows, columns, h, w, features)
-    full_h, full_w = sy * (rows - 1) + h, sx * (columns - 1) + w
-    full = jnp.zeros((batch, full_h, full_w, features), x.dtype)
-    for i in range(h):
-        for j in range(w):
-            config = [(0, 0, 0), (i, h - 1 - i, sy - 1), (j, w - 1 - j, sx - 1), (0, 0, 0)]
-            full += jax.lax.pad(taps[:, :, :, i, j], jnp.zeros((), x.dtype), config)
+    (channels, rows, columns, batch), (h, w, _, features) = x.shape, kernel.shape
+    sy, sx = strides
+    ny, nx = -(-h // sy), -(-w // sx)
+    # lax.conv_transpose slides the kernel unflipped over the dilated input, so an input pixel
+    # meets the kernel's taps from the last to the first.
+    blocks = _blocks(kernel[::-1, ::-1], ny, sy, nx, sx)
+    matrix = blocks.transpose(0, 2, 1, 3, 5, 4).reshape(-1, channels)
+    taps = jnp.dot(matrix, x.reshape(channels, -1))
+    taps = taps.reshape(ny, nx, sy * sx * features, rows, columns, batch)
+    full = sum(
+        _pad(taps[i, j], (i, ny - 1 - i), (j, nx - 1 - j)) for i in range(ny) for j in range(nx)
+    )
+    full = full.reshape(sy, sx, features, rows + ny - 1, columns + nx - 1, batch)
+    full = full.transpose(2, 3, 0, 4, 1, 5).reshape(
+        features, sy * (rows + ny - 1), sx * (columns + nx - 1), batch
+    )
+    # Filling the kernel up has added rows and columns at the end, which go with the padding.
     (top, bottom), (left, right) = (
         _crop(k, s, padding if isinstance(padding, str) else padding[axis])
         for axis, (k, s) in enumerate(((h, sy), (w, sx)))
     )
-    config = [(0, 0, 0), (-top, -bottom, 0), (-left, -right, 0), (0, 0, 0)]
-    return jax.lax.pad(full, jnp.zeros((), x.dtype), config)
+    extra_y, extra_x = ny * sy - h, nx * sx - w
+    return _pad(full, (-top, -bottom - extra_y), (-left, -right - extra_x))
+
+
+def _blocks(kernel: jax.Array, ny: int, sy: int, nx: int, sx: int) -> jax.Array:
+    """(h, w, C, F) filled up with zeros to (ny, sy, nx, sx, C, F)."""
+    h, w, channels, features = kernel.shape
+    kernel = jnp.pad(kernel, ((0, ny * sy - h), (0, nx * sx - w), (0, 0), (0, 0)))
+    return kernel.reshape(ny, sy, nx, sx, channels, features)
+
+
+def _pad(x: jax.Array, rows: tuple[int, int], columns: tuple[int, int]) -> jax.Array:
+    """Zeros around axes 1 and 2; a negative number crops."""
+    config = [(0, 0, 0), (*rows, 0), (*columns, 0), (0, 0, 0)]
+    return jax.lax.pad(x, jnp.zeros((), x.dtype), config)
 
 
 def _crop(kernel: int, stride: int, padding: str | tuple[int, int]) -> tuple[int, int]:
