@@ -111,7 +111,7 @@ def validate(c: ConfigDict) -> None:
     choose("precision", c.precision, ("float32", "bfloat16"))
     choose("on_divergence", c.on_divergence, ("stop", "skip"))
     if c.data.channels not in (0, 1, 3):
-        raise fail("data.channels", c.data.channels, "must be 0 (as stored), 1 (grey) or 3 (colour)")
+        raise fail("data.channels", c.data.channels, "must be 0 (as stored), 1 (grey), 3 (colour)")
     if not 0 < c.data.test_fraction < 1:
         raise fail("data.test_fraction", c.data.test_fraction, "must be between 0 and 1, exclusive")
     if not 0 <= c.ema_decay < 1:
@@ -158,5 +158,5 @@ def total_steps(c: ConfigDict, examples_per_step: int, num_examples: int) -> int
     if c.examples:
         return -(-c.examples // examples_per_step)
     if not num_examples:
-        raise fail("epochs", c.epochs, f"data.name={c.data.name} has no epochs; give steps or examples")
+        raise fail("epochs", c.epochs, f"data.name={c.data.name} has none; give steps or examples")
     return max(1, round(c.epochs * num_examples / examples_per_step))
