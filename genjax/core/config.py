@@ -46,7 +46,7 @@ def base() -> ConfigDict:
     c.log_every = 100
     c.eval_every = 0
     c.sample_every = 0
-    c.checkpoint_every = 0
+    c.checkpoint_every = 1000
     c.keep_checkpoints = 2  # the newest n
     c.keep_every = 0  # and, for good, those at multiples of so many steps
     c.num_samples = 64  # in a sample grid

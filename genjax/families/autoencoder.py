@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 
 from genjax import losses
 from genjax.core.axis import BatchAxis
-from genjax.core.config import choose, fail
+from genjax.core.config import base, choose, fail, optimizer
 from genjax.core.family import (
     Batch,
     DataSpec,
@@ -35,6 +35,28 @@ _DROPOUT = 0  # uses of the step's key
 LIKELIHOODS = ("mse", "bernoulli")
 
 
+def default_config() -> ConfigDict:
+    """Every field of the family, with defaults for small images; recipes change what they need."""
+    c = base()
+    c.family = "autoencoder"
+    c.model = ConfigDict()
+    c.model.network = "mlp"  # or "conv"
+    c.model.latent_dim = 16
+    c.model.encoder_hidden = (128,)  # mlp
+    c.model.decoder_hidden = (128,)  # mlp
+    c.model.encoder_channels = (32, 64)  # conv, from the largest image to the smallest
+    c.model.decoder_channels = (32, 64)  # conv, in the same order
+    c.model.activation = "relu"
+    c.model.dropout = 0.0  # after each hidden layer of the mlp
+    c.model.conv_lowering = "auto"  # or "matmul", "stock": see genjax/models/conv.py
+    c.loss = ConfigDict()
+    c.loss.likelihood = "bernoulli"  # cross-entropy of pixels; or "mse"
+    c.loss.code_l1 = 0.0  # weight of the code's L1 norm (sparse codes)
+    c.loss.l2 = 0.0  # weight of the squared norm of all weight matrices
+    c.optimizer = optimizer(learning_rate=1e-3)
+    return c
+
+
 def build(
     config: ConfigDict, spec: DataSpec, total_steps: int, axis: BatchAxis = BatchAxis()
 ) -> Family:
@@ -54,7 +76,7 @@ def build(
     """
     _check(config, spec)
     encoder, decoder = _networks(config, spec, axis)
-    optimizer, loss = make_optimizer(config.optimizer, total_steps), config.loss
+    tx, loss = make_optimizer(config.optimizer, total_steps), config.loss
     latent_dim = config.model.latent_dim
 
     def encode_with(params: Any, x: jax.Array, **kwargs: Any) -> jax.Array:
@@ -78,7 +100,7 @@ def build(
             "decoder": decoder.init(decoder_key, jnp.zeros((1, latent_dim)))["params"],
         }
         return new_state(
-            key, params=params, opt_state={"optimizer": optimizer.init(params)},
+            key, params=params, opt_state={"optimizer": tx.init(params)},
             ema=params if config.ema_decay else {},
         )  # fmt: skip
 
@@ -105,7 +127,7 @@ def build(
             accumulate_steps=config.accumulate_steps, axis=axis,
         )  # fmt: skip
         opt_state = state.opt_state["optimizer"]
-        updates, opt_state = optimizer.update(gradient, opt_state, state.params)
+        updates, opt_state = tx.update(gradient, opt_state, state.params)
         params, ema = optax.apply_updates(state.params, updates), state.ema
         if config.ema_decay:
             ema = ema_update(ema, params, config.ema_decay, state.step)

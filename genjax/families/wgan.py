@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 
 from genjax import losses
 from genjax.core.axis import BatchAxis
-from genjax.core.config import ConfigError, choose, fail
+from genjax.core.config import ConfigError, base, choose, fail, optimizer
 from genjax.core.family import (
     Batch,
     DataSpec,
@@ -33,6 +33,34 @@ from genjax.models.convnets import ConvDecoder, ConvEncoder, check_halvings
 from genjax.models.dense import ACTIVATIONS, MLP, NORMS, check_widths
 
 _CRITIC_NOISE, _LINE_POSITIONS, _GENERATOR_NOISE = range(3)  # uses of the step's key
+
+
+def default_config() -> ConfigDict:
+    """Every field of the family, with defaults for small images; recipes change what they need."""
+    c = base()
+    c.family = "wgan"
+    c.model = ConfigDict()
+    c.model.network = "mlp"  # or "conv"
+    c.model.latent_dim = 32
+    c.model.generator_hidden = (256, 256)  # mlp
+    c.model.critic_hidden = (256, 256)  # mlp
+    c.model.generator_channels = (64, 128)  # conv, from the largest image to the smallest
+    c.model.critic_channels = (64, 128)  # conv
+    c.model.generator_activation = "relu"
+    c.model.critic_activation = "leaky_relu"
+    c.model.generator_norm = "none"  # or "batch", "layer"
+    c.model.critic_norm = "none"  # or "layer"; batch norm makes the penalty wrong
+    c.model.conv_lowering = "auto"  # or "matmul", "stock": see genjax/models/conv.py
+    c.loss = ConfigDict()
+    c.loss.n_critic = 3  # critic updates a generator update
+    c.loss.penalty_weight = 1.0  # lambda
+    c.loss.penalty_every = 1  # lazy penalty: only at every k-th critic update, k times as strong
+    c.loss.target = 1.0  # of the gradient norm
+    c.loss.one_sided = False  # punish only norms above the target
+    c.loss.formulation = "reverse"  # or "forward": same gradient, see losses/adversarial.py
+    c.optimizer = optimizer(learning_rate=5e-4, b1=0.0, b2=0.9, schedule="linear")  # generator's
+    c.critic_optimizer = optimizer(learning_rate=5e-4, b1=0.0, b2=0.9, schedule="linear")
+    return c
 
 
 def build(

@@ -1,0 +1,30 @@
+"""WGAN-GP on a mixture of Gaussians, ten seeds as one program, scored as PacGAN scores.
+
+`configs/wgan_gp_mixture.py` is the grid of 25 modes, `configs/wgan_gp_mixture.py:ring` the ring of 8.
+"""
+
+from ml_collections import ConfigDict
+
+from genjax.families import wgan
+
+
+def get_config(mixture: str = "grid") -> ConfigDict:
+    c = wgan.default_config()
+    c.data.name = mixture
+    c.executor = "vmap"
+    c.num_seeds = 10
+    c.steps = 16_000
+    c.batch_size = 256
+    c.log_every = 200
+    c.checkpoint_every = 2000
+    c.num_samples = 2500
+    c.ema_decay = 0.999
+    c.model.latent_dim = 2
+    c.model.generator_hidden = (128, 128, 128)
+    c.model.critic_hidden = (128, 128, 128)
+    c.model.critic_activation = "relu"
+    c.loss.n_critic = 1
+    c.loss.penalty_weight = 0.1
+    c.optimizer.learning_rate = 2e-3
+    c.critic_optimizer.learning_rate = 4e-3
+    return c
