@@ -1,0 +1,223 @@
+"""WGAN-GP in PyTorch, with explicit modes: see `MODES`. One iteration does what genjax's step does.
+
+Beside the textbook loop, the peer gets what makes it faster at the same arithmetic: fakes without a
+graph in critic updates, one critic pass over real and fake, no critic weight gradients in the
+generator's update, fused Adam, data in memory as float32, denormals flushed.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.child import Timed
+from benchmarks.machine import cores
+
+# eager:      double backward through autograd (`create_graph=True`).
+# compiled:   torch.compile of the whole critic loss with both its gradients, written with
+#             `torch.func.grad` because torch.compile refuses to differentiate a compiled function
+#             twice; and of the generator's loss. Optimizers are the fused ones.
+# partly:     torch.compile of the networks where they are differentiated once; the penalty eager.
+# functional: `compiled` without the compiler.
+# *_forward:  the penalty's parameter gradient by forward over reverse (a jvp) instead.
+# *_channels_last: convolutions in the memory format that oneDNN likes.
+MODES = ("eager", "compiled", "partly", "functional", "compiled_forward",
+         "eager_channels_last", "compiled_channels_last")  # fmt: skip
+
+
+def mlp_networks(
+    latent_dim: int, generator_hidden: Sequence[int], critic_hidden: Sequence[int], size: int
+) -> tuple[nn.Module, nn.Module]:
+    """Generator with batch norm (B, latent) to (B, size) in [-1, 1]; critic to (B, 1)."""
+    layers: list[nn.Module] = []
+    for k, n in zip([latent_dim, *generator_hidden], generator_hidden):
+        layers += [nn.Linear(k, n), nn.BatchNorm1d(n), nn.LeakyReLU(0.2)]
+    generator = nn.Sequential(*layers, nn.Linear(generator_hidden[-1], size), nn.Tanh())
+    layers = []
+    for k, n in zip([size, *critic_hidden], critic_hidden):
+        layers += [nn.Linear(k, n), nn.LeakyReLU(0.2)]
+    return generator, nn.Sequential(*layers, nn.Linear(critic_hidden[-1], 1))
+
+
+def conv_networks(
+    latent_dim: int, channels: Sequence[int], height: int
+) -> tuple[nn.Module, nn.Module]:
+    """Generator (B, latent) to (B, 1, height, height) in [-1, 1]; a mirrored critic to (B, 1)."""
+    side, widths = height // 2 ** len(channels), [*reversed(channels), 1]
+    layers: list[nn.Module] = [
+        nn.Linear(latent_dim, widths[0] * side * side), nn.Unflatten(1, (widths[0], side, side))
+    ]  # fmt: skip
+    for k, n in pairwise(widths):
+        layers += [nn.ReLU(), nn.ConvTranspose2d(k, n, 4, 2, 1)]
+    generator = nn.Sequential(*layers, nn.Tanh())
+    layers = []
+    for k, n in zip([1, *channels], channels):
+        layers += [nn.Conv2d(k, n, 4, 2, 1), nn.LeakyReLU(0.2)]
+    return generator, nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels[-1] * side**2, 1))
+
+
+def functional_critic_loss(
+    score: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, position: Tensor,
+    penalty_weight: float, forward: bool,
+) -> Tensor:  # fmt: skip
+    """The critic's loss for `torch.func.grad`; with `forward`, its gradient but not its value."""
+    x = torch.lerp(fake, real, _rows(position, fake))
+    gradient = torch.func.grad(lambda inputs: score(inputs).sum())(x)
+    if forward:
+        gradient = gradient.detach()
+        norm = _norm(gradient)
+        direction = _rows(2 * (norm - 1) / norm / len(x), gradient) * gradient
+        penalty = torch.func.jvp(score, (x,), (direction,))[1].sum()
+    else:
+        penalty = (_norm(gradient) - 1).square().mean()
+    return _wasserstein(score, real, fake) + penalty_weight * penalty
+
+
+def _wasserstein(score: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
+    real_score, fake_score = score(torch.cat([real, fake])).chunk(2)
+    return fake_score.mean() - real_score.mean()
+
+
+def _norm(gradient: Tensor) -> Tensor:
+    return (gradient.flatten(1).square().sum(1) + 1e-12).sqrt()
+
+
+def _rows(value: Tensor, like: Tensor) -> Tensor:
+    return value.view(-1, *[1] * (like.ndim - 1))
+
+
+class Trainer:
+    """Networks, optimizers and data, and `iteration`, which updates both networks.
+
+    Args:
+      generator, critic: the networks.
+      data: (N, …), in [-1, 1].
+      mode: one of `MODES`.
+      batch_size, n_critic, latent_dim, penalty_weight, learning_rate, b1, b2: of the recipe.
+    """
+
+    def __init__(
+        self, generator: nn.Module, critic: nn.Module, data: Tensor, mode: str, *,
+        batch_size: int, n_critic: int, latent_dim: int, penalty_weight: float,
+        learning_rate: float, b1: float, b2: float,
+    ):  # fmt: skip
+        if mode not in MODES:
+            raise ValueError(f"mode={mode!r}: must be one of {', '.join(MODES)}")
+        if mode.endswith("channels_last"):
+            generator = generator.to(memory_format=torch.channels_last)
+            critic = critic.to(memory_format=torch.channels_last)
+            data = data.to(memory_format=torch.channels_last)
+        self.generator, self.critic, self.data = generator, critic, data
+        self.batch_size, self.n_critic, self.latent_dim = batch_size, n_critic, latent_dim
+        self.weight, self.forward = penalty_weight, "forward" in mode
+        adam: dict[str, Any] = {"lr": learning_rate, "betas": (b1, b2), "fused": True}
+        self.g_optimizer = torch.optim.Adam(generator.parameters(), **adam)
+        self.d_optimizer = torch.optim.Adam(critic.parameters(), **adam)
+        self.order, self.next = torch.randperm(len(data)), 0
+        self.critic_gradients: Any = self._eager_gradients
+        self.generator_loss: Any = lambda z: -self.critic(self.generator(z)).mean()
+        self.generate: Any = generator
+        self.score: Any = critic
+        if mode == "partly":
+            self.generate, self.score = torch.compile(generator), torch.compile(critic)
+            self.generator_loss = torch.compile(self.generator_loss)
+        elif not mode.startswith("eager"):
+            self.critic_gradients = self._functional_gradients
+            if mode.startswith("compiled"):
+                self.critic_gradients = torch.compile(self._functional_gradients)
+                self.generator_loss = torch.compile(self.generator_loss)
+
+    def iteration(self) -> None:
+        """`n_critic` critic updates and one generator update."""
+        for _ in range(self.n_critic):
+            z, position = torch.randn(self.batch_size, self.latent_dim), torch.rand(self.batch_size)
+            self.critic_update(self._real(), z, position)
+        self.generator_update(torch.randn(self.batch_size, self.latent_dim))
+
+    def critic_update(self, real: Tensor, z: Tensor, position: Tensor) -> None:
+        """One update with the given data and noise."""
+        gradients = self.critic_gradients(real, z, position)
+        for p, gradient in zip(self.critic.parameters(), gradients):
+            p.grad = gradient
+        self.d_optimizer.step()
+
+    def generator_update(self, z: Tensor) -> None:
+        """One update with the given noise."""
+        self.critic.requires_grad_(False)
+        self.g_optimizer.zero_grad()
+        self.generator_loss(z).backward()
+        self.g_optimizer.step()
+        self.critic.requires_grad_(True)
+
+    def _eager_gradients(self, real: Tensor, z: Tensor, position: Tensor) -> tuple[Tensor, ...]:
+        with torch.no_grad():
+            fake = self.generate(z)
+        # `partly` scores real and fake compiled; what is differentiated twice must stay eager.
+        x = torch.lerp(fake, real, _rows(position, fake)).requires_grad_()
+        (gradient,) = torch.autograd.grad(self.critic(x).sum(), x, create_graph=True)
+        penalty = (_norm(gradient) - 1).square().mean()
+        loss = _wasserstein(self.score, real, fake) + self.weight * penalty
+        return torch.autograd.grad(loss, tuple(self.critic.parameters()))
+
+    def _functional_gradients(
+        self, real: Tensor, z: Tensor, position: Tensor
+    ) -> tuple[Tensor, ...]:
+        with torch.no_grad():
+            fake = self.generator(z)
+
+            def loss(params: dict[str, Tensor]) -> Tensor:
+                def score(x: Tensor) -> Tensor:
+                    return torch.func.functional_call(self.critic, params, x)
+
+                return functional_critic_loss(
+                    score, real, fake, position, self.weight, self.forward
+                )
+
+            return tuple(torch.func.grad(loss)(dict(self.critic.named_parameters())).values())
+
+    def _real(self) -> Tensor:
+        if self.next + self.batch_size > len(self.order):
+            self.order, self.next = torch.randperm(len(self.data)), 0
+        rows = self.order[self.next : self.next + self.batch_size]
+        self.next += self.batch_size
+        return self.data[rows]
+
+
+def mlp(
+    mode: str, iterations: int, *, latent_dim: int, generator_hidden: Sequence[int],
+    critic_hidden: Sequence[int], height: int, num_examples: int, **recipe: Any,
+) -> Timed:  # fmt: skip
+    """The row `wgan_gp_mlp`: `iterations` a run."""
+    _settings()
+    size = height**2
+    networks = mlp_networks(latent_dim, generator_hidden, critic_hidden, size)
+    data = torch.rand(num_examples, size) * 2 - 1
+    return _timed(Trainer(*networks, data, mode, latent_dim=latent_dim, **recipe), mode, iterations)
+
+
+def conv(mode: str, iterations: int, *, latent_dim: int, channels: Sequence[int], height: int,
+         num_examples: int, **recipe: Any) -> Timed:  # fmt: skip
+    """The row `wgan_gp_conv`: `iterations` a run."""
+    _settings()
+    networks = conv_networks(latent_dim, channels, height)
+    data = torch.rand(num_examples, 1, height, height) * 2 - 1
+    return _timed(Trainer(*networks, data, mode, latent_dim=latent_dim, **recipe), mode, iterations)
+
+
+def _settings() -> None:
+    torch.manual_seed(0)
+    torch.set_num_threads(cores())
+    torch.set_flush_denormal(True)
+
+
+def _timed(trainer: Trainer, mode: str, iterations: int) -> Timed:
+    def run() -> None:
+        for _ in range(iterations):
+            trainer.iteration()
+
+    for _ in range(3):  # compiles, and compiles again where the first time was special
+        trainer.iteration()
+    settings = f"{mode}, {torch.get_num_threads()} threads, fused Adam, denormals flushed"
+    return Timed(run, units=iterations, info={"settings": settings})

@@ -1,0 +1,175 @@
+"""The rows: what is compared, with which settings, and what a row's floor is made of."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks import floor
+from benchmarks.floor import Product
+from benchmarks.harness import ROOT, Side
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison.
+
+    Attributes:
+      name: of the row.
+      peer: what ours is compared with.
+      unit: what `seconds` are seconds of.
+      ours: our side.
+      peers: modes of the peer; the quickest counts.
+      search: further modes, run with `--search` only: they were slower where they were tried.
+      products: matrix products of one unit that nobody can do without; empty: no floor is stated.
+      rounds: by default.
+      settings: both sides' arguments, for the record.
+      needs: a path without which the row cannot be run; empty: none.
+    """
+
+    name: str
+    peer: str
+    unit: str
+    ours: Side
+    peers: tuple[Side, ...]
+    search: tuple[Side, ...] = ()
+    products: tuple[Product, ...] = ()
+    rounds: int = 9
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    needs: str = ""
+
+
+# batch 64 and Adam(2e-4, 0.5, 0.999), n_critic 5, lambda 10, on 60,000 images of 28x28
+_RECIPE: dict[str, Any] = {
+    "batch_size": 64, "n_critic": 5, "penalty_weight": 10.0,
+    "learning_rate": 2e-4, "b1": 0.5, "b2": 0.999,
+}  # fmt: skip
+_IMAGES = {"num_examples": 60_000, "height": 28}
+_MLP: dict[str, Any] = {
+    "latent_dim": 100, "generator_hidden": [128, 256, 512, 1024], "critic_hidden": [512, 256],
+    **_IMAGES, **_RECIPE,
+}  # fmt: skip
+_CONV = {"latent_dim": 100, "channels": [64, 128], **_IMAGES, **_RECIPE}
+_DENSE: dict[str, Any] = {
+    "size": 784, "hidden": [64], "latent_dim": 32, "num_examples": 60_000, "batch_size": 128,
+    "learning_rate": 1e-3,
+}  # fmt: skip
+_RING = {"hidden": [64, 64, 64], "batch_size": 64}
+_MEMBERS, _RING_STEPS = 32, 100
+_WARM = {"hidden": [256, 256], "latent_dim": 32, "n_critic": 3, "batch_size": 64}  # of the recipe
+
+
+def all_rows() -> dict[str, Row]:
+    """Every row by its name, in the order in which they run."""
+    made = (*_wgan_rows(), *_autoencoder_rows(), _population_row(), *_warm_start_rows())
+    return {row.name: row for row in made}
+
+
+def _torch(function: str, mode: str, arguments: Mapping[str, Any]) -> Side:
+    return Side(mode, f"benchmarks.peers.{function}", {"mode": mode, **arguments}, ("torch",))
+
+
+def _wgan_rows() -> list[Row]:
+    batch, widths = _RECIPE["batch_size"], [_MLP["latent_dim"], *_MLP["generator_hidden"], 784]
+    mlp = floor.wgan_gp(
+        floor.dense(batch, widths), floor.dense(batch, [784, *_MLP["critic_hidden"], 1]),
+        _RECIPE["n_critic"],
+    )  # fmt: skip
+    # 28x28x1 to 14x14x64 to 7x7x128 to 1, and back; see benchmarks/floor.py for the shapes.
+    critic = [
+        Product(batch * 14 * 14, 16 * 1, 64), Product(batch * 7 * 7, 16 * 64, 128),
+        Product(batch, 7 * 7 * 128, 1),
+    ]  # fmt: skip
+    generator = [
+        Product(batch, 100, 7 * 7 * 128), Product(batch * 7 * 7, 128, 16 * 64),
+        Product(batch * 14 * 14, 64, 16 * 1),
+    ]  # fmt: skip
+    conv = floor.wgan_gp(generator, critic, _RECIPE["n_critic"])
+
+    def modes(function: str, names: str, arguments: Mapping[str, Any]) -> tuple[Side, ...]:
+        return tuple(_torch(f"torch_wgan_gp:{function}", name, arguments) for name in names.split())
+
+    mlp_run, conv_run = {"iterations": 10, **_MLP}, {"iterations": 1, **_CONV}
+    return [
+        Row(
+            "wgan_gp_mlp", "PyTorch", "generator iteration (5 critic updates, 1 generator update)",
+            Side("scan", "benchmarks.ours:wgan_gp_mlp", mlp_run),
+            modes("mlp", "eager compiled", mlp_run),
+            modes("mlp", "partly functional compiled_forward", mlp_run),
+            tuple(mlp), settings=_MLP,
+        ),
+        Row(
+            "wgan_gp_conv", "PyTorch", "generator iteration (5 critic updates, 1 generator update)",
+            Side("scan", "benchmarks.ours:wgan_gp_conv", conv_run),
+            modes("conv", "eager compiled", conv_run),
+            modes("conv", "eager_channels_last compiled_channels_last partly functional", conv_run),
+            tuple(conv), settings=_CONV,
+        ),
+        Row(
+            "wgan_gp_conv_stock", "genjax with stock convolutions", "generator iteration",
+            Side("scan", "benchmarks.ours:wgan_gp_conv", conv_run),
+            (Side("stock", "benchmarks.ours:wgan_gp_conv", {**conv_run, "lowering": "stock"}),),
+            products=tuple(conv), rounds=2, settings=_CONV,
+        ),
+    ]  # fmt: skip
+
+
+def _autoencoder_rows() -> list[Row]:
+    widths = [784, *_DENSE["hidden"], _DENSE["latent_dim"], *reversed(_DENSE["hidden"]), 784]
+    updates = _DENSE["num_examples"] // _DENSE["batch_size"]
+    update = floor.autoencoder(floor.dense(_DENSE["batch_size"], widths))
+    products = tuple(floor.times(updates, update))
+    run, unit = {"epochs": 1, **_DENSE}, f"epoch ({updates} updates)"
+    ours = Side("scan", "benchmarks.ours:autoencoder", run)
+
+    def keras(backend: str, steps_per_execution: int = 1) -> Side:
+        label = backend if steps_per_execution == 1 else f"{backend}, {steps_per_execution} steps"
+        arguments = {"steps_per_execution": steps_per_execution, **run}
+        target = "benchmarks.peers.keras_autoencoder:dense"
+        return Side(label, target, arguments, ("keras", backend), {"KERAS_BACKEND": backend})
+
+    return [
+        Row(
+            "autoencoder_torch", "PyTorch", unit, ours,
+            tuple(
+                _torch("torch_autoencoder:dense", mode, run)
+                for mode in ("eager", "compiled", "compiled_step")
+            ),
+            products=products, settings=_DENSE,
+        ),
+        Row(
+            "autoencoder_keras", "Keras 3", unit, ours, (keras("jax"), keras("torch")),
+            (keras("jax", 52), keras("torch", 52)), products, rounds=5, settings=_DENSE,
+        ),
+    ]  # fmt: skip
+
+
+def _population_row() -> Row:
+    arguments = {"members": _MEMBERS, "steps": _RING_STEPS, **_RING}
+    return Row(
+        "population", "genjax, single runs in sequence", f"run of {_RING_STEPS} steps on the ring",
+        Side("vmap", "benchmarks.ours:population", arguments),
+        (Side("singles", "benchmarks.ours:singles", arguments),),
+        rounds=5, settings=arguments,
+    )  # fmt: skip
+
+
+def _warm_start_rows() -> list[Row]:
+    data = Path(os.environ.get("GENJAX_TEST_DATA") or ROOT.parent / "shared" / "data") / "tfds"
+    cases = {
+        "digits": ({"data": "digits"}, {"num_examples": 1797, "height": 8}, ""),
+        "fashion_mnist": (
+            {"data": "tfds:fashion_mnist", "data_dir": str(data)},
+            {"num_examples": 60_000, "height": 28}, str(data / "fashion_mnist"),
+        ),
+    }  # fmt: skip
+    return [
+        Row(
+            f"warm_start_{name}", "PyTorch", "process start to first step done",
+            Side("train", "benchmarks.starting:ours", ours),
+            (Side("script", "benchmarks.starting:torch_script", {**_WARM, **images}, ("torch",)),),
+            rounds=5, settings={**_WARM, **images}, needs=needs,
+        )
+        for name, (ours, images, needs) in cases.items()
+    ]  # fmt: skip

@@ -1,0 +1,81 @@
+"""Measures genjax beside what its user would pick instead, both in turn on the same machine.
+
+    python -m benchmarks.run [--only=a,b] [--rounds=N] [--json=FILE] [--markdown=FILE] [--search]
+
+Peers are installed by `pip install .[benchmarks]`. Run it on an idle machine; what was not idle is
+said. Exit status: 0 done; 1 some row of ours failed; 2 bad arguments.
+"""
+
+import argparse
+import datetime
+import json
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import machine, report
+from benchmarks.harness import SideError
+from benchmarks.measure import measure
+from benchmarks.rows import Row, all_rows
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the rows, prints and writes their results; returns the exit status."""
+    rows = all_rows()
+    arguments = _parse(argv, rows)
+    # Children are killed on the way out, so a SIGTERM must be a way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    described, before = machine.describe(), machine.load()
+    results, failed = _measure_all([rows[name] for name in arguments.only], arguments)
+    facts = report.machine(described, before, after := machine.load())
+    print("", report.table(results), "", report.FLOOR_NOTE, "", facts, sep="\n")
+    for result in results:
+        result |= {"machine": described, "load_before": before, "load_after": after}
+    if arguments.json:
+        Path(arguments.json).write_text(json.dumps(results, indent=1) + "\n")
+    if arguments.markdown:
+        command = shlex.join(["python", "-m", "benchmarks.run", *(argv or sys.argv[1:])])
+        today = datetime.date.today().isoformat()
+        Path(arguments.markdown).write_text(report.markdown(results, facts, command, today))
+    return 1 if failed else 0
+
+
+def _measure_all(rows: Sequence[Row], arguments: Any) -> tuple[list[dict[str, Any]], bool]:
+    results, failed = [], False
+    for row in rows:
+        print(f"{row.name} …", file=sys.stderr, flush=True)
+        try:
+            results.append(measure(row, arguments.rounds, arguments.search))
+            print(report.details(results[-1]), flush=True)
+        except SideError as error:
+            failed = True
+            print(f"{row.name}: failed: {error}", file=sys.stderr, flush=True)
+    return results, failed
+
+
+def _parse(argv: Sequence[str] | None, rows: dict[str, Row]) -> Any:
+    parser = argparse.ArgumentParser("python -m benchmarks.run", description=__doc__.split("\n")[0])
+    parser.add_argument("--only", default="", help=f"rows, with commas: {', '.join(rows)}")
+    parser.add_argument("--rounds", type=int, help="runs of each side; default: each row's own")
+    parser.add_argument("--search", action="store_true", help="try more modes of the peers")
+    parser.add_argument("--json", metavar="FILE", help="write the results as a list of rows")
+    parser.add_argument("--markdown", metavar="FILE", help="write the recorded page")
+    arguments = parser.parse_args(argv)
+    arguments.only = arguments.only.split(",") if arguments.only else list(rows)
+    for name in arguments.only:
+        if name not in rows:
+            parser.error(f"--only: no row {name!r}; must be some of {', '.join(rows)}")
+    if arguments.rounds is not None and arguments.rounds < 1:
+        parser.error(f"--rounds={arguments.rounds}: must be at least 1")
+    for flag in ("json", "markdown"):
+        path = getattr(arguments, flag)
+        if path and not Path(path).absolute().parent.is_dir():
+            parser.error(f"--{flag}={path}: no such folder")
+    return arguments
+
+
+if __name__ == "__main__":
+    sys.exit(main())

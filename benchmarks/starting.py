@@ -1,0 +1,101 @@
+"""Sides that start a program and time it until its first training step is done."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.child import Timed
+from benchmarks.harness import ROOT
+
+_POLL_SECONDS = 0.005
+_PATIENCE_SECONDS = 150.0
+
+
+def ours(data: str, data_dir: str = "", recipe: str = "configs/wgan_gp.py") -> Timed:
+    """`python -m experiments.train`, the first run of which fills the compilation cache.
+
+    The first step is done when its metrics are in `metrics.jsonl`; nothing is trained after that.
+    """
+
+    def run() -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            workdir = Path(folder) / "run"
+            command = [
+                sys.executable, "-m", "experiments.train", f"--config={recipe}",
+                f"--workdir={workdir}", f"--config.data.name={data}", "--config.log_every=1",
+            ]  # fmt: skip
+            if data_dir:
+                command.append(f"--config.data.dir={data_dir}")
+            return seconds_until(command, lambda: _has_line(workdir / "metrics.jsonl"))
+
+    run()
+    info = {"settings": f"experiments.train, {recipe}, data.name={data}, compilation cache warm"}
+    return Timed(run, info=info, seconds=float)
+
+
+def torch_script(num_examples: int, height: int, hidden: Sequence[int], latent_dim: int,
+                 n_critic: int, batch_size: int) -> Timed:  # fmt: skip
+    """`benchmarks.peers.torch_first_step` on an .npy file of images of the same number and size."""
+    folder = tempfile.TemporaryDirectory()
+    path = Path(folder.name) / "images.npy"
+    shape = (num_examples, height, height)
+    np.save(path, np.random.default_rng(0).integers(0, 256, shape, np.uint8))
+    command = [
+        sys.executable, "-m", "benchmarks.peers.torch_first_step", str(path), str(list(hidden)),
+        *map(str, (latent_dim, n_critic, batch_size)),
+    ]  # fmt: skip
+
+    def run(folder: Any = folder) -> float:  # holds the folder as long as the side
+        return seconds_until(command)
+
+    run()
+    return Timed(run, info={"settings": "eager script, .npy file"}, seconds=float)
+
+
+def seconds_until(command: Sequence[str], done: Callable[[], bool] | None = None) -> float:
+    """Starts a program and gives the seconds until it is `done`; then ends its process group.
+
+    Args:
+      command: the program and its arguments, run in the repository's root.
+      done: asked every few milliseconds; None: the first line on standard output.
+
+    Raises:
+      RuntimeError: it ended before, or took longer than 150 s.
+    """
+    with tempfile.TemporaryFile() as stderr, tempfile.TemporaryFile() as stdout:
+        start = time.perf_counter()
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=stdout, stderr=stderr, start_new_session=True
+        )
+        if done is None:
+            done = lambda: os.fstat(stdout.fileno()).st_size > 0  # noqa: E731
+        try:
+            while not done():
+                if time.perf_counter() - start > _PATIENCE_SECONDS:
+                    raise RuntimeError(f"no first step within {_PATIENCE_SECONDS:.0f} s")
+                if process.poll() is not None and not done():
+                    stderr.seek(0)
+                    said = stderr.read().decode(errors="replace").strip().splitlines()
+                    raise RuntimeError(f"ended before its first step: {said[-1:]}")
+                time.sleep(_POLL_SECONDS)
+            return time.perf_counter() - start
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _has_line(path: Path) -> bool:
+    try:
+        return b"\n" in path.read_bytes()
+    except OSError:
+        return False
