@@ -29,6 +29,8 @@ def run(body: Callable[[list[str]], int], argv: Sequence[str] | None) -> int:
       argv: the arguments; None: those of the process.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        sys.unraisablehook = _unraisable
     flags.FLAGS.mark_as_parsed()  # else absl warns that none are
     logging.use_absl_handler()
     logging.set_verbosity(logging.INFO)
@@ -130,6 +132,13 @@ def _need_workdir(values: Any) -> None:
 
 def _asks_for_help(argv: Sequence[str]) -> bool:
     return any(a in ("--help", "-h", "-help", "--helpfull", "--helpshort") for a in argv)
+
+
+def _unraisable(event: Any) -> None:
+    """Leaves out what tensorstore says of writes that a failed save no longer waits for."""
+    if event.object is None and str(event.exc_value) == "Event loop is closed":
+        return  # the save's own error is told in one line
+    sys.__unraisablehook__(event)
 
 
 @contextmanager

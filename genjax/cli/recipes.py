@@ -102,11 +102,11 @@ def check_field(config: ConfigDict, field: str, value: str | None, flag: str = "
 def nearest(name: str, names: Iterable[str]) -> str:
     """ "did you mean …?", or what there is, where nothing is near."""
     names = sorted(names)
-    # A field may be remembered without its section, or by its section's other name.
-    same_end = [n for n in names if n.rpartition(".")[2] == name.rpartition(".")[2]]
-    near = list(dict.fromkeys(same_end + difflib.get_close_matches(name, names, n=3, cutoff=0.6)))
+    # A field may be remembered without its section, or in another one.
+    near = [n for n in names if n.rpartition(".")[2] == name.rpartition(".")[2]]
+    near = near or difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if near:
-        return f"did you mean {' or '.join(near[:3])}?"
+        return f"did you mean {' or '.join(near)}?"
     return f"must be one of {', '.join(names)}" if names else "there are none"
 
 

@@ -1,0 +1,274 @@
+"""What users get wrong, and what they must be told."""
+
+# Name: the command line (AE, GAN: --config of that recipe; TINY: a small AE; NEW: --workdir of no
+# folder yet; other paths are in the folder that `world` of test_errors.py fills), and the parts
+# that the one line of answer must hold: the field, its value, what is allowed.
+MISTAKES = {
+    # The command line.
+    "no config": ("train NEW", "--config | missing"),
+    "no workdir": ("train AE", "--workdir | missing"),
+    "unknown flag": ("train AE --wrokdir=new", "--wrokdir=new | did you mean workdir?"),
+    "stray argument": ("train AE NEW epochs=3", "'epochs=3' | --NAME=VALUE"),
+    "missing config file": (
+        "train --config=configs/none.py NEW",
+        "configs/none.py | no such file | wgan_gp",
+    ),
+    "misspelt recipe": ("train --config=wgan_pg NEW", "--config=wgan_pg | did you mean wgan_gp?"),
+    "config is a folder": ("train --config=empty NEW", "--config=empty | is a folder"),
+    "syntax error in the config": (
+        "train --config=syntax.py NEW",
+        "syntax.py | line 2 | SyntaxError",
+    ),
+    "config that raises": (
+        "train --config=raises.py NEW",
+        "raises.py | line 4 | ZeroDivisionError",
+    ),
+    "config without get_config": ("train --config=nothing.py NEW", "nothing.py | get_config()"),
+    "config of another type": (
+        "train --config=dict.py NEW",
+        "dict.py | dict | must be a ConfigDict",
+    ),
+    "argument that a config does not take": (
+        "train AE:large NEW",
+        "autoencoder.py:large | argument",
+    ),
+    # Fields.
+    "unknown field": (
+        "train AE NEW --config.batchsize=3",
+        "config.batchsize=3 | did you mean batch_size?",
+    ),
+    "field without its section": (
+        "train GAN NEW --config.n_critic=5",
+        "config.n_critic=5 | loss.n_critic",
+    ),
+    "field of another family": (
+        "train AE NEW --config.loss.n_critic=5",
+        "config.loss.n_critic=5 | no such field",
+    ),
+    "section instead of a field": (
+        "train AE NEW --config.loss=3",
+        "config.loss=3 | section | loss.likelihood",
+    ),
+    "text for a whole number": (
+        "train AE NEW --config.batch_size=many",
+        "config.batch_size='many' | whole number",
+    ),
+    "fraction for a whole number": (
+        "train AE NEW --config.batch_size=1.5",
+        "config.batch_size='1.5' | whole number",
+    ),
+    "text for a number": (
+        "train AE NEW --config.optimizer.b1=high",
+        "config.optimizer.b1='high' | a number",
+    ),
+    "text for a truth value": (
+        "train GAN NEW --config.loss.one_sided=maybe",
+        "config.loss.one_sided='maybe' | true or false",
+    ),
+    "text in a tuple": (
+        "train AE NEW '--config.model.encoder_hidden=(64,'\"'\"'x'\"'\"')'",
+        "config.model.encoder_hidden=(64, 'x') | tuple of whole numbers",
+    ),
+    "width of zero": (
+        "train AE NEW '--config.model.encoder_hidden=(64,0)'",
+        "config.model.encoder_hidden=(64, 0) | at least 1",
+    ),
+    "not finite": (
+        "train AE NEW --config.optimizer.learning_rate=nan",
+        "config.optimizer.learning_rate=nan | must be finite",
+    ),
+    "negative learning rate": (
+        "train AE NEW --config.optimizer.learning_rate=-1",
+        "config.optimizer.learning_rate=-1.0 | at least 0",
+    ),
+    "batch of none": ("train AE NEW --config.batch_size=0", "config.batch_size=0 | at least 1"),
+    "two durations": ("train AE NEW --config.steps=5", "steps=5 | epochs=100.0 | exactly one"),
+    "no duration": (
+        "train AE NEW --config.epochs=0",
+        "steps | epochs | examples | none given | exactly one",
+    ),
+    "epochs of data without end": (
+        "train GAN NEW --config.steps=0 --config.epochs=2 --config.data.name=ring",
+        "config.epochs=2.0 | ring | steps or examples",
+    ),
+    "unknown family": (
+        "train AE NEW --config.family=stranger",
+        "config.family='stranger' | autoencoder, wgan",
+    ),
+    "unknown executor": (
+        "train AE NEW --config.executor=tpu",
+        "config.executor='tpu' | scan, loop",
+    ),
+    "unknown precision": (
+        "train AE NEW --config.precision=float16",
+        "config.precision='float16' | float32, bfloat16",
+    ),
+    "unknown schedule": (
+        "train AE NEW --config.optimizer.schedule=exponential",
+        "config.optimizer.schedule='exponential' | constant, linear, cosine",
+    ),
+    "unknown optimizer": (
+        "train GAN NEW --config.critic_optimizer.name=lion",
+        "config.critic_optimizer.name='lion' | adam, adamw",
+    ),
+    "unknown activation": (
+        "train AE NEW --config.model.activation=swoosh",
+        "config.model.activation='swoosh' | relu, leaky_relu",
+    ),
+    "unknown lowering": (
+        "train AE NEW --config.model.conv_lowering=fft",
+        "config.model.conv_lowering='fft' | auto, matmul, stock",
+    ),
+    "batch norm in the critic": (
+        "train GAN NEW --config.model.critic_norm=batch",
+        "config.model.critic_norm='batch' | gradient penalty wrong | none or layer",
+    ),
+    "parts that do not divide the batch": (
+        "train AE NEW --config.accumulate_steps=7",
+        "config.accumulate_steps=7 | batch_size=64",
+    ),
+    "seeds without a population": (
+        "train AE NEW --config.num_seeds=4",
+        "config.num_seeds=4 | executor=vmap",
+    ),
+    "convolutions on points": (
+        "train GAN NEW --config.data.name=ring --config.model.network=conv",
+        "config.model.generator_channels=(64, 128) | images, not points",
+    ),
+    "size that cannot be halved": (
+        "train AE NEW --config.model.network=conv --config.data.image_size=10",
+        "config.model.encoder_channels=(32, 64) | divisible by 4 | 10x10",
+    ),
+    "cross-entropy of points": (
+        "train AE NEW --config.data.name=grid --config.epochs=0 --config.steps=2",
+        "config.loss.likelihood='bernoulli' | must be mse",
+    ),
+    "steps to profile that are none": (
+        "train AE NEW --profile_steps=9:3",
+        "--profile_steps='9:3' | a < b",
+    ),
+    "steps to profile beyond the end": (
+        "train TINY NEW --config.steps=5 --profile_steps=7:9",
+        "--profile_steps=7:9 | step 5",
+    ),
+    "one of three distributed flags": (
+        "train AE NEW --process_id=0",
+        "--process_id=0 | --coordinator_address, --num_processes",
+    ),
+    "process number out of range": (
+        "train AE NEW --process_id=2 --num_processes=2 --coordinator_address=127.0.0.1:1",
+        "--process_id=2 | below --num_processes=2",
+    ),
+    # Data.
+    "unknown data set": (
+        "train AE NEW --config.data.name=mnist",
+        "config.data.name='mnist' | digits, ring, grid, tfds:NAME",
+    ),
+    "missing folder of data sets": (
+        "train AE NEW --config.data.name=tfds:mnist --config.data.dir=none",
+        "config.data.dir='none' | no such folder",
+    ),
+    "unknown TFDS data set": (
+        "train AE NEW --config.data.name=tfds:no_such_set --config.data.dir=empty",
+        "config.data.name='tfds:no_such_set' | not known to TFDS",
+    ),
+    "missing folder of images": (
+        "train AE NEW --config.data.name=images:none",
+        "config.data.name='images:none' | no such folder",
+    ),
+    "empty folder": (
+        "train AE NEW --config.data.name=images:empty",
+        "config.data.name='images:empty' | holds no pictures",
+    ),
+    "broken image": (
+        "train AE NEW --config.data.name=images:broken",
+        "broken/3.png | not a readable picture",
+    ),
+    "images of two sizes": (
+        "train AE NEW --config.data.name=images:mixed",
+        "mixed/ | (8, 8, 1) | config.data.image_size",
+    ),
+    "batch larger than the data": (
+        "train AE NEW --config.batch_size=5000",
+        "config.batch_size=5000 | at most | digits",
+    ),
+    "population with streamed data": (
+        "train AE NEW --config.data.name=images:good --config.batch_size=2 "
+        "--config.data.device_limit_mb=0 --config.executor=vmap",
+        "config.executor='vmap' | data.device_limit_mb",
+    ),
+    # The workdir.
+    "workdir of another config": (
+        "train TINY --workdir=trained --config.steps=4 --config.seed=1",
+        "--workdir=trained | config.seed is 0 there, 1 here",
+    ),
+    "workdir is a file": ("train AE --workdir=file.txt", "file.txt | is a file | must be a folder"),
+    "workdir below a file": ("train AE --workdir=file.txt/run", "file.txt | is a file"),
+    # The other programs.
+    "evaluate nothing": ("evaluate NEW", "--workdir=new | no such folder"),
+    "evaluate an empty folder": ("evaluate --workdir=empty", "--workdir=empty | config.json"),
+    "evaluate a run without checkpoint": (
+        "evaluate --workdir=begun",
+        "--workdir=begun | no complete checkpoint",
+    ),
+    "evaluate a step that is not there": (
+        "evaluate --workdir=trained --step=3",
+        "checkpoints/3 | complete are: [4]",
+    ),
+    "evaluate another config": (
+        "evaluate --workdir=trained --config.seed=3",
+        "--config.seed=3 | config.json",
+    ),
+    "sample nothing": ("sample NEW", "--workdir=new | no such folder"),
+    "sample to another format": (
+        "sample --workdir=trained --out=x.jpg",
+        "--out=x.jpg | .png, .npy, .npz",
+    ),
+    "sample to a folder": (
+        "sample --workdir=trained --out=folder.png",
+        "--out=folder.png | is a folder",
+    ),
+    "sample below a file": (
+        "sample --workdir=trained --out=file.txt/x.png",
+        "--out=file.txt/x.png | must be a folder",
+    ),
+    "no samples": ("sample --workdir=trained --n=0", "--n=0 | positive integer"),
+    "member of a single run": (
+        "sample --workdir=trained --member=1",
+        "--member=1 | below the number of members, 1",
+    ),
+    "sweep of an unknown field": (
+        "sweep AE NEW --grid=optimizer.learning_rat=1,2",
+        "--grid=optimizer.learning_rat=1,2 | did you mean optimizer.learning_rate?",
+    ),
+    "sweep of a wrong type": (
+        "sweep AE NEW --grid=model.latent_dim=2,big",
+        "config.model.latent_dim='big' | whole number",
+    ),
+    "sweep out of range": (
+        "sweep AE NEW --grid=optimizer.b1=0.5,1",
+        "config.optimizer.b1=1.0 | below 1",
+    ),
+    "sweep of no values": (
+        "sweep AE NEW --grid=optimizer.b1=0.5,",
+        "--grid=optimizer.b1=0.5, | a,b,c",
+    ),
+    "sweep of a value twice": (
+        "sweep AE NEW --grid=optimizer.b1=0.5,.5",
+        "--grid=optimizer.b1=0.5,.5 | twice",
+    ),
+    "sweep of a field twice": (
+        "sweep AE NEW --grid=optimizer.b1=0.5 --grid=optimizer.b1=0.6",
+        "--grid=optimizer.b1 | given once",
+    ),
+    "sweep of the seed": ("sweep AE NEW --grid=seed=1,2", "--grid=seed=1,2 | --seeds"),
+    "sweep that is no population": (
+        "sweep AE NEW --config.executor=pmap",
+        "config.executor='pmap' | must be vmap",
+    ),
+    "sweep into a run": (
+        "sweep TINY --workdir=trained --config.steps=2",
+        "--workdir=trained | single run",
+    ),
+    "no seeds": ("sweep AE NEW --seeds=0", "--seeds=0 | positive integer"),
+}
