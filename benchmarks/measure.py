@@ -76,7 +76,8 @@ def _add_ratio(result: dict[str, Any], row: Row, sides: Sequence[Side]) -> None:
     """Our time, and the peer's: that of its quickest mode."""
     result["seconds"] = result["modes"][_label(row, row.ours)]["seconds"]
     if result["floor_seconds"]:
-        if not sides:
+        result["floor_share"] = result["floor_seconds"] / result["seconds"]
+    if not sides:
         return
     best = min(sides, key=lambda side: result["modes"][_label(row, side)]["seconds"])
     result["peer_mode"] = best.label
