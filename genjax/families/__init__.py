@@ -2,11 +2,12 @@
 
 import importlib
 import pkgutil
+from types import ModuleType
 
 from ml_collections import ConfigDict
 
 from genjax.core.axis import BatchAxis
-from genjax.core.config import choose
+from genjax.core.config import fail
 from genjax.core.family import DataSpec, Family
 
 
@@ -20,9 +21,27 @@ def build(
 ) -> Family:
     """The family that `config.family` names.
 
+    That is a module of this package, or any other module that can be imported and has a `build`
+    of this signature: a family of one's own.
+
     Raises:
       ConfigError: no such family, or a field of its config is out of range.
     """
-    choose("family", config.family, names())
-    module = importlib.import_module(f"{__name__}.{config.family}")
+    name = config.family
+    module = importlib.import_module(f"{__name__}.{name}") if name in names() else _foreign(name)
     return module.build(config, spec, total_steps, axis)
+
+
+def _foreign(name: str) -> ModuleType:
+    allowed = f"must be one of {', '.join(names())}, or a module on the path with a function build"
+    if not name:
+        raise fail("family", name, allowed)
+    try:
+        module = importlib.import_module(name)
+    except ImportError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise  # the module is there; what it imports is not
+        raise fail("family", name, allowed) from error
+    if not callable(getattr(module, "build", None)):
+        raise fail("family", name, allowed)
+    return module

@@ -7,7 +7,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
 from flax import linen as nn
 from ml_collections import ConfigDict
 
@@ -25,8 +24,8 @@ from genjax.core.family import (
     new_state,
     step_key,
 )
-from genjax.core.gradients import value_and_grad
-from genjax.core.optimizer import ema_update, make_optimizer
+from genjax.core.optimizer import make_optimizer
+from genjax.core.update import minimise
 from genjax.models.conv import LOWERINGS
 from genjax.models.convnets import ConvDecoder, ConvEncoder, check_halvings
 from genjax.models.dense import ACTIVATIONS, MLP, check_widths
@@ -121,20 +120,10 @@ def build(
 
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
         key = step_key(state, _DROPOUT)
-        (_, metrics), gradient = value_and_grad(
+        return minimise(
             lambda params, part_batch, part: objective(params, part_batch, part, key),
-            state.params, {"x": batch["x"]},
-            accumulate_steps=config.accumulate_steps, axis=axis,
+            state, {"x": batch["x"]}, tx, config, axis,
         )  # fmt: skip
-        opt_state = state.opt_state["optimizer"]
-        updates, opt_state = tx.update(gradient, opt_state, state.params)
-        params, ema = optax.apply_updates(state.params, updates), state.ema
-        if config.ema_decay:
-            ema = ema_update(ema, params, config.ema_decay, state.step)
-        state = state.replace(
-            step=state.step + 1, params=params, opt_state={"optimizer": opt_state}, ema=ema
-        )
-        return state, metrics
 
     def encode(state: State, x: jax.Array) -> jax.Array:
         """Examples (B, …) in the range of the data to codes (B, latent_dim)."""

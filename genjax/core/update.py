@@ -1,0 +1,48 @@
+"""The update of a family that minimises one loss over all its parameters."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import optax
+from ml_collections import ConfigDict
+
+from genjax.core.axis import BatchAxis
+from genjax.core.family import Batch, Metrics, State
+from genjax.core.gradients import value_and_grad
+from genjax.core.optimizer import ema_update
+
+
+def minimise(
+    loss: Callable[[Any, Batch, jax.Array], tuple[jax.Array, Metrics]],
+    state: State,
+    batch: Batch,
+    optimizer: optax.GradientTransformation,
+    config: ConfigDict,
+    axis: BatchAxis = BatchAxis(),
+) -> tuple[State, Metrics]:
+    """One step: the gradient of `loss` by `state.params`, the optimizer's update, the average.
+
+    Args:
+      loss: `loss(params, batch, part) -> (mean, metrics)`, as for
+        `genjax.core.gradients.value_and_grad`.
+      state: with `opt_state["optimizer"]`, and `ema` like `params` where `ema_decay` is above 0.
+      batch: pytree whose leaves have the batch as their first axis; noise included.
+      optimizer: of the section `optimizer`.
+      config: its `accumulate_steps` and `ema_decay` are followed.
+      axis: the batch axis of the step.
+
+    Returns:
+      The state one step on, and the metrics.
+    """
+    (_, metrics), gradient = value_and_grad(
+        loss, state.params, batch, accumulate_steps=config.accumulate_steps, axis=axis
+    )
+    updates, opt_state = optimizer.update(gradient, state.opt_state["optimizer"], state.params)
+    params, ema = optax.apply_updates(state.params, updates), state.ema
+    if config.ema_decay:
+        ema = ema_update(ema, params, config.ema_decay, state.step)
+    state = state.replace(
+        step=state.step + 1, params=params, opt_state={"optimizer": opt_state}, ema=ema
+    )
+    return state, metrics
