@@ -1,0 +1,125 @@
+"""The peers make the same arithmetic: gradients of their critic's loss are ours."""
+
+import itertools
+
+import jax
+import numpy as np
+import pytest
+
+from genjax import losses
+from genjax.models.convnets import ConvEncoder
+from genjax.models.dense import MLP
+
+torch = pytest.importorskip("torch", reason="pip install .[benchmarks]")
+
+_RECIPE = {"batch_size": 6, "n_critic": 2, "penalty_weight": 10.0, "learning_rate": 1e-3,
+           "b1": 0.5, "b2": 0.999, "latent_dim": 5}  # fmt: skip
+
+
+def _trainer(kind, mode):
+    from benchmarks.peers import torch_wgan_gp as peer
+
+    torch.manual_seed(0)
+    if kind == "mlp":
+        networks, data = peer.mlp_networks(5, [7, 8], [9, 6], 64), torch.rand(32, 64) * 2 - 1
+    else:
+        networks, data = peer.conv_networks(5, [3, 4], 8), torch.rand(32, 1, 8, 8) * 2 - 1
+    return peer.Trainer(*networks, data, mode, **_RECIPE)
+
+
+def _to_ours(weight, kind):
+    """A weight (or its gradient) of the peer in the layout of ours."""
+    if weight.ndim == 4:  # (out, in, height, width) to (height, width, in, out)
+        return weight.transpose(2, 3, 1, 0)
+    if weight.ndim == 2 and kind == "conv":  # its input is flattened channels first, ours last
+        return weight.reshape(4, 2, 2).transpose(1, 2, 0).reshape(-1, 1)
+    return weight.T
+
+
+def _our_gradients(kind, weights, real, fake, position):
+    """Our gradient of the critic's loss for the peer's weights, in the peer's order."""
+    names = ["Dense_0", "Dense_1", "Dense_2"] if kind == "mlp" else ["Conv_0", "Conv_1", "Dense_0"]
+    leaves = [_to_ours(w, kind) for w in weights]
+    params = {
+        name: {"kernel": kernel, "bias": bias}
+        for name, kernel, bias in zip(names, leaves[::2], leaves[1::2])
+    }
+    critic = MLP((9, 6), (), "leaky_relu")
+    if kind == "conv":
+        critic = ConvEncoder((3, 4), ())
+        real, fake = (x.transpose(0, 2, 3, 1) for x in (real, fake))
+
+    def loss(params):
+        def score(x):
+            return critic.apply({"params": params}, x)
+
+        x = losses.interpolate(real, fake, position)
+        penalty = losses.input_gradient_penalty(score, x).mean()
+        return losses.wasserstein_critic_loss(score(real), score(fake)).mean() + 10.0 * penalty
+
+    gradient = jax.grad(loss)(params)
+    return [gradient[name][part] for name in names for part in ("kernel", "bias")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [*itertools.product(["mlp", "conv"], ["eager", "functional", "forward"]),
+     ("conv", "eager_channels_last")],
+)  # fmt: skip
+def test_critic_gradients_of_the_peer_are_ours(kind, mode):
+    trainer = _trainer(kind, "functional" if mode == "forward" else mode)
+    trainer.forward = mode == "forward"
+    real, z, position = trainer.data[:6], torch.randn(6, 5), torch.rand(6)
+    with torch.no_grad():
+        fake = trainer.generator(z)
+    got = trainer.critic_gradients(real, z, position)
+    weights = [p.detach().numpy() for p in trainer.critic.parameters()]
+    expected = _our_gradients(kind, weights, real.numpy(), fake.numpy(), position.numpy())
+    for g, e in zip(got, expected):
+        np.testing.assert_allclose(_to_ours(g.numpy(), kind), e, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["eager", "functional"])
+def test_an_iteration_updates_both_networks_and_the_running_statistics(mode):
+    trainer = _trainer("mlp", mode)
+    before = {
+        name: value.clone()
+        for network in (trainer.generator, trainer.critic)
+        for name, value in network.state_dict(prefix=str(id(network))).items()
+    }
+    trainer.iteration()
+    for network in (trainer.generator, trainer.critic):
+        for name, value in network.state_dict(prefix=str(id(network))).items():
+            # A bias in front of batch norm has no effect, and no gradient but rounding.
+            assert not torch.equal(value, before[name]) or name.endswith("bias")
+
+
+def test_autoencoder_updates_agree_between_modes():
+    from benchmarks.peers import torch_autoencoder as peer
+
+    x, ends = torch.rand(8, 12, generator=torch.Generator().manual_seed(1)), []
+    for mode in ("eager", "compiled_step"):
+        torch.manual_seed(0)
+        model = peer.network([12, 6, 3], [3, 6, 12])
+        torch.compiler.set_stance("force_eager")  # the arithmetic is the claim, not the compiler
+        try:
+            update = peer.updater(mode, model, 1e-2)
+            for _ in range(3):
+                update(x)
+        finally:
+            torch.compiler.set_stance("default")
+        ends.append([p.detach().clone() for p in model.parameters()])
+    for a, b in zip(*ends):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_keras_network_has_the_parameters_of_ours():
+    pytest.importorskip("keras", reason="pip install .[benchmarks]")
+    import os
+
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+    from benchmarks.peers import keras_autoencoder, torch_autoencoder
+
+    torch_network = torch_autoencoder.network([784, 64, 32], [32, 64, 784])
+    number = sum(p.numel() for p in torch_network.parameters())
+    assert keras_autoencoder.network(784, [64], 32).count_params() == number

@@ -1,0 +1,136 @@
+"""Every row's own side, tiny; and the way from a row to its record."""
+
+import importlib
+import json
+
+import numpy as np
+import pytest
+
+from benchmarks import gemm, run
+from benchmarks.harness import Side
+from benchmarks.measure import measure
+from benchmarks.rows import Row, all_rows
+
+_TINY = {
+    "iterations": 1, "epochs": 1, "members": 2, "steps": 3, "num_examples": 64, "batch_size": 8,
+    "latent_dim": 3, "generator_hidden": [5, 5], "critic_hidden": [5], "hidden": [5], "height": 8,
+    "channels": [2, 3], "n_critic": 2, "size": 64,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [n for n in all_rows() if not n.startswith("warm_start")])
+@pytest.mark.parametrize("side", ["ours", "peer"])
+def test_our_sides_run(name, side):
+    row = all_rows()[name]
+    for chosen in [row.ours] if side == "ours" else row.peers:
+        module, function = chosen.target.split(":")
+        if module != "benchmarks.ours":
+            continue
+        arguments = {k: _TINY.get(k, v) for k, v in chosen.arguments.items()}
+        timed = getattr(importlib.import_module(module), function)(**arguments)
+        timed.run()
+        assert timed.units in (1, _TINY["members"])
+
+
+def test_a_warm_start_is_timed_until_the_first_metrics():
+    from benchmarks import starting
+
+    timed = starting.ours("digits")
+    assert timed.seconds is float and "digits" in timed.info["settings"]
+
+
+def test_gemm_rates_are_measured():
+    result = gemm.rates([(8, 4, 2, 10.0)], square=64).run()
+    assert result["square_flops"] > 0 and result["shapes_seconds"] > 0
+
+
+def _row(tmp_path, **changes):
+    def side(name, **more):
+        return Side(
+            name, "tests.benchmarks.sides:logging_side",
+            {"path": str(tmp_path / "log"), "name": name}, **more,
+        )  # fmt: skip
+
+    fields = dict(
+        name="trivial", peer="Nothing", unit="run", ours=side("o"),
+        peers=(side("p", packages=("numpy",)), side("q", packages=("numpy",))),
+        search=(side("r"),), rounds=2,
+    )  # fmt: skip
+    return Row(**fields | changes)
+
+
+_FIELDS = {
+    "name", "peer", "peer_version", "seconds", "peer_seconds", "ratio", "floor_seconds", "runs"
+}  # fmt: skip
+
+
+def test_a_result_has_the_fields_of_the_record(tmp_path):
+    result = measure(_row(tmp_path))
+    assert set(result) >= _FIELDS
+    assert result["runs"] == 2 and result["peer_version"] == f"numpy {np.__version__}"
+    assert set(result["modes"]) == {"genjax o", "Nothing p", "Nothing q"}
+    quickest = min(result["modes"][f"Nothing {n}"]["seconds"] for n in "pq")
+    assert result["peer_seconds"] == quickest
+    assert result["ratio"] == quickest / result["seconds"]
+    assert result["floor_seconds"] is None
+    assert len((tmp_path / "log").read_text().splitlines()) == 3 * 2
+    json.dumps(result)
+
+
+def test_search_tries_more_modes(tmp_path):
+    assert "Nothing r" in measure(_row(tmp_path), rounds=1, search=True)["modes"]
+
+
+def test_a_peer_that_is_not_installed_is_told_and_ours_runs(tmp_path):
+    absent = Side("p", "nowhere:f", packages=("no_such_package_anywhere",))
+    result = measure(_row(tmp_path, peers=(absent,)), rounds=1)
+    assert result["seconds"] > 0
+    assert result["peer_seconds"] is result["ratio"] is result["peer_version"] is None
+    assert "pip install .[benchmarks]" in result["note"]
+
+
+def test_a_mode_that_cannot_be_set_up_is_left_out_and_told(tmp_path):
+    bad = Side("bad", "tests.benchmarks.sides:broken")
+    row = _row(tmp_path)
+    result = measure(_row(tmp_path, peers=(*row.peers, bad)), rounds=1)
+    assert "bad left out" in result["note"] and "no luck" in result["note"]
+    assert result["peer_seconds"] > 0
+
+
+def test_a_row_whose_data_is_absent_says_so(tmp_path):
+    result = measure(_row(tmp_path, needs=str(tmp_path / "nothing")), rounds=1)
+    assert result["seconds"] is None and "needs" in result["note"]
+
+
+def test_the_program_writes_json_and_a_page(tmp_path, monkeypatch, capsys):
+    rows = {"trivial": _row(tmp_path), "absent": _row(tmp_path, name="absent", needs="/nothing")}
+    monkeypatch.setattr(run, "all_rows", lambda: rows)
+    files = tmp_path / "out.json", tmp_path / "OUT.md"
+    argv = ["--rounds=1", f"--json={files[0]}", f"--markdown={files[1]}"]
+    assert run.main(argv) == 0
+    printed = capsys.readouterr().out
+    written = json.loads(files[0].read_text())
+    assert [row["name"] for row in written] == ["trivial", "absent"]
+    assert all(set(row) >= _FIELDS and row["machine"]["cores"] for row in written)
+    for text in (printed, files[1].read_text()):
+        assert "trivial" in text and "not run: needs /nothing" in text and "cores" in text
+
+
+def test_a_row_that_fails_does_not_stop_the_others(tmp_path, monkeypatch, capsys):
+    broken = Side("bad", "tests.benchmarks.sides:broken")
+    rows = {"broken": _row(tmp_path, ours=broken), "trivial": _row(tmp_path)}
+    monkeypatch.setattr(run, "all_rows", lambda: rows)
+    assert run.main(["--rounds=1"]) == 1
+    captured = capsys.readouterr()
+    assert "no luck" in captured.err and "trivial" in captured.out
+
+
+@pytest.mark.parametrize(
+    ("argument", "told"),
+    [("--only=nothing", "wgan_gp_mlp"), ("--rounds=0", "at least 1"), ("--json=/no/x", "folder")],
+)
+def test_wrong_arguments_end_with_2_before_anything_runs(argument, told, capsys):
+    with pytest.raises(SystemExit) as error:
+        run.main([argument])
+    assert error.value.code == 2
+    assert told in capsys.readouterr().err
