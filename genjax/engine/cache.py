@@ -27,10 +27,11 @@ def enable_compilation_cache(dir: str | os.PathLike | None = None) -> Path | Non
       The folder, or None where there is none that can be trusted and written (a warning says why)
       or where `JAX_ENABLE_COMPILATION_CACHE=0` forbids it.
     """
-    if not jax.config.jax_enable_compilation_cache:
+    if not jax.config.values["jax_enable_compilation_cache"]:
         return None
-    if dir is None and jax.config.jax_compilation_cache_dir:
-        folder = Path(jax.config.jax_compilation_cache_dir)
+    given = jax.config.values["jax_compilation_cache_dir"]
+    if dir is None and given:
+        folder = Path(given)
     else:
         folder = _default_folder() if dir is None else Path(dir).expanduser().absolute()
         fault = _make_private(folder, levels=3 if dir is None else 1)

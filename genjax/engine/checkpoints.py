@@ -47,7 +47,7 @@ class Checkpoints:
         self.directory = Path(directory).absolute()
         self._keep_last, self._keep_every = keep_last, keep_every
         self._bad: set[int] = set()  # steps that failed their checksums
-        self._good: set[int] = set()  # steps that this object wrote or restored
+        self._current: int | None = None  # the step saved or restored last
         self._checkpointer: Any = None
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
@@ -60,7 +60,7 @@ class Checkpoints:
         """Saves `state` as checkpoint `step` in the background, once the last save is through.
 
         When it returns, the values are copied: the arrays of `state` may be donated. A step that
-        this object has saved or restored already is not written again.
+        this object has just saved or restored is not written again.
 
         Args:
           step: the checkpoint's name, at least 0.
@@ -71,7 +71,7 @@ class Checkpoints:
           SaveError: this save failed or, as it goes on in the background, the last one.
         """
         self.wait()
-        if step not in self._good:
+        if step != self._current:
             path = self.directory / str(step)
             leaves = _leaves(state)
             spec = {name: _describe(x) for name, x in leaves.items()}
@@ -166,7 +166,7 @@ class Checkpoints:
             for name, x in stored.items()
         }
         raw = self._open().restore(path, args=ocp.args.PyTreeRestore(stored, restore_args=args))
-        self._good.add(step)
+        self._current = step
         return jax.tree.unflatten(jax.tree.structure(template), _placed(raw, wanted))
 
     def _open(self) -> Any:
@@ -190,7 +190,7 @@ class Checkpoints:
                 if not _orbax().utils.is_checkpoint_finalized(path):
                     raise RuntimeError("orbax did not commit it")
                 _write_manifest(path, spec)
-            self._good.add(step)
+            self._current = step
             self._bad.discard(step)
         except BaseException as error:
             self._error = self._failure(path, error)
@@ -201,7 +201,7 @@ class Checkpoints:
     def _failure(self, path: Path, error: BaseException) -> SaveError:
         if jax.process_index() == 0:  # what was written is of no use and may fill the disk
             self._remove_leftovers(path.name)
-        # What orbax had planned and now leaves undone is reported by Python, to no use.
+        # Python would report each coroutine that orbax had planned and now leaves undone.
         warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         return SaveError(f"cannot save checkpoint {path}: {reason[:300]}")
@@ -222,7 +222,6 @@ class Checkpoints:
                     shutil.rmtree(trash)
                 except OSError as error:
                     logging.warning("Checkpoint %s could not be removed: %s", path, error)
-                self._good.discard(step)
 
     def _remove_leftovers(self, name: str) -> None:
         """Removes temporary folders (of checkpoint `name`, if any) that a killed save left."""

@@ -1,64 +1,16 @@
-"""What checkpoints promise, with real files, real kills and real full disks."""
+"""What checkpoints give back, what they keep, and on which devices."""
 
 import os
-import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-import optax
 import pytest
 
 from genjax.core.config import ConfigError
-from genjax.core.family import new_state
-from genjax.engine.checkpoints import Checkpoints, SaveError
-from tests.engine.processes import ROOT, run_python
-from tests.engine.saving_child import state_at, template
-
-
-def make_state(seed=0):
-    params = {"net": {"Dense_0": {"kernel": jax.random.normal(jax.random.key(seed), (8, 5))}}}
-    return new_state(
-        jax.random.key(seed, impl="rbg" if seed else None),
-        params=params,
-        opt_state={"optimizer": optax.adam(1e-3).init(params)},
-        variables={"empty": jnp.zeros((0, 3)), "none": None, "flags": jnp.array([True, False])},
-        ema={"half": jnp.array([jnp.nan, -0.0, 1.5], jnp.bfloat16)},
-    )
-
-
-def shapes_of(state):
-    return jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), state
-    )
-
-
-def bits(tree):
-    def raw(x):
-        x = jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x
-        return str(x.dtype), x.shape, np.asarray(x).tobytes()
-
-    return jax.tree.map(raw, tree)
-
-
-def two_saved(directory):
-    checkpoints = Checkpoints(directory)
-    checkpoints.save(10, make_state(0).replace(step=jnp.int32(10)))
-    checkpoints.save(20, make_state(0).replace(step=jnp.int32(20)), wait=True)
-    checkpoints.close()
-
-
-def restored_step(directory):
-    step, state = Checkpoints(directory).restore(shapes_of(make_state(0)))
-    assert int(state.step) == step
-    return step
-
+from genjax.engine.checkpoints import Checkpoints
+from tests.engine.processes import run_python
+from tests.engine.states import bits, flip, make_state, restored_step, shapes_of, two_saved
 
 # What comes back
 
@@ -165,7 +117,7 @@ def test_a_corrupted_checkpoint_does_not_count_among_the_last_n(tmp_path):
     assert restored_step(tmp_path) == 20
 
 
-def test_a_step_saved_again_after_resume_is_left_alone(tmp_path):
+def test_the_step_just_restored_is_not_saved_again(tmp_path):
     two_saved(tmp_path)
     checkpoints = Checkpoints(tmp_path)
     checkpoints.restore(shapes_of(make_state()))
@@ -183,177 +135,6 @@ def test_leftovers_of_killed_saves_are_removed_by_the_next_save(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(40, make_state(), wait=True)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["20", "40"]
-
-
-# What is not trusted
-
-
-def flip(path):
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
-
-
-def cut(path):
-    os.truncate(path, path.stat().st_size // 2)
-
-
-def zero(path):
-    path.write_bytes(bytes(path.stat().st_size))
-
-
-@pytest.mark.parametrize("damage", [flip, cut, zero, Path.unlink])
-def test_damage_to_any_file_is_noticed_and_the_older_checkpoint_taken(tmp_path, caplog, damage):
-    two_saved(tmp_path)
-    whole = shutil.copytree(tmp_path / "20", tmp_path / "whole")
-    files = [p.relative_to(whole) for p in whole.rglob("*") if p.is_file()]
-    assert len(files) >= 8
-    for file in files:
-        damage(tmp_path / "20" / file)
-        caplog.clear()
-        assert restored_step(tmp_path) == 10, file
-        (warning,) = (r.getMessage() for r in caplog.records if r.levelname == "WARNING")
-        assert str(tmp_path / "20") in warning
-        assert file.name in warning
-        shutil.rmtree(tmp_path / "20")
-        shutil.copytree(whole, tmp_path / "20")
-    assert restored_step(tmp_path) == 20
-
-
-def test_a_folder_without_manifest_is_not_a_checkpoint(tmp_path):
-    two_saved(tmp_path)
-    (tmp_path / "20" / "genjax_manifest.json").unlink()
-    assert Checkpoints(tmp_path).steps() == [10]
-    assert restored_step(tmp_path) == 10
-    (tmp_path / "30").mkdir()
-    (tmp_path / "notes").mkdir()
-    (tmp_path / "40").write_text("a file")
-    assert restored_step(tmp_path) == 10
-
-
-# Kills
-
-
-def start_saving(directory):
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.engine.saving_child", str(directory)],
-        cwd=ROOT, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-
-
-def finished_steps(child):
-    """Kills the child for good; the last step it said was complete."""
-    child.send_signal(signal.SIGKILL)
-    lines = child.communicate(timeout=60)[0].split()
-    return int(lines[-1]) if lines else 0
-
-
-def at_temporary_folder(directory):
-    while not list(directory.glob("*.orbax-checkpoint-tmp*")):
-        pass
-
-
-def at_commit(directory):
-    newest = max((int(p.name) for p in directory.iterdir() if p.name.isdecimal()), default=0)
-    while not (directory / str(newest + 1)).exists():
-        pass
-
-
-def at_random(directory):
-    time.sleep(random.uniform(0.0, 0.3))
-
-
-def check_after_kill(directory, said):
-    found = Checkpoints(directory).restore(template())
-    assert found is not None
-    step, state = found
-    assert said <= step <= said + 1
-    assert bits(state) == bits(jax.jit(state_at)(step))
-    return step
-
-
-@pytest.mark.parametrize("moment", [at_temporary_folder, at_commit, at_random])
-def test_a_kill_in_the_middle_of_a_save_leaves_a_whole_state(tmp_path, moment):
-    kill_and_check(tmp_path, moment, times=2)
-
-
-@pytest.mark.slow
-def test_many_kills_in_a_row_never_lose_a_complete_state(tmp_path):
-    kill_and_check(tmp_path, at_random, times=15)
-
-
-def kill_and_check(directory, moment, times):
-    reached = 0
-    for _ in range(times):
-        child = start_saving(directory)
-        try:
-            assert child.stdout is not None
-            first = int(child.stdout.readline())  # it saves without a pause from here on
-            moment(directory)
-        finally:
-            said = finished_steps(child)
-        assert first == reached + 1  # it resumed where the last one had got to
-        reached = check_after_kill(directory, max(said, first))
-
-
-# Disks
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A real file system of 1 MiB; `remount` changes its options."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("mounting a small file system is not permitted here")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-def remount(place, options):
-    subprocess.run(["mount", "-o", f"remount,{options}", str(place)], check=True)
-
-
-def test_a_full_disk_is_one_clear_error_and_loses_nothing(small_disk):
-    small = {"x": jnp.arange(100)}
-    large = {"x": jax.random.normal(jax.random.key(0), (1000, 1000))}
-    checkpoints = Checkpoints(small_disk / "checkpoints")
-    checkpoints.save(1, small, wait=True)
-    with pytest.raises(SaveError, match=f"cannot save checkpoint {small_disk}") as e:
-        checkpoints.save(2, large, wait=True)
-    assert "\n" not in str(e.value)
-    assert checkpoints.steps() == [1]
-    assert [p.name for p in (small_disk / "checkpoints").iterdir()] == ["1"]
-    checkpoints.save(3, small, wait=True)  # there is room again
-    checkpoints.close()
-    step, state = Checkpoints(small_disk / "checkpoints").restore(shapes_of(small))
-    assert step == 3
-    assert bits(state) == bits(small)
-
-
-def test_a_save_in_the_background_tells_its_error_at_the_next_call(small_disk):
-    large = {"x": jax.random.normal(jax.random.key(0), (1000, 1000))}
-    checkpoints = Checkpoints(small_disk)
-    checkpoints.save(1, large)
-    with pytest.raises(SaveError, match="1"):
-        checkpoints.close()
-    checkpoints.close()  # told once
-
-
-def test_a_read_only_disk_is_one_clear_error(small_disk):
-    state = {"x": jnp.arange(100)}
-    checkpoints = Checkpoints(small_disk)
-    checkpoints.save(1, state, wait=True)
-    remount(small_disk, "ro")
-    try:
-        with pytest.raises(SaveError, match=f"{small_disk}.*[Rr]ead-only"):
-            checkpoints.save(2, state, wait=True)
-        assert Checkpoints(small_disk).restore(shapes_of(state))[0] == 1
-        with pytest.raises(SaveError, match=r"[Rr]ead-only"):
-            Checkpoints(small_disk / "new").save(1, state, wait=True)
-    finally:
-        remount(small_disk, "rw")
 
 
 # Devices and processes

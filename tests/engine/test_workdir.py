@@ -1,6 +1,4 @@
 import json
-import shutil
-import subprocess
 
 import jax.numpy as jnp
 import pytest
@@ -149,21 +147,9 @@ def test_reading_tells_what_is_missing(tmp_path):
     assert read_config(tmp_path).steps == 100
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A real file system of 64 KiB that the test may fill or make read-only."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("mounting a small file system is not permitted here")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-def test_a_read_only_disk_is_refused(small_disk):
+def test_a_read_only_disk_is_refused(small_disk, make_read_only):
     open_workdir(small_disk / "run", make_config())
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    make_read_only()
     assert "cannot be written" in config_error(small_disk / "run", make_config())
     assert "cannot be written" in config_error(small_disk / "new" / "run", make_config())
     assert read_config(small_disk / "run", need_checkpoint=False).steps == 100
@@ -171,7 +157,7 @@ def test_a_read_only_disk_is_refused(small_disk):
 
 def test_a_full_disk_is_told_and_nothing_half_written_is_left(small_disk):
     with pytest.raises(OSError, match="No space"):
-        (small_disk / "filler").write_bytes(bytes(200_000))
+        (small_disk / "filler").write_bytes(bytes(2_000_000))
     error = config_error(small_disk / "new" / "run", make_config())
     assert "cannot be written (No space left on device)" in error
     assert [p.name for p in small_disk.iterdir()] == ["filler"]
@@ -180,7 +166,7 @@ def test_a_full_disk_is_told_and_nothing_half_written_is_left(small_disk):
 def test_json_is_replaced_whole_or_not_at_all(small_disk):
     write_json(small_disk / "eval.json", {"a": 1})
     with pytest.raises(OSError, match="No space"):
-        (small_disk / "filler").write_bytes(bytes(200_000))
+        (small_disk / "filler").write_bytes(bytes(2_000_000))
     with pytest.raises(OSError, match="No space"):
         write_json(small_disk / "eval.json", {"a": list(range(1000))})
     assert json.loads((small_disk / "eval.json").read_text()) == {"a": 1}

@@ -13,7 +13,6 @@ from tests.engine.processes import ROOT
 
 def events(workdir):
     """(step, tag, value) of all TensorBoard records, in the order of their files' names."""
-    from tensorboardX.event_file_writer import EventFileWriter  # noqa: F401 (its protos load with it)
     from tensorboardX.proto.event_pb2 import Event
 
     found = []
