@@ -1,6 +1,6 @@
 """WGAN-GP on a mixture of Gaussians, ten seeds as one program, scored as PacGAN scores.
 
-`configs/wgan_gp_mixture.py` is the grid of 25 modes, `configs/wgan_gp_mixture.py:ring` the ring of 8.
+`configs/wgan_gp_mixture.py` is the grid of 25 modes, `…:ring` the ring of eight.
 """
 
 from ml_collections import ConfigDict

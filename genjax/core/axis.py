@@ -27,7 +27,9 @@ class BatchAxis:
         """Sum of every leaf over the devices."""
         return tree if self.name is None else jax.lax.psum(tree, self.name)
 
-    def rows(self, draw: Callable[[tuple[int, ...]], jax.Array], shape: tuple[int, ...]) -> jax.Array:
+    def rows(
+        self, draw: Callable[[tuple[int, ...]], jax.Array], shape: tuple[int, ...]
+    ) -> jax.Array:
         """This device's rows of `draw(global shape)`, where `shape` is the local shape (B, …)."""
         if self.name is None:
             return draw(shape)

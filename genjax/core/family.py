@@ -116,4 +116,8 @@ def new_state(key: jax.Array, **fields: Any) -> State:
 
 def _strong(x: Any) -> jax.Array:
     x = jnp.asarray(x)
-    return x if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else jax.lax.convert_element_type(x, x.dtype)
+    return (
+        x
+        if jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+        else jax.lax.convert_element_type(x, x.dtype)
+    )

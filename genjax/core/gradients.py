@@ -19,11 +19,13 @@ def value_and_grad(
 ) -> tuple[tuple[jax.Array, Any], Any]:
     """Value, auxiliary output and gradient of `loss(params, batch, part) -> (scalar, aux)`.
 
-    `loss` is a mean over the rows of `batch` (noise belongs into `batch`, drawn for all rows, so
+    `loss` is a mean over the rows of `batch`. Noise belongs into `batch`, drawn for all rows, so
     that its parts see the same noise as the whole; what is drawn inside, such as dropout, folds
-    the int32 number `part` into its key and so differs from the whole batch's draw). With `accumulate_steps > 1` the batch is cut
-    into that many equal parts and value, aux and gradient are averaged over a scan of them: equal
-    to the whole batch in the memory of one part. All three are then averaged over `axis`.
+    the int32 number `part` into its key and so differs from the whole batch's draw.
+
+    With `accumulate_steps > 1` the batch is cut into that many equal parts and value, aux and
+    gradient are averaged over a scan of them: equal to the whole batch in the memory of one part.
+    All three are then averaged over `axis`.
 
     Args:
       loss: mean loss; `aux` is a pytree of float arrays that are means over rows as well.

@@ -14,8 +14,8 @@ def make_optimizer(o: ConfigDict, total_steps: int) -> optax.GradientTransformat
     """The optax optimizer of a config section (`genjax.core.config.optimizer`).
 
     Its numbers (`INJECTED`; `weight_decay` takes effect where above 0 in the section) are injected,
-    that is, arrays in `opt_state.hyperparams`, so that members of a vmapped population can differ in
-    them. The schedule multiplies the learning rate by a factor of at most 1.
+    that is, arrays in `opt_state.hyperparams`, so that members of a population can differ in them.
+    The schedule multiplies the learning rate by a factor of at most 1.
 
     Args:
       o: the section.
@@ -44,7 +44,7 @@ def make_optimizer(o: ConfigDict, total_steps: int) -> optax.GradientTransformat
 
 
 def schedule(o: ConfigDict, total_steps: int) -> optax.Schedule:
-    """Linear warm-up from 0 over `warmup_steps`, then constant, linear or cosine to `end_factor`."""
+    """Linear warm-up over `warmup_steps`, then constant, linear or cosine to `end_factor`."""
     rest = max(1, total_steps - o.warmup_steps)
     if o.schedule == "linear":
         decay = optax.linear_schedule(1.0, o.end_factor, rest)

@@ -119,7 +119,7 @@ class Executor:
         return state, {name: s / made for name, s in sums.items()} | {"skipped": skipped}
 
     def _step(self, state: State, batch: Any) -> tuple[State, Any]:
-        """The family's step, or, under `on_divergence=skip`, none where its result is not finite."""
+        """The family's step; under `on_divergence=skip` none where its result is not finite."""
         new, metrics = self.family.step(state, batch)
         if self.config.on_divergence != "skip":
             return new, metrics
@@ -254,8 +254,12 @@ class Population(Executor):
         hyperparameters: Mapping[str, Any] | None = None,
     ):  # fmt: skip
         if dataset.train.streamed:
-            raise fail("executor", "vmap", "needs the data on the device; raise data.device_limit_mb")
-        self.seeds = np.arange(config.num_seeds) + config.seed if seeds is None else np.asarray(seeds)
+            raise fail(
+                "executor", "vmap", "needs the data on the device; raise data.device_limit_mb"
+            )
+        self.seeds = (
+            np.arange(config.num_seeds) + config.seed if seeds is None else np.asarray(seeds)
+        )
         self.hyperparameters = dict(hyperparameters or {})
         self.num_members = len(self.seeds)
         super().__init__(family, dataset, config)
@@ -378,7 +382,9 @@ def batch_axis(config: ConfigDict) -> BatchAxis:
 def check_divisible(config: ConfigDict, num_devices: int) -> None:
     """Raises `ConfigError` unless devices divide the batch and its accumulated parts."""
     if config.batch_size // config.accumulate_steps % num_devices:
-        part = f" / accumulate_steps={config.accumulate_steps}" if config.accumulate_steps > 1 else ""
+        part = (
+            f" / accumulate_steps={config.accumulate_steps}" if config.accumulate_steps > 1 else ""
+        )
         raise ConfigError(
             f"config.batch_size={config.batch_size}{part}: must be divisible by the number of "
             f"devices, {num_devices}"

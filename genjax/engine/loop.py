@@ -58,7 +58,7 @@ class Summary:
       signal: the number of the signal that stopped it, None if it is through.
       evaluation: the last evaluation's numbers, by name.
       seconds: of this process's part of the run, by `Clock.PARTS`, and `total`.
-      steps_per_second: without compilation.
+      steps_per_second: of training alone: without compilation, evaluation, samples and saving.
       flops_per_second, gemm_rate: achieved, and the machine's measured matrix product rate.
     """
 
@@ -98,7 +98,9 @@ def prepare(config: ConfigDict, **population: Any) -> Run:
     return Run(config, dataset, family, make_executor(family, dataset, config, **population), total)
 
 
-def train(run: Run, workdir: str | Path, *, profile_steps: str = "", hooks: Hooks = Hooks()) -> Summary:
+def train(
+    run: Run, workdir: str | Path, *, profile_steps: str = "", hooks: Hooks = Hooks()
+) -> Summary:
     """Trains to the end, from the newest complete checkpoint in `workdir` if there is one.
 
     Args:
@@ -133,19 +135,23 @@ class _Training:
             workdir / CHECKPOINTS, keep_last=c.keep_checkpoints, keep_every=c.keep_every
         )
         restored = self.checkpoints.restore(self.executor.template())
-        self.step, state = restored if restored else (0, None)
-        self.state: State = self.executor.from_checkpoint(state) if restored else self.executor.init()
         if restored:
+            self.step: int = restored[0]
+            self.state: State = self.executor.from_checkpoint(restored[1])
             logging.info("Resumed from step %d", self.step)
+        else:
+            self.step, self.state = 0, self.executor.init()
         main = jax.process_index() == 0
         self.writers = Writers(workdir, enabled=main, start_step=self.step)
         self.progress = Progress(self.total, self.step, enabled=main)
         self.saved_step = self.step if restored else None
         self.first_step = self.step
-        self._pending: tuple[int, int, Any] | None = None  # (last step, steps, metrics) on the device
+        # (last step, steps, metrics) of the chunk whose metrics are still on the device
+        self._pending: tuple[int, int, Any] | None = None
         self._sums: dict[str, Any] = {}
         self._weight = 0
         self._warned = False
+        self._marks: list[tuple[float, int]] = []  # (training seconds, step) of fetched chunks
         self.evaluation: dict[str, Any] = {}
 
     def run_to_end(self) -> Summary:
@@ -194,6 +200,7 @@ class _Training:
         step, n, metrics = pending
         with self.clock("device"):
             metrics = jax.device_get(metrics)
+        self._marks = [*self._marks[:1], (self.clock.training_seconds(), step)]
         self._check_finite(metrics, step - n, step)
         for name, value in metrics.items():
             weight = 1 if name == "skipped" else n
@@ -232,11 +239,11 @@ class _Training:
             self._draw()
 
     def _evaluate(self) -> None:
-        with self.clock("device"):
+        with self.clock("evaluation"):
             means = self.executor.evaluate(self.state)
-        self.evaluation = {name: _plain(value) for name, value in means.items()}
-        if self.hooks.judge:
-            self.evaluation |= self._judge(self.executor.sample(self.state, _JUDGED))
+            self.evaluation = {name: _plain(value) for name, value in means.items()}
+            if self.hooks.judge:
+                self.evaluation |= self._judge(self.executor.sample(self.state, _JUDGED))
         self.writers.scalars(self.step, {f"eval/{k}": v for k, v in self.evaluation.items()})
 
     def _judge(self, samples: np.ndarray) -> dict[str, Any]:
@@ -250,7 +257,7 @@ class _Training:
     def _draw(self) -> None:
         if self.hooks.picture is None:
             return
-        with self.clock("device"):
+        with self.clock("evaluation"):
             samples = self.executor.sample(self.state, self.config.num_samples)
         if self.executor.num_members:
             samples = samples[0]
@@ -260,10 +267,10 @@ class _Training:
         """Saves the state, unless this step is saved already; a state that is not finite never."""
         if self.saved_step == self.step:
             return
-        with self.clock("device"):
+        with self.clock("evaluation"):
             if not self.executor.all_finite(self.state):
                 raise self._diverged(f"the state is not finite at step {self.step}")
-        self.checkpoints.save(self.step, self.executor.to_checkpoint(self.state))
+            self.checkpoints.save(self.step, self.executor.to_checkpoint(self.state))
         self.saved_step = self.step
 
     def _check_finite(self, metrics: Mapping[str, Any], first: int, last: int) -> None:
@@ -271,7 +278,9 @@ class _Training:
         if not bad:
             return
         members = self.executor.num_members
-        if members and any(all(np.isfinite(v[i]) for v in metrics.values()) for i in range(members)):
+        if members and any(
+            all(np.isfinite(v[i]) for v in metrics.values()) for i in range(members)
+        ):
             if not self._warned:
                 logging.warning("Some members are not finite by step %d; the others go on", last)
             self._warned = True
@@ -281,23 +290,21 @@ class _Training:
     def _diverged(self, what: str) -> Diverged:
         self.checkpoints.wait()
         steps = self.checkpoints.steps()
-        kept = f"the last good checkpoint is {self.checkpoints.directory / str(steps[-1])}" if steps else (
-            "there is no checkpoint yet (see checkpoint_every)"
-        )
+        kept = "there is no checkpoint yet (see checkpoint_every)"
+        if steps:
+            kept = f"the last good checkpoint is {self.checkpoints.directory / str(steps[-1])}"
         return Diverged(f"training diverged: {what}; {kept}")
 
     def _summary(self) -> Summary:
-        seconds = self.clock.summary()
-        made = self.step - self.first_step
-        running = seconds["total"] - seconds["compile"]
         summary = Summary(
-            self.step, self.total, evaluation=self.evaluation, seconds=seconds,
+            self.step, self.total, evaluation=self.evaluation, seconds=self.clock.summary(),
             signal=self.preemption.requested if self.step < self.total else None,
-            steps_per_second=made / running if running else 0.0,
         )  # fmt: skip
-        if made and summary.signal is None:
-            busy = max(seconds["device"] + seconds["host"], 1e-9)
-            summary.flops_per_second = self.executor.step_flops() * made / busy
+        # The first chunk waits for the compilation: the rate is that of the chunks after it.
+        if len(self._marks) == 2 and summary.signal is None:
+            (t0, step0), (t1, step1) = self._marks
+            summary.steps_per_second = (step1 - step0) / max(t1 - t0, 1e-9)
+            summary.flops_per_second = self.executor.step_flops() * summary.steps_per_second
             summary.gemm_rate = measured_gemm_rate()
         return summary
 

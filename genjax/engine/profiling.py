@@ -73,10 +73,10 @@ class Clock:
 
     Seconds count for the innermost part that is open; those outside of any are the host's. `device`
     is to be the time that the host *waits* for the device: what runs while the host is busy with
-    something else costs nothing.
+    something else costs nothing. `evaluation` is evaluating, sampling and saving.
     """
 
-    PARTS = ("compile", "data", "device", "host")
+    PARTS = ("compile", "data", "device", "host", "evaluation")
 
     def __init__(self) -> None:
         self._seconds = dict.fromkeys(self.PARTS, 0.0)
@@ -95,6 +95,11 @@ class Clock:
         finally:
             self._charge()
             self._open.pop()
+
+    def training_seconds(self) -> float:
+        """Seconds so far that training itself took: all but compilation and evaluation."""
+        seconds = self.summary()
+        return seconds["total"] - seconds["compile"] - seconds["evaluation"]
 
     def summary(self) -> dict[str, float]:
         """Seconds of each part so far, and `total`, all since the clock was made."""

@@ -79,10 +79,12 @@ def build(
     latent_dim = config.model.latent_dim
 
     def encode_with(params: Any, x: jax.Array, **kwargs: Any) -> jax.Array:
-        return encoder.apply({"params": params["encoder"]}, x, **kwargs).astype(jnp.float32)
+        code = encoder.apply({"params": params["encoder"]}, x, **kwargs)
+        return jnp.asarray(code, jnp.float32)
 
     def logits_with(params: Any, code_BxZ: jax.Array, **kwargs: Any) -> jax.Array:
-        return decoder.apply({"params": params["decoder"]}, code_BxZ, **kwargs).astype(jnp.float32)
+        logits = decoder.apply({"params": params["decoder"]}, code_BxZ, **kwargs)
+        return jnp.asarray(logits, jnp.float32)
 
     def output(logits: jax.Array) -> jax.Array:
         return nn.sigmoid(logits) if loss.likelihood == "bernoulli" else logits
@@ -159,12 +161,15 @@ def build(
 def _networks(config: ConfigDict, spec: DataSpec, axis: BatchAxis) -> tuple[nn.Module, nn.Module]:
     m, dtype = config.model, compute_dtype(config.precision)
     if m.network == "conv":
-        common = {"activation": m.activation, "axis": axis, "lowering": m.conv_lowering, "dtype": dtype}
-        encoder = ConvEncoder(m.encoder_channels, (m.latent_dim,), **common)
-        return encoder, ConvDecoder(m.decoder_channels, spec.shape, **common)
-    common = {"activation": m.activation, "dropout": m.dropout, "axis": axis, "dtype": dtype}
-    encoder = MLP(m.encoder_hidden, (m.latent_dim,), **common)
-    return encoder, MLP(m.decoder_hidden, spec.shape, **common)
+        conv = {"activation": m.activation, "axis": axis, "lowering": m.conv_lowering}
+        return (
+            ConvEncoder(m.encoder_channels, (m.latent_dim,), dtype=dtype, **conv),
+            ConvDecoder(m.decoder_channels, spec.shape, dtype=dtype, **conv),
+        )
+    dense = {"activation": m.activation, "dropout": m.dropout, "axis": axis, "dtype": dtype}
+    return MLP(m.encoder_hidden, (m.latent_dim,), **dense), MLP(
+        m.decoder_hidden, spec.shape, **dense
+    )
 
 
 def _check(config: ConfigDict, spec: DataSpec) -> None:

@@ -92,11 +92,14 @@ def build(
 
     def generate(params: Any, variables: Any, z_BxZ: jax.Array, *, train: bool) -> tuple[Any, Any]:
         x, updated = generator.apply(
-            {"params": params, **variables}, z_BxZ, train=train, mutable=["batch_stats"] if train else []
+            {"params": params, **variables},
+            z_BxZ,
+            train=train,
+            mutable=["batch_stats"] if train else [],
         )
         return (jnp.tanh(x) if spec.kind == "image" else x).astype(jnp.float32), updated
 
-    def score(params: Any, x: jax.Array) -> jax.Array:
+    def score(params: Any, x: jax.Array) -> Any:
         return critic.apply({"params": params}, x)
 
     def init(key: jax.Array) -> State:
@@ -161,7 +164,9 @@ def build(
         updates, opt_state = d_optimizer.update(gradient, opt_state, params)
         return (optax.apply_updates(params, updates), opt_state), metrics
 
-    def generator_loss(params: Any, batch: Batch, part: jax.Array, variables: Any, critic_params: Any) -> Any:
+    def generator_loss(
+        params: Any, batch: Batch, part: jax.Array, variables: Any, critic_params: Any
+    ) -> Any:
         del part
         fake, updated = generate(params, variables, batch["z"], train=True)
         value = losses.wasserstein_generator_loss(score(critic_params, fake)).mean()
@@ -177,7 +182,9 @@ def build(
         # The generator stands still during the critic's updates, so all their fakes are drawn in
         # one pass; vmap keeps the batch statistics of each critic batch its own.
         g_variables = state.variables["generator"]
-        fake, _ = jax.vmap(lambda z: generate(state.params["generator"], g_variables, z, train=True))(z)
+        fake, _ = jax.vmap(
+            lambda z: generate(state.params["generator"], g_variables, z, train=True)
+        )(z)
         numbers = state.step * n_critic + jnp.arange(n_critic)
         batches = {"real": real, "fake": fake, "position": position}
         (critic_params, d_state), metrics = jax.lax.scan(
@@ -199,7 +206,9 @@ def build(
         g_params = optax.apply_updates(state.params["generator"], updates)
         ema = state.ema
         if config.ema_decay:
-            ema = {"generator": ema_update(ema["generator"], g_params, config.ema_decay, state.step)}
+            ema = {
+                "generator": ema_update(ema["generator"], g_params, config.ema_decay, state.step)
+            }
         state = state.replace(
             step=state.step + 1,
             params={"generator": g_params, "critic": critic_params},
@@ -249,7 +258,12 @@ def _generator(config: ConfigDict, spec: DataSpec, axis: BatchAxis) -> nn.Module
             m.conv_lowering, dtype,
         )  # fmt: skip
     return MLP(
-        m.generator_hidden, spec.shape, m.generator_activation, m.generator_norm, axis=axis, dtype=dtype
+        m.generator_hidden,
+        spec.shape,
+        m.generator_activation,
+        m.generator_norm,
+        axis=axis,
+        dtype=dtype,
     )
 
 
@@ -275,10 +289,15 @@ def _check(config: ConfigDict, spec: DataSpec) -> None:
     if m.critic_norm == "batch":
         raise fail(
             "model.critic_norm", "batch",
-            "batch norm mixes examples, which makes the gradient penalty wrong; must be none or layer",
+            "batch norm mixes examples and makes the penalty wrong; must be none or layer",
         )  # fmt: skip
     choose("model.critic_norm", m.critic_norm, ("none", "layer"))
-    for field, least in (("n_critic", 1), ("penalty_every", 1), ("penalty_weight", 0), ("target", 0)):
+    for field, least in (
+        ("n_critic", 1),
+        ("penalty_every", 1),
+        ("penalty_weight", 0),
+        ("target", 0),
+    ):
         if loss[field] < least:
             raise fail(f"loss.{field}", loss[field], f"must be at least {least}")
     if m.latent_dim < 1:
@@ -288,6 +307,6 @@ def _check(config: ConfigDict, spec: DataSpec) -> None:
             check_halvings(f"model.{field}", m[field], spec.shape)
     if config.accumulate_steps > 1 and m.generator_norm == "batch":
         raise ConfigError(
-            f"config.accumulate_steps={config.accumulate_steps}: batch norm sees only a part of the "
-            "batch at a time; must be 1 with model.generator_norm=batch"
+            f"config.accumulate_steps={config.accumulate_steps}: batch norm sees only a part of "
+            "the batch at a time; must be 1 with model.generator_norm=batch"
         )

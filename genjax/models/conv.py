@@ -13,6 +13,7 @@ product run near the full rate of the machine. So the lowering is chosen once, w
 - `"auto"`: `"matmul"` where the default backend is a CPU, `"stock"` elsewhere.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -146,10 +147,11 @@ def conv_as_matmul(
       (F, H', W', B).
     """
     (h, w, channels, features), (sy, sx), batch = kernel.shape, strides, x.shape[3]
-    pads = padding
-    if isinstance(padding, str):
-        pads = jax.lax.padtype_to_pads(x.shape[1:3], (h, w), strides, padding)
-    (top, bottom), (left, right) = pads
+    (top, bottom), (left, right) = (
+        jax.lax.padtype_to_pads(x.shape[1:3], (h, w), strides, padding)
+        if isinstance(padding, str)
+        else padding
+    )
     rows = (x.shape[1] + top + bottom - h) // sy + 1
     columns = (x.shape[2] + left + right - w) // sx + 1
     ny, nx = -(-h // sy), -(-w // sx)
@@ -187,9 +189,9 @@ def conv_transpose_as_matmul(
     matrix = blocks.transpose(0, 2, 1, 3, 5, 4).reshape(-1, channels)
     taps = jnp.dot(matrix, x.reshape(channels, -1))
     taps = taps.reshape(ny, nx, sy * sx * features, rows, columns, batch)
-    full = sum(
-        _pad(taps[i, j], (i, ny - 1 - i), (j, nx - 1 - j)) for i in range(ny) for j in range(nx)
-    )
+    full = jnp.zeros((), x.dtype)
+    for i, j in itertools.product(range(ny), range(nx)):
+        full = full + _pad(taps[i, j], (i, ny - 1 - i), (j, nx - 1 - j))
     full = full.reshape(sy, sx, features, rows + ny - 1, columns + nx - 1, batch)
     full = full.transpose(2, 3, 0, 4, 1, 5).reshape(
         features, sy * (rows + ny - 1), sx * (columns + nx - 1), batch
@@ -218,12 +220,12 @@ def _pad(x: jax.Array, rows: tuple[int, int], columns: tuple[int, int]) -> jax.A
 
 def _crop(kernel: int, stride: int, padding: str | tuple[int, int]) -> tuple[int, int]:
     """How much of the full overlap-add is outside the output (negative: zeros are added)."""
-    if padding == "VALID":
+    if not isinstance(padding, str):
+        before, after = padding
+    elif padding == "VALID":
         before, after = kernel - 1, kernel - 1 + max(stride - kernel, 0)
-    elif padding == "SAME":
+    else:
         total = kernel + stride - 2
         before = kernel - 1 if stride > kernel - 1 else -(-total // 2)
         after = total - before
-    else:
-        before, after = padding
     return kernel - 1 - before, kernel - 1 - after

@@ -74,7 +74,7 @@ class ConvDecoder(nn.Module):
     """
 
     channels: Sequence[int]
-    out_shape: tuple[int, int, int]
+    out_shape: tuple[int, ...]
     activation: str = "relu"
     norm: str = "none"
     axis: BatchAxis = BatchAxis()
@@ -107,7 +107,9 @@ def _layout(lowering: str, dtype: Any) -> tuple[bool, dict[str, Any]]:
 def check_halvings(field: str, channels: Sequence[int], shape: tuple[int, ...]) -> None:
     """Raises `ConfigError` unless images of `shape` can be halved once for each of `channels`."""
     if len(shape) != 3:
-        raise ConfigError(f"config.{field}={tuple(channels)}: needs images, not points of shape {shape}")
+        raise ConfigError(
+            f"config.{field}={tuple(channels)}: needs images, not points of shape {shape}"
+        )
     check_widths(field, channels)
     factor = 2 ** len(channels)
     if not channels or shape[0] % factor or shape[1] % factor:

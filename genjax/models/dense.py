@@ -46,9 +46,7 @@ class Norm(nn.Module):
             )(x)
         if self.kind == "layer":
             features = self.features_axis
-            return nn.LayerNorm(
-                reduction_axes=features, feature_axes=features, dtype=self.dtype
-            )(x)
+            return nn.LayerNorm(reduction_axes=features, feature_axes=features, dtype=self.dtype)(x)
         if self.kind != "none":
             raise ConfigError(f"norm={self.kind!r}: must be one of {', '.join(NORMS)}")
         return x
