@@ -42,7 +42,7 @@ def run(body: Callable[[list[str]], int], argv: Sequence[str] | None) -> int:
         say(error)
         return BAD
     except KeyboardInterrupt:
-        say("stopped; the same command starts again, from the newest checkpoint if there is one")
+        say("stopped; the same command begins again, from the newest checkpoint if there is one")
         return STOPPED
 
 

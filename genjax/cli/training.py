@@ -45,7 +45,7 @@ def start_jax(values: Any) -> None:
     if given and given["process_id"] >= given["num_processes"]:
         n = given["num_processes"]
         raise ConfigError(f"--process_id={given['process_id']}: must be below --num_processes={n}")
-    wanted = values.distributed if values.distributed is not None else _in_cluster(os.environ)
+    wanted = values.distributed if values.distributed is not None else in_cluster(os.environ)
     if given or wanted:
         import jax
 
@@ -60,7 +60,7 @@ def start_jax(values: Any) -> None:
     enable_compilation_cache()
 
 
-def _in_cluster(env: Any) -> bool:
+def in_cluster(env: Any) -> bool:
     """Whether this is one of several processes of a job that `jax.distributed` finds by itself."""
     if int(env.get("SLURM_STEP_NUM_TASKS", "1")) > 1:  # set by srun only, not by sbatch
         return True

@@ -33,7 +33,7 @@ def main(program: str, *args: Any) -> int:
 
 
 def start(program: str, *args: Any, **options: Any) -> subprocess.Popen:
-    """`python -m experiments.PROGRAM ARGS` as a process; `env` adds to ours, `prefix` goes first."""
+    """`python -m experiments.PROGRAM ARGS` as a process; `env` adds to ours, `prefix` is first."""
     env = os.environ | options.pop("env", {})
     command = [
         *options.pop("prefix", ()),

@@ -1,0 +1,340 @@
+"""The programs as their users run them: real processes, real signals, real kills."""
+
+import csv
+import json
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+import genjax
+from genjax.engine.writers import read_metrics
+from tests.cli.helpers import (
+    ROOT,
+    TINY,
+    assert_same_bits,
+    checkpoints,
+    finish,
+    leaves,
+    main,
+    run,
+    start,
+    wait_until,
+)
+
+# Long enough to be interrupted in the middle, short enough for a test.
+LONG = (
+    *TINY,
+    "--config.steps=3000",
+    "--config.log_every=50",
+    "--config.checkpoint_every=500",
+    "--config.model.dropout=0.2",  # so that a step's random numbers matter
+)
+
+
+# Those of larger data take a minute each, to compile and to evaluate.
+_RECIPES = [
+    pytest.param(p.stem, marks=pytest.mark.slow) if p.stem.endswith("_fashion") else p.stem
+    for p in sorted((ROOT / "configs").glob("[!_]*.py"))
+]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `LONG` comes to when nothing happens to it."""
+    workdir = tmp_path_factory.mktemp("uninterrupted") / "run"
+    status, _, err = run("train", *LONG, f"--workdir={workdir}")
+    assert status == 0, err
+    return workdir
+
+
+@pytest.mark.parametrize("config", _RECIPES)
+def test_every_recipe_trains(
+    config: str, tmp_path: Path, request: pytest.FixtureRequest, capfd: pytest.CaptureFixture
+) -> None:
+    from genjax.cli import recipes
+
+    args = [f"--config={ROOT}/configs/{config}.py", f"--workdir={tmp_path / 'run'}"]
+    recipe = recipes.load(str(ROOT / "configs" / f"{config}.py"))
+    if recipe.data.name.startswith("tfds:"):
+        args.append(f"--config.data.dir={request.getfixturevalue('shared_data') / 'tfds'}")
+    if recipe.executor == "vmap":
+        args.append("--config.num_seeds=2")
+    args += ["--config.epochs=0", "--config.examples=0", "--config.steps=2", "--config.log_every=1"]
+    assert main("train", *args) == 0, capfd.readouterr().err
+    rows = read_metrics(tmp_path / "run" / "metrics.jsonl")
+    assert [r["step"] for r in rows if any(n.startswith("train/") for n in r)] == [1, 2]
+    assert checkpoints(tmp_path / "run") == [2]
+
+
+def test_train_evaluate_sample_and_train_again(tmp_path: Path) -> None:
+    """Each command that a program recommends at its end works; the first again does nothing."""
+    workdir = tmp_path / "run"
+    command = ("train", *TINY, f"--workdir={workdir}", "--config.steps=6", "--config.log_every=3")
+    status, out, err = run(*command)
+    assert status == 0, err
+    assert "mse" in out and "steps/s" in out and "GEMM rate" in out
+    assert [r["step"] for r in read_metrics(workdir / "metrics.jsonl")] == [3, 6, 6]
+    before = {p: p.stat().st_mtime_ns for p in (workdir / "checkpoints").rglob("*")}
+
+    advised = [shlex.split(line) for line in out.splitlines() if " -m experiments." in line]
+    assert [words[2] for words in advised] == ["experiments.evaluate", "experiments.sample"]
+    for words in advised:
+        status, printed, err = run(words[2].removeprefix("experiments."), *words[3:])
+        assert status == 0, err
+    assert Image.open(printed.strip()).size[0] > 100
+    record = json.loads((workdir / "eval.json").read_text())
+    assert record["step"] == 6 and record["test"]["mse"] > 0
+    assert list((workdir / "samples").glob("reconstructions_*.png"))
+
+    status, out, err = run(*command)
+    assert status == 0, err
+    assert "nothing was left to do" in out and "mse" in out
+    assert {p: p.stat().st_mtime_ns for p in (workdir / "checkpoints").rglob("*")} == before
+
+
+@pytest.mark.slow
+def test_labelled_samples_are_judged_by_a_classifier(tmp_path: Path) -> None:
+    workdir = tmp_path / "run"
+    gan = f"--config={ROOT}/configs/wgan_gp.py"
+    small = ["--config.model.generator_hidden=(16,)", "--config.model.critic_hidden=(16,)"]
+    steps = ["--config.steps=2", "--config.num_samples=4"]
+    assert main("train", gan, *small, *steps, f"--workdir={workdir}") == 0
+    assert main("evaluate", f"--workdir={workdir}") == 0
+    record = json.loads((workdir / "eval.json").read_text())
+    assert record["classifier"]["test_accuracy"] > 0.95
+    assert record["real_test"]["confident"] > 0.9 and record["real_test"]["classes"] == 10
+    assert record["samples"]["confident"] < 0.5  # an untrained generator is not to pass
+    assert len(record["samples"]["class_histogram"]) == 10
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
+def test_stopped_run_resumes_to_the_same_bits(
+    number: signal.Signals, uninterrupted: Path, tmp_path: Path
+) -> None:
+    workdir = tmp_path / "run"
+    process = start("train", *LONG, f"--workdir={workdir}")
+    wait_until(lambda: read_metrics(workdir / "metrics.jsonl"), process)
+    process.send_signal(number)
+    status, _, err = finish(process)
+    assert status == 143, err
+    told = re.search(rf"stopped by {number.name} at step (\d+) of 3000.*checkpoints/(\d+)", err)
+    assert told is not None and told[1] == told[2]
+    assert 0 < int(told[1]) < 3000 and checkpoints(workdir)[-1] == int(told[1])
+    words = shlex.split(err.strip().splitlines()[-1])
+    assert words[:3] == ["python", "-m", "experiments.train"]
+    status, _, err = run("train", *words[3:])
+    assert status == 0, err
+    assert f"Resumed from step {told[1]}" in err
+    assert_same_bits(workdir, uninterrupted)
+
+
+@pytest.mark.parametrize("chunk", [pytest.param(0, marks=pytest.mark.slow), 7])
+def test_killed_run_resumes_to_the_same_bits(
+    chunk: int, uninterrupted: Path, tmp_path: Path
+) -> None:
+    """The same command again, also with other chunks than before the kill."""
+    workdir = tmp_path / "run"
+    process = start("train", *LONG, f"--workdir={workdir}")
+    wait_until(lambda: checkpoints(workdir), process)
+    process.kill()
+    assert finish(process)[0] == -signal.SIGKILL
+    assert checkpoints(workdir)[-1] < 3000
+    status, _, err = run("train", *LONG, f"--workdir={workdir}", f"--config.chunk={chunk}")
+    assert status == 0, err
+    assert "Resumed from step" in err
+    assert_same_bits(workdir, uninterrupted)
+    rows = read_metrics(workdir / "metrics.jsonl")
+    assert [r["step"] for r in rows if "train/loss" in r] == list(range(50, 3001, 50))
+
+
+def test_interrupt_before_the_first_step_leaves_nothing(tmp_path: Path) -> None:
+    process = start("train", *TINY, f"--workdir={tmp_path / 'run'}", "--config.steps=4")
+    process.send_signal(signal.SIGTERM)  # Python itself may not be up yet
+    status, _, err = finish(process)
+    assert status in (143, -signal.SIGTERM)
+    assert "Traceback" not in err
+    assert not (tmp_path / "run").exists()
+
+
+# Plain gradient descent on the weights' own norm, with three times too large a step: they grow
+# threefold each step, and overflow after some dozens.
+GROWING = (
+    *TINY,
+    "--config.optimizer.name=sgd",
+    "--config.optimizer.b1=0",
+    "--config.optimizer.learning_rate=1",
+    "--config.loss.l2=2",
+    "--config.steps=200",
+    "--config.log_every=5",
+    "--config.checkpoint_every=5",
+)
+
+
+def test_divergence_names_the_last_good_checkpoint(tmp_path: Path) -> None:
+    workdir = tmp_path / "run"
+    status, _, err = run("train", *GROWING, f"--workdir={workdir}")
+    assert status == 3, err
+    line = err.strip().splitlines()[-1]
+    step = checkpoints(workdir)[-1]
+    assert "diverged" in line and str(workdir / "checkpoints" / str(step)) in line
+    values = leaves(workdir, step).values()
+    assert all(np.isfinite(x).all() for x in values if x.dtype.kind == "f")
+
+
+def test_divergence_at_once(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
+    huge = "--config.optimizer.learning_rate=1e30"
+    args = [*TINY, "--config.steps=40", "--config.log_every=10", huge]
+    assert main("train", *args, f"--workdir={tmp_path / 'run'}") == 3
+    assert "no checkpoint yet" in capfd.readouterr().err.strip().splitlines()[-1]
+    assert checkpoints(tmp_path / "run") == []
+
+
+def test_diverging_updates_can_be_skipped(tmp_path: Path) -> None:
+    workdir = tmp_path / "run"
+    args = [*GROWING, "--config.on_divergence=skip", "--config.steps=100"]
+    assert main("train", *args, f"--workdir={workdir}") == 0
+    rows = [r for r in read_metrics(workdir / "metrics.jsonl") if "train/skipped" in r]
+    assert rows[0]["train/skipped"] == 0 and rows[-1]["train/skipped"] == 5
+    assert checkpoints(workdir)[-1] == 100
+
+
+def test_profile_opens_in_perfetto(tmp_path: Path) -> None:
+    args = [*TINY, "--config.steps=20", "--config.chunk=2", "--profile_steps=4:8"]
+    status, _, err = run("train", *args, f"--workdir={tmp_path / 'run'}")
+    assert status == 0, err
+    assert list((tmp_path / "run" / "profile").rglob("perfetto_trace.json.gz"))
+
+
+def test_modes_of_a_mixture_are_counted(tmp_path: Path) -> None:
+    workdir = tmp_path / "run"
+    args = [f"--config={ROOT}/configs/wgan_gp.py", "--config.data.name=ring", "--config.steps=2"]
+    args += ["--config.model.generator_hidden=(8,)", "--config.model.critic_hidden=(8,)"]
+    assert main("train", *args, f"--workdir={workdir}") == 0
+    assert 0 <= read_metrics(workdir / "metrics.jsonl")[-1]["eval/modes"] <= 8
+    assert main("evaluate", f"--workdir={workdir}") == 0
+    assert json.loads((workdir / "eval.json").read_text())["samples"]["count"] == 2500
+    assert main("sample", f"--workdir={workdir}", "--n=10", f"--out={tmp_path / 'x.png'}") == 0
+    assert Image.open(tmp_path / "x.png").size == (600, 600)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_samples_as_arrays_repeat_with_their_seed(
+    suffix: str, trained: Path, tmp_path: Path
+) -> None:
+    drawn = []
+    for seed in (0, 0, 1):
+        out = tmp_path / "deep" / f"x{suffix}"
+        assert (
+            main("sample", f"--workdir={trained}", "--n=5", f"--seed={seed}", f"--out={out}") == 0
+        )
+        drawn.append(np.load(out) if suffix == ".npy" else np.load(out)["x"])
+    assert drawn[0].shape == (5, 8, 8, 1) and drawn[0].dtype == np.float32
+    assert (drawn[0] == drawn[1]).all() and (drawn[0] != drawn[2]).any()
+    assert [p.name for p in out.parent.iterdir()] == [out.name]
+
+
+def test_sweep_has_one_row_a_member_and_resumes(
+    tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    """3 seeds, 2 learning rates and a weight decay from 0 in one program; 2 widths in two."""
+    workdir = tmp_path / "sweep"
+    args = [*TINY, f"--workdir={workdir}", "--seeds=3", "--config.steps=4", "--config.log_every=2"]
+    args += ["--grid=optimizer.learning_rate=1e-2,1e-3", "--grid=optimizer.weight_decay=0,10"]
+    args += ["--grid=model.encoder_hidden=(8,),(4,4)"]
+    assert main("sweep", *args) == 0
+    out = capfd.readouterr().out
+    assert out.count("±") == 8 * 2  # settings, metrics
+    rows = list(csv.DictReader((workdir / "sweep.csv").open(newline="")))
+    assert len(rows) == 3 * 2 * 2 * 2
+    assert len({r["train/loss"] for r in rows}) == len(rows)
+    record = json.loads((workdir / "sweep.json").read_text())
+    assert [str(m["eval/mse"]) for m in record["members"]] == [r["eval/mse"] for r in rows]
+
+    # A member is the single run with its seed, learning rate and weight decay.
+    wanted = {"seed": "1", "optimizer.learning_rate": "0.001", "optimizer.weight_decay": "0.0"}
+    row = next(
+        r for r in rows
+        if r["model.encoder_hidden"] == "(8,)" and all(r[k] == v for k, v in wanted.items())
+    )  # fmt: skip
+    single = [*TINY, f"--workdir={tmp_path / 'single'}", "--config.steps=4", "--config.log_every=2"]
+    assert main("train", *single, "--config.seed=1", "--config.optimizer.learning_rate=1e-3") == 0
+    last = read_metrics(tmp_path / "single" / "metrics.jsonl")
+    assert float(row["eval/mse"]) == pytest.approx(last[-1]["eval/mse"], rel=1e-4)
+
+    # Again: nothing is trained, and the same is told.
+    before = (workdir / "sweep.csv").read_bytes(), checkpoints(workdir / "group_0")
+    assert main("sweep", *args) == 0
+    assert ((workdir / "sweep.csv").read_bytes(), checkpoints(workdir / "group_0")) == before
+    capfd.readouterr()
+    assert main("sweep", *args[:-1]) == 2  # another sweep
+    assert "holds another sweep" in capfd.readouterr().err
+
+    # A group is a run for the other programs.
+    assert main("evaluate", f"--workdir={workdir / 'group_1'}") == 0
+    evaluated = json.loads((workdir / "group_1" / "eval.json").read_text())
+    assert len(evaluated["test"]["mse"]) == 12
+    assert evaluated["over_members"]["test/mse"]["standard_error"] > 0
+    group = genjax.load(workdir / "group_1")
+    drawn = group.sample(3, seed=5)
+    np.testing.assert_allclose(group.member(7).sample(3, seed=5), drawn[7], rtol=1e-5)
+
+
+def test_loaded_model_encodes_and_decodes_in_two_lines(trained: Path) -> None:
+    images = np.random.RandomState(0).rand(5, 8, 8, 1).astype(np.float32)
+    model = genjax.load(trained)
+    codes = model.encode(images)
+    assert codes.shape == (5, 2) and model.decode(codes).shape == images.shape
+    assert model.step == 4 and model.config.steps == 4
+    np.testing.assert_array_equal(model.sample(3), model.sample(3))
+    expected = model.family.functions["reconstruct"](model.state, images)
+    np.testing.assert_allclose(model.reconstruct(images), expected, rtol=1e-5)
+    with pytest.raises(AttributeError, match="sample, encode, decode, reconstruct"):
+        model.encod(images)
+
+
+def test_importing_genjax_imports_nothing_heavy() -> None:
+    heavy = ["jax", "flax", "orbax", "tensorflow_datasets", "grain", "sklearn", "matplotlib", "PIL"]
+    code = f"import sys, genjax, genjax.cli.train; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def test_help_lists_flags_and_fields() -> None:
+    status, out, _ = run("train", "--help", "--config=autoencoder")
+    assert status == 0
+    assert "--workdir" in out and "--profile_steps" in out and "model.latent_dim = 16" in out
+
+
+@pytest.mark.slow
+def test_two_processes_equal_one(tmp_path: Path) -> None:
+    """Two processes of 4 devices, joined by flags, and one process of 8."""
+    args = [*TINY, "--config.steps=6", "--config.executor=sharded", "--config.log_every=2"]
+    one, two = tmp_path / "one", tmp_path / "two"
+    status, _, err = run("train", *args, f"--workdir={one}", env={"JAX_NUM_CPU_DEVICES": "8"})
+    assert status == 0, err
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{s.getsockname()[1]}"
+    joined = [f"--coordinator_address={address}", "--num_processes=2", f"--workdir={two}"]
+    processes = [
+        start("train", *args, *joined, f"--process_id={i}", env={"JAX_NUM_CPU_DEVICES": "4"})
+        for i in range(2)
+    ]
+    ends = [finish(p) for p in processes]
+    assert [status for status, _, _ in ends] == [0, 0], ends
+    assert "Look further" in ends[0][1] and "Look further" not in ends[1][1]
+    first, second = leaves(one), leaves(two)
+    for name, x in first.items():
+        np.testing.assert_allclose(x, second[name], rtol=1e-5, atol=1e-6, err_msg=name)
+    assert jax.tree.structure(first) == jax.tree.structure(second)
