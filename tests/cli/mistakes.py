@@ -121,7 +121,7 @@ MISTAKES = {
     ),
     "batch norm in the critic": (
         "train GAN NEW --config.model.critic_norm=batch",
-        "config.model.critic_norm='batch' | gradient penalty wrong | none or layer",
+        "config.model.critic_norm='batch' | penalty wrong | none or layer",
     ),
     "parts that do not divide the batch": (
         "train AE NEW --config.accumulate_steps=7",
