@@ -7,6 +7,16 @@ from genjax.families import wgan
 
 def get_config() -> ConfigDict:
     c = wgan.default_config()
-    c.steps = 6000
+    c.steps = 12_000
+    c.batch_size = 128
+    c.log_every = 200
+    c.checkpoint_every = 2000
     c.ema_decay = 0.999
+    # Few latents and a deep generator: little of the latent space lies between the classes.
+    c.model.latent_dim = 6
+    c.model.generator_hidden = (256, 256, 256, 256)
+    c.model.critic_hidden = (512, 512)
+    c.loss.n_critic = 1
+    c.optimizer.learning_rate = 2e-3
+    c.critic_optimizer.learning_rate = 4e-3
     return c
