@@ -194,17 +194,18 @@ class Executor:
             if self._test is None:
                 self._test = self._put((source.arrays, source.evaluation(self.eval_batch_size)))
             parts = [self._evaluation(state, self._test)]
+        parts = jax.device_get(parts)
         sums = jax.tree.map(lambda *s: np.sum([np.asarray(a, np.float64) for a in s], 0), *parts)
         count = sums.pop("count")
         return {name: value / count for name, value in sums.items()}
 
     def sample(self, state: State, n: int) -> np.ndarray:
         """`n` examples in the range of the data; of shape (members, n, …) for a population."""
-        return np.asarray(self._sampler(n)(state, ()))
+        return jax.device_get(self._sampler(n)(state, ()))
 
     def all_finite(self, state: State) -> bool:
         """Whether every number of the state (of some member of a population) is finite."""
-        return bool(np.any(self._finiteness(state, ())))
+        return bool(np.any(jax.device_get(self._finiteness(state, ()))))
 
     @property
     def eval_batch_size(self) -> int:
@@ -226,14 +227,18 @@ class Executor:
     def _put(self, tree: Any) -> Any:
         return placement.put(tree, self._replicated)
 
+    @functools.cached_property
+    def _stream_key(self) -> np.ndarray:
+        return np.asarray(jax.random.key_data(data_key(jax.random.key(self.config.seed))))
+
     def _next_streamed(self, first_step: int, n: int) -> Any:
         source, shape = self.dataset.train, self.family.batch_shape
         if not source.streamed:
             return ()
         if self._stream is None or self._stream_step != first_step:
-            key = np.asarray(jax.random.key_data(data_key(jax.random.key(self.config.seed))))
             last = first_step + 2**31  # the loop stops; the stream need not know when
-            self._stream = iter(source.stream(key, first_step, last, shape, self._local_rows()))
+            rows = self._local_rows()
+            self._stream = iter(source.stream(self._stream_key, first_step, last, shape, rows))
         steps = [next(self._stream) for _ in range(n)]
         self._stream_step = first_step + n
         steps += [steps[-1]] * (self.chunk - n)  # the program's shape is fixed; these are not read
@@ -353,8 +358,7 @@ class Pmapped(Executor):
 
     def to_checkpoint(self, state: State) -> State:
         """One of the replicas."""
-        first = jax.jit(lambda s: jax.tree.map(lambda x: x[0], s), out_shardings=self._replicated)
-        return first(state)
+        return self._first(state)
 
     def from_checkpoint(self, state: State) -> State:
         """A replica for each device."""
@@ -364,6 +368,13 @@ class Pmapped(Executor):
 
         one_each = placement.batch_sharding(self.mesh, 0)
         return jax.jit(lambda s: jax.tree.map(replicate, s), out_shardings=one_each)(state)
+
+    @functools.cached_property
+    def _first(self) -> Any:
+        def first(state: State) -> State:
+            return jax.tree.map(lambda x: x[0], state)
+
+        return jax.jit(first, out_shardings=self._replicated)
 
 
 def make_executor(

@@ -22,14 +22,7 @@ _SIZES = (8, 16, 28, 32, 64)  # of images, the smallest that the family takes is
 
 # name: (recipe, changes). Several things at once where one does not hide the other.
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "wgan_gp+conv+batch_norm": (
-        "wgan_gp",
-        {
-            "model.network": "conv", "model.generator_norm": "batch",
-            # one halving: convolutions written as matrix products are long to compile
-            "model.generator_channels": (16,), "model.critic_channels": (16,),
-        },
-    ),
+    "wgan_gp+batch_norm": ("wgan_gp", {"model.generator_norm": "batch"}),
     "wgan_gp+lazy+forward+accumulate": (
         # every second of three critic updates: the phase changes from step to step
         "wgan_gp",
@@ -38,23 +31,23 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             "accumulate_steps": 2, "model.critic_norm": "layer",
         },
     ),
-    "wgan_gp+ring+bfloat16": ("wgan_gp", {"data.name": "ring", "precision": "bfloat16"}),
-    "autoencoder+conv+ema": (
-        "autoencoder",
+    "wgan_gp_mixture+bfloat16": (
+        # smooth: at the kink of a ReLU the rounding of bfloat16 decides between two gradients
+        "wgan_gp_mixture",
         {
-            "model.network": "conv", "ema_decay": 0.9,
-            "model.encoder_channels": (16,), "model.decoder_channels": (16,),
+            "precision": "bfloat16", "model.critic_activation": "silu",
+            "model.generator_activation": "silu",
         },
     ),
     "autoencoder+dropout+accumulate": (
         "autoencoder",
         {"model.dropout": 0.3, "accumulate_steps": 2, "loss.code_l1": 0.1, "loss.l2": 1e-3},
     ),
-    "autoencoder+bfloat16+adamw": (
+    "autoencoder+bfloat16+adamw+ema": (
         "autoencoder",
         {
-            "precision": "bfloat16", "loss.likelihood": "mse", "optimizer.name": "adamw",
-            "optimizer.weight_decay": 0.1, "optimizer.clip_norm": 1.0,
+            "precision": "bfloat16", "loss.likelihood": "mse", "ema_decay": 0.9,
+            "optimizer.name": "adamw", "optimizer.weight_decay": 0.1, "optimizer.clip_norm": 1.0,
             "optimizer.schedule": "cosine", "optimizer.warmup_steps": 3,
         },
     ),
@@ -95,7 +88,8 @@ def tiny(name: str, folder: Path, **changes: Any) -> ConfigDict:
     c = load(recipe)
     _shrink(c.model)
     c.update({"steps": 20, "epochs": 0.0, "examples": 0, "batch_size": BATCH_SIZE})
-    c.update({"log_every": 4, "eval_every": 0, "sample_every": 0, "checkpoint_every": 0})
+    c.update({"executor": "scan", "num_seeds": 1, "log_every": 4, "num_samples": 4})
+    c.update({"eval_every": 0, "sample_every": 0, "checkpoint_every": 0})
     c.data.cache_dir = str(folder / "cache")
     given = {field.replace("__", "."): value for field, value in changes.items()}
     with c.unlocked():
@@ -107,6 +101,15 @@ def tiny(name: str, folder: Path, **changes: Any) -> ConfigDict:
     if c.data.name == "digits":
         c.data.image_size = _smallest_size(c)
     return c.lock()
+
+
+def tolerance(config: ConfigDict) -> float:
+    """By which fraction of its movement a leaf may differ between two right programs.
+
+    float32 sums in another order, five steps long; bfloat16 has 8 bits, and each device rounds its
+    part of a gradient before the parts are summed.
+    """
+    return 0.15 if config.precision == "bfloat16" else 2e-3
 
 
 def optimizer_sections(config: ConfigDict) -> list[str]:
@@ -128,12 +131,16 @@ def lipschitz(config: ConfigDict) -> ConfigDict:
 
 
 def _shrink(model: ConfigDict) -> None:
-    """Cuts all widths to at most 16 (a power of two, so that heads still divide them)."""
+    """Cuts all widths to at most 16 (a power of two, so that heads still divide them).
+
+    Of convolutions one is left: written as matrix products they take long to compile.
+    """
     for field, value in model.items():
         if isinstance(value, ConfigDict):
             _shrink(value)
         elif isinstance(value, tuple) and all(type(v) is int for v in value):
-            model[field] = tuple(min(v, _WIDTH) for v in value)
+            depth = 1 if "channels" in field else len(value)
+            model[field] = tuple(min(v, _WIDTH) for v in value[:depth])
         elif type(value) is int:
             model[field] = min(value, _WIDTH)
 
@@ -143,10 +150,9 @@ def _smallest_size(c: ConfigDict) -> int:
         c.data.image_size = size
         try:
             families.build(c, data.load(c.data).spec, 1)
+            return size
         except ConfigError as error:
             refusal = error
-        else:
-            return size
     raise refusal
 
 

@@ -50,11 +50,11 @@ def test_a_member_of_a_population_equals_the_single_run(name, scanned, folder):
     evaluation = population.evaluate(state)
     for i, seed in enumerate(seeds):
         changes = {f"{s}__learning_rate": rates[s][i] for s in sections}
-        single_config = recipes.tiny(name, folder, executor="scan", seed=seed, **changes)
+        single_config = recipes.tiny(name, folder, seed=seed, **changes)
         single = prepare(recipes.lipschitz(single_config)).executor
         alone, _ = single.run(single.init(), 0, 4)
         alone, alone_metrics = single.run(alone, 4, 1)
-        fraction = 0.1 if config.precision == "bfloat16" else 2e-3
+        fraction = recipes.tolerance(config)
         assert_close(member(leaves(state), i), leaves(alone), member(begun, i), fraction)
         for actual, expected in ((metrics, alone_metrics), (evaluation, single.evaluate(alone))):
             for metric in expected:

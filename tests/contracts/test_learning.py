@@ -1,0 +1,110 @@
+"""Contract 7: what is to fall falls, and nothing degenerate makes a number that is not finite."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from genjax.core.family import State
+from tests.contracts import recipes
+from tests.contracts.trees import leaves
+
+# What falls in a family whose training has no metric `loss`, and the optimizer sections that stand
+# still meanwhile: of two players, one is measured while the other waits.
+FALLS = {"wgan": ("critic_loss", ("optimizer",))}
+
+
+def with_rates(state: State, rates: dict[str, float]) -> State:
+    """The state with other learning rates, by optimizer section."""
+    opt_state = dict(state.opt_state)
+    for section, rate in rates.items():
+        numbers = opt_state[section].hyperparams | {"learning_rate": jnp.float32(rate)}
+        opt_state[section] = opt_state[section]._replace(hyperparams=numbers)
+    return state.replace(opt_state=opt_state)
+
+
+def with_params(state: State, change) -> State:
+    return state.replace(params=jax.tree.map(change, state.params))
+
+
+def assert_finite(tree):
+    bad = [name for name, x in leaves(tree).items() if not np.isfinite(x).all()]
+    assert not bad, f"not finite: {bad}"
+
+
+def test_the_loss_falls(name, scanned):
+    run = scanned(name)
+    metric, still = FALLS.get(run.config.family, ("loss", ()))
+    rates = {s: 0.0 if s in still else 0.02 for s in recipes.optimizer_sections(run.config)}
+    state = with_rates(run.executor.init(), rates)
+    values = []
+    for first in range(0, run.total_steps, 4):
+        state, metrics = run.executor.run(state, first, 4)
+        assert metric in metrics, f"tell in FALLS what falls in {run.config.family}: {[*metrics]}"
+        values.append(float(metrics[metric]))
+    assert_finite(state)
+    assert np.mean(values[-2:]) < values[0] - 0.02 * abs(values[0]), values
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(jnp.zeros_like, id="zero"),  # a critic that is flat: the norm's square root
+        pytest.param(lambda p: 30 * p, id="large"),  # saturated logits
+        pytest.param(lambda p: jnp.full_like(p, 1e-20), id="tiny"),  # squares underflow
+    ],
+)
+def test_steps_stay_finite_at_degenerate_parameters(name, change, scanned):
+    executor = scanned(name).executor
+    state = with_params(executor.init(), change)
+    state, metrics = executor.run(state, 0, 2)
+    assert_finite(state)
+    assert_finite(metrics)
+
+
+def evaluate(run, state, batch):
+    return leaves(jax.jit(run.family.evaluate)(state, batch))
+
+
+def test_evaluation_of_masked_rows_equals_that_of_the_others(name, scanned):
+    run = scanned(name)
+    state = run.executor.init()
+    source = run.dataset.test
+    plan = source.evaluation(6)
+    first = next(iter(plan)) if source.streamed else jax.tree.map(lambda x: x[0], plan)
+    batch = source.fetch(jax.tree.map(jnp.asarray, source.arrays), first)
+    keep = jnp.array([1, 0, 1, 1, 0, 1], jnp.float32)
+    some = evaluate(run, state, batch | {"mask": keep})
+    rows = np.flatnonzero(keep)
+    subset = evaluate(run, state, {k: v[rows] for k, v in batch.items()} | {"mask": jnp.ones(4)})
+    none = evaluate(run, state, batch | {"mask": jnp.zeros(6)})
+    assert some["count"] == 4 and none["count"] == 0
+    tolerance = 0.02 if run.config.precision == "bfloat16" else 1e-5
+    for metric, value in subset.items():
+        np.testing.assert_allclose(some[metric], value, rtol=tolerance, atol=tolerance)
+        assert none[metric] == 0
+
+
+def test_samples_are_finite_and_in_the_range_of_the_data(name, scanned):
+    run = scanned(name)
+    for change in (lambda p: p, jnp.zeros_like, lambda p: 30 * p):
+        x = run.executor.sample(with_params(run.executor.init(), change), 4)
+        assert x.shape == (4, *run.dataset.spec.shape) and x.dtype == np.float32
+        assert np.isfinite(x).all()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_skipping_leaves_out_a_step_that_is_not_finite(bad, folder):
+    from genjax.engine.loop import prepare
+
+    config = recipes.lipschitz(recipes.tiny("autoencoder", folder, on_divergence="skip"))
+    executor = prepare(config).executor
+    state, metrics = executor.run(executor.init(), 0, 2)
+    assert float(metrics["skipped"]) == 0
+    before = leaves(state)
+    broken = with_rates(state, {"optimizer": bad})
+    state, metrics = executor.run(broken, 2, 3)
+    after = leaves(state)
+    assert float(metrics["skipped"]) == 3
+    assert after["step"] == 5
+    assert all(np.array_equal(after[n], x) for n, x in before.items() if n.startswith("params"))

@@ -1,0 +1,45 @@
+"""Trains recipes until it is killed.
+
+`python -m tests.contracts.training_child WORKDIRS FOLDER NAME…` trains each recipe step by step, in
+a thread and a workdir of its own. At step 10 the thread halts for good, having made steps that no
+checkpoint holds: the newest is of step 8. Then the next recipe begins.
+"""
+
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from genjax.engine import loop
+from genjax.engine.checkpoints import Checkpoints
+from tests.contracts import recipes
+
+
+def _train_until_halt(name: str, workdir: Path, folder: Path) -> None:
+    halted, failed = threading.Event(), threading.Event()
+
+    def halt(samples: Any) -> Any:
+        halted.set()
+        threading.Event().wait()
+
+    def run() -> None:
+        config = recipes.tiny(name, folder, chunk=1, checkpoint_every=4, sample_every=10)
+        try:
+            loop.train(loop.prepare(recipes.lipschitz(config)), workdir, hooks=loop.Hooks(picture=halt))
+        finally:
+            failed.set()
+
+    threading.Thread(target=run, daemon=True).start()
+    while not (halted.is_set() and 8 in Checkpoints(workdir / "checkpoints").steps()):
+        if failed.is_set():
+            sys.exit(f"{name} ended before it was killed")
+        time.sleep(0.01)
+
+
+if __name__ == "__main__":
+    workdirs, folder, *names = sys.argv[1:]
+    for name in names:
+        _train_until_halt(name, Path(workdirs) / name, Path(folder))
+    print("halted", flush=True)
+    threading.Event().wait()

@@ -1,0 +1,121 @@
+"""Dense networks: dropout that devices agree on, norms, shapes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from genjax.core.axis import BatchAxis
+from genjax.core.config import ConfigError
+from genjax.models.dense import ACTIVATIONS, MLP, NORMS, Dropout, Norm
+
+DEVICES = """
+import warnings; warnings.filterwarnings("ignore")
+import jax, jax.numpy as jnp, numpy as np
+from genjax.core.axis import BatchAxis
+from genjax.models.dense import MLP
+
+def outputs(axis, variables, x):
+    network = MLP((16,), (2,), norm="batch", dropout=0.5, axis=axis)
+    y, updated = network.apply(
+        variables, x, train=True, rngs={"dropout": jax.random.key(1)}, mutable=["batch_stats"])
+    return y, updated["batch_stats"]
+
+x = jax.random.normal(jax.random.key(0), (8, 3))
+variables = MLP((16,), (2,), norm="batch").init(jax.random.key(2), x)
+one, stats = outputs(BatchAxis(), variables, x)
+many, many_stats = jax.pmap(
+    lambda x: outputs(BatchAxis("d"), variables, x), axis_name="d")(x.reshape(4, 2, 3))
+np.testing.assert_allclose(many.reshape(8, 2), one, rtol=1e-5, atol=1e-5)
+jax.tree.map(lambda a, b: np.testing.assert_allclose(a, np.stack([b] * 4), rtol=1e-5, atol=1e-6),
+             many_stats, stats)
+assert (np.asarray(one) != np.asarray(outputs(BatchAxis(), variables, x[::-1])[0])[::-1]).any()
+print("equal")
+"""
+
+
+def test_dropout_and_batch_norm_are_the_same_over_devices():
+    from tests.engine.processes import run_python
+
+    [(output, _)] = run_python(DEVICES, devices=4)
+    assert output.strip() == "equal"
+
+
+def test_dropout_keeps_the_mean_and_only_acts_in_training():
+    x = jnp.ones((400, 50))
+    dropout = Dropout(0.3)
+    y = dropout.apply({}, x, train=True, rngs={"dropout": jax.random.key(0)})
+    values = np.unique(y)
+    np.testing.assert_allclose(values, [0, 1 / 0.7], rtol=1e-6)
+    # 20,000 draws: the standard error of the share is 0.0032.
+    assert abs(float((y == 0).mean()) - 0.3) < 5 * 0.0033
+    assert (dropout.apply({}, x, train=False) == x).all()
+    assert (Dropout(0.0).apply({}, x, train=True) == x).all()
+
+
+def test_dropped_elements_get_no_gradient():
+    dropout, rngs = Dropout(0.5), {"dropout": jax.random.key(0)}
+    x = jnp.ones((4, 8))
+    y, gradient = jax.value_and_grad(
+        lambda x: (y := dropout.apply({}, x, train=True, rngs=rngs)).sum() + 0 * y[0, 0]
+    )(x)
+    kept = dropout.apply({}, x, train=True, rngs=rngs) != 0
+    np.testing.assert_array_equal(gradient, jnp.where(kept, 2.0, 0.0))
+
+
+def test_noise_of_the_batch_axis_is_that_of_the_global_batch():
+    key = jax.random.key(5)
+    for kind in ("normal", "uniform"):
+        whole = getattr(BatchAxis(), kind)(key, (6, 2))
+        parts = jax.vmap(
+            lambda _, kind=kind: getattr(BatchAxis("d"), kind)(key, (2, 2)),
+            axis_name="d", axis_size=3,
+        )(jnp.arange(3))  # fmt: skip
+        np.testing.assert_array_equal(parts.reshape(6, 2), whole)
+
+
+def test_means_and_sums_over_the_batch_axis():
+    x = jnp.arange(6.0).reshape(3, 2)
+    axis = BatchAxis("d")
+    mean, total = jax.vmap(lambda x: (axis.mean({"a": x}), axis.sum(x)), axis_name="d")(x)
+    np.testing.assert_allclose(mean["a"], np.broadcast_to(x.mean(0), (3, 2)))
+    np.testing.assert_allclose(total, np.broadcast_to(x.sum(0), (3, 2)))
+    assert BatchAxis().mean(x) is x and BatchAxis().sum(x) is x
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_layers_and_examples(norm):
+    network = MLP((5, 4), (2, 3), norm=norm, activation="tanh")
+    x = np.random.default_rng(0).normal(size=(6, 2, 2)).astype(np.float32)
+    variables = network.init(jax.random.key(0), x)
+    kernels = [p.shape for p in jax.tree.leaves(variables["params"]) if p.ndim == 2]
+    assert sorted(kernels) == [(4, 5), (4, 6), (5, 4)]
+    y = network.apply(variables, x)
+    assert y.shape == (6, 2, 3) and y.dtype == jnp.float32
+    # Out of training nothing mixes examples, batch norm included.
+    np.testing.assert_allclose(network.apply(variables, x[2:4]), y[2:4], rtol=1e-5, atol=1e-6)
+
+
+def test_batch_norm_standardises_the_batch_and_keeps_its_statistics():
+    norm = Norm("batch")
+    x = 3 + 2 * jax.random.normal(jax.random.key(0), (64, 5))
+    variables = norm.init(jax.random.key(0), x, train=False)
+    y, updated = norm.apply(variables, x, train=True, mutable=["batch_stats"])
+    np.testing.assert_allclose(y.mean(0), 0, atol=1e-5)
+    np.testing.assert_allclose(y.std(0), 1, rtol=1e-3)
+    [mean] = [x for k, x in jax.tree.leaves_with_path(updated) if "mean" in str(k)]
+    np.testing.assert_allclose(mean, 0.1 * x.mean(0), rtol=1e-4)
+
+
+@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+def test_activations_are_elementwise_and_finite(activation):
+    x = jnp.array([-1e4, -1.0, 0.0, 1.0, 1e4])
+    y = ACTIVATIONS[activation](x)
+    assert y.shape == x.shape and jnp.isfinite(y).all()
+    assert y[2] == 0
+    assert jnp.isfinite(jax.vmap(jax.grad(ACTIVATIONS[activation]))(x)).all()
+
+
+def test_an_unknown_norm_is_refused():
+    with pytest.raises(ConfigError, match="norm='group': must be one of none, batch, layer"):
+        MLP((3,), norm="group").init(jax.random.key(0), jnp.ones((1, 2)))
