@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from logging import Formatter
+from logging import WARNING, Formatter, getLogger
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ def run(body: Callable[[list[str]], int], argv: Sequence[str] | None) -> int:
     logging.use_absl_handler()
     logging.set_verbosity(logging.INFO)
     logging.get_absl_handler().setFormatter(Formatter("genjax: %(message)s"))
+    getLogger("jax").setLevel(WARNING)  # not every backend that this machine does not have
     try:
         with _terminable():
             return body(arguments)
