@@ -57,7 +57,6 @@ _DENSE: dict[str, Any] = {
 }  # fmt: skip
 _RING = {"hidden": [64, 64, 64], "batch_size": 64}
 _MEMBERS, _RING_STEPS = 32, 100
-_WARM = {"hidden": [256, 256], "latent_dim": 32, "n_critic": 3, "batch_size": 64}  # of the recipe
 
 
 def all_rows() -> dict[str, Row]:
@@ -139,8 +138,8 @@ def _autoencoder_rows() -> list[Row]:
             products=products, settings=_DENSE,
         ),
         Row(
-            "autoencoder_keras", "Keras 3", unit, ours, (keras("jax"), keras("torch")),
-            (keras("jax", 52), keras("torch", 52)), products, rounds=5, settings=_DENSE,
+            "autoencoder_keras", "Keras 3", unit, ours, (keras("jax", 52), keras("torch")),
+            (keras("jax"), keras("jax", 468)), products, rounds=5, settings=_DENSE,
         ),
     ]  # fmt: skip
 
@@ -158,18 +157,23 @@ def _population_row() -> Row:
 def _warm_start_rows() -> list[Row]:
     data = Path(os.environ.get("GENJAX_TEST_DATA") or ROOT.parent / "shared" / "data") / "tfds"
     cases = {
-        "digits": ({"data": "digits"}, {"num_examples": 1797, "height": 8}, ""),
+        "digits": ({"recipe": "configs/wgan_gp.py"}, 1797, 8, ""),
         "fashion_mnist": (
-            {"data": "tfds:fashion_mnist", "data_dir": str(data)},
-            {"num_examples": 60_000, "height": 28}, str(data / "fashion_mnist"),
+            {"recipe": "configs/wgan_gp_fashion.py", "data_dir": str(data)},
+            60_000, 28, str(data / "fashion_mnist"),
         ),
     }  # fmt: skip
+
+    def peer(recipe: str, num_examples: int, height: int) -> Side:
+        arguments = {"recipe": recipe, "num_examples": num_examples, "height": height}
+        return Side("script", "benchmarks.starting:torch_script", arguments, ("torch",))
+
     return [
         Row(
             f"warm_start_{name}", "PyTorch", "process start to first step done",
             Side("train", "benchmarks.starting:ours", ours),
-            (Side("script", "benchmarks.starting:torch_script", {**_WARM, **images}, ("torch",)),),
-            rounds=5, settings={**_WARM, **images}, needs=needs,
+            (peer(ours["recipe"], num_examples, height),),
+            rounds=5, settings=ours, needs=needs,
         )
-        for name, (ours, images, needs) in cases.items()
+        for name, (ours, num_examples, height, needs) in cases.items()
     ]  # fmt: skip

@@ -1,6 +1,7 @@
 """Sides that start a program and time it until its first training step is done."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -20,7 +21,7 @@ _POLL_SECONDS = 0.005
 _PATIENCE_SECONDS = 150.0
 
 
-def ours(data: str, data_dir: str = "", recipe: str = "configs/wgan_gp.py") -> Timed:
+def ours(recipe: str, data_dir: str = "") -> Timed:
     """`python -m experiments.train`, the first run of which fills the compilation cache.
 
     The first step is done when its metrics are in `metrics.jsonl`; nothing is trained after that.
@@ -31,34 +32,42 @@ def ours(data: str, data_dir: str = "", recipe: str = "configs/wgan_gp.py") -> T
             workdir = Path(folder) / "run"
             command = [
                 sys.executable, "-m", "experiments.train", f"--config={recipe}",
-                f"--workdir={workdir}", f"--config.data.name={data}", "--config.log_every=1",
+                f"--workdir={workdir}", "--config.log_every=1",
             ]  # fmt: skip
             if data_dir:
                 command.append(f"--config.data.dir={data_dir}")
             return seconds_until(command, lambda: _has_line(workdir / "metrics.jsonl"))
 
     run()
-    info = {"settings": f"experiments.train, {recipe}, data.name={data}, compilation cache warm"}
+    info = {"settings": f"experiments.train, {recipe}, compilation cache warm"}
     return Timed(run, info=info, seconds=float)
 
 
-def torch_script(num_examples: int, height: int, hidden: Sequence[int], latent_dim: int,
-                 n_critic: int, batch_size: int) -> Timed:  # fmt: skip
-    """`benchmarks.peers.torch_first_step` on an .npy file of images of the same number and size."""
+def torch_script(recipe: str, num_examples: int, height: int) -> Timed:
+    """`benchmarks.peers.torch_first_step`: the recipe's networks, an .npy file like its data."""
+    from genjax.cli import recipes  # in this process only, not in the one that is timed
+
+    c = recipes.load(str(ROOT / recipe))
+    settings = {
+        "network": c.model.network, "hidden": [c.model.generator_hidden, c.model.critic_hidden],
+        "channels": c.model.critic_channels, "latent_dim": c.model.latent_dim,
+        "batch_size": c.batch_size, "n_critic": c.loss.n_critic,
+        "penalty_weight": c.loss.penalty_weight, "learning_rate": c.optimizer.learning_rate,
+        "b1": c.optimizer.b1, "b2": c.optimizer.b2,
+    }  # fmt: skip
     folder = tempfile.TemporaryDirectory()
     path = Path(folder.name) / "images.npy"
     shape = (num_examples, height, height)
     np.save(path, np.random.default_rng(0).integers(0, 256, shape, np.uint8))
-    command = [
-        sys.executable, "-m", "benchmarks.peers.torch_first_step", str(path), str(list(hidden)),
-        *map(str, (latent_dim, n_critic, batch_size)),
-    ]  # fmt: skip
+    script = "benchmarks.peers.torch_first_step"
+    command = [sys.executable, "-m", script, str(path), json.dumps(settings)]
 
     def run(folder: Any = folder) -> float:  # holds the folder as long as the side
         return seconds_until(command)
 
     run()
-    return Timed(run, info={"settings": "eager script, .npy file"}, seconds=float)
+    info = {"settings": f"eager script, networks of {recipe}, .npy file"}
+    return Timed(run, info=info, seconds=float)
 
 
 def seconds_until(command: Sequence[str], done: Callable[[], bool] | None = None) -> float:

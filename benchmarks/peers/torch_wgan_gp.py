@@ -28,12 +28,13 @@ MODES = ("eager", "compiled", "partly", "functional", "compiled_forward",
 
 
 def mlp_networks(
-    latent_dim: int, generator_hidden: Sequence[int], critic_hidden: Sequence[int], size: int
-) -> tuple[nn.Module, nn.Module]:
-    """Generator with batch norm (B, latent) to (B, size) in [-1, 1]; critic to (B, 1)."""
+    latent_dim: int, generator_hidden: Sequence[int], critic_hidden: Sequence[int], size: int,
+    norm: bool = True,
+) -> tuple[nn.Module, nn.Module]:  # fmt: skip
+    """Generator (B, latent) to (B, size) in [-1, 1], with batch norm or not; critic to (B, 1)."""
     layers: list[nn.Module] = []
     for k, n in zip([latent_dim, *generator_hidden], generator_hidden):
-        layers += [nn.Linear(k, n), nn.BatchNorm1d(n), nn.LeakyReLU(0.2)]
+        layers += [nn.Linear(k, n), *[nn.BatchNorm1d(n)] * norm, nn.LeakyReLU(0.2)]
     generator = nn.Sequential(*layers, nn.Linear(generator_hidden[-1], size), nn.Tanh())
     layers = []
     for k, n in zip([size, *critic_hidden], critic_hidden):
