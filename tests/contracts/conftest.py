@@ -19,9 +19,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def scanned(folder: Path) -> Callable[[str], Run]:
     """The recipe under executor `scan`, prepared once; chunks of 4 steps, 20 in all."""
-    return functools.cache(
-        lambda name: prepare(recipes.lipschitz(recipes.tiny(name, folder)))
-    )
+    return functools.cache(lambda name: prepare(recipes.lipschitz(recipes.tiny(name, folder))))
 
 
 @pytest.fixture(params=recipes.names())

@@ -49,7 +49,9 @@ def five_steps(config: Any) -> dict[str, Any]:
 
 
 def _arrays(state: Any) -> list[jax.Array]:
-    return [x for x in jax.tree.leaves(state) if not jax.numpy.issubdtype(x.dtype, jax.dtypes.prng_key)]
+    return [
+        x for x in jax.tree.leaves(state) if not jax.numpy.issubdtype(x.dtype, jax.dtypes.prng_key)
+    ]
 
 
 if __name__ == "__main__":

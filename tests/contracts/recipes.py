@@ -1,8 +1,8 @@
 """Every recipe of `configs/`, made tiny, and the variants whose code paths no recipe takes.
 
 A new file in `configs/` is found by itself. What is done to make it tiny is generic: widths of the
-`model` section are cut, the bundled data replace what would have to be downloaded, and images are as
-small as the family accepts.
+`model` section are cut, the bundled data replace what would have to be downloaded, and images are
+as small as the family accepts.
 """
 
 import importlib.util

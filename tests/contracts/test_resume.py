@@ -92,8 +92,10 @@ def test_killed_while_a_checkpoint_is_written(folder, tmp_path):
         child = start_child("-c", code)
         try:
             wait_until(
-                lambda before=before: checkpoints.exists()
-                and any("tmp" in p for p in set(os.listdir(checkpoints)) - before),
+                lambda before=before: (
+                    checkpoints.exists()
+                    and any("tmp" in p for p in set(os.listdir(checkpoints)) - before)
+                ),
                 child,
             )
         finally:

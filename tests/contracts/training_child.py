@@ -26,7 +26,9 @@ def _train_until_halt(name: str, workdir: Path, folder: Path) -> None:
     def run() -> None:
         config = recipes.tiny(name, folder, chunk=1, checkpoint_every=4, sample_every=10)
         try:
-            loop.train(loop.prepare(recipes.lipschitz(config)), workdir, hooks=loop.Hooks(picture=halt))
+            loop.train(
+                loop.prepare(recipes.lipschitz(config)), workdir, hooks=loop.Hooks(picture=halt)
+            )
         finally:
             failed.set()
 

@@ -96,7 +96,9 @@ def test_both_formulations_equal_the_vmapped_oracle(settings):
 
     value, gradient = jax.value_and_grad(oracle, (0, 1))(params, x)
     for formulation in losses.FORMULATIONS:
-        ours = jax.value_and_grad(lambda p, x: penalty(p, x, formulation, **settings).mean(), (0, 1))
+        ours = jax.value_and_grad(
+            lambda p, x, name=formulation: penalty(p, x, name, **settings).mean(), (0, 1)
+        )
         actual, actual_gradient = ours(params, x)
         np.testing.assert_allclose(actual, value, rtol=1e-13)
         jax.tree.map(
@@ -116,9 +118,9 @@ def test_penalty_passes_check_grads():
 def test_a_critic_that_is_flat_has_finite_gradients(formulation):
     zero = jax.tree.map(np.zeros_like, make_params())
     for params in (zero, zero | {"v": make_params()["v"]}, zero | {"w": make_params()["w"]}):
-        value, gradient = jax.value_and_grad(
-            lambda p: penalty(p, points(), formulation).mean()
-        )(params)
+        value, gradient = jax.value_and_grad(lambda p: penalty(p, points(), formulation).mean())(
+            params
+        )
         np.testing.assert_allclose(value, 1.0, atol=1e-5)
         assert all(np.isfinite(g).all() for g in jax.tree.leaves(gradient))
 

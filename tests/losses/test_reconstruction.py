@@ -56,9 +56,9 @@ def test_gradient_of_the_cross_entropy_is_probability_minus_target():
 @pytest.mark.parametrize("logit", [0.0, -100.0, 100.0, -1e4, 1e4, -3e38, 3e38])
 def test_saturated_logits_stay_finite(logit, target):
     logits, target = jnp.full((1, 2), logit), jnp.full((1, 2), target)
-    value, gradient = jax.value_and_grad(
-        lambda x: losses.bernoulli_cross_entropy(x, target).sum()
-    )(logits)
+    value, gradient = jax.value_and_grad(lambda x: losses.bernoulli_cross_entropy(x, target).sum())(
+        logits
+    )
     expected = cross_entropy_by_hand(np.float64(logits), np.float64(target))
     np.testing.assert_allclose(value, expected[0], rtol=1e-6, atol=1e-30)
     np.testing.assert_allclose(gradient, (special.expit(logits) - target) / 2, atol=1e-7)

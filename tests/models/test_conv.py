@@ -101,7 +101,9 @@ def test_second_derivatives_of_a_gradient_penalty_equal_flax(kernel, stride):
     x = draw(0, (2, 9, 9, 2))
     ours, stock = Critic(OurConv, OurTranspose), Critic(nn.Conv, nn.ConvTranspose)
     named = stock.init(jax.random.key(0), x)["params"]
-    renamed = {n.replace("Conv", "OurConv", 1) if n.startswith("Conv_") else n: v for n, v in named.items()}
+    renamed = {
+        n.replace("Conv", "OurConv", 1) if n.startswith("Conv_") else n: v for n, v in named.items()
+    }
     renamed = {n.replace("ConvTranspose", "OurTranspose"): v for n, v in renamed.items()}
 
     def penalty(module, params):
@@ -124,5 +126,7 @@ def test_bfloat16_computes_and_keeps_float32_parameters():
 
 
 def test_an_unknown_lowering_is_refused():
-    with pytest.raises(ValueError, match=r"lowering='winograd': must be one of auto, matmul, stock"):
+    with pytest.raises(
+        ValueError, match=r"lowering='winograd': must be one of auto, matmul, stock"
+    ):
         Conv(4, lowering="winograd").init(jax.random.key(0), draw(0, SHAPE))
