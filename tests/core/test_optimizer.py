@@ -27,7 +27,7 @@ def steps(o, n=1, total=10, params=PARAMS, gradient=GRADIENT, change=None, growt
 
 def close(actual, expected, rtol=1e-5):
     jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-7), actual, expected
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-5), actual, expected
     )
 
 

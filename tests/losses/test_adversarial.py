@@ -96,10 +96,9 @@ def test_both_formulations_equal_the_vmapped_oracle(settings):
 
     value, gradient = jax.value_and_grad(oracle, (0, 1))(params, x)
     for formulation in losses.FORMULATIONS:
-        ours = jax.value_and_grad(
-            lambda p, x, name=formulation: penalty(p, x, name, **settings).mean(), (0, 1)
-        )
-        actual, actual_gradient = ours(params, x)
+        actual, actual_gradient = jax.value_and_grad(
+            lambda p, x, f=formulation: penalty(p, x, f, **settings).mean(), (0, 1)
+        )(params, x)
         np.testing.assert_allclose(actual, value, rtol=1e-13)
         jax.tree.map(
             lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-14),
