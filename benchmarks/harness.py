@@ -98,10 +98,14 @@ class Child:
         assert self._process.stdin is not None and self._process.stdout is not None
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_LEAVE_SECONDS)
+        # It leaves when its input ends; then its output ends. It is reaped only after the kill:
+        # until then its id, and so its group's, cannot be that of another process.
+        deadline = time.monotonic() + _LEAVE_SECONDS
+        with contextlib.suppress(TimeoutError):
+            while self._read(deadline):
+                pass
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)  # the group outlives its leader if it has children
+            os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
         self._process.stdout.close()
         self._stderr.close()
@@ -113,22 +117,29 @@ class Child:
         self.close()
 
     def _reply(self, seconds: float, doing: str) -> dict[str, Any]:
-        assert self._process.stdout is not None
         deadline = time.monotonic() + seconds
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._process.stdout, selectors.EVENT_READ)
-            while b"\n" not in self._unread:
-                if not selector.select(max(0.0, deadline - time.monotonic())):
-                    raise self._failed(f"{doing} took longer than {seconds:.0f} s")
-                more = os.read(self._process.stdout.fileno(), 1 << 16)
-                if not more:
-                    raise self._failed(f"ended during its {doing}")
-                self._unread += more
+        while b"\n" not in self._unread:
+            try:
+                more = self._read(deadline)
+            except TimeoutError:
+                raise self._failed(f"{doing} took longer than {seconds:.0f} s") from None
+            if not more:
+                raise self._failed(f"ended during its {doing}")
+            self._unread += more
         line, self._unread = self._unread.split(b"\n", 1)
         message = json.loads(line)
         if "error" in message:
             raise self._failed(message["error"])
         return message
+
+    def _read(self, deadline: float) -> bytes:
+        """What the child has written, waited for until `deadline`; empty at its end."""
+        assert self._process.stdout is not None
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            if not selector.select(max(0.0, deadline - time.monotonic())):
+                raise TimeoutError
+        return os.read(self._process.stdout.fileno(), 1 << 16)
 
     def _failed(self, why: str) -> SideError:
         self._stderr.seek(0)

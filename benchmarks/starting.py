@@ -98,9 +98,10 @@ def seconds_until(command: Sequence[str], done: Callable[[], bool] | None = None
                 time.sleep(_POLL_SECONDS)
             return time.perf_counter() - start
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            if process.returncode is None:  # else its id may be another's by now
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
 
 def _has_line(path: Path) -> bool:
