@@ -1,6 +1,10 @@
 """WGAN-GP on a mixture of Gaussians, ten seeds as one program, scored as PacGAN scores.
 
-`configs/wgan_gp_mixture.py` is the grid of 25 modes, `…:ring` the ring of eight.
+    python -m experiments.train --config=configs/wgan_gp_mixture.py --workdir=runs/grid
+    python -m experiments.train --config=configs/wgan_gp_mixture.py:ring --workdir=runs/ring
+
+About 7 minutes on 2 CPU cores (30 steps/s). Grid: 25 of 25 modes in every seed, high quality
+94.4 % (standard error 0.2 %), reverse KL 0.005. The ring has not been recorded yet.
 """
 
 from ml_collections import ConfigDict
