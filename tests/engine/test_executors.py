@@ -11,7 +11,7 @@ from genjax.core.config import ConfigError
 from genjax.engine import executors
 from genjax.engine.loop import prepare
 from tests.contracts import recipes
-from tests.contracts.trees import assert_equal, leaves, member
+from tests.contracts.trees import assert_close, assert_equal, leaves, member
 
 
 @pytest.fixture(scope="module")
@@ -76,16 +76,17 @@ def test_streamed_data_train_and_evaluate_as_resident_ones(folder):
     streamed = make(folder, "autoencoder+streamed")
     resident = make(folder, "autoencoder+streamed", data__device_limit_mb=2048)
     assert streamed.dataset.train.streamed and not resident.dataset.train.streamed
-    states = []
+    states, start = [], leaves(resident.init())
     for executor in (streamed, resident):
         state = executor.init()
         for first, n in ((0, 4), (4, 4), (8, 3)):  # 54 pictures, 16 a step: over several epochs
             state, _ = executor.run(state, first, n)
         states.append(state)
-    assert_equal(leaves(states[0]), leaves(states[1]))
+    # Two programs: the batches are equal in every bit (tests/data), their rounding need not be.
+    assert_close(leaves(states[0]), leaves(states[1]), start, fraction=1e-3)
     means = [e.evaluate(s) for e, s in zip((streamed, resident), states, strict=True)]
     for metric in means[0]:
-        np.testing.assert_allclose(means[0][metric], means[1][metric], rtol=1e-6)
+        np.testing.assert_allclose(means[0][metric], means[1][metric], rtol=1e-5)
 
 
 def test_a_stream_that_is_left_is_taken_up_at_any_step(folder):
