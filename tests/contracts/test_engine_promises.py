@@ -43,7 +43,6 @@ def test_state_is_donated_and_nothing_compiles_or_crosses_again(name, scanned):
 @pytest.mark.parametrize("executor", ["scan", "loop", "vmap", "sharded", "pmap"])
 def test_a_run_compiles_each_program_once(executor, folder, tmp_path, monkeypatch):
     calls = _count_compiles_by_call(monkeypatch)
-    monkeypatch.setattr(loop, "measured_gemm_rate", lambda *_: 1.0)  # after the run, of the machine
     changes = {"num_seeds": 2} if executor == "vmap" else {}
     for steps in (11, 22):  # the second run resumes the first; both end with a partial chunk
         config = recipes.tiny(

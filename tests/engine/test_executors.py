@@ -73,8 +73,8 @@ def test_a_batch_that_devices_do_not_divide_is_refused(parts, message):
 
 
 def test_streamed_data_train_and_evaluate_as_resident_ones(folder):
-    streamed = make(folder, "autoencoder+streamed")
-    resident = make(folder, "autoencoder+streamed", data__device_limit_mb=2048)
+    streamed = make(folder, "autoencoder+streamed+bfloat16")
+    resident = make(folder, "autoencoder+streamed+bfloat16", data__device_limit_mb=2048)
     assert streamed.dataset.train.streamed and not resident.dataset.train.streamed
     states, start = [], leaves(resident.init())
     for executor in (streamed, resident):
@@ -90,7 +90,7 @@ def test_streamed_data_train_and_evaluate_as_resident_ones(folder):
 
 
 def test_a_stream_that_is_left_is_taken_up_at_any_step(folder):
-    executor = make(folder, "autoencoder+streamed")
+    executor = make(folder, "autoencoder+streamed+bfloat16")
     straight, _ = executor.run(executor.init(), 0, 2)
     straight, _ = executor.run(straight, 2, 3)
     again, _ = executor.run(executor.init(), 0, 2)  # back to the start, then on
@@ -154,7 +154,7 @@ def test_a_member_that_is_lost_leaves_the_others_alone(folder):
 
 def test_a_population_of_streamed_data_is_refused(folder):
     with pytest.raises(ConfigError, match=r"executor='vmap': needs the data on the device"):
-        make(folder, "autoencoder+streamed", executor="vmap")
+        make(folder, "autoencoder+streamed+bfloat16", executor="vmap")
 
 
 def test_a_skipped_step_is_counted_and_left_out_of_the_means(folder):

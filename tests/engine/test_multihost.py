@@ -18,10 +18,14 @@ from tests.contracts.trees import assert_close, leaves
 from tests.engine.processes import ROOT, finish, run_python, start_python
 
 # Chunks of 4; the second entry of a pair resumes what the first one left.
+PARTS = {"sharding": "fsdp", "accumulate_steps": 2, "model__dropout": 0.3}
 CASES = {
     "wgan_gp+batch_norm": [{"sharding": "data", "checkpoint_every": 8}],
-    "autoencoder+dropout+accumulate": [{"sharding": "fsdp", "steps": 11}, {"sharding": "fsdp"}],
-    "autoencoder+streamed": [{"steps": 11}, {"steps": 20}],
+    "autoencoder": [PARTS | {"steps": 11}, PARTS],
+    "autoencoder+streamed+bfloat16": [
+        {"steps": 11, "precision": "float32"},
+        {"precision": "float32"},
+    ],
 }
 
 TRAIN = """
@@ -51,7 +55,7 @@ print("trained")
 def trained(tmp_path_factory):
     """Workdirs of all cases, by number of processes: two of 4 devices, and one of 8."""
     folder = tmp_path_factory.mktemp("data")
-    recipes.tiny("autoencoder+streamed", folder)  # its pictures, before several draw them
+    recipes.tiny("autoencoder+streamed+bfloat16", folder)  # its pictures, before several draw them
     workdirs = {n: tmp_path_factory.mktemp(f"processes{n}") for n in (1, 2)}
     children = [
         start_python(TRAIN, workdir, folder, json.dumps(CASES), devices=8 // n, processes=n)
@@ -91,8 +95,8 @@ def test_process_0_alone_writes_and_writes_the_same(name, trained):
 
 COMMAND = [sys.executable, "-m", "experiments.train", "--config=configs/autoencoder.py"]
 FIELDS = {
-    "executor": "sharded", "steps": 600, "epochs": 0.0, "chunk": 10, "log_every": 20,
-    "checkpoint_every": 500, "batch_size": 16, "model.encoder_hidden": (16,),
+    "executor": "sharded", "steps": 200, "epochs": 0.0, "chunk": 10, "log_every": 20,
+    "checkpoint_every": 150, "batch_size": 16, "model.encoder_hidden": (16,),
     "model.decoder_hidden": (16,), "num_samples": 4,
 }  # fmt: skip
 
@@ -162,7 +166,7 @@ def test_sigterm_to_one_process_stops_both_and_they_resume_bit_for_bit(tmp_path)
     for workdir in sys.argv[1:]:
         run = loop.prepare(read_config(workdir))
         step, state = Checkpoints(workdir + "/checkpoints").restore(run.executor.template())
-        assert step == run.total_steps == 600
+        assert step == run.total_steps == 200
         states.append(leaves(state))
     assert_equal(*states)
     """

@@ -1,8 +1,8 @@
-"""Runs recipes on all (simulated) devices of this process, in every placement.
+"""Runs recipes in placements other than one device alone, for a parent that compares the results.
 
-`python -m tests.contracts.devices_child OUT FOLDER NAME…` writes `OUT`, a NumPy archive: for each
-recipe and placement the state after five steps, metrics, evaluation, and what was observed on the
-way.
+`python -m tests.contracts.placements_child OUT FOLDER KIND,KIND… NAME…` writes `OUT`, a NumPy
+archive: for each recipe and placement the state after five steps, metrics, evaluation, and what was
+observed on the way.
 """
 
 import sys
@@ -18,16 +18,30 @@ from genjax.engine.loop import prepare
 from tests.contracts import events, recipes
 from tests.contracts.trees import leaves
 
-PLACEMENTS = {
+KINDS: dict[str, dict[str, Any]] = {
     "data": {"executor": "sharded", "sharding": "data"},
     "fsdp": {"executor": "sharded", "sharding": "fsdp"},
     "pmap": {"executor": "pmap"},
+    "vmap": {"executor": "vmap"},
 }
+# The members of a population: their seeds, and factors of all their learning rates.
+SEEDS, FACTORS = (0, 8), (1.0, 0.5)
+
+
+def population(config: Any) -> dict[str, Any]:
+    """Arguments of `prepare` for the population of `config`."""
+    sections = recipes.optimizer_sections(config)
+    rates = {
+        f"{s}.learning_rate": [factor * config[s].learning_rate for factor in FACTORS]
+        for s in sections
+    }
+    return {"seeds": SEEDS, "hyperparameters": rates}
 
 
 def five_steps(config: Any) -> dict[str, Any]:
     """What five steps of `config` leave behind, in chunks of 4 and 1."""
-    executor = prepare(config).executor
+    members = population(config) if config.executor == "vmap" else {}
+    executor = prepare(config, **members).executor
     first = executor.init()
     with events.counting() as count:
         state, _ = executor.run(first, 0, 4)
@@ -49,20 +63,19 @@ def five_steps(config: Any) -> dict[str, Any]:
 
 
 def _arrays(state: Any) -> list[jax.Array]:
-    return [
-        x for x in jax.tree.leaves(state) if not jax.numpy.issubdtype(x.dtype, jax.dtypes.prng_key)
-    ]
+    is_key = jax.dtypes.prng_key
+    return [x for x in jax.tree.leaves(state) if not jax.numpy.issubdtype(x.dtype, is_key)]
 
 
 if __name__ == "__main__":
-    out, folder, *names = sys.argv[1:]
+    out, folder, kinds, *names = sys.argv[1:]
     # Tiny networks have tiny arrays; they are to be split all the same.
     placement._FSDP_MIN_SIZE = 32
     warnings.filterwarnings("ignore", message=".*pmap.*")
     results = {}
     for name in names:
-        for kind, changes in PLACEMENTS.items():
-            config = recipes.lipschitz(recipes.tiny(name, Path(folder), **changes))
+        for kind in kinds.split(","):
+            config = recipes.lipschitz(recipes.tiny(name, Path(folder), **KINDS[kind]))
             for part, tree in five_steps(config).items():
                 results |= {f"{name}/{kind}/{part}/{leaf}": x for leaf, x in tree.items()}
     np.savez(out, **results)

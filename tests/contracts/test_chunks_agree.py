@@ -1,0 +1,33 @@
+"""Contract 1: scanned steps equal looped ones. And: every family is under contract."""
+
+import numpy as np
+
+from genjax import families
+from genjax.engine.loop import prepare
+from tests.contracts import recipes
+from tests.contracts.trees import assert_equal, leaves
+
+
+def test_every_family_has_a_recipe():
+    assert {recipes.load(recipe).family for recipe in recipes.recipes()} == set(families.names())
+
+
+def test_scanned_steps_equal_looped_ones_bit_for_bit(name, scanned, folder):
+    scan = scanned(name).executor
+    config = recipes.lipschitz(recipes.tiny(name, folder, executor="loop"))
+    loop = prepare(config).executor
+    assert (scan.chunk, loop.chunk) == (4, 1)
+    state, rows = scan.init(), []
+    for first, n in ((0, 4), (4, 3)):
+        state, metrics = scan.run(state, first, n)
+        rows.append(leaves(metrics))
+    looped, looped_rows = loop.init(), []
+    for i in range(7):
+        looped, metrics = loop.run(looped, i, 1)
+        looped_rows.append(leaves(metrics))
+    assert int(state.step) == 7
+    assert_equal(leaves(state), leaves(looped))
+    for metric in rows[0]:
+        each = [row[metric] for row in looped_rows]
+        np.testing.assert_allclose(rows[0][metric], np.mean(each[:4]), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(rows[1][metric], np.mean(each[4:]), rtol=1e-5, atol=1e-6)

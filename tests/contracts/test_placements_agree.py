@@ -1,0 +1,140 @@
+"""Contracts 2 and 3: members of a population equal single runs, many devices equal one.
+
+The devices are simulated, 2 in one process and 8 in another; both run at the same time.
+"""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from genjax.engine.loop import prepare
+from tests.contracts import recipes
+from tests.contracts.placements_child import FACTORS, SEEDS
+from tests.contracts.trees import assert_close, leaves, member
+from tests.engine.processes import ROOT
+
+DEVICES = ("data", "fsdp", "pmap")
+RESIDENT = [name for name in recipes.names() if "streamed" not in name]
+# Compiling is what takes the time: all on 8 devices, on 2 the recipes alone.
+MANY = {2: recipes.different(), 8: recipes.names()}
+CASES = [(devices, name) for devices, names in MANY.items() for name in names]
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory, folder):
+    """What the children found, by number of devices (0: population) and name/kind/part/leaf."""
+    recipes.tiny("autoencoder+streamed+bfloat16", folder)  # its pictures, before two draw them
+    out = tmp_path_factory.mktemp("placements")
+    first = [
+        _start(out / "0.npz", folder, 1, ["vmap"], RESIDENT),
+        _start(out / "8.npz", folder, 8, DEVICES, MANY[8]),
+    ]
+    try:
+        _wait(first[:1])
+        first.append(_start(out / "2.npz", folder, 2, DEVICES, MANY[2]))
+        _wait(first[1:])
+    finally:
+        for child in first:
+            child.kill()
+    return {n: dict(np.load(out / f"{n}.npz")) for n in (0, 2, 8)}
+
+
+def _start(out, folder, devices, kinds, names):
+    # Optimised code is not the subject here, and half of the time goes into it.
+    flags = os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0"
+    env = os.environ | {"JAX_NUM_CPU_DEVICES": str(devices), "XLA_FLAGS": flags}
+    command = [sys.executable, "-m", "tests.contracts.placements_child"]
+    return subprocess.Popen(
+        [*command, str(out), str(folder), ",".join(kinds), *names],
+        cwd=ROOT, env=env, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def _wait(children):
+    for child in children:
+        _, error = child.communicate(timeout=900)
+        assert child.returncode == 0, error[-4000:]
+
+
+def part(found, devices, name, kind, what):
+    prefix = f"{name}/{kind}/{what}/"
+    return {n[len(prefix) :]: x for n, x in found[devices].items() if n.startswith(prefix)}
+
+
+def five_steps(executor):
+    """Start, state, metrics and evaluation of the same five steps on one device."""
+    state = executor.init()
+    start = leaves(state)
+    state, _ = executor.run(state, 0, 4)
+    state, metrics = executor.run(state, 4, 1)
+    return start, leaves(state), leaves(metrics), executor.evaluate(state)
+
+
+@pytest.fixture(scope="module")
+def one(scanned):
+    """`five_steps` of a recipe under `scan`, made once."""
+    made = {}
+
+    def of(name):
+        if name not in made:
+            made[name] = five_steps(scanned(name).executor)
+        return made[name]
+
+    return of
+
+
+def assert_means_close(actual, expected, fraction):
+    assert actual.keys() == expected.keys()
+    for metric in expected:
+        np.testing.assert_allclose(
+            actual[metric], expected[metric], rtol=10 * fraction, atol=fraction
+        )
+
+
+@pytest.mark.parametrize("name", RESIDENT)
+def test_members_of_a_population_equal_single_runs(name, found, one, scanned, folder):
+    fraction = recipes.tolerance(scanned(name).config)
+    for i, (seed, factor) in enumerate(zip(SEEDS, FACTORS, strict=True)):
+        if (seed, factor) == (0, 1.0):  # seed and rates of the recipe itself
+            start, state, metrics, evaluation = one(name)
+        else:
+            config = recipes.tiny(name, folder, seed=seed)
+            for section in recipes.optimizer_sections(config):
+                config[section].learning_rate *= factor
+            start, state, metrics, evaluation = five_steps(
+                prepare(recipes.lipschitz(config)).executor
+            )
+        assert_close(member(part(found, 0, name, "vmap", "state"), i), state, start, fraction)
+        for what, expected in (("metrics", metrics), ("evaluation", evaluation)):
+            values = {n: x[i] for n, x in part(found, 0, name, "vmap", what).items()}
+            assert_means_close(values, expected, fraction)
+
+
+@pytest.mark.parametrize("kind", DEVICES)
+@pytest.mark.parametrize(("devices", "name"), CASES)
+def test_devices_make_the_same_steps_as_one(name, devices, kind, found, one, scanned):
+    start, state, metrics, evaluation = one(name)
+    fraction = recipes.tolerance(scanned(name).config)
+    assert_close(part(found, devices, name, kind, "state"), state, start, fraction)
+    assert_means_close(part(found, devices, name, kind, "metrics"), metrics, fraction)
+    assert_means_close(part(found, devices, name, kind, "evaluation"), evaluation, fraction)
+
+
+@pytest.mark.parametrize(("devices", "name"), CASES)
+def test_fsdp_splits_the_state(name, devices, found):
+    share = part(found, devices, name, "fsdp", "observed")["share"]
+    assert share < 1.7 / devices, f"a device holds {share:.0%} of the state"
+    assert part(found, devices, name, "data", "observed")["share"] == 1
+
+
+@pytest.mark.parametrize(
+    ("devices", "name", "kind"),
+    [(n, name, kind) for n, name in CASES for kind in DEVICES] + [(0, n, "vmap") for n in RESIDENT],
+)
+def test_every_placement_compiles_once_and_reuses_the_buffers(name, devices, kind, found):
+    observed = part(found, devices, name, kind, "observed")
+    assert observed["compiled_again"] == 0
+    assert observed["donated"]
