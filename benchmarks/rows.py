@@ -61,7 +61,7 @@ _MEMBERS, _RING_STEPS = 32, 100
 
 def all_rows() -> dict[str, Row]:
     """Every row by its name, in the order in which they run."""
-    made = (*_wgan_rows(), *_autoencoder_rows(), _population_row(), *_warm_start_rows())
+    made = (*_wgan_rows(), *_autoencoder_rows(), *_population_rows(), *_warm_start_rows())
     return {row.name: row for row in made}
 
 
@@ -144,14 +144,30 @@ def _autoencoder_rows() -> list[Row]:
     ]  # fmt: skip
 
 
-def _population_row() -> Row:
+def _population_rows() -> list[Row]:
     arguments = {"members": _MEMBERS, "steps": _RING_STEPS, **_RING}
-    return Row(
-        "population", "genjax, single runs in sequence", f"run of {_RING_STEPS} steps on the ring",
-        Side("vmap", "benchmarks.ours:population", arguments),
-        (Side("singles", "benchmarks.ours:singles", arguments),),
-        rounds=5, settings=arguments,
-    )  # fmt: skip
+
+    def program(label: str, runs: int, **fields: Any) -> Side:
+        fields = {"steps": 10 * _RING_STEPS, **fields}
+        arguments = {"recipe": "configs/wgan_gp_mixture.py:ring", "fields": fields, "runs": runs}
+        return Side(label, "benchmarks.starting:program", arguments)
+
+    return [
+        Row(
+            "population", "genjax, single runs in sequence",
+            f"run of {_RING_STEPS} steps on the ring, programs started and compiled",
+            Side("vmap", "benchmarks.ours:population", arguments),
+            (Side("singles", "benchmarks.ours:singles", arguments),),
+            rounds=5, settings=arguments,
+        ),
+        Row(
+            "population_program", "genjax, single programs in sequence",
+            f"run of {10 * _RING_STEPS} steps on the ring, from start to end of the program",
+            program("one program", _MEMBERS, executor="vmap", num_seeds=_MEMBERS),
+            (program("a program each", 1, executor="scan", num_seeds=1),),
+            rounds=5, settings=arguments,
+        ),
+    ]  # fmt: skip
 
 
 def _warm_start_rows() -> list[Row]:

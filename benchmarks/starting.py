@@ -43,6 +43,29 @@ def ours(recipe: str, data_dir: str = "") -> Timed:
     return Timed(run, info=info, seconds=float)
 
 
+def program(recipe: str, fields: dict[str, Any], runs: int) -> Timed:
+    """A whole `experiments.train`, from its start to its end, over the `runs` that it makes."""
+
+    def run() -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            command = [
+                sys.executable, "-m", "experiments.train", f"--config={recipe}",
+                f"--workdir={folder}/run", *(f"--config.{k}={v}" for k, v in fields.items()),
+            ]  # fmt: skip
+            start = time.perf_counter()
+            done = subprocess.run(
+                command, cwd=ROOT, capture_output=True, text=True, timeout=_PATIENCE_SECONDS
+            )
+            seconds = time.perf_counter() - start
+            if done.returncode:
+                raise RuntimeError(f"exit status {done.returncode}: {done.stderr.strip()[-500:]}")
+            return seconds / runs
+
+    run()
+    info = {"settings": f"experiments.train, {recipe}, {fields}, compilation cache warm"}
+    return Timed(run, info=info, seconds=float)
+
+
 def torch_script(recipe: str, num_examples: int, height: int) -> Timed:
     """`benchmarks.peers.torch_first_step`: the recipe's networks, an .npy file like its data."""
     from genjax.cli import recipes  # in this process only, not in the one that is timed

@@ -84,6 +84,8 @@ def build(
     generator, critic = _generator(config, spec, axis), _critic(config, spec, axis)
     n_critic, latent_dim, loss = config.loss.n_critic, config.model.latent_dim, config.loss
     batch_size = config.batch_size
+    # Dense layers gain from few large products; the patches of convolutions should stay in cache.
+    wide_passes = config.model.network == "mlp" or jax.default_backend() != "cpu"
     g_optimizer = make_optimizer(config.optimizer, total_steps)
     d_optimizer = make_optimizer(config.critic_optimizer, total_steps * n_critic)
 
@@ -121,8 +123,11 @@ def build(
     def critic_loss(params: Any, batch: Batch, part: jax.Array, penalty_weight: float) -> Any:
         del part
         real, fake = batch["real"], batch["fake"]
-        scores = score(params, jnp.concatenate([real, fake]))
-        real_score, fake_score = jnp.split(scores, 2)
+        if wide_passes:
+            scores = score(params, jnp.concatenate([real, fake]))
+            real_score, fake_score = jnp.split(scores, 2)
+        else:
+            real_score, fake_score = score(params, real), score(params, fake)
         wasserstein = -losses.wasserstein_critic_loss(real_score, fake_score).mean()
         metrics = {"wasserstein": wasserstein}
         total = -wasserstein
@@ -179,18 +184,25 @@ def build(
         z = jax.vmap(lambda key: axis.normal(key, (rows, latent_dim)))(noise_keys)
         position_keys = jax.random.split(step_key(state, _LINE_POSITIONS), n_critic)
         position = jax.vmap(lambda key: axis.uniform(key, (rows,)))(position_keys)
-        # The generator stands still during the critic's updates, so all their fakes are drawn in
-        # one pass; vmap keeps the batch statistics of each critic batch its own.
         g_variables = state.variables["generator"]
-        fake, _ = jax.vmap(
-            lambda z: generate(state.params["generator"], g_variables, z, train=True)
-        )(z)
+
+        def draw(z: jax.Array) -> jax.Array:
+            return generate(state.params["generator"], g_variables, z, train=True)[0]
+
+        def fit_critic(carry: Any, numbered: Any) -> Any:
+            number, batch, z = numbered
+            return critic_step(carry, (number, {"fake": draw(z), **batch}))
+
         numbers = state.step * n_critic + jnp.arange(n_critic)
-        batches = {"real": real, "fake": fake, "position": position}
+        batches = {"real": real, "position": position}
+        if wide_passes:
+            # The generator stands still during the critic's updates, so all their fakes are drawn
+            # in one pass; vmap keeps the batch statistics of each critic batch its own.
+            batches["fake"] = jax.vmap(draw)(z)
         (critic_params, d_state), metrics = jax.lax.scan(
-            critic_step,
+            critic_step if wide_passes else fit_critic,
             (state.params["critic"], state.opt_state["critic_optimizer"]),
-            (numbers, batches),
+            (numbers, batches) if wide_passes else (numbers, batches, z),
         )
         metrics = jax.tree.map(lambda m: m.mean(0), metrics)
 

@@ -39,6 +39,15 @@ def test_a_warm_start_is_timed_until_the_first_metrics():
     assert timed.seconds is float and "warm" in timed.info["settings"]
 
 
+def test_a_program_is_timed_from_start_to_end():
+    from benchmarks import starting
+
+    timed = starting.program("configs/wgan_gp_mixture.py:ring", {"steps": 2, "num_seeds": 2}, 2)
+    assert 0.1 < timed.run() < 150
+    with pytest.raises(RuntimeError, match="exit status 2"):
+        starting.program("configs/wgan_gp_mixture.py:ring", {"steps": -2}, 1)
+
+
 def test_gemm_rates_are_measured():
     result = gemm.rates([(8, 4, 2, 10.0)], square=64).run()
     assert result["square_flops"] > 0 and result["shapes_seconds"] > 0
