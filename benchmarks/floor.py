@@ -12,11 +12,12 @@ product makes them). The three products of a layer cost the same, 2 * rows * k *
 
 With F the forward operations of a network, F_1 of its first layer and F_L of its last, and a
 piecewise linear critic (its activations have no second derivative, so nothing flows back through
-its forward pass), one WGAN-GP iteration needs, for each example:
+its forward pass), one iteration of a GAN needs, for each example:
 
 - critic update, n_critic times:
     F(G)                                    fakes, no gradient
     2 * [3 F(D) - F_1(D)]                   real and fake: forward, weight and input gradients
+  and with the penalty of WGAN-GP
     F(D) - F_L(D) + F(D)                    at the interpolates: forward for the activations' signs,
                                             then the gradient with respect to x, all layers
     [F(D) - F_L(D)] + F(D)                  parameter gradient of the penalty: its directional
@@ -75,19 +76,26 @@ def times(factor: float, products: Sequence[Product]) -> list[Product]:
     return [p._replace(number=p.number * factor) for p in products]
 
 
-def wgan_gp(generator: Network, critic: Network, n_critic: int) -> list[Product]:
-    """The products of one iteration: `n_critic` critic updates and a generator update."""
+def gan(generator: Network, critic: Network, n_critic: int = 1) -> list[Product]:
+    """The products of one iteration without a penalty: critic updates and a generator update."""
     critic_update = [
         *forward(generator),
         *times(2, [*forward(critic), *weight_gradients(critic), *input_gradients(critic[1:])]),
-        *forward(critic[:-1]), *input_gradients(critic),
-        *forward(critic[:-1]), *weight_gradients(critic),
-    ]  # fmt: skip
+    ]
     generator_update = [
         *forward(generator), *weight_gradients(generator), *input_gradients(generator[1:]),
         *forward(critic), *input_gradients(critic),
     ]  # fmt: skip
     return merged([*times(n_critic, critic_update), *generator_update])
+
+
+def wgan_gp(generator: Network, critic: Network, n_critic: int) -> list[Product]:
+    """The products of one iteration: those of `gan`, and of a penalty for each critic update."""
+    penalty = [
+        *forward(critic[:-1]), *input_gradients(critic),
+        *forward(critic[:-1]), *weight_gradients(critic),
+    ]  # fmt: skip
+    return merged([*gan(generator, critic, n_critic), *times(n_critic, penalty)])
 
 
 def autoencoder(network: Network) -> list[Product]:

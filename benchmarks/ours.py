@@ -40,9 +40,11 @@ def wgan_gp_mlp(
     return _steps(_executor(config, _images(num_examples, height)), iterations, iterations)
 
 
-def wgan_gp_conv(iterations: int, *, latent_dim: int, channels: Sequence[int], height: int,
-                 num_examples: int, lowering: str = "auto", **recipe: Any) -> Timed:  # fmt: skip
-    """The rows `wgan_gp_conv` and `wgan_gp_conv_stock`: `iterations` a run, scanned."""
+def wgan_gp_conv(
+    iterations: int, *, latent_dim: int, channels: Sequence[int], height: int, num_examples: int,
+    colors: int = 1, lowering: str = "auto", **recipe: Any,
+) -> Timed:  # fmt: skip
+    """The rows `wgan_gp_conv`, `wgan_gp_conv_stock`, `wgan_gp_64`: `iterations` a run, scanned."""
     config = _wgan(recipe)
     config.model.update(
         network="conv", latent_dim=latent_dim, generator_channels=tuple(channels),
@@ -50,13 +52,35 @@ def wgan_gp_conv(iterations: int, *, latent_dim: int, channels: Sequence[int], h
         critic_activation="leaky_relu", generator_norm="none", critic_norm="none",
         conv_lowering=lowering,
     )  # fmt: skip
-    executor = _executor(config, _images(num_examples, height))
+    executor = _executor(config, _images(num_examples, height, colors))
     return _steps(executor, iterations, iterations, warm_up=lowering != "stock")
 
 
+def dcgan(iterations: int, *, latent_dim: int, channels: Sequence[int], height: int,
+          num_examples: int, batch_size: int, **rates: Any) -> Timed:  # fmt: skip
+    """The row `dcgan`: `iterations` a run, scanned."""
+    config = recipes.load(str(ROOT / "configs" / "dcgan.py")).unlock()
+    config.batch_size, config.ema_decay = batch_size, 0.0
+    config.model.update(
+        network="conv", latent_dim=latent_dim, generator_channels=tuple(channels),
+        critic_channels=tuple(channels), generator_activation="relu",
+        critic_activation="leaky_relu", generator_norm="batch", critic_norm="batch",
+    )  # fmt: skip
+    config.loss.update(adversarial="non_saturating", penalty="none", n_critic=1)
+    config.loss.update(label_smoothing=0.0, instance_noise=0.0)
+    config.optimizer.update(_ADAM, **rates)
+    config.critic_optimizer.update(_ADAM, **rates)
+    executor = _executor(config, _images(num_examples, height))
+    return _steps(executor, iterations, iterations)
+
+
 def autoencoder(epochs: int, *, size: int, hidden: Sequence[int], latent_dim: int,
-                num_examples: int, batch_size: int, learning_rate: float) -> Timed:  # fmt: skip
-    """The rows `autoencoder_*`: `epochs` a run of num_examples // batch_size updates each."""
+                num_examples: int, batch_size: int, learning_rate: float,
+                masking: float = 0.0) -> Timed:  # fmt: skip
+    """The rows `autoencoder_*` and, with `masking`, `denoising_autoencoder`.
+
+    `epochs` a run of num_examples // batch_size updates each.
+    """
     config = recipes.load(str(ROOT / "configs" / "autoencoder.py")).unlock()
     config.batch_size = batch_size
     config.model.update(
@@ -64,10 +88,21 @@ def autoencoder(epochs: int, *, size: int, hidden: Sequence[int], latent_dim: in
         decoder_hidden=tuple(reversed(hidden)), activation="relu", dropout=0.0,
     )  # fmt: skip
     config.loss.update(likelihood="bernoulli", code_l1=0.0, l2=0.0)
+    config.loss.update(corruption="masking" if masking else "none", corruption_level=masking)
     config.optimizer.update(_ADAM, learning_rate=learning_rate, b1=0.9, b2=0.999)
     config.ema_decay = 0.0
     executor = _executor(config, _images(num_examples, round(size**0.5)))
     return _steps(executor, epochs * (num_examples // batch_size), epochs)
+
+
+def flow_matching(steps: int, *, height: int, num_examples: int, batch_size: int,
+                  learning_rate: float, **model: Any) -> Timed:  # fmt: skip
+    """The row `flow_matching`: `steps` updates a run."""
+    config = recipes.load(str(ROOT / "configs" / "flow_matching.py")).unlock()
+    config.batch_size, config.ema_decay = batch_size, 0.0
+    config.model.update(model | {"channels": tuple(model["channels"])})
+    config.optimizer.update(_ADAM, learning_rate=learning_rate, warmup_steps=0)
+    return _steps(_executor(config, _images(num_examples, height)), steps, steps)
 
 
 def population(members: int, steps: int, *, hidden: Sequence[int], batch_size: int) -> Timed:
@@ -116,8 +151,8 @@ def _wgan(recipe: dict[str, Any]) -> ConfigDict:
     return config
 
 
-def _images(num_examples: int, height: int) -> Dataset:
-    shape = (height, height, 1)
+def _images(num_examples: int, height: int, colors: int = 1) -> Dataset:
+    shape = (height, height, colors)
     x = np.random.default_rng(0).integers(0, 256, (num_examples, *shape), np.uint8)
     source = Resident({"x": x})
     return Dataset(DataSpec("image", shape), source, source)

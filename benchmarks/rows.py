@@ -61,7 +61,12 @@ _MEMBERS, _RING_STEPS = 32, 100
 
 def all_rows() -> dict[str, Row]:
     """Every row by its name, in the order in which they run."""
-    made = (*_wgan_rows(), *_autoencoder_rows(), *_population_rows(), *_warm_start_rows())
+    from benchmarks import rows_autoencoders, rows_flow, rows_gan
+
+    made = (
+        *_wgan_rows(), *rows_gan.rows(), *_autoencoder_rows(), *rows_autoencoders.rows(),
+        *rows_flow.rows(), *_population_rows(), *_warm_start_rows(),
+    )  # fmt: skip
     return {row.name: row for row in made}
 
 

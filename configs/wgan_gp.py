@@ -9,11 +9,11 @@
 
 from ml_collections import ConfigDict
 
-from genjax.families import wgan
+from genjax.families import gan
 
 
 def get_config() -> ConfigDict:
-    c = wgan.default_config()
+    c = gan.default_config()
     c.steps = 12_000
     c.batch_size = 128
     c.log_every = 200

@@ -8,11 +8,11 @@ textures coarse: a classifier trained on the real set is more than 0.9 sure of 2
 
 from ml_collections import ConfigDict
 
-from genjax.families import wgan
+from genjax.families import gan
 
 
 def get_config() -> ConfigDict:
-    c = wgan.default_config()
+    c = gan.default_config()
     c.data.name = "tfds:fashion_mnist"
     c.steps = 4000
     c.checkpoint_every = 500

@@ -10,11 +10,11 @@ quality 95.7 % (0.2 %), reverse KL 0.002.
 
 from ml_collections import ConfigDict
 
-from genjax.families import wgan
+from genjax.families import gan
 
 
 def get_config(mixture: str = "grid") -> ConfigDict:
-    c = wgan.default_config()
+    c = gan.default_config()
     c.data.name = mixture
     c.executor = "vmap"
     c.num_seeds = 10

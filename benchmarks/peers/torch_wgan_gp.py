@@ -43,19 +43,23 @@ def mlp_networks(
 
 
 def conv_networks(
-    latent_dim: int, channels: Sequence[int], height: int
+    latent_dim: int, channels: Sequence[int], height: int, colors: int = 1, norm: bool = False
 ) -> tuple[nn.Module, nn.Module]:
-    """Generator (B, latent) to (B, 1, height, height) in [-1, 1]; a mirrored critic to (B, 1)."""
-    side, widths = height // 2 ** len(channels), [*reversed(channels), 1]
+    """Generator (B, latent) to (B, colors, height, height) in [-1, 1]; a mirrored critic to (B, 1).
+
+    With `norm`, batch norm in both, where DCGAN has it: not on the critic's first convolution.
+    """
+    side, widths = height // 2 ** len(channels), [*reversed(channels), colors]
     layers: list[nn.Module] = [
         nn.Linear(latent_dim, widths[0] * side * side), nn.Unflatten(1, (widths[0], side, side))
     ]  # fmt: skip
     for k, n in pairwise(widths):
-        layers += [nn.ReLU(), nn.ConvTranspose2d(k, n, 4, 2, 1)]
+        layers += [*[nn.BatchNorm2d(k)] * norm, nn.ReLU(), nn.ConvTranspose2d(k, n, 4, 2, 1)]
     generator = nn.Sequential(*layers, nn.Tanh())
     layers = []
-    for k, n in zip([1, *channels], channels):
-        layers += [nn.Conv2d(k, n, 4, 2, 1), nn.LeakyReLU(0.2)]
+    for i, (k, n) in enumerate(zip([colors, *channels], channels)):
+        batch_norm = [nn.BatchNorm2d(n)] * (norm and i > 0)
+        layers += [nn.Conv2d(k, n, 4, 2, 1), *batch_norm, nn.LeakyReLU(0.2)]
     return generator, nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels[-1] * side**2, 1))
 
 
@@ -191,34 +195,39 @@ def mlp(
     critic_hidden: Sequence[int], height: int, num_examples: int, **recipe: Any,
 ) -> Timed:  # fmt: skip
     """The row `wgan_gp_mlp`: `iterations` a run."""
-    _settings()
+    settings()
     size = height**2
     networks = mlp_networks(latent_dim, generator_hidden, critic_hidden, size)
     data = torch.rand(num_examples, size) * 2 - 1
-    return _timed(Trainer(*networks, data, mode, latent_dim=latent_dim, **recipe), mode, iterations)
+    return timed(Trainer(*networks, data, mode, latent_dim=latent_dim, **recipe), mode, iterations)
 
 
-def conv(mode: str, iterations: int, *, latent_dim: int, channels: Sequence[int], height: int,
-         num_examples: int, **recipe: Any) -> Timed:  # fmt: skip
-    """The row `wgan_gp_conv`: `iterations` a run."""
-    _settings()
-    networks = conv_networks(latent_dim, channels, height)
-    data = torch.rand(num_examples, 1, height, height) * 2 - 1
-    return _timed(Trainer(*networks, data, mode, latent_dim=latent_dim, **recipe), mode, iterations)
+def conv(
+    mode: str, iterations: int, *, latent_dim: int, channels: Sequence[int], height: int,
+    num_examples: int, colors: int = 1, **recipe: Any,
+) -> Timed:  # fmt: skip
+    """The rows `wgan_gp_conv` and `wgan_gp_64`: `iterations` a run."""
+    settings()
+    networks = conv_networks(latent_dim, channels, height, colors)
+    data = torch.rand(num_examples, colors, height, height) * 2 - 1
+    return timed(Trainer(*networks, data, mode, latent_dim=latent_dim, **recipe), mode, iterations)
 
 
-def _settings() -> None:
+def settings() -> None:
+    """What every PyTorch side runs with."""
     torch.manual_seed(0)
     torch.set_num_threads(cores())
     torch.set_flush_denormal(True)
 
 
-def _timed(trainer: Trainer, mode: str, iterations: int) -> Timed:
+def timed(trainer: Trainer, mode: str, iterations: int) -> Timed:
+    """`iterations` of the trainer a run, warmed up."""
+
     def run() -> None:
         for _ in range(iterations):
             trainer.iteration()
 
     for _ in range(3):  # compiles, and compiles again where the first time was special
         trainer.iteration()
-    settings = f"{mode}, {torch.get_num_threads()} threads, fused Adam, denormals flushed"
-    return Timed(run, units=iterations, info={"settings": settings})
+    how = f"{mode}, {torch.get_num_threads()} threads, fused Adam, denormals flushed"
+    return Timed(run, units=iterations, info={"settings": how})

@@ -1,24 +1,83 @@
 """Losses as a library: arrays in, one value an example out, each a pure function to jit."""
 
 from genjax.losses.adversarial import (
+    GAMES,
+    Game,
+    hinge_critic_loss,
+    hinge_generator_loss,
+    least_squares_critic_loss,
+    least_squares_generator_loss,
+    minimax_critic_loss,
+    minimax_generator_loss,
+    non_saturating_generator_loss,
+    relativistic_critic_loss,
+    relativistic_generator_loss,
+    wasserstein_critic_loss,
+    wasserstein_generator_loss,
+)
+from genjax.losses.codes import activation_rate_kl, contractive_penalty
+from genjax.losses.flow import (
+    conditional_path,
+    flow_log_likelihood,
+    flow_matching_loss,
+    integrate,
+)
+from genjax.losses.likelihood import (
+    bernoulli_log_likelihood,
+    discretised_logistic_log_likelihood,
+    gaussian_log_likelihood,
+)
+from genjax.losses.penalties import (
     FORMULATIONS,
+    dragan_penalty,
     gradient_penalty,
     input_gradient_norm,
     input_gradient_penalty,
     interpolate,
-    wasserstein_critic_loss,
-    wasserstein_generator_loss,
+    zero_centered_penalty,
 )
 from genjax.losses.reconstruction import bernoulli_cross_entropy, squared_error
+from genjax.losses.variational import (
+    free_bits_kl,
+    gaussian_kl,
+    importance_weighted_bound,
+    log_prior_ratio,
+)
 
 __all__ = [
     "FORMULATIONS",
+    "GAMES",
+    "Game",
+    "activation_rate_kl",
     "bernoulli_cross_entropy",
+    "bernoulli_log_likelihood",
+    "conditional_path",
+    "contractive_penalty",
+    "discretised_logistic_log_likelihood",
+    "dragan_penalty",
+    "flow_log_likelihood",
+    "flow_matching_loss",
+    "free_bits_kl",
+    "gaussian_kl",
+    "gaussian_log_likelihood",
     "gradient_penalty",
+    "hinge_critic_loss",
+    "hinge_generator_loss",
+    "importance_weighted_bound",
     "input_gradient_norm",
     "input_gradient_penalty",
+    "integrate",
     "interpolate",
+    "least_squares_critic_loss",
+    "least_squares_generator_loss",
+    "log_prior_ratio",
+    "minimax_critic_loss",
+    "minimax_generator_loss",
+    "non_saturating_generator_loss",
+    "relativistic_critic_loss",
+    "relativistic_generator_loss",
     "squared_error",
     "wasserstein_critic_loss",
     "wasserstein_generator_loss",
+    "zero_centered_penalty",
 ]

@@ -1,18 +1,74 @@
-r"""Losses of adversarial training: Wasserstein scores and penalties on the critic's input gradient.
+r"""Losses of the two players of adversarial training, from the scores that a critic gives.
 
-Every function takes arrays (or a critic as a function of its input) and returns one float32 value
-for each example; the caller takes the mean. Nothing here knows a module, a state or a device.
+A score is a real number, larger for what the critic takes for real; where the paper has a
+probability, it is `sigmoid(score)`, and the logarithm is taken of the score without overflow. Every
+function returns one float32 value for each example (each pair of a real and a generated one);
+the caller takes the mean. Penalties on the critic's gradient are in `genjax.losses.penalties`.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from genjax.losses.precision import wide
 
-Critic = Callable[[jax.Array], jax.Array]
-FORMULATIONS = ("reverse", "forward")
+
+def minimax_critic_loss(
+    real_score_B: jax.Array, fake_score_B: jax.Array, *, label_smoothing: float = 0.0
+) -> jax.Array:
+    """-log p(real) - log(1 - p(fake)), shape (B,); the critic's in the non-saturating game as well.
+
+    With `label_smoothing` s, real examples have the label 1 - s and generated ones keep 0
+    (one-sided, Salimans et al. 2016, section 3.4). Source: Goodfellow et al. 2014, equation 1.
+    """
+    real, fake = wide(real_score_B), wide(fake_score_B)
+    # (1 - s) softplus(-r) + s softplus(r), as softplus(r) = r + softplus(-r)
+    return jax.nn.softplus(-real) + label_smoothing * real + jax.nn.softplus(fake)
+
+
+def minimax_generator_loss(fake_score_B: jax.Array) -> jax.Array:
+    """log(1 - p(fake)), shape (B,): vanishing gradient where the critic is sure.
+
+    Source: Goodfellow et al. 2014, equation 1.
+    """
+    return -jax.nn.softplus(wide(fake_score_B))
+
+
+def non_saturating_generator_loss(fake_score_B: jax.Array) -> jax.Array:
+    """-log p(fake), shape (B,). Source: Goodfellow et al. 2014, section 3."""
+    return jax.nn.softplus(-wide(fake_score_B))
+
+
+def least_squares_critic_loss(
+    real_score_B: jax.Array, fake_score_B: jax.Array, *, label_smoothing: float = 0.0
+) -> jax.Array:
+    """((D(real) - 1)^2 + D(fake)^2) / 2, shape (B,).
+
+    With `label_smoothing` s, the target of real examples is 1 - s.
+    Source: Mao et al. 2017 (Least squares GAN), equation 2 with the 0-1 coding (equation 9).
+    """
+    real, fake = wide(real_score_B), wide(fake_score_B)
+    return (jnp.square(real - (1.0 - label_smoothing)) + jnp.square(fake)) / 2
+
+
+def least_squares_generator_loss(fake_score_B: jax.Array) -> jax.Array:
+    """(D(fake) - 1)^2 / 2, shape (B,). Source: Mao et al. 2017, as above."""
+    return jnp.square(wide(fake_score_B) - 1.0) / 2
+
+
+def hinge_critic_loss(real_score_B: jax.Array, fake_score_B: jax.Array) -> jax.Array:
+    """max(0, 1 - D(real)) + max(0, 1 + D(fake)), shape (B,).
+
+    Source: Lim and Ye 2017 (Geometric GAN); Miyato et al. 2018 (Spectral normalization), eq. 16.
+    """
+    return jax.nn.relu(1.0 - wide(real_score_B)) + jax.nn.relu(1.0 + wide(fake_score_B))
+
+
+def hinge_generator_loss(fake_score_B: jax.Array) -> jax.Array:
+    """-D(fake), shape (B,). Source: Miyato et al. 2018, equation 17."""
+    return -wide(fake_score_B)
 
 
 def wasserstein_critic_loss(real_score_B: jax.Array, fake_score_B: jax.Array) -> jax.Array:
@@ -28,113 +84,42 @@ def wasserstein_generator_loss(fake_score_B: jax.Array) -> jax.Array:
     return -wide(fake_score_B)
 
 
-def interpolate(real: jax.Array, fake: jax.Array, weight_B: jax.Array) -> jax.Array:
-    """Points on the straight lines between pairs: `weight * real + (1 - weight) * fake`.
+def relativistic_critic_loss(real_score_B: jax.Array, fake_score_B: jax.Array) -> jax.Array:
+    """-log sigmoid(D(real) - D(fake)), shape (B,): each real example against one generated one.
 
-    Args:
-      real, fake: (B, …), same shape.
-      weight_B: (B,), one for each pair; uniform in [0, 1) for the gradient penalty.
+    Source: Jolicoeur-Martineau 2018 (The relativistic discriminator), RSGAN; with R1 and R2 the
+    loss of R3GAN (Huang et al. 2024).
     """
-    if real.shape != fake.shape:
-        raise ValueError(f"real and fake must have the same shape, not {real.shape}, {fake.shape}")
-    weight = weight_B.reshape(-1, *[1] * (real.ndim - 1)).astype(real.dtype)
-    return fake + weight * (real - fake)
+    return jax.nn.softplus(wide(fake_score_B) - wide(real_score_B))
 
 
-def gradient_penalty(
-    critic: Critic,
-    real: jax.Array,
-    fake: jax.Array,
-    key: jax.Array,
-    *,
-    target: float = 1.0,
-    one_sided: bool = False,
-    formulation: str = "reverse",
-    epsilon: float = 1e-12,
-) -> jax.Array:
-    r"""The penalty of WGAN-GP, shape (B,): `(||grad_x D(x)|| - target)^2` between real and fake.
+def relativistic_generator_loss(real_score_B: jax.Array, fake_score_B: jax.Array) -> jax.Array:
+    """-log sigmoid(D(fake) - D(real)), shape (B,). Source: as for the critic."""
+    return jax.nn.softplus(wide(real_score_B) - wide(fake_score_B))
 
-    x lies uniformly on the line between a real and a fake example, one x for each pair.
-    Source: Gulrajani et al. 2017 (Improved training of Wasserstein GANs), equation 3.
 
-    Args:
-      critic: `critic(x_Bx…) -> score_B`, closing over its parameters. It must not mix examples
-        (no batch normalisation): the norm is one of each example's own gradient.
-      real, fake: (B, …), same shape. No gradient is stopped here.
-      key: PRNG key for the positions on the lines.
-      target, one_sided, formulation, epsilon: see `input_gradient_penalty`.
+class Game(NamedTuple):
+    """What the two players minimise.
+
+    Attributes:
+      critic: `critic(real_score_B, fake_score_B) -> loss_B`.
+      generator: `generator(fake_score_B) -> loss_B`; with `paired` it takes
+        `(real_score_B, fake_score_B)`.
+      labelled: whether the critic's loss takes `label_smoothing`.
+      paired: whether the generator's loss needs the scores of real examples.
     """
-    weight_B = jax.random.uniform(key, (real.shape[0],))
-    return input_gradient_penalty(
-        critic,
-        interpolate(real, fake, weight_B),
-        target=target,
-        one_sided=one_sided,
-        formulation=formulation,
-        epsilon=epsilon,
-    )
+
+    critic: Callable[..., jax.Array]
+    generator: Callable[..., jax.Array]
+    labelled: bool = False
+    paired: bool = False
 
 
-def input_gradient_penalty(
-    critic: Critic,
-    x: jax.Array,
-    *,
-    target: float = 1.0,
-    one_sided: bool = False,
-    formulation: str = "reverse",
-    epsilon: float = 1e-12,
-) -> jax.Array:
-    r"""`(||grad_x D(x)|| - target)^2` for each example at the given points, shape (B,), float32.
-
-    The norm runs over all axes but the first and is `sqrt(sum g^2 + epsilon)`, so that a critic
-    whose gradient vanishes has a finite penalty gradient.
-
-    Args:
-      critic: `critic(x_Bx…) -> score_B`; must not mix examples.
-      x: (B, …), where the penalty is taken.
-      target: the norm that costs nothing.
-      one_sided: only norms above `target` cost.
-      formulation: how the parameter gradient comes about. `"reverse"` differentiates the norm
-        (reverse over reverse). `"forward"` differentiates the directional derivative
-        `v . grad_x D(x)` along the constant `v = d penalty / d grad_x D`, which has the same
-        parameter gradient; the square root stays out of the differentiated graph, and one
-        reverse pass runs over a forward one. Values and gradients with respect to what `critic`
-        closes over are equal; with respect to `x`, `"forward"` gives the same as well.
-      epsilon: added under the square root.
-
-    Raises:
-      ValueError: unknown formulation.
-    """
-    if formulation not in FORMULATIONS:
-        raise ValueError(f"formulation={formulation!r}: must be one of {', '.join(FORMULATIONS)}")
-    # The gradient of the sum is the stack of per-example gradients, since no example mixes.
-    gradient = jax.grad(lambda inputs: wide(critic(inputs)).sum())(x)
-    if formulation == "reverse":
-        return _excess(_norm(gradient, epsilon), target, one_sided) ** 2
-
-    gradient = jax.lax.stop_gradient(gradient)
-    norm_B = _norm(gradient, epsilon)
-    excess_B = _excess(norm_B, target, one_sided)
-    direction = _rows(2 * excess_B / norm_B, gradient) * wide(gradient)
-    _, slope_B = jax.jvp(critic, (x,), (direction.astype(x.dtype),))
-    slope_B = wide(slope_B)
-    return excess_B**2 + slope_B - jax.lax.stop_gradient(slope_B)
-
-
-def input_gradient_norm(critic: Critic, x: jax.Array, *, epsilon: float = 1e-12) -> jax.Array:
-    """`||grad_x D(x)||` for each example, shape (B,), float32."""
-    gradient = jax.grad(lambda inputs: wide(critic(inputs)).sum())(x)
-    return _norm(gradient, epsilon)
-
-
-def _norm(gradient: jax.Array, epsilon: float) -> jax.Array:
-    return jnp.sqrt(jnp.square(wide(gradient)).sum(range(1, gradient.ndim)) + epsilon)
-
-
-def _excess(norm_B: jax.Array, target: float, one_sided: bool) -> jax.Array:
-    excess_B = norm_B - target
-    return jnp.maximum(excess_B, 0.0) if one_sided else excess_B
-
-
-def _rows(value_B: jax.Array, like: jax.Array) -> jax.Array:
-    return value_B.reshape(-1, *[1] * (like.ndim - 1))
+GAMES = {
+    "minimax": Game(minimax_critic_loss, minimax_generator_loss, labelled=True),
+    "non_saturating": Game(minimax_critic_loss, non_saturating_generator_loss, labelled=True),
+    "least_squares": Game(least_squares_critic_loss, least_squares_generator_loss, labelled=True),
+    "hinge": Game(hinge_critic_loss, hinge_generator_loss),
+    "wasserstein": Game(wasserstein_critic_loss, wasserstein_generator_loss),
+    "relativistic": Game(relativistic_critic_loss, relativistic_generator_loss, paired=True),
+}

@@ -17,6 +17,7 @@ from genjax.models.conv import (
     to_batch_last,
 )
 from genjax.models.dense import ACTIVATIONS, Norm, check_widths
+from genjax.models.minibatch import MinibatchStddev
 
 
 class ConvEncoder(nn.Module):
@@ -32,6 +33,7 @@ class ConvEncoder(nn.Module):
       axis: the batch axis, for batch norm under pmap.
       lowering: of the convolutions, see `genjax.models.conv`.
       dtype: of compute; parameters are float32.
+      minibatch_stddev: puts a `MinibatchStddev` in front of the linear layer.
     """
 
     channels: Sequence[int]
@@ -41,6 +43,7 @@ class ConvEncoder(nn.Module):
     axis: BatchAxis = BatchAxis()
     lowering: str = "auto"
     dtype: Any = jnp.float32
+    minibatch_stddev: bool = False
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
@@ -53,10 +56,13 @@ class ConvEncoder(nn.Module):
             x = Norm(norm, self.axis, self.dtype, 0 if last else -1)(x, train=train)
             x = ACTIVATIONS[self.activation](x)
         x = to_batch_first(x) if last else x
+        x = x.reshape(x.shape[0], -1)
+        if self.minibatch_stddev:
+            x = MinibatchStddev(self.axis)(x, train=train)
         size = 1
         for n in self.out_shape:
             size *= n
-        y = nn.Dense(size, dtype=self.dtype)(x.reshape(x.shape[0], -1))
+        y = nn.Dense(size, dtype=self.dtype)(x)
         return y.reshape(x.shape[0], *self.out_shape)
 
 

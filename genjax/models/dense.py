@@ -9,6 +9,7 @@ from flax import linen as nn
 
 from genjax.core.axis import BatchAxis
 from genjax.core.config import ConfigError, fail
+from genjax.models.minibatch import MinibatchStddev
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "relu": nn.relu,
@@ -63,6 +64,7 @@ class MLP(nn.Module):
       dropout: rate, after each hidden activation, in training.
       axis: the batch axis, for batch norm and dropout under pmap.
       dtype: of compute; parameters are float32.
+      minibatch_stddev: puts a `MinibatchStddev` in front of the last layer.
     """
 
     hidden: Sequence[int]
@@ -72,6 +74,7 @@ class MLP(nn.Module):
     dropout: float = 0.0
     axis: BatchAxis = BatchAxis()
     dtype: Any = jnp.float32
+    minibatch_stddev: bool = False
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
@@ -82,6 +85,8 @@ class MLP(nn.Module):
             x = Norm(self.norm, self.axis, self.dtype)(x, train=train)
             x = ACTIVATIONS[self.activation](x)
             x = Dropout(self.dropout, self.axis)(x, train=train)
+        if self.minibatch_stddev:
+            x = MinibatchStddev(self.axis)(x, train=train)
         size = 1
         for n in self.out_shape:
             size *= n

@@ -33,7 +33,7 @@ def _step_flops(executor):
     return _dot_flops(jax.make_jaxpr(executor.family.step)(state, batch).jaxpr)
 
 
-@pytest.mark.parametrize("name", ["wgan_gp_mlp", "wgan_gp_conv", "autoencoder_torch"])
+@pytest.mark.parametrize("name", ["wgan_gp_mlp", "wgan_gp_conv", "dcgan", "autoencoder_torch"])
 def test_counted_operations_are_those_of_the_program(name, monkeypatch):
     row = all_rows()[name]
     executors = []

@@ -93,7 +93,7 @@ MISTAKES = {
     ),
     "unknown family": (
         "train AE NEW --config.family=stranger",
-        "config.family='stranger' | autoencoder, wgan",
+        "config.family='stranger' | autoencoder, | gan,",
     ),
     "unknown executor": (
         "train AE NEW --config.executor=tpu",
@@ -122,6 +122,109 @@ MISTAKES = {
     "batch norm in the critic": (
         "train GAN NEW --config.model.critic_norm=batch",
         "config.model.critic_norm='batch' | penalty wrong | none or layer",
+    ),
+    "batch spread in a penalised critic": (
+        "train GAN NEW --config.model.minibatch_stddev=True",
+        "config.model.minibatch_stddev=True | penalty wrong | must be False | wgan_gp",
+    ),
+    "unknown adversarial loss": (
+        "train GAN NEW --config.loss.adversarial=wgan",
+        "config.loss.adversarial='wgan' | minimax, non_saturating, least_squares, hinge",
+    ),
+    "unknown penalty": (
+        "train GAN NEW --config.loss.penalty=r3",
+        "config.loss.penalty='r3' | none, wgan_gp, r1, r2, r1_r2, dragan",
+    ),
+    "smoothing of labels that there are not": (
+        "train GAN NEW --config.loss.label_smoothing=0.1",
+        "config.loss.label_smoothing=0.1 | wasserstein has no labels | must be 0",
+    ),
+    "label smoothed away": (
+        "train GAN NEW --config.loss.adversarial=minimax --config.loss.label_smoothing=1",
+        "config.loss.label_smoothing=1.0 | below 1",
+    ),
+    "negative clip": ("train GAN NEW --config.loss.clip=-1", "config.loss.clip=-1.0 | at least 0"),
+    "negative noise": (
+        "train GAN NEW --config.loss.instance_noise=-1",
+        "config.loss.instance_noise=-1.0 | at least 0",
+    ),
+    "negative perturbation": (
+        "train GAN NEW --config.loss.perturbation=-1",
+        "config.loss.perturbation=-1.0 | at least 0",
+    ),
+    "packs that do not divide the batch": (
+        "train GAN NEW --config.model.pack=3",
+        "config.model.pack=3 | divide batch_size, 128",
+    ),
+    "packs that do not divide the parts": (
+        "train GAN NEW --config.model.pack=2 --config.accumulate_steps=128",
+        "config.model.pack=2 | batch_size / accumulate_steps, 1",
+    ),
+    "text for a norm's truth value": (
+        "train GAN NEW --config.model.spectral_norm=yes",
+        "config.model.spectral_norm='yes' | true or false",
+    ),
+    "parts of a batch that is normalised": (
+        "train GAN NEW --config.model.generator_norm=batch --config.accumulate_steps=2",
+        "config.accumulate_steps=2 | mixes examples | model.generator_norm=batch",
+    ),
+    "unknown corruption": (
+        "train AE NEW --config.loss.corruption=blur",
+        "config.loss.corruption='blur' | none, gaussian, masking, salt_and_pepper",
+    ),
+    "share of pixels above 1": (
+        "train AE NEW --config.loss.corruption=masking --config.loss.corruption_level=1.5",
+        "config.loss.corruption_level=1.5 | probability | at most 1",
+    ),
+    "rates of a linear code": (
+        "train AE NEW --config.loss.sparsity_weight=1",
+        "config.loss.sparsity_weight=1.0 | model.code_activation=sigmoid, not linear",
+    ),
+    "rates of parts of a batch": (
+        "train --config=sparse_autoencoder NEW --config.accumulate_steps=2",
+        "config.accumulate_steps=2 | whole batch | must be 1",
+    ),
+    "impossible rate": (
+        "train AE NEW --config.loss.sparsity_target=1",
+        "config.loss.sparsity_target=1.0 | between 0 and 1",
+    ),
+    "stages beyond the run": (
+        "train --config=stacked_autoencoder NEW '--config.loss.pretrain=(0.5,0.5,0.1)'",
+        "config.loss.pretrain=(0.5, 0.5, 0.1) | at most 1",
+    ),
+    "stages that are not one a layer": (
+        "train --config=stacked_autoencoder NEW '--config.model.layers=(64,32)'",
+        "config.loss.pretrain=(0.2, 0.2, 0.2) | model.layers=(64, 32)",
+    ),
+    "labels that nobody needs": (
+        "train --config=stacked_autoencoder NEW --config.data.num_labelled=10",
+        "config.data.num_labelled=10 | loss.finetune=labels | must be 0",
+    ),
+    "more labels than examples": (
+        "train --config=stacked_autoencoder NEW --config.data.num_labelled=5000 "
+        "--config.loss.finetune=labels",
+        "config.data.num_labelled=5000 | at most | 1618",
+    ),
+    "classes of points": (
+        "train --config=stacked_autoencoder NEW --config.data.name=ring --config.epochs=0 "
+        "--config.steps=2 --config.loss.likelihood=mse --config.loss.finetune=labels",
+        "config.loss.finetune='labels' | ring has no labels",
+    ),
+    "unknown solver": (
+        "train --config=flow_matching NEW --config.sampler.method=rk4",
+        "config.sampler.method='rk4' | euler, heun",
+    ),
+    "guidance by no class": (
+        "train --config=flow_matching NEW --config.sampler.guidance=2",
+        "config.sampler.guidance=2.0 | must be 1 with model.conditional=False",
+    ),
+    "U-Net of points": (
+        "train --config=flow_matching NEW --config.data.name=ring",
+        "config.model.network='unet' | images, not points",
+    ),
+    "patches that do not divide the image": (
+        "train --config=flow_matching NEW --config.model.patch=3",
+        "config.model.channels | model.patch=3 | divisible by 6, not 8x8",
     ),
     "parts that do not divide the batch": (
         "train AE NEW --config.accumulate_steps=7",

@@ -31,6 +31,17 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             "accumulate_steps": 2, "model.critic_norm": "layer",
         },
     ),
+    "hinge_gan+conv+stddev+noise": (
+        "hinge_gan",
+        {
+            "model.network": "conv", "model.minibatch_stddev": True, "loss.n_critic": 2,
+            "loss.instance_noise": 0.3,
+        },
+    ),
+    "r3gan+pack+lazy": (
+        "r3gan",
+        {"model.pack": 2, "loss.n_critic": 3, "loss.penalty_every": 2},
+    ),
     "wgan_gp_mixture+bfloat16": (
         # smooth: at the kink of a ReLU the rounding of bfloat16 decides between two gradients
         "wgan_gp_mixture",
@@ -46,6 +57,22 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             "loss.code_l1": 0.1, "loss.l2": 1e-3, "optimizer.name": "adamw",
             "optimizer.weight_decay": 0.1, "optimizer.clip_norm": 1.0,
             "optimizer.schedule": "cosine", "optimizer.warmup_steps": 3,
+        },
+    ),
+    "stacked_autoencoder+labels+stages+ema": (
+        # all three stages within five steps
+        "stacked_autoencoder",
+        {
+            "model.layers": (16, 8), "loss.pretrain": (0.1, 0.1), "loss.corruption_level": (0.3, 0.3),
+            "loss.corruption": "gaussian", "loss.finetune": "labels", "data.num_labelled": 100,
+            "ema_decay": 0.9, "accumulate_steps": 2, "pretrain_optimizer.schedule": "linear",
+        },
+    ),
+    "flow_matching+conditional+attention+patch": (
+        "flow_matching",
+        {
+            "model.conditional": True, "model.attention": True, "model.patch": 2,
+            "sampler.guidance": 2.0, "sampler.method": "euler", "accumulate_steps": 2,
         },
     ),
     "autoencoder+streamed+bfloat16": (

@@ -76,7 +76,7 @@ def test_how_a_run_is_run_may_change_on_resume(tmp_path, change):
     [({"batch_size": 32}, "config.batch_size is 64 there, 32 here"),
      ({"seed": 1}, "config.seed is 0 there, 1 here"),
      ({"model.widths": (64,)}, "config.model.widths is [64, 32] there, [64] here"),
-     ({"family": "wgan"}, "config.family is 'autoencoder' there, 'wgan' here"),
+     ({"family": "gan"}, "config.family is 'autoencoder' there, 'gan' here"),
      ({"optimizer.learning_rate": 0.5}, "config.optimizer.learning_rate is 0.001 there, 0.5 here"),
      ({"data.name": "ring"}, "config.data.name is 'digits' there, 'ring' here")],
 )  # fmt: skip

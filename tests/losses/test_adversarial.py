@@ -1,212 +1,124 @@
-"""Losses of adversarial training against float64 NumPy and finite differences."""
+"""Losses of the two players against their equations in float64, and where scores saturate."""
+
+import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.test_util import check_grads
+from scipy.special import expit, log_expit
 
 from genjax import losses
 
-BATCH, FEATURES, HIDDEN = 5, 3, 4
-SETTINGS = [
-    {"target": 1.0, "one_sided": False},
-    {"target": 0.3, "one_sided": False},
-    {"target": 0.0, "one_sided": False},
-    {"target": 0.5, "one_sided": True},
-]
+REAL = np.array([-3.0, -0.4, 0.0, 0.7, 2.5])
+FAKE = np.array([1.5, -2.0, 0.3, 0.0, -0.9])
+S = 0.1  # label smoothing
+
+# The equations of the papers, with p = sigmoid(score) where they have a probability.
+CRITIC = {
+    "minimax": lambda r, f: -log_expit(r) - np.log1p(-expit(f)),
+    "non_saturating": lambda r, f: -log_expit(r) - np.log1p(-expit(f)),
+    "least_squares": lambda r, f: 0.5 * (r - 1) ** 2 + 0.5 * f**2,
+    "hinge": lambda r, f: -np.minimum(0, r - 1) - np.minimum(0, -f - 1),
+    "wasserstein": lambda r, f: f - r,
+    "relativistic": lambda r, f: -log_expit(r - f),
+}
+GENERATOR = {
+    "minimax": lambda r, f: np.log1p(-expit(f)),
+    "non_saturating": lambda r, f: -log_expit(f),
+    "least_squares": lambda r, f: 0.5 * (f - 1) ** 2,
+    "hinge": lambda r, f: -f,
+    "wasserstein": lambda r, f: -f,
+    "relativistic": lambda r, f: -log_expit(f - r),
+}
+SMOOTHED = {
+    "minimax": lambda r, f: -(1 - S) * log_expit(r) - S * np.log1p(-expit(r)) - np.log1p(-expit(f)),
+    "least_squares": lambda r, f: 0.5 * (r - (1 - S)) ** 2 + 0.5 * f**2,
+}
+GAMES = sorted(losses.GAMES)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def float64():
     with jax.enable_x64(True):
         yield
 
 
-def make_params(seed=0):
-    rng = np.random.default_rng(seed)
-    shapes = {"w": (FEATURES, HIDDEN), "b": (HIDDEN,), "v": (HIDDEN,)}
-    return {name: rng.normal(size=shape) for name, shape in shapes.items()}
+def critic_loss(name, real, fake):
+    return losses.GAMES[name].critic(real, fake)
 
 
-def points(seed=1):
-    return np.random.default_rng(seed).normal(size=(BATCH, FEATURES))
+def generator_loss(name, real, fake):
+    game = losses.GAMES[name]
+    return game.generator(real, fake) if game.paired else game.generator(fake)
 
 
-def critic(params, x):
-    return jnp.tanh(x @ params["w"] + params["b"]) @ params["v"]
+def test_every_game_has_its_equations():
+    assert set(GAMES) == set(CRITIC) == set(GENERATOR)
 
 
-def penalty_by_hand(params, x, target, one_sided):
-    """With D(x) = v . tanh(W'x + b), grad D = W (v * (1 - tanh^2)): NumPy, no derivatives."""
-    gradient = ((1 - np.tanh(x @ params["w"] + params["b"]) ** 2) * params["v"]) @ params["w"].T
-    excess = np.sqrt((gradient**2).sum(1) + 1e-12) - target
-    return (np.maximum(excess, 0) if one_sided else excess) ** 2
+@pytest.mark.parametrize("name", GAMES)
+def test_losses_equal_the_papers_equations(name, float64):
+    for loss, equation in ((critic_loss, CRITIC[name]), (generator_loss, GENERATOR[name])):
+        value = jax.jit(functools.partial(loss, name))(REAL, FAKE)
+        assert value.shape == (5,) and value.dtype == jnp.float64
+        np.testing.assert_allclose(value, equation(REAL, FAKE), rtol=1e-12, atol=1e-15)
 
 
-def finite_differences(f, params, step=1e-6):
-    gradient = {name: np.zeros_like(p) for name, p in params.items()}
-    for name, p in params.items():
-        for i in np.ndindex(p.shape):
-            ends = []
-            for sign in (1, -1):
-                moved = {n: q.copy() for n, q in params.items()}
-                moved[name][i] += sign * step
-                ends.append(f(moved))
-            gradient[name][i] = (ends[0] - ends[1]) / (2 * step)
-    return gradient
+@pytest.mark.parametrize("name", sorted(SMOOTHED))
+def test_smoothed_labels_are_those_of_real_examples_only(name, float64):
+    value = losses.GAMES[name].critic(REAL, FAKE, label_smoothing=S)
+    np.testing.assert_allclose(value, SMOOTHED[name](REAL, FAKE), rtol=1e-12)
+    assert losses.GAMES[name].labelled
 
 
-def penalty(params, x, formulation="reverse", **settings):
-    return losses.input_gradient_penalty(
-        lambda inputs: critic(params, inputs), x, formulation=formulation, **settings
-    )
+@pytest.mark.parametrize("name", GAMES)
+def test_losses_pass_check_grads(name, float64):
+    for loss in (critic_loss, generator_loss):
+        check_grads(lambda r, f, loss=loss: loss(name, r, f), (REAL, FAKE), order=2)
 
 
-@pytest.mark.parametrize("formulation", losses.FORMULATIONS)
-@pytest.mark.parametrize("settings", SETTINGS)
-def test_penalty_equals_the_one_derived_by_hand(settings, formulation):
-    params, x = make_params(), points()
-    value = penalty(params, x, formulation, **settings)
-    assert value.shape == (BATCH,) and value.dtype == jnp.float64
-    np.testing.assert_allclose(value, penalty_by_hand(params, x, **settings), rtol=1e-12)
-
-
-@pytest.mark.parametrize("formulation", losses.FORMULATIONS)
-@pytest.mark.parametrize("settings", SETTINGS)
-def test_parameter_gradient_of_the_penalty_equals_finite_differences(settings, formulation):
-    params, x = make_params(), points()
-    gradient = jax.grad(lambda p: penalty(p, x, formulation, **settings).mean())(params)
-    expected = finite_differences(lambda p: penalty_by_hand(p, x, **settings).mean(), params)
-    for name in params:
-        np.testing.assert_allclose(gradient[name], expected[name], rtol=1e-6, atol=1e-9)
-
-
-@pytest.mark.parametrize("settings", SETTINGS)
-def test_both_formulations_equal_the_vmapped_oracle(settings):
-    params, x = make_params(2), points(3)
-
-    def oracle(params, x):
-        def one(x):
-            gradient = jax.grad(lambda x: critic(params, x[None])[0])(x)
-            excess = jnp.sqrt((gradient**2).sum() + 1e-12) - settings["target"]
-            return (jnp.maximum(excess, 0) if settings["one_sided"] else excess) ** 2
-
-        return jax.vmap(one)(x).mean()
-
-    value, gradient = jax.value_and_grad(oracle, (0, 1))(params, x)
-    for formulation in losses.FORMULATIONS:
-        actual, actual_gradient = jax.value_and_grad(
-            lambda p, x, f=formulation: penalty(p, x, f, **settings).mean(), (0, 1)
-        )(params, x)
-        np.testing.assert_allclose(actual, value, rtol=1e-13)
-        jax.tree.map(
-            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-14),
-            actual_gradient, gradient,
-        )  # fmt: skip
-
-
-def test_penalty_passes_check_grads():
-    x = points()
-    # Forward mode as well; the forward formulation has stopped parts and is reverse only.
-    check_grads(lambda p: penalty(p, x).mean(), (make_params(),), order=1, modes=("fwd", "rev"))
-    check_grads(lambda x: penalty(make_params(), x).mean(), (x,), order=1, modes=("rev",))
-
-
-@pytest.mark.parametrize("formulation", losses.FORMULATIONS)
-def test_a_critic_that_is_flat_has_finite_gradients(formulation):
-    zero = jax.tree.map(np.zeros_like, make_params())
-    for params in (zero, zero | {"v": make_params()["v"]}, zero | {"w": make_params()["w"]}):
-        value, gradient = jax.value_and_grad(lambda p: penalty(p, points(), formulation).mean())(
-            params
+@pytest.mark.parametrize("name", GAMES)
+@pytest.mark.parametrize("size", [30.0, 1e4])
+def test_saturated_scores_have_finite_losses_and_gradients(name, size):
+    real, fake = np.float32([size, -size, size]), np.float32([size, size, -size])
+    for loss, equation in ((critic_loss, CRITIC[name]), (generator_loss, GENERATOR[name])):
+        value, gradient = jax.value_and_grad(lambda scores, loss=loss: loss(name, *scores).sum())(
+            (real, fake)
         )
-        np.testing.assert_allclose(value, 1.0, atol=1e-5)
-        assert all(np.isfinite(g).all() for g in jax.tree.leaves(gradient))
+        assert np.isfinite(value)
+        assert all(np.isfinite(g).all() for g in gradient)
+        if size < 100:  # float64 still holds the probabilities
+            expected = equation(np.float64(real), np.float64(fake)).sum()
+            np.testing.assert_allclose(value, expected, rtol=1e-3)
 
 
-@pytest.mark.parametrize("formulation", losses.FORMULATIONS)
-def test_one_sided_costs_nothing_below_the_target(formulation):
-    value, gradient = jax.value_and_grad(
-        lambda p: penalty(p, points(), formulation, target=100.0, one_sided=True).sum()
-    )(make_params())
-    assert value == 0
-    assert all((g == 0).all() for g in jax.tree.leaves(gradient))
+def test_only_the_minimax_generator_has_no_gradient_where_the_critic_is_sure():
+    sure = jnp.float32(-30.0)
+    assert abs(jax.grad(losses.minimax_generator_loss)(sure)) < 1e-12
+    np.testing.assert_allclose(jax.grad(losses.non_saturating_generator_loss)(sure), -1, rtol=1e-6)
 
 
-@pytest.mark.parametrize("formulation", losses.FORMULATIONS)
-def test_penalties_of_examples_do_not_mix(formulation):
-    params, x = make_params(), points()
-    whole = penalty(params, x, formulation)
-    each = [penalty(params, x[i : i + 1], formulation)[0] for i in range(BATCH)]
-    np.testing.assert_allclose(whole, each, rtol=1e-12)
-    jacobian = jax.jacrev(lambda x: penalty(params, x, formulation))(x)
-    for i in range(BATCH):
-        for j in range(BATCH):
-            assert i == j or (jacobian[i, j] == 0).all()
+def test_the_relativistic_game_only_knows_differences():
+    for loss in (critic_loss, generator_loss):
+        np.testing.assert_allclose(
+            loss("relativistic", REAL + 5, FAKE + 5), loss("relativistic", REAL, FAKE), rtol=1e-5
+        )
 
 
-@pytest.mark.parametrize("formulation", losses.FORMULATIONS)
-def test_penalty_can_be_vmapped_over_critics(formulation):
-    params = [make_params(seed) for seed in range(3)]
-    stacked = jax.tree.map(lambda *p: np.stack(p), *params)
-    x = points()
-    together = jax.vmap(lambda p: penalty(p, x, formulation))(stacked)
-    for i, p in enumerate(params):
-        np.testing.assert_allclose(together[i], penalty(p, x, formulation), rtol=1e-12)
+@pytest.mark.parametrize("name", GAMES)
+def test_bfloat16_scores_make_float32_losses(name):
+    real, fake = jnp.bfloat16(REAL), jnp.bfloat16(FAKE)
+    for loss in (critic_loss, generator_loss):
+        value = loss(name, real, fake)
+        assert value.dtype == jnp.float32
+        np.testing.assert_allclose(value, loss(name, np.float32(real), np.float32(fake)), rtol=1e-6)
 
 
-@pytest.mark.parametrize("formulation", losses.FORMULATIONS)
-def test_images_have_one_norm_over_all_axes(formulation):
-    x = np.random.default_rng(0).normal(size=(2, 4, 3, 2))
-    weight = np.random.default_rng(1).normal(size=(4, 3, 2))
-    value = losses.input_gradient_penalty(
-        lambda x: (x * weight).sum((1, 2, 3)), x, formulation=formulation
-    )
-    np.testing.assert_allclose(value, [(np.linalg.norm(weight) - 1) ** 2] * 2, rtol=1e-9)
-
-
-@pytest.mark.parametrize("formulation", losses.FORMULATIONS)
-def test_bfloat16_is_reduced_in_float32(formulation):
-    # 4,096 equal slopes of 2**-6: the sum of squares is 1; bfloat16 would stop adding at 2**-4.
-    x = jnp.zeros((2, 4096), jnp.bfloat16)
-    slope = jnp.full(4096, 2.0**-6, jnp.bfloat16)
-    value = losses.input_gradient_penalty(
-        lambda x: (x * slope).sum(-1, dtype=jnp.float32).astype(jnp.bfloat16), x,
-        target=0.0, formulation=formulation,
-    )  # fmt: skip
-    assert value.dtype == jnp.float32
-    np.testing.assert_allclose(value, 1.0, rtol=1e-6)
-    norm = losses.input_gradient_norm(lambda x: (x * slope).sum(-1), x)
-    assert norm.dtype == jnp.float32
-    np.testing.assert_allclose(norm, 1.0, rtol=1e-6)
-
-
-def test_gradient_penalty_lies_on_the_lines_between_pairs():
-    params, key = make_params(), jax.random.key(4)
-    rng = np.random.default_rng(5)
-    real, fake = rng.normal(size=(2, BATCH, FEATURES))
-    value = losses.gradient_penalty(lambda x: critic(params, x), real, fake, key, target=0.7)
-    weight = np.asarray(jax.random.uniform(key, (BATCH,)))[:, None]
-    x = weight * real + (1 - weight) * fake
-    np.testing.assert_allclose(value, penalty_by_hand(params, x, 0.7, False), rtol=1e-10)
-
-
-def test_interpolation_ends_at_the_pair():
-    real, fake = np.ones((3, 2, 2)), np.zeros((3, 2, 2))
-    x = losses.interpolate(real, fake, np.array([0.0, 0.25, 1.0]))
-    np.testing.assert_array_equal(x[:, 0, 0], [0.0, 0.25, 1.0])
-
-
-def test_wasserstein_losses_by_example():
-    real, fake = np.array([1.0, 2.0]), np.array([0.5, 4.0])
-    np.testing.assert_array_equal(losses.wasserstein_critic_loss(real, fake), [-0.5, 2.0])
-    np.testing.assert_array_equal(losses.wasserstein_generator_loss(fake), [-0.5, -4.0])
-    half = losses.wasserstein_critic_loss(jnp.bfloat16(real), jnp.bfloat16(fake))
-    assert half.dtype == jnp.float32
-
-
-def test_mistakes_are_told():
-    with pytest.raises(ValueError, match=r"formulation='sideways'.*reverse, forward"):
-        penalty(make_params(), points(), "sideways")
-    with pytest.raises(ValueError, match=r"same shape, not \(2, 3\), \(2, 4\)"):
-        losses.interpolate(np.zeros((2, 3)), np.zeros((2, 4)), np.zeros(2))
+@pytest.mark.parametrize("name", GAMES)
+def test_losses_are_of_each_example_alone(name):
+    for loss in (critic_loss, generator_loss):
+        whole = loss(name, REAL, FAKE)
+        each = jax.vmap(functools.partial(loss, name))(REAL, FAKE)
+        np.testing.assert_allclose(whole, each, rtol=1e-6)

@@ -1,0 +1,29 @@
+"""DRAGAN (the non-saturating GAN with a gradient penalty around real examples) on the digits.
+
+    python -m experiments.train --config=configs/dragan.py --workdir=runs/dragan
+    python -m experiments.evaluate --workdir=runs/dragan
+
+Not recorded yet.
+"""
+
+from ml_collections import ConfigDict
+
+from genjax.families import gan
+
+
+def get_config() -> ConfigDict:
+    c = gan.default_config()
+    c.steps = 12_000
+    c.batch_size = 128
+    c.log_every = 200
+    c.checkpoint_every = 2000
+    c.ema_decay = 0.999
+    c.model.latent_dim = 6
+    c.model.generator_hidden = (256, 256, 256, 256)
+    c.model.critic_hidden = (512, 512)
+    c.loss.adversarial = "non_saturating"
+    c.loss.n_critic = 1
+    c.loss.penalty = "dragan"
+    c.optimizer.learning_rate = 2e-3
+    c.critic_optimizer.learning_rate = 4e-3
+    return c

@@ -1,0 +1,30 @@
+"""The original GAN with the non-saturating loss on the bundled digits.
+
+    python -m experiments.train --config=configs/gan.py --workdir=runs/gan
+    python -m experiments.evaluate --workdir=runs/gan
+
+Not recorded yet. `--config.loss.adversarial=minimax` is the game as it was first written down.
+"""
+
+from ml_collections import ConfigDict
+
+from genjax.families import gan
+
+
+def get_config() -> ConfigDict:
+    c = gan.default_config()
+    c.steps = 12_000
+    c.batch_size = 128
+    c.log_every = 200
+    c.checkpoint_every = 2000
+    c.ema_decay = 0.999
+    c.model.latent_dim = 16
+    c.model.generator_norm = "batch"
+    c.loss.adversarial = "non_saturating"
+    c.loss.n_critic = 1
+    c.loss.penalty = "none"
+    c.loss.label_smoothing = 0.1
+    c.loss.instance_noise = 0.5
+    c.optimizer.update(learning_rate=1e-3, b1=0.5, b2=0.999)
+    c.critic_optimizer.update(learning_rate=1e-3, b1=0.5, b2=0.999)
+    return c

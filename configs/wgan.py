@@ -1,0 +1,29 @@
+"""The Wasserstein GAN with weight clipping, as first published, on the bundled digits.
+
+    python -m experiments.train --config=configs/wgan.py --workdir=runs/wgan
+    python -m experiments.evaluate --workdir=runs/wgan
+
+Not recorded yet. RMSProp, five critic updates and the clip are those of the paper.
+"""
+
+from ml_collections import ConfigDict
+
+from genjax.families import gan
+
+
+def get_config() -> ConfigDict:
+    c = gan.default_config()
+    c.steps = 12_000
+    c.batch_size = 64
+    c.log_every = 200
+    c.checkpoint_every = 2000
+    c.ema_decay = 0.999
+    c.model.latent_dim = 16
+    c.model.generator_norm = "batch"
+    c.loss.n_critic = 5
+    c.loss.penalty = "none"
+    c.loss.clip = 0.01
+    rmsprop = {"name": "rmsprop", "learning_rate": 5e-4, "b2": 0.99, "schedule": "linear"}
+    c.optimizer.update(rmsprop)
+    c.critic_optimizer.update(rmsprop)
+    return c

@@ -1,0 +1,37 @@
+"""The networks of the family `gan`: dense ones, or DCGAN's convolutions."""
+
+from typing import Any
+
+from flax import linen as nn
+from ml_collections import ConfigDict
+
+from genjax.core.axis import BatchAxis
+from genjax.core.family import DataSpec, compute_dtype
+from genjax.models.convnets import ConvDecoder, ConvEncoder
+from genjax.models.dense import MLP
+
+
+def make_generator(config: ConfigDict, spec: DataSpec, axis: BatchAxis) -> nn.Module:
+    """From latents (B, latent_dim) to (B, *spec.shape), images before their tanh."""
+    m, dtype = config.model, compute_dtype(config.precision)
+    if m.network == "conv":
+        return ConvDecoder(
+            m.generator_channels, spec.shape, m.generator_activation, m.generator_norm, axis,
+            m.conv_lowering, dtype,
+        )  # fmt: skip
+    return MLP(
+        m.generator_hidden, spec.shape, m.generator_activation, m.generator_norm,
+        axis=axis, dtype=dtype,
+    )  # fmt: skip
+
+
+def make_critic(config: ConfigDict, axis: BatchAxis) -> nn.Module:
+    """From (packed) examples (B, …) to scores (B,)."""
+    m = config.model
+    options: dict[str, Any] = {
+        "activation": m.critic_activation, "norm": m.critic_norm, "axis": axis,
+        "dtype": compute_dtype(config.precision), "minibatch_stddev": m.minibatch_stddev,
+    }  # fmt: skip
+    if m.network == "conv":
+        return ConvEncoder(m.critic_channels, lowering=m.conv_lowering, **options)
+    return MLP(m.critic_hidden, **options)

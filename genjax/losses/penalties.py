@@ -1,0 +1,201 @@
+r"""Penalties on the gradient of a critic with respect to its input.
+
+Every function takes a critic as a function of its input and returns one float32 value for each
+example; the caller takes the mean and the weight. Nothing here knows a module, a state or a device.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from genjax.losses.precision import wide
+
+Critic = Callable[[jax.Array], jax.Array]
+FORMULATIONS = ("reverse", "forward")
+
+
+def interpolate(real: jax.Array, fake: jax.Array, weight_B: jax.Array) -> jax.Array:
+    """Points on the straight lines between pairs: `weight * real + (1 - weight) * fake`.
+
+    Args:
+      real, fake: (B, …), same shape.
+      weight_B: (B,), one for each pair; uniform in [0, 1) for the gradient penalty.
+    """
+    if real.shape != fake.shape:
+        raise ValueError(f"real and fake must have the same shape, not {real.shape}, {fake.shape}")
+    weight = weight_B.reshape(-1, *[1] * (real.ndim - 1)).astype(real.dtype)
+    return fake + weight * (real - fake)
+
+
+def gradient_penalty(
+    critic: Critic,
+    real: jax.Array,
+    fake: jax.Array,
+    key: jax.Array,
+    *,
+    target: float = 1.0,
+    one_sided: bool = False,
+    formulation: str = "reverse",
+    epsilon: float = 1e-12,
+) -> jax.Array:
+    r"""The penalty of WGAN-GP, shape (B,): `(||grad_x D(x)|| - target)^2` between real and fake.
+
+    x lies uniformly on the line between a real and a fake example, one x for each pair.
+    Source: Gulrajani et al. 2017 (Improved training of Wasserstein GANs), equation 3.
+
+    Args:
+      critic: `critic(x_Bx…) -> score_B`, closing over its parameters. It must not mix examples
+        (no batch normalisation): the norm is one of each example's own gradient.
+      real, fake: (B, …), same shape. No gradient is stopped here.
+      key: PRNG key for the positions on the lines.
+      target, one_sided, formulation, epsilon: see `input_gradient_penalty`.
+    """
+    weight_B = jax.random.uniform(key, (real.shape[0],))
+    return input_gradient_penalty(
+        critic,
+        interpolate(real, fake, weight_B),
+        target=target,
+        one_sided=one_sided,
+        formulation=formulation,
+        epsilon=epsilon,
+    )
+
+
+def dragan_penalty(
+    critic: Critic,
+    real: jax.Array,
+    key: jax.Array,
+    *,
+    stddev: float,
+    target: float = 1.0,
+    one_sided: bool = False,
+    formulation: str = "reverse",
+    epsilon: float = 1e-12,
+) -> jax.Array:
+    r"""The penalty of DRAGAN, shape (B,): `(||grad_x D(x)|| - target)^2` around real examples.
+
+    x is a real example and noise N(0, stddev^2 I).
+    Source: Kodali et al. 2017 (On convergence and stability of GANs), section 2.3.
+
+    Args:
+      critic: as for `gradient_penalty`.
+      real: (B, …).
+      key: PRNG key for the noise.
+      stddev: of the noise, in the units of `real`.
+      target, one_sided, formulation, epsilon: see `input_gradient_penalty`.
+    """
+    return input_gradient_penalty(
+        critic,
+        real + stddev * jax.random.normal(key, real.shape, real.dtype),
+        target=target,
+        one_sided=one_sided,
+        formulation=formulation,
+        epsilon=epsilon,
+    )
+
+
+def input_gradient_penalty(
+    critic: Critic,
+    x: jax.Array,
+    *,
+    target: float = 1.0,
+    one_sided: bool = False,
+    formulation: str = "reverse",
+    epsilon: float = 1e-12,
+) -> jax.Array:
+    r"""`(||grad_x D(x)|| - target)^2` for each example at the given points, shape (B,), float32.
+
+    The norm runs over all axes but the first and is `sqrt(sum g^2 + epsilon)`, so that a critic
+    whose gradient vanishes has a finite penalty gradient.
+
+    Args:
+      critic: `critic(x_Bx…) -> score_B`; must not mix examples.
+      x: (B, …), where the penalty is taken.
+      target: the norm that costs nothing.
+      one_sided: only norms above `target` cost.
+      formulation: how the parameter gradient comes about. `"reverse"` differentiates the norm
+        (reverse over reverse). `"forward"` differentiates the directional derivative
+        `v . grad_x D(x)` along the constant `v = d penalty / d grad_x D`, which has the same
+        parameter gradient; the square root stays out of the differentiated graph, and one
+        reverse pass runs over a forward one. Values and gradients with respect to what `critic`
+        closes over are equal; with respect to `x`, `"forward"` gives the same as well.
+      epsilon: added under the square root.
+
+    Raises:
+      ValueError: unknown formulation.
+    """
+    _check_formulation(formulation)
+    gradient = _input_gradient(critic, x)
+    if formulation == "reverse":
+        return _excess(_norm(gradient, epsilon), target, one_sided) ** 2
+
+    gradient = jax.lax.stop_gradient(gradient)
+    norm_B = _norm(gradient, epsilon)
+    excess_B = _excess(norm_B, target, one_sided)
+    direction = _rows(2 * excess_B / norm_B, gradient) * wide(gradient)
+    return _sloped(excess_B**2, critic, x, direction)
+
+
+def zero_centered_penalty(
+    critic: Critic, x: jax.Array, *, formulation: str = "reverse"
+) -> jax.Array:
+    r"""`||grad_x D(x)||^2 / 2` for each example, shape (B,): R1 at real ones, R2 at generated ones.
+
+    Without a square root, so it is smooth where the gradient vanishes. The half is here and the
+    weight gamma at the caller, as in `R1 = gamma / 2 * E ||grad D||^2`.
+    Source: Mescheder et al. 2018 (Which training methods for GANs do actually converge?), eq. 9.
+
+    Args:
+      critic: `critic(x_Bx…) -> score_B`; must not mix examples.
+      x: (B, …), where the penalty is taken.
+      formulation: see `input_gradient_penalty`.
+
+    Raises:
+      ValueError: unknown formulation.
+    """
+    _check_formulation(formulation)
+    gradient = _input_gradient(critic, x)
+    if formulation == "reverse":
+        return _squared_norm(gradient) / 2
+    gradient = jax.lax.stop_gradient(gradient)
+    return _sloped(_squared_norm(gradient) / 2, critic, x, wide(gradient))
+
+
+def input_gradient_norm(critic: Critic, x: jax.Array, *, epsilon: float = 1e-12) -> jax.Array:
+    """`||grad_x D(x)||` for each example, shape (B,), float32."""
+    return _norm(_input_gradient(critic, x), epsilon)
+
+
+def _check_formulation(formulation: str) -> None:
+    if formulation not in FORMULATIONS:
+        raise ValueError(f"formulation={formulation!r}: must be one of {', '.join(FORMULATIONS)}")
+
+
+def _input_gradient(critic: Critic, x: jax.Array) -> jax.Array:
+    # The gradient of the sum is the stack of per-example gradients, since no example mixes.
+    return jax.grad(lambda inputs: wide(critic(inputs)).sum())(x)
+
+
+def _sloped(value_B: jax.Array, critic: Critic, x: jax.Array, direction: jax.Array) -> jax.Array:
+    """The constant `value_B` with the derivative of the critic's slope along `direction`."""
+    _, slope_B = jax.jvp(critic, (x,), (direction.astype(x.dtype),))
+    slope_B = wide(slope_B)
+    return value_B + slope_B - jax.lax.stop_gradient(slope_B)
+
+
+def _squared_norm(gradient: jax.Array) -> jax.Array:
+    return jnp.square(wide(gradient)).sum(range(1, gradient.ndim))
+
+
+def _norm(gradient: jax.Array, epsilon: float) -> jax.Array:
+    return jnp.sqrt(_squared_norm(gradient) + epsilon)
+
+
+def _excess(norm_B: jax.Array, target: float, one_sided: bool) -> jax.Array:
+    excess_B = norm_B - target
+    return jnp.maximum(excess_B, 0.0) if one_sided else excess_B
+
+
+def _rows(value_B: jax.Array, like: jax.Array) -> jax.Array:
+    return value_B.reshape(-1, *[1] * (like.ndim - 1))
