@@ -47,12 +47,32 @@ def plot_curves(
     for i, name in enumerate(chosen):
         axes = figure.add_subplot(rows, columns, i + 1)
         for colour, (split, points) in zip(_COLOURS, panels[name].items()):
-            _draw(axes, points, label=split, color=colour)
+            steps = sorted(points)
+            draw_curve(axes, steps, [points[step] for step in steps], label=split, color=colour)
         axes.set(title=name, xlabel="step")
         axes.grid(alpha=0.3)
         if any(panels[name]):
             axes.legend()
     return to_array(figure)
+
+
+def draw_curve(axes: Any, steps: Sequence[int], values: Sequence[Any], **style: Any) -> None:
+    """Draws numbers, or the median over members and the band of their 10th to 90th percentile.
+
+    Args:
+      axes: Matplotlib's.
+      steps: (T,).
+      values: (T,) or (T, members); those that are not finite leave gaps.
+      **style: of the curve, `color` among it.
+    """
+    members = [np.atleast_1d(np.asarray(value, np.float64)) for value in values]
+    # Not finite to NaN: an infinity would stretch the axis over everything.
+    members = [np.where(np.isfinite(m), m, np.nan) for m in members]
+    low, middle, high = np.transpose([_percentiles(m) for m in members])
+    # A curve of one point is invisible without its marker.
+    axes.plot(steps, middle, marker="o" if len(steps) < 20 else None, markersize=3, **style)
+    if any(m.size > 1 for m in members):
+        axes.fill_between(steps, low, high, alpha=0.2, linewidth=0, color=style["color"])
 
 
 def _panels(rows: list[dict[str, Any]]) -> dict[str, dict[str, dict[int, Any]]]:
@@ -65,18 +85,6 @@ def _panels(rows: list[dict[str, Any]]) -> dict[str, dict[str, dict[int, Any]]]:
             split, _, name = full_name.rpartition("/")
             panels.setdefault(name, {}).setdefault(split, {})[row["step"]] = value
     return panels
-
-
-def _draw(axes: Any, points: dict[int, Any], **style: Any) -> None:
-    steps = sorted(points)
-    members = [np.atleast_1d(np.asarray(points[step], np.float64)) for step in steps]
-    # Not finite to NaN: an infinity would stretch the axis over everything.
-    members = [np.where(np.isfinite(m), m, np.nan) for m in members]
-    low, middle, high = np.transpose([_percentiles(m) for m in members])
-    # A curve of one point is invisible without its marker.
-    axes.plot(steps, middle, marker="o" if len(steps) < 20 else None, markersize=3, **style)
-    if any(m.size > 1 for m in members):
-        axes.fill_between(steps, low, high, alpha=0.2, linewidth=0, color=style["color"])
 
 
 def _percentiles(members: np.ndarray) -> tuple[float, float, float]:

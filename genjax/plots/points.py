@@ -42,21 +42,30 @@ def plot_points(
     Raises:
       ValueError: samples or centres are not (N, 2).
     """
+    figure = new_figure(size, size)
+    radius = (sigma or 0.0) * num_stds
+    draw_points(figure.add_subplot(), samples_Nx2, centers_Mx2, radius, density=density)
+    figure.axes[0].set(title=title)
+    return to_array(figure)
+
+
+def draw_points(
+    axes: Any, samples_Nx2: Any, centers_Mx2: Any | None, radius: float, *,
+    density: bool | None = None,
+) -> None:  # fmt: skip
+    """What `plot_points` draws, on Matplotlib's `axes`; circles have the given radius."""
     samples = _points("samples", samples_Nx2)
     centers = None if centers_Mx2 is None else _points("centers", centers_Mx2)
     low, high = _view(samples if centers is None else centers)
     inside = np.all((samples >= low) & (samples <= high), axis=1)  # False for NaN
-    figure = new_figure(size, size)
-    axes = figure.add_subplot()
     density = len(samples) > _DENSE if density is None else density
     _draw_samples(axes, samples[inside], low, high, density)
     if centers is not None:
-        _draw_centers(axes, centers, (sigma or 0.0) * num_stds)
-    axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal", title=title)
+        _draw_centers(axes, centers, radius)
+    axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
     if outside := len(samples) - int(inside.sum()):
         note = f"{outside} of {len(samples)} samples lie outside"
         axes.text(0.02, 0.02, note, transform=axes.transAxes, color="tab:red")
-    return to_array(figure)
 
 
 def _points(name: str, x: Any) -> np.ndarray:

@@ -1,0 +1,103 @@
+"""Panels side by side: curves of several methods, samples of several methods, pictures."""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from genjax.plots.curves import draw_curve
+from genjax.plots.figure import new_figure, to_array
+from genjax.plots.points import draw_points
+
+_WIDE, _SQUARE = (480, 320), (300, 320)  # pixels
+_COLOURS = (
+    "tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown", "tab:pink",
+    "tab:gray", "tab:olive", "tab:cyan",
+)  # fmt: skip
+
+
+def plot_series(
+    panels: Mapping[str, Mapping[str, tuple[Any, Any]]],
+    *,
+    columns: int = 2,
+    xlabel: str = "step",
+    log: Collection[str] = (),
+) -> np.ndarray:
+    """Curves by method in each panel; a method has the same colour in all of them.
+
+    Args:
+      panels: `{title: {method: (x, y)}}`, x (T,), y (T,) or (T, members): of members the median
+        is drawn, and the band between their 10th and 90th percentile.
+      columns: panels in a row.
+      xlabel: below each panel.
+      log: titles of the panels whose y axis is logarithmic.
+
+    Returns:
+      uint8 (height, width, 3).
+    """
+    methods = list(dict.fromkeys(name for curves in panels.values() for name in curves))
+    colours = {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(methods)}
+    figure, all_axes = _panels(list(panels), columns, _WIDE)
+    for axes, (title, curves) in zip(all_axes, panels.items(), strict=True):
+        for name, (x, y) in curves.items():
+            draw_curve(axes, x, y, label=name, color=colours[name])
+        axes.set(xlabel=xlabel, yscale="log" if title in log else "linear")
+        axes.grid(alpha=0.3)
+    handles = dict(h for axes in all_axes for h in zip(*axes.get_legend_handles_labels()[::-1]))
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=min(6, len(handles)))
+    return to_array(figure)
+
+
+def plot_mixtures(
+    samples: Mapping[str, Any], centers_Mx2: Any, sigma: float, *, columns: int = 6
+) -> np.ndarray:
+    """Samples (N, 2) of a mixture by title, one panel each, in the view of `plot_points`.
+
+    Returns uint8 (height, width, 3).
+    """
+    figure, all_axes = _panels(list(samples), columns, _SQUARE)
+    for axes, points in zip(all_axes, samples.values(), strict=True):
+        draw_points(axes, points, centers_Mx2, 3 * sigma)
+        axes.set(xticks=[], yticks=[])
+    return to_array(figure)
+
+
+def plot_paths(paths: Mapping[str, Any], *, labels: tuple[str, str], columns: int = 4) -> Any:
+    """Paths in the plane (paths, T, 2) by title, one panel each; a dot marks where each ends.
+
+    Panels share their axes, `labels` names them. Returns uint8 (height, width, 3).
+    """
+    figure, all_axes = _panels(list(paths), columns, _SQUARE)
+    for axes, each in zip(all_axes, paths.values(), strict=True):
+        for path in np.asarray(each, np.float64):
+            (line,) = axes.plot(*path.T, linewidth=0.8)
+            axes.scatter(*path[-1], s=16, color=line.get_color())
+        axes.set(xlabel=labels[0], ylabel=labels[1], aspect="equal")
+        axes.sharex(all_axes[0])
+        axes.sharey(all_axes[0])
+        axes.grid(alpha=0.3)
+    return to_array(figure)
+
+
+def plot_pictures(pictures: Mapping[str, np.ndarray], *, columns: int = 3) -> np.ndarray:
+    """Pictures uint8 (height, width, 1 or 3) by title, one panel each.
+
+    Returns uint8 (height, width, 3).
+    """
+    figure, all_axes = _panels(list(pictures), columns, _SQUARE)
+    for axes, picture in zip(all_axes, pictures.values(), strict=True):
+        axes.imshow(picture, cmap="gray", vmin=0, vmax=255)
+        axes.set_axis_off()
+    return to_array(figure)
+
+
+def _panels(titles: Sequence[str], columns: int, size: tuple[int, int]) -> tuple[Any, list[Any]]:
+    """A figure with a panel of `size` for each title, in rows of `columns`."""
+    columns = min(columns, len(titles))
+    rows = math.ceil(len(titles) / columns)
+    figure = new_figure(size[0] * columns, size[1] * rows)
+    all_axes = [figure.add_subplot(rows, columns, i + 1) for i in range(len(titles))]
+    for axes, title in zip(all_axes, titles, strict=True):
+        axes.set(title=title)
+    return figure, all_axes
