@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from absl import logging
 
 from genjax.core.config import ConfigError, fail
 
@@ -95,6 +96,8 @@ def _complete(path: Path, identity: dict[str, Any]) -> Entry | None:
 
 def _build(path: Path, identity: dict[str, Any], build: Callable[[Path], dict[str, Any]]) -> Entry:
     """Builds the entry beside its place and renames it; the caller holds the lock of `path`."""
+    if path.exists():
+        logging.warning("%s is damaged and is made again", path)
     prefix = f".{path.name}.building-"
     for stale in [path, *path.parent.glob(f"{prefix}*")]:  # damaged, or left by a killed process
         shutil.rmtree(stale, ignore_errors=True)

@@ -1,7 +1,9 @@
 """What the engine asks of a split of data."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
+import jax
 import numpy as np
 
 from genjax.core.family import Batch, DataSpec
@@ -56,8 +58,44 @@ class Source(Protocol):
 
 
 class Dataset(NamedTuple):
-    """A data set: what families must know of it, and its two splits."""
+    """A data set: what families must know of it, and its two splits.
+
+    Attributes:
+      spec: of the examples.
+      train, test: the splits.
+      attributes: names of the columns of `batch["attributes"]`, uint8 (…, A), 1 where an example
+        has it; empty where examples have none.
+    """
 
     spec: DataSpec
     train: Source
     test: Source
+    attributes: tuple[str, ...] = ()
+
+
+def rows(source: Source, batch_size: int) -> Iterator[dict[str, np.ndarray]]:
+    """The split once, in order, as batches without padding on the host; the last one is shorter.
+
+    Each has `x` float32 (B, …) and, where there are labels, `label` int32 (B,).
+    """
+    found, fetch = source.evaluation(batch_size), jax.jit(source.fetch)
+    elements = found
+    if not source.streamed:
+        elements = ({n: a[i] for n, a in found.items()} for i in range(len(found["mask"])))
+    arrays = jax.device_put(source.arrays)  # once, not for each batch
+    for element in elements:
+        batch = {name: np.asarray(a) for name, a in fetch(arrays, element).items()}
+        real = batch.pop("mask") > 0
+        yield {name: a[real] for name, a in batch.items()}
+
+
+def first_rows(source: Source, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first `most` examples: x float32 (N, …), label int32 (N,), 0 where there are none."""
+    xs, labels, found = [], [], 0
+    for batch in rows(source, 1000):
+        xs.append(batch["x"])
+        labels.append(batch.get("label", np.zeros(len(batch["x"]), np.int32)))
+        found += len(batch["x"])
+        if found >= most:
+            break
+    return np.concatenate(xs)[:most], np.concatenate(labels)[:most]

@@ -23,6 +23,7 @@ from flax import struct
 from genjax.core.config import ConfigError
 from genjax.models.dense import MLP
 
+VERSION = 1  # of what `train_classifier` makes of the same data; another one trains anew
 CONFIDENT = 0.9  # a sample counts as confident where its largest probability is above this
 
 _NOISE = 0.05  # standard deviation of pixel noise added to training images
@@ -51,10 +52,19 @@ class Classifier(struct.PyTreeNode):
         Raises:
           ConfigError: images of another shape than those of the training set.
         """
+        network = _network(self.hidden, self.num_classes)
+        return jax.nn.softmax(_apply(network, self.params, self._checked(x)))
+
+    def features(self, x: Any) -> jax.Array:
+        """Activations (N, D) of the last hidden layer, D wide, for images as `probabilities`."""
+        *hidden, last = self.hidden
+        # The same parameters: those of the output layer are left over.
+        return jax.nn.relu(_apply(MLP(tuple(hidden), (last,)), self.params, self._checked(x)))
+
+    def _checked(self, x: Any) -> jax.Array:
         if tuple(x.shape[1:]) != self.shape:
             raise ConfigError(f"images {tuple(x.shape)}: the classifier takes (N, {self.shape})")
-        network = _network(self.hidden, self.num_classes)
-        return jax.nn.softmax(_apply(network, self.params, jnp.asarray(x, jnp.float32)))
+        return jnp.asarray(x, jnp.float32)
 
     def accuracy(self, x: Any, y: Any) -> jax.Array:
         """Share of images (N, H, W, C) whose most probable class is their label (N,)."""

@@ -1,0 +1,145 @@
+"""InceptionV3's weights from PyTorch's files: torch-fidelity's, pytorch-fid's, torchvision's.
+
+`.safetensors` files are read by the package of that name, all others by torch, where it is
+installed. Who has a `.pth` file and no torch where genjax runs converts it elsewhere:
+
+    import safetensors.torch, torch
+    state = torch.load("weights.pth", weights_only=True)
+    safetensors.torch.save_file(state, "weights.safetensors")
+"""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from genjax.core.config import ConfigError
+from genjax.models.inception import NUM_CLASSES, SIZE, InceptionV3
+
+_INSTALL = {"safetensors": "pip install safetensors", "torch": "pip install torch"}
+# The last two names of a leaf, in Flax and in PyTorch.
+_NAMES = {
+    ("conv", "kernel"): "conv.weight",
+    ("bn", "scale"): "bn.weight",
+    ("bn", "bias"): "bn.bias",
+    ("bn", "mean"): "bn.running_mean",
+    ("bn", "var"): "bn.running_var",
+    ("fc", "kernel"): "fc.weight",
+    ("fc", "bias"): "fc.bias",
+}
+
+
+class Weights(NamedTuple):
+    """InceptionV3's, read from a file.
+
+    Attributes:
+      variant: of `genjax.models.inception`, told by the number of classes.
+      variables: of the network, float32.
+      checksum: of the file, hexadecimal.
+    """
+
+    variant: str
+    variables: Any
+    checksum: str
+
+
+def read(path: str | Path, field: str = "--weights") -> Weights:
+    """The weights in a file.
+
+    Args:
+      path: the file.
+      field: what the user named it by, for errors.
+
+    Raises:
+      ConfigError: no such file, not readable, the library that reads it is not installed, or it
+        holds another network.
+    """
+    file = Path(path).expanduser()
+    told = f"{field}={path}"
+    check(path, field)
+    try:
+        tensors = _safetensors(file) if file.suffix == ".safetensors" else _torch(file)
+    except ImportError as error:
+        library = "safetensors" if file.suffix == ".safetensors" else "torch"
+        also = "" if library == "safetensors" else ", or give the same weights as .safetensors"
+        raise ConfigError(
+            f"{told}: needs {library} to be read ({_INSTALL[library]}){also}"
+        ) from error
+    except Exception as error:  # what their readers raise depends on what they stumble over
+        reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
+        raise ConfigError(f"{told}: is no file of weights ({reason[0][:200]})") from error
+    variant = _variant(tensors, told)
+    return Weights(variant, from_torch(tensors, variant, told), _checksum(file))
+
+
+def check(path: str | Path, field: str = "--weights") -> None:
+    """Raises `ConfigError` unless there is such a file."""
+    if not Path(path).expanduser().is_file():
+        raise ConfigError(
+            f"{field}={path}: no such file; must be InceptionV3's weights, torch-fidelity's or "
+            "torchvision's, as .pth or .safetensors"
+        )
+
+
+def from_torch(tensors: Mapping[str, np.ndarray], variant: str, told: str = "weights") -> Any:
+    """Variables of `InceptionV3(variant)` from a PyTorch state dict as arrays.
+
+    Kernels turn from (out, in, height, width) to (height, width, in, out). What only training
+    needs (`AuxLogits`, `num_batches_tracked`) is left out, and so is a bias that the variant does
+    not use.
+
+    Raises:
+      ConfigError: a tensor is missing or of another shape; `told` begins the message.
+    """
+    image = jax.ShapeDtypeStruct((1, SIZE, SIZE, 3), jnp.float32)
+    shapes = jax.eval_shape(InceptionV3(variant).init, jax.random.key(0), image)
+
+    def leaf(path: Any, shape: Any) -> jax.Array:
+        key = torch_name(path)
+        if key not in tensors:
+            raise ConfigError(f"{told}: has no {key}; must be InceptionV3's weights")
+        x = np.asarray(tensors[key], np.float32)
+        x = x.transpose(2, 3, 1, 0) if x.ndim == 4 else x.T
+        if x.shape != shape.shape:
+            raise ConfigError(f"{told}: {key} turned is {x.shape}; must be {shape.shape}")
+        return jnp.asarray(x)
+
+    return jax.tree_util.tree_map_with_path(leaf, shapes)
+
+
+def torch_name(path: Any) -> str:
+    """PyTorch's name of the leaf of our variables at `path`, as `jax.tree_util` gives it."""
+    _, *block, module, name = (entry.key for entry in path)  # params or batch_stats comes first
+    return ".".join([*block, _NAMES[module, name]])
+
+
+def _variant(tensors: Mapping[str, np.ndarray], told: str) -> str:
+    rows = tensors["fc.weight"].shape[0] if "fc.weight" in tensors else None
+    for variant, classes in NUM_CLASSES.items():
+        if rows == classes:
+            return variant
+    found = "no fc.weight" if rows is None else f"{rows} classes"
+    known = " or ".join(f"{n} ({variant})" for variant, n in NUM_CLASSES.items())
+    raise ConfigError(f"{told}: has {found}; must be InceptionV3's weights of {known} classes")
+
+
+def _safetensors(file: Path) -> dict[str, np.ndarray]:
+    from safetensors.numpy import load_file
+
+    return load_file(file)
+
+
+def _torch(file: Path) -> dict[str, np.ndarray]:
+    import torch
+
+    state = torch.load(file, map_location="cpu", weights_only=True)
+    return {name: x.float().numpy() for name, x in state.items()}
+
+
+def _checksum(file: Path) -> str:
+    with file.open("rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
