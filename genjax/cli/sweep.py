@@ -75,12 +75,13 @@ def _sweep(argv: list[str]) -> int:
         raise fail("num_seeds", config.num_seeds, "must be left at 1; give --seeds")
     workdir = Path(values.workdir).expanduser().absolute()
     groups = plan(config, [parse_axis(config, text) for text in values.grid], values.seeds, workdir)
+    from genjax.cli import scoring
     from genjax.engine.cache import enable_compilation_cache
 
     enable_compilation_cache()
     _check_workdir(values.workdir, workdir, groups)
     for group in groups:  # all is checked before anything is written
-        _prepare(group)
+        scoring.during_training(_prepare(group))
     _write(workdir, groups, [])
     status = _train_groups(groups, program.command("sweep", *argv))
     if status in (program.BAD, program.STOPPED):
@@ -242,7 +243,8 @@ def _rows(number: int, group: Group) -> list[dict[str, Any]]:
 
     last: dict[str, Any] = {}
     for row in read_metrics(group.folder / METRICS):
-        last |= {name: value for name, value in row.items() if "/" in name}
+        # One number a member: not the vectors that some families evaluate to.
+        last |= {n: v for n, v in row.items() if "/" in n and not isinstance(v[0], list)}
     names = sorted(last, key=lambda name: (name.startswith("eval/"), name))
     return [
         {"group": number, "member": i} | group.member(i) | {name: last[name][i] for name in names}

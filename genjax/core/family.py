@@ -64,6 +64,8 @@ class Family(NamedTuple):
         (global) batch, those before it are inner updates, as in `(n_critic, batch_size)`.
       functions: further pure functions of `(state, …)` under their names
         (`encode`, `decode`, `reconstruct`, …).
+      summary: from the means over a split, each (…) or (members, …) for a population, to the
+        numbers that are reported, of which some are no means (active units, a perplexity).
     """
 
     init: Callable[[jax.Array], State]
@@ -72,6 +74,7 @@ class Family(NamedTuple):
     sample: Callable[[State, jax.Array, int], jax.Array]
     batch_shape: tuple[int, ...]
     functions: Mapping[str, Callable[..., Any]] = {}
+    summary: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda means: means
 
 
 # Uses of the root key that the engine owns; a family derives its own from `step_key`.

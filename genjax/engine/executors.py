@@ -197,7 +197,21 @@ class Executor:
         parts = jax.device_get(parts)
         sums = jax.tree.map(lambda *s: np.sum([np.asarray(a, np.float64) for a in s], 0), *parts)
         count = sums.pop("count")
-        return {name: value / count for name, value in sums.items()}
+        means = self.family.summary({name: (v.T / count).T for name, v in sums.items()})
+        return {name: np.asarray(value) for name, value in means.items()}
+
+    def evaluated(self) -> list[str]:
+        """The names of the single numbers that `evaluate` gives, found without computing them."""
+        source = self.dataset.test
+        xs = source.evaluation(self.eval_batch_size)
+        if source.streamed:
+            xs = jax.tree.map(lambda a: a[None], next(xs))
+        state = jax.eval_shape(self.from_checkpoint, self.template())
+        arrays = () if source.streamed else source.arrays
+        sums = jax.eval_shape(self._evaluation, state, (arrays, xs))
+        ones = {name: np.ones(s.shape) for name, s in sums.items() if name != "count"}
+        ndim = 1 if self.num_members else 0
+        return [n for n, v in self.family.summary(ones).items() if np.ndim(v) == ndim]
 
     def sample(self, state: State, n: int) -> np.ndarray:
         """`n` examples in the range of the data; of shape (members, n, …) for a population."""

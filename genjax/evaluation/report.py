@@ -11,7 +11,8 @@ def table(numbers: Mapping[str, Any], *, title: str = "") -> str:
 
     Counts print whole and other numbers with four significant digits. Of a population (an array
     of more than one value) the mean is printed with the standard deviation and the range over
-    its members; a name that ends in `histogram` or starts with `counts` prints all its values.
+    its members; a name that ends in `histogram` or starts with `counts` prints all its values, one
+    that ends in `per_latent` those of each latent (of a population their means over its members).
     Nested mappings are flattened to `outer/inner`.
 
     Args:
@@ -48,6 +49,9 @@ def _text(name: str, value: Any) -> str:
     if values.ndim == 0:
         return _number(values[()])
     short = name.rpartition("/")[2]
+    if short.endswith("per_latent"):
+        values = values.reshape(-1, values.shape[-1]).mean(axis=0)
+        return " ".join(_number(float(v)) for v in values)
     if short.endswith("histogram") or short.startswith("counts"):
         return " ".join(_number(v) for v in values.ravel())
     if values.size <= 1 or values.dtype.kind not in "biuf":

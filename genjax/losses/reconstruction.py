@@ -1,11 +1,12 @@
 """Reconstruction losses: how far an output is from its target, one float32 value an example."""
 
+import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from genjax.losses.precision import wide
+from genjax.losses.precision import sum_elements, wide
 
 
 def squared_error(output: jax.Array, target: jax.Array) -> jax.Array:
@@ -45,11 +46,7 @@ def _softplus_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> Any:
 
 
 def _mean(x: jax.Array) -> jax.Array:
-    # A matrix product, as XLA's CPU backend fuses a plain reduction with the arithmetic in front
-    # of it into one scalar loop: 7 ms instead of 0.3 ms for the cross-entropy of 100k pixels.
-    x = x.reshape(x.shape[0], -1)
-    weights = jnp.full((x.shape[1],), 1.0 / x.shape[1], x.dtype)
-    return jnp.dot(x, weights, precision=jax.lax.Precision.HIGHEST)
+    return sum_elements(x, weight=1 / math.prod(x.shape[1:]))
 
 
 def _same_shape(a: jax.Array, b: jax.Array) -> None:

@@ -1,0 +1,69 @@
+"""Log-likelihoods of data under a decoder's output: sums over elements, in nats, one an example."""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from genjax.losses.precision import sum_elements, wide
+from genjax.losses.reconstruction import bernoulli_cross_entropy
+
+
+def bernoulli_log_likelihood(logits: jax.Array, x: jax.Array) -> jax.Array:
+    """`sum x log p + (1 - x) log(1 - p)` with `p = sigmoid(logit)`; shape (B,).
+
+    Computed from the logits without overflow. It is the log-probability of binary `x`. Grey levels
+    between 0 and 1 are allowed; it is then no probability but the negative cross-entropy.
+    Source: Kingma and Welling 2014 (Auto-encoding variational Bayes), equation 11.
+
+    Args:
+      logits: (B, …).
+      x: (B, …), in [0, 1].
+    """
+    return -math.prod(x.shape[1:]) * bernoulli_cross_entropy(logits, x)
+
+
+def gaussian_log_likelihood(mean: jax.Array, x: jax.Array, log_scale: Any) -> jax.Array:
+    """`log N(x; mean, scale^2)`, elements independent, in nats of a density over x; shape (B,).
+
+    Source: Kingma and Welling 2014, equation 12.
+
+    Args:
+      mean, x: (B, …), same shape.
+      log_scale: logarithm of the standard deviation; broadcasts against `x`.
+    """
+    mean, x, log_scale = _same_shape(mean, x, log_scale)
+    standard = (x - mean) * jnp.exp(-log_scale)
+    return -sum_elements(0.5 * jnp.square(standard) + log_scale + 0.5 * math.log(2 * math.pi))
+
+
+def discretised_logistic_log_likelihood(
+    mean: jax.Array, x: jax.Array, log_scale: Any, levels: int = 256
+) -> jax.Array:
+    """Log-probability of grey levels under a logistic distribution cut into bins; shape (B,).
+
+    Level i of `levels` is `x = i / (levels - 1)` and owns the bin that reaches half a level to
+    either side; the first and the last bin reach to infinity. With b and a the ends of a bin in
+    units of the scale, `sigmoid(a) - sigmoid(b)` is taken as
+    `sigmoid(a) sigmoid(-b) (1 - exp(b - a))`, whose logarithm never cancels.
+    Source: Salimans et al. 2017 (PixelCNN++), equation 2, with one component and data in [0, 1].
+
+    Args:
+      mean, x: (B, …), same shape; `x` in [0, 1].
+      log_scale: logarithm of the logistic's scale, in units of `x`; broadcasts against `x`.
+      levels: number of grey levels of the data, at least 2.
+    """
+    mean, x, log_scale = _same_shape(mean, x, log_scale)
+    half, inverse = 0.5 / (levels - 1), jnp.exp(-log_scale)
+    low, high = (x - mean - half) * inverse, (x - mean + half) * inverse
+    above_low, below_high = -jax.nn.softplus(low), -jax.nn.softplus(-high)
+    inside = above_low + below_high + jnp.log(-jnp.expm1(-2 * half * inverse))
+    value = jnp.where(x > 1 - half, above_low, inside)
+    return sum_elements(jnp.where(x < half, below_high, value))
+
+
+def _same_shape(mean: jax.Array, x: jax.Array, log_scale: Any) -> Any:
+    if mean.shape != x.shape:
+        raise ValueError(f"mean and x must have the same shape, not {mean.shape} and {x.shape}")
+    return wide(mean), wide(x), wide(jnp.asarray(log_scale))
