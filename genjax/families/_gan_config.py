@@ -24,7 +24,7 @@ def default_config() -> ConfigDict:
     c.model.generator_channels = (64, 128)  # conv, from the largest image to the smallest
     c.model.critic_channels = (64, 128)  # conv
     c.model.generator_activation = "relu"
-    c.model.critic_activation = "leaky_relu"
+    c.model.critic_activation = "leaky_relu"  # or "maxout" (mlp)
     c.model.generator_norm = "none"  # or "batch", "layer"
     c.model.critic_norm = "none"  # or "layer"; "batch" only without a penalty
     c.model.spectral_norm = False  # of all weight matrices of the critic
@@ -63,7 +63,8 @@ def _check_networks(config: ConfigDict, spec: DataSpec) -> None:
     m = config.model
     choose("model.network", m.network, ("mlp", "conv"))
     choose("model.generator_activation", m.generator_activation, ACTIVATIONS)
-    choose("model.critic_activation", m.critic_activation, ACTIVATIONS)
+    maxout = ["maxout"] * (m.network == "mlp")
+    choose("model.critic_activation", m.critic_activation, [*ACTIVATIONS, *maxout])
     choose("model.generator_norm", m.generator_norm, NORMS)
     choose("model.conv_lowering", m.conv_lowering, LOWERINGS)
     for field in ("generator_hidden", "critic_hidden"):

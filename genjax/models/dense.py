@@ -20,6 +20,7 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "silu": nn.silu,
 }
 NORMS = ("none", "batch", "layer")
+MAXOUT_PIECES = 5
 
 
 class Norm(nn.Module):
@@ -59,7 +60,8 @@ class MLP(nn.Module):
     Attributes:
       hidden: widths of the hidden layers; may be empty.
       out_shape: shape of one output, `()` for a scalar.
-      activation: a key of `ACTIVATIONS`, after each hidden layer.
+      activation: after each hidden layer, a key of `ACTIVATIONS`; or "maxout": each hidden unit is
+        the largest of `MAXOUT_PIECES` linear ones (Goodfellow et al. 2013).
       norm: see `Norm`; between each hidden layer and its activation.
       dropout: rate, after each hidden activation, in training.
       axis: the batch axis, for batch norm and dropout under pmap.
@@ -80,10 +82,12 @@ class MLP(nn.Module):
     def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
         """(B, …) to (B, *out_shape); inputs are flattened."""
         x = x.reshape(x.shape[0], -1).astype(self.dtype)
+        pieces = MAXOUT_PIECES if self.activation == "maxout" else 1
+        activation = _maxout if self.activation == "maxout" else ACTIVATIONS[self.activation]
         for width in self.hidden:
-            x = nn.Dense(width, dtype=self.dtype)(x)
+            x = nn.Dense(width * pieces, dtype=self.dtype)(x)
             x = Norm(self.norm, self.axis, self.dtype)(x, train=train)
-            x = ACTIVATIONS[self.activation](x)
+            x = activation(x)
             x = Dropout(self.dropout, self.axis)(x, train=train)
         if self.minibatch_stddev:
             x = MinibatchStddev(self.axis)(x, train=train)
@@ -91,6 +95,11 @@ class MLP(nn.Module):
         for n in self.out_shape:
             size *= n
         return nn.Dense(size, dtype=self.dtype)(x).reshape(x.shape[0], *self.out_shape)
+
+
+def _maxout(x: jax.Array) -> jax.Array:
+    """(…, N * pieces) to (…, N)."""
+    return x.reshape(*x.shape[:-1], -1, MAXOUT_PIECES).max(-1)
 
 
 def check_widths(field: str, widths: Sequence[int]) -> None:

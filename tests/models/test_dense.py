@@ -7,7 +7,7 @@ import pytest
 
 from genjax.core.axis import BatchAxis
 from genjax.core.config import ConfigError
-from genjax.models.dense import ACTIVATIONS, MLP, NORMS, Dropout, Norm
+from genjax.models.dense import ACTIVATIONS, MAXOUT_PIECES, MLP, NORMS, Dropout, Norm
 
 DEVICES = """
 import warnings; warnings.filterwarnings("ignore")
@@ -117,3 +117,15 @@ def test_activations_are_elementwise_and_finite(activation):
 def test_an_unknown_norm_is_refused():
     with pytest.raises(ConfigError, match="norm='group': must be one of none, batch, layer"):
         MLP((3,), norm="group").init(jax.random.key(0), jnp.ones((1, 2)))
+
+
+def test_a_maxout_unit_is_the_largest_of_its_linear_pieces():
+    x = jax.random.normal(jax.random.key(0), (6, 3))
+    network = MLP((4,), (2,), activation="maxout")
+    params = network.init(jax.random.key(1), x)["params"]
+    first, last = (jax.tree.map(np.asarray, params[f"Dense_{i}"]) for i in range(2))
+    assert first["kernel"].shape == (3, 4 * MAXOUT_PIECES) and last["kernel"].shape == (4, 2)
+    pieces = np.asarray(x) @ first["kernel"] + first["bias"]
+    hidden = np.stack([pieces[:, 5 * i : 5 * i + 5].max(1) for i in range(4)], axis=1)
+    expected = hidden @ last["kernel"] + last["bias"]
+    np.testing.assert_allclose(network.apply({"params": params}, x), expected, rtol=1e-5)
