@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from genjax.evaluation.likelihood import example_normal, example_uniform, likelihood_bounds
+from genjax.evaluation.likelihood import (
+    example_keys,
+    example_normal,
+    example_uniform,
+    likelihood_bounds,
+)
 from genjax.losses import gaussian_kl, gaussian_log_likelihood, log_prior_ratio
 
 LATENTS, FEATURES, SIGMA = 2, 3, 0.5
@@ -87,7 +92,10 @@ def test_an_example_has_the_same_noise_in_every_batch():
 
 def test_noise_differs_between_examples_but_not_by_rounding():
     def first(x):
-        return np.asarray(example_uniform(0, jnp.float32(x), jnp.arange(1), 2))[:, 0]
+        x = jnp.float32(x)
+        keys = jax.random.key_data(example_keys(jax.random.key(0), x))
+        noise = example_uniform(0, x, jnp.arange(1), 2)[:, 0]
+        return np.concatenate([np.asarray(noise), np.asarray(keys) / 2**32], axis=1)
 
     grey = np.round(RNG.uniform(size=(200, 8, 8)) * 255) / 255
     grey[1] = grey[0]
