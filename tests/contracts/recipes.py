@@ -63,8 +63,8 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         # all three stages within five steps
         "stacked_autoencoder",
         {
-            "model.layers": (16, 8), "loss.pretrain": (0.1, 0.1), "loss.corruption_level": (0.3, 0.3),
-            "loss.corruption": "gaussian", "loss.finetune": "labels", "data.num_labelled": 100,
+            "model.layers": (16, 8), "loss.pretrain": (0.1, 0.1), "loss.corruption": "gaussian",
+            "loss.corruption_level": (0.3, 0.3), "loss.finetune": "labels", "data.num_labelled": 100,
             "ema_decay": 0.9, "accumulate_steps": 2, "pretrain_optimizer.schedule": "linear",
         },
     ),
@@ -74,6 +74,17 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             "model.conditional": True, "model.attention": True, "model.patch": 2,
             "sampler.guidance": 2.0, "sampler.method": "euler", "accumulate_steps": 2,
         },
+    ),
+    "vae+free_bits+accumulate+ema": (
+        "vae",
+        {
+            "loss.free_bits": 0.1, "loss.binarise": "fixed",
+            "accumulate_steps": 2, "ema_decay": 0.9,
+        },
+    ),
+    "face_vae+conditional+discretised_logistic": (
+        "face_vae",
+        {"model.conditional": True, "loss.likelihood": "discretised_logistic"},
     ),
     "autoencoder+streamed+bfloat16": (
         "autoencoder",
@@ -132,6 +143,7 @@ def _shrunk(name: str, folder: Path) -> ConfigDict:
     c.update({"steps": 20, "epochs": 0.0, "examples": 0, "batch_size": BATCH_SIZE})
     c.update({"executor": "scan", "num_seeds": 1, "log_every": 4, "num_samples": 4})
     c.update({"eval_every": 0, "sample_every": 0, "checkpoint_every": 0})
+    c.update({"eval_metrics": "", "best_metric": ""})
     if c.data.name.startswith(("tfds:", "images:")):
         c.data.name = "digits"
     c.data.cache_dir = str(folder / "cache")

@@ -1,0 +1,19 @@
+"""Conditional VAE (Sohn et al. 2015) on the bundled digits; it samples the classes in turn.
+
+    python -m experiments.train --config=configs/conditional_vae.py --workdir=runs/conditional_vae
+
+Not recorded yet.
+"""
+
+from ml_collections import ConfigDict
+
+from genjax.families import vae
+
+
+def get_config() -> ConfigDict:
+    c = vae.default_config()
+    c.epochs = 200.0
+    c.num_samples = 100
+    c.model.conditional = True
+    c.loss.binarise = "dynamic"
+    return c

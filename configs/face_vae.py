@@ -1,0 +1,37 @@
+"""Convolutional VAE of faces, 64x64: CelebA in colour, or a folder of grey faces.
+
+    python -m experiments.train --config=configs/face_vae.py --workdir=runs/celeb_a
+    python -m experiments.train --config=face_vae:orl --workdir=runs/orl --config.data.name=images:D
+    python -m experiments.latent --workdir=runs/orl --out=runs/orl/latent
+
+CelebA comes through TFDS, its central square scaled to 64x64; not recorded yet. The second command
+takes any folder D of faces; on the 400 of ORL (AT&T Laboratories Cambridge): not recorded yet.
+"""
+
+from ml_collections import ConfigDict
+
+from genjax.core.config import choose
+from genjax.families import vae
+
+
+def get_config(faces: str = "celeb_a") -> ConfigDict:
+    choose("data.name", faces, ("celeb_a", "orl"))
+    c = vae.default_config()
+    c.data.image_size = 64
+    c.model.network = "conv"
+    c.model.encoder_channels = (32, 64, 128, 256)
+    c.model.decoder_channels = (32, 64, 128, 256)
+    c.loss.likelihood = "gaussian"  # with one standard deviation for all pixels, learned
+    c.loss.eval_samples = 10
+    if faces == "orl":
+        c.data.name = "images:"  # and the folder, on the command line
+        c.data.channels = 1
+        c.epochs = 400.0
+        c.batch_size = 32
+        c.model.latent_dim = 32
+    else:
+        c.data.name = "tfds:celeb_a"
+        c.epochs = 20.0
+        c.batch_size = 128
+        c.model.latent_dim = 128
+    return c
