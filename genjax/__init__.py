@@ -1,6 +1,6 @@
 """Generative model families in JAX and Flax: pure losses and steps, one engine, built for speed."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from genjax.loading import Model
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 __all__ = ["load"]
 
 
-def load(workdir: Any, step: int | None = None) -> "Model":
+def load(workdir: Any, step: "int | Literal['best'] | None" = None) -> "Model":
     """A trained model from the folder of its run.
 
         model = genjax.load("runs/ae")
@@ -16,7 +16,7 @@ def load(workdir: Any, step: int | None = None) -> "Model":
 
     Args:
       workdir: the run's folder.
-      step: of the checkpoint; None: the newest complete one.
+      step: of the checkpoint; "best": the one kept by `best_metric`; None: the newest complete one.
 
     Raises:
       ConfigError: no run there, no such checkpoint, or its data set is gone.

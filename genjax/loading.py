@@ -5,13 +5,15 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 
 from genjax.core.config import ConfigError
 from genjax.core.family import State, sample_key
+from genjax.engine.best import BEST, best
 from genjax.engine.checkpoints import Checkpoints
 from genjax.engine.loop import Run, prepare
 from genjax.engine.workdir import CHECKPOINTS, read_config
@@ -89,7 +91,7 @@ class Model:
         return jax.jit(lambda s, *args: jax.vmap(lambda m: f(m, *args), in_axes=(axes,))(s))
 
 
-def load(workdir: str | os.PathLike, step: int | None = None) -> Model:
+def load(workdir: str | os.PathLike, step: int | Literal["best"] | None = None) -> Model:
     """The model of the run in `workdir`, on one device, however trained; see `genjax.load`."""
     folder = Path(workdir).expanduser().absolute()
     config = read_config(workdir).unlock()
@@ -97,8 +99,10 @@ def load(workdir: str | os.PathLike, step: int | None = None) -> Model:
     config.executor = "vmap" if config.executor == "vmap" else "scan"
     config.lock()
     run = prepare(config, **read_population(folder))
-    checkpoints = Checkpoints(folder / CHECKPOINTS)
+    checkpoints = Checkpoints(folder / (BEST if step == "best" else CHECKPOINTS))
     template = run.executor.template()
+    if step == "best":
+        step = _best_step(workdir, config)
     if step is None:
         found = checkpoints.restore(template)
         if found is None:
@@ -108,6 +112,18 @@ def load(workdir: str | os.PathLike, step: int | None = None) -> Model:
         state = checkpoints.restore_step(template, step)
     checkpoints.close()
     return Model(run, state, step, run.executor.num_members)
+
+
+def _best_step(workdir: str | os.PathLike, config: ConfigDict) -> int:
+    found = None
+    if config.best_metric:
+        folder = Path(workdir).expanduser().absolute()
+        found = best(folder, config.best_metric, config.best_mode)
+    if found is None:
+        raise ConfigError(
+            f"--workdir={workdir}: keeps no best checkpoint; train with config.best_metric"
+        )
+    return found.step
 
 
 def read_population(workdir: Path) -> Mapping[str, Any]:

@@ -1,9 +1,14 @@
 """Evaluates a trained run on the test split, and its samples by what can judge them.
 
-    python -m experiments.evaluate --workdir=DIR [--step=N]
+    python -m experiments.evaluate --workdir=DIR [--step=N|best]
+        [--metrics=fid,kid,is,prdc] [--num_samples=10000] [--split=train] [--weights=FILE]
 
-Mixtures (`ring`, `grid`) are scored as PacGAN scores. Samples of labelled images are judged by a
-classifier that is trained here on the real training split. Numbers go to DIR/eval.json.
+Mixtures (`ring`, `grid`, `stacked_digits`) are scored as PacGAN scores. Samples of other labelled
+images are judged by a classifier that is trained on the real training split. With --metrics,
+samples of images are compared with the real ones of --split, by the features of InceptionV3 where
+--weights names a file of its weights (torch-fidelity's or torchvision's, .pth or .safetensors),
+else by those of genjax's own classifier; what a number holds for is printed with it. Numbers go to
+DIR/eval.json.
 """
 
 import math
@@ -18,9 +23,8 @@ from genjax.cli import program
 
 EVAL = "eval.json"
 # Families that sample without a prior: what they sample is not meant to look like the data.
-_NO_PRIOR = ("autoencoder",)
-_MAX_EXAMPLES = 60_000  # of the training split that the classifier learns from
-_CLASSIFIER_SEED = 0  # the same judge for all runs
+_NO_PRIOR = ("autoencoder", "stacked_autoencoder")
+_MAX_JUDGED = 60_000  # of the test split that the classifier judges
 _NUM_RECONSTRUCTED = 32
 
 
@@ -32,7 +36,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _define(values: flags.FlagValues) -> None:
     text: Any = {"flag_values": values}
     flags.DEFINE_string("workdir", "", "The folder of a run.", **text)
-    flags.DEFINE_integer("step", None, "Of the checkpoint; by default the newest.", 0, **text)
+    flags.DEFINE_string("step", "", "Of the checkpoint, or best; by default the newest.", **text)
+    flags.DEFINE_string("metrics", "", "Of samples: fid,kid,is,prdc or some of them.", **text)
+    flags.DEFINE_integer("num_samples", 10_000, "That --metrics are computed from.", 1, **text)
+    flags.DEFINE_enum("split", "train", ["train", "test"], "Of the real images.", **text)
+    flags.DEFINE_enum(
+        "extractor", None, ["own", "inception"],
+        "Whose features --metrics compare; by default inception with --weights, else own.", **text,
+    )  # fmt: skip
+    flags.DEFINE_string("weights", "", "A file of InceptionV3's weights.", **text)
 
 
 def _evaluate(argv: list[str]) -> int:
@@ -40,19 +52,26 @@ def _evaluate(argv: list[str]) -> int:
     from genjax.engine.workdir import read_config, write_json
 
     read_config(values.workdir)
+    step = program.checkpoint_step(values.step)
+    from genjax.cli import scoring
     from genjax.core.config import ConfigError
     from genjax.engine.cache import enable_compilation_cache
     from genjax.evaluation.report import table
     from genjax.loading import load
 
     enable_compilation_cache()
-    model = load(values.workdir, values.step)
+    model = load(values.workdir, step)
+    scorer = scoring.by_flags(model, values)
     numbers: dict[str, Any] = {"test": _lists(model.evaluate())}
     numbers |= judged(model)
+    if scorer:
+        numbers["scores"] = scoring.of_model(model, scorer, values.num_samples)
     folder = Path(values.workdir).expanduser()
     record = {"step": model.step, "num_members": model.num_members} | numbers
     if model.num_members:
         record |= {"over_members": over_members(numbers)}
+    if scorer:
+        record |= {"scores_hold_for": scorer.hold_for()}
     try:
         write_json(folder / EVAL, record)
         drawn = _draw_reconstructions(model, folder)
@@ -60,8 +79,7 @@ def _evaluate(argv: list[str]) -> int:
         reason = error.strerror or error
         raise ConfigError(f"--workdir={values.workdir}: cannot be written ({reason})") from error
     title = f"{model.config.family} on {model.config.data.name}, step {model.step}"
-    shown = _texts(record["over_members"]) if model.num_members else numbers
-    print(table(shown, title=title))
+    print(table(_shown(numbers, record), title=title))
     for path in [folder / EVAL, *drawn]:
         print(path)
     return program.DONE
@@ -74,7 +92,7 @@ def judged(model: Any) -> dict[str, Any]:
     spec = model.run.dataset.spec
     score = showing.judge(model.config)
     if score is not None:
-        return {"samples": {"count": showing.NUM_JUDGED} | _over(score, model)}
+        return {"samples": {"count": showing.num_judged(model.config)} | _over(score, model)}
     if spec.kind == "image" and spec.num_classes and model.config.family not in _NO_PRIOR:
         return _judged_by_classifier(model)
     return {}
@@ -99,50 +117,29 @@ def mean_and_error(values: Sequence[float]) -> dict[str, float]:
 
 
 def _judged_by_classifier(model: Any) -> dict[str, Any]:
-    import jax
-
     from genjax.cli import showing
-    from genjax.evaluation.classifier import sample_quality, train_classifier
+    from genjax.data import cache
+    from genjax.data.source import first_rows
+    from genjax.evaluation.classifier import sample_quality
+    from genjax.evaluation.extractors import own_classifier
 
     dataset = model.run.dataset
-    x, y = examples(dataset.train, _MAX_EXAMPLES)
-    classes = dataset.spec.num_classes
-    classifier = train_classifier(x, y, classes, key=jax.random.key(_CLASSIFIER_SEED))
-    x, y = examples(dataset.test, _MAX_EXAMPLES)
+    classifier, _ = own_classifier(dataset, cache.root(model.config.data.cache_dir))
+    x, y = first_rows(dataset.test, _MAX_JUDGED)
     quality = _over(lambda samples: sample_quality(classifier, samples), model)
     real = _lists(sample_quality(classifier, x))
     return {
-        "samples": {"count": showing.NUM_JUDGED} | quality,
+        "samples": {"count": showing.num_judged(model.config)} | quality,
         "real_test": {"count": len(x)} | real,
         "classifier": {"test_accuracy": float(classifier.accuracy(x, y))},
     }
-
-
-def examples(source: Any, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """The first `most` examples of a split as NumPy arrays: x float32 (N, …), label int32 (N,).
-
-    Labels are 0 where there are none.
-    """
-    parts = source.evaluation(1000)
-    if not source.streamed:
-        parts = [{n: a[i] for n, a in parts.items()} for i in range(len(parts["mask"]))]
-    xs, labels, found = [], [], 0
-    for part in parts:
-        batch = source.fetch(source.arrays, part)
-        real = np.asarray(batch["mask"]) > 0
-        xs.append(np.asarray(batch["x"])[real])
-        labels.append(np.asarray(batch.get("label", np.zeros(len(real), np.int32)))[real])
-        found += len(xs[-1])
-        if found >= most:
-            break
-    return np.concatenate(xs)[:most], np.concatenate(labels)[:most]
 
 
 def _over(score: Any, model: Any) -> dict[str, Any]:
     """`score` of the model's samples; by list over the members of a population."""
     from genjax.cli import showing
 
-    samples = model.sample(showing.NUM_JUDGED)
+    samples = model.sample(showing.num_judged(model.config))
     if not model.num_members:
         return _lists(score(samples))
     members = [_lists(score(s)) for s in samples]
@@ -153,18 +150,30 @@ def _lists(numbers: Any) -> dict[str, Any]:
     return {name: np.asarray(value).tolist() for name, value in numbers.items()}
 
 
-def _texts(numbers: dict[str, Any]) -> dict[str, str]:
-    return {n: f"{v['mean']:.4g} ± {v['standard_error']:.2g}" for n, v in numbers.items()}
+def _shown(numbers: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
+    """What the table prints: means over members where there are any, scores with their protocol."""
+    if members := record.get("over_members"):
+        shown: dict[str, Any] = {
+            n: f"{v['mean']:.4g} ± {v['standard_error']:.2g}" for n, v in members.items()
+        }
+    else:
+        shown = {n: v for n, v in numbers.items() if n != "scores"}
+        shown |= {f"scores/{n}": f"{v:.4g}" for n, v in numbers.get("scores", {}).items()}
+    for name, protocol in record.get("scores_hold_for", {}).items():
+        shown[f"scores/{name}"] += f"  ({protocol})"
+    return shown
 
 
 def _draw_reconstructions(model: Any, folder: Path) -> list[Path]:
     """Test images above what became of them; none for families and data without."""
     if model.run.dataset.spec.kind != "image" or "reconstruct" not in model.family.functions:
         return []
+    from genjax.data.source import first_rows
     from genjax.plots.grid import reconstruction_grid, save_png
 
     model = model.member(0) if model.num_members else model
-    x, _ = examples(model.run.dataset.test, _NUM_RECONSTRUCTED)
+    x, labels = first_rows(model.run.dataset.test, _NUM_RECONSTRUCTED)
+    given = (labels,) if model.config.model.get("conditional", False) else ()
     path = folder / "samples" / f"reconstructions_{model.step:07d}.png"
-    save_png(path, reconstruction_grid(x, np.asarray(model.reconstruct(x))))
+    save_png(path, reconstruction_grid(x, np.asarray(model.reconstruct(x, *given))))
     return [path]

@@ -101,6 +101,15 @@ def parse_with_config(
     return values, config
 
 
+def checkpoint_step(text: str) -> Any:
+    """What `--step=text` means to `genjax.load`: a step, "best", or None for the newest."""
+    if text in ("", "best"):
+        return text or None
+    if not text.isdecimal():
+        raise ConfigError(f"--step={text}: must be the step of a checkpoint, or best")
+    return int(text)
+
+
 def command(program: str, *args: str) -> str:
     """A command line that runs `program`, in the way in which this process was started."""
     started = Path(sys.argv[0]).name if sys.argv else ""

@@ -1,6 +1,6 @@
 """Draws samples of a trained run.
 
-    python -m experiments.sample --workdir=DIR [--n=64] [--out=FILE] [--seed=0]
+    python -m experiments.sample --workdir=DIR [--n=64] [--out=FILE] [--seed=0] [--step=N|best]
 
 FILE ends in .png (a grid of images, a scatter plot of points), .npy or .npz (the samples as they
 are, in the range of the data; under the name `x` in .npz). Of a population, .npy and .npz hold all
@@ -33,7 +33,7 @@ def _define(values: flags.FlagValues) -> None:
         "out", "", "Where to; by default DIR/samples/step_STEP_seed_SEED.png.", **text
     )
     flags.DEFINE_integer("seed", 0, "Of the draw.", 0, **text)
-    flags.DEFINE_integer("step", None, "Of the checkpoint; by default the newest.", 0, **text)
+    flags.DEFINE_string("step", "", "Of the checkpoint, or best; by default the newest.", **text)
     flags.DEFINE_integer(
         "member",
         None,
@@ -45,6 +45,7 @@ def _define(values: flags.FlagValues) -> None:
 
 def _sample(argv: list[str]) -> int:
     values = program.parse(argv, __doc__, _define)
+    step = program.checkpoint_step(values.step)
     if values.out:
         check_out(values.out)
     from genjax.engine.workdir import read_config
@@ -55,7 +56,7 @@ def _sample(argv: list[str]) -> int:
     from genjax.loading import load
 
     enable_compilation_cache()
-    model = load(values.workdir, values.step)
+    model = load(values.workdir, step)
     if values.member is not None and values.member >= max(model.num_members, 1):
         n = max(model.num_members, 1)
         raise ConfigError(f"--member={values.member}: must be below the number of members, {n}")

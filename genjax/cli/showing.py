@@ -1,5 +1,6 @@
 """How samples are drawn and judged, by the kind of the data."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -8,8 +9,12 @@ from ml_collections import ConfigDict
 
 from genjax.core.family import DataSpec
 
-NUM_JUDGED = 2500  # samples, as PacGAN scores
+_NUM_JUDGED = 2500  # samples, as PacGAN scores
+_NUM_JUDGED_STACKED = 26_000  # as published for its 1,000 modes
 _MIXTURES = ("ring", "grid")
+_STACKED = "stacked_digits"
+_MODE_SCORES = ("modes", "high_quality", "reverse_kl", "reverse_kl_high_quality")
+_STACKED_SCORES = _MODE_SCORES[:3]
 
 
 def picture(config: ConfigDict, spec: DataSpec) -> Callable[[np.ndarray], np.ndarray] | None:
@@ -25,9 +30,42 @@ def picture(config: ConfigDict, spec: DataSpec) -> Callable[[np.ndarray], np.nda
 
 def judge(config: ConfigDict) -> Callable[[np.ndarray], dict[str, Any]] | None:
     """A function from samples of a known mixture to its mode scores; None for other data."""
-    if config.data.name not in _MIXTURES:
-        return None
-    return lambda samples: _mode_scores(config.data.name, samples)
+    if config.data.name in _MIXTURES:
+        return lambda samples: _mode_scores(config.data.name, samples)
+    return _stacked_judge(config.data) if config.data.name == _STACKED else None
+
+
+def judged(config: ConfigDict) -> tuple[str, ...]:
+    """The names of the numbers that `judge` gives."""
+    if config.data.name == _STACKED:
+        return _STACKED_SCORES
+    return _MODE_SCORES if config.data.name in _MIXTURES else ()
+
+
+def num_judged(config: ConfigDict) -> int:
+    """How many samples are judged once a run is trained."""
+    return _NUM_JUDGED_STACKED if config.data.name == _STACKED else _NUM_JUDGED
+
+
+def _stacked_judge(data: ConfigDict) -> Callable[[np.ndarray], dict[str, Any]]:
+    """Modes of stacked digits, by the classifier of single digits that genjax trains."""
+    from genjax.data import cache, stacked_digits
+
+    @functools.cache
+    def classifier() -> Any:
+        from genjax.evaluation.extractors import own_classifier
+
+        return own_classifier(stacked_digits.single(data), cache.root(data.cache_dir))[0]
+
+    def score(samples: np.ndarray) -> dict[str, Any]:
+        from genjax.evaluation.modes import stacked_mode_scores
+
+        channels = np.moveaxis(samples, -1, 1)
+        each = classifier().probabilities(channels.reshape(-1, *channels.shape[2:], 1))
+        scores = stacked_mode_scores(each.reshape(*channels.shape[:2], -1))
+        return {n: np.asarray(scores[n]).item() for n in _STACKED_SCORES}
+
+    return score
 
 
 def _mode_scores(name: str, samples: np.ndarray) -> dict[str, Any]:
@@ -35,7 +73,7 @@ def _mode_scores(name: str, samples: np.ndarray) -> dict[str, Any]:
     from genjax.evaluation.modes import mode_scores
 
     scores = mode_scores(samples, toy.centers(name), toy.SIGMA[name])
-    return {n: np.asarray(v).item() for n, v in scores.items() if not n.startswith("counts")}
+    return {n: np.asarray(scores[n]).item() for n in _MODE_SCORES}
 
 
 def _scatter(name: str, samples: np.ndarray) -> np.ndarray:

@@ -68,6 +68,9 @@ def report(run: Any, workdir: str, summary: Any) -> str:
         parts.append(table(seconds | rates, title="Time"))
     else:
         parts.append("The run is through: nothing was left to do.")
+    if summary.best:
+        metric, value, step = summary.best
+        parts.append(f"Best {metric}: {value:.4g} at step {step}; evaluate or sample: --step=best")
     at = f"--workdir={workdir}"
     commands = [
         program.command("evaluate", at),

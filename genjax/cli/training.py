@@ -81,16 +81,18 @@ def train(run: Any, workdir: str | Path, command: str, profile_steps: str = "") 
       command: what resumes it.
       profile_steps: see `genjax.engine.loop.train`.
 
+    Raises:
+      ConfigError: as `genjax.engine.loop.train`, or `eval_metrics` do not go with the data.
+
     Returns:
       The exit status, and the `Summary` where the run is through or was stopped by a signal.
     """
     from jax.errors import JaxRuntimeError
 
-    from genjax.cli import showing
+    from genjax.cli import scoring
     from genjax.engine import loop
 
-    spec = run.dataset.spec
-    hooks = loop.Hooks(showing.picture(run.config, spec), showing.judge(run.config))
+    hooks = scoring.hooks(run)
     try:
         summary = loop.train(run, workdir, profile_steps=profile_steps, hooks=hooks)
     except loop.Diverged as error:

@@ -50,6 +50,11 @@ def base() -> ConfigDict:
     c.keep_checkpoints = 2  # the newest n
     c.keep_every = 0  # and, for good, those at multiples of so many steps
     c.num_samples = 64  # in a sample grid
+    c.eval_metrics = ""  # of samples, at each evaluation: any of fid,kid,is,prdc
+    c.eval_num_samples = 2500  # that they, or the scores of a mixture, are computed from
+    c.eval_weights = ""  # file of InceptionV3's, for eval_metrics; "": genjax's own classifier
+    c.best_metric = ""  # a number of the evaluations: the state at its best is kept as well
+    c.best_mode = "min"  # or "max": which values of it are good
     c.executor = "scan"
     c.chunk = 0  # steps a scan; 0: the largest that divides every interval, at most 200
     c.sharding = "data"  # executor sharded: "data" replicates the state, "fsdp" splits it
@@ -90,8 +95,8 @@ def optimizer(**changes: Any) -> ConfigDict:
 _AT_LEAST = {  # field: smallest allowed value
     "num_seeds": 1, "batch_size": 1, "accumulate_steps": 1, "log_every": 1, "eval_every": 0,
     "sample_every": 0, "checkpoint_every": 0, "keep_checkpoints": 1, "keep_every": 0,
-    "num_samples": 1, "chunk": 0, "seed": 0, "steps": 0, "epochs": 0, "examples": 0,
-    "data.image_size": 0, "data.device_limit_mb": 0,
+    "num_samples": 1, "eval_num_samples": 1, "chunk": 0, "seed": 0, "steps": 0, "epochs": 0,
+    "examples": 0, "data.image_size": 0, "data.device_limit_mb": 0,
 }  # fmt: skip
 
 
@@ -110,6 +115,11 @@ def validate(c: ConfigDict) -> None:
     choose("sharding", c.sharding, ("data", "fsdp"))
     choose("precision", c.precision, ("float32", "bfloat16"))
     choose("on_divergence", c.on_divergence, ("stop", "skip"))
+    choose("best_mode", c.best_mode, ("min", "max"))
+    if c.best_metric and not c.eval_every:
+        raise fail("best_metric", c.best_metric, "needs evaluations during the run: set eval_every")
+    if c.eval_weights and not c.eval_metrics:
+        raise fail("eval_weights", c.eval_weights, "needs eval_metrics")
     if c.data.channels not in (0, 1, 3):
         raise fail("data.channels", c.data.channels, "must be 0 (as stored), 1 (grey), 3 (colour)")
     if not 0 < c.data.test_fraction < 1:

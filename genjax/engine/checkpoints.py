@@ -56,7 +56,9 @@ class Checkpoints:
         """Imports orbax in a thread, so that the first save need not wait for it."""
         threading.Thread(target=_orbax, name="import_orbax", daemon=True).start()
 
-    def save(self, step: int, state: Any, *, wait: bool = False) -> None:
+    def save(
+        self, step: int, state: Any, *, wait: bool = False, note: dict[str, Any] | None = None
+    ) -> None:
         """Saves `state` as checkpoint `step` in the background, once the last save is through.
 
         When it returns, the values are copied: the arrays of `state` may be donated. A step that
@@ -66,6 +68,7 @@ class Checkpoints:
           step: the checkpoint's name, at least 0.
           state: pytree of arrays and typed PRNG keys, possibly spread over devices and processes.
           wait: return only when the checkpoint is complete.
+          note: JSON that is complete with the checkpoint or not at all; see `note`.
 
         Raises:
           SaveError: this save failed or, as it goes on in the background, the last one.
@@ -84,7 +87,7 @@ class Checkpoints:
             except Exception as error:
                 raise self._failure(path, error) from error
             self._thread = threading.Thread(
-                target=self._finish, args=(step, path, spec), name="finish_checkpoint"
+                target=self._finish, args=(step, path, spec, note or {}), name="finish_checkpoint"
             )
             self._thread.start()
         if wait:
@@ -116,6 +119,10 @@ class Checkpoints:
             if step not in self._bad and not _defect(self.directory / str(step), deep=False)
         ]
 
+    def note(self, step: int) -> dict[str, Any]:
+        """What was noted with the complete checkpoint `step`; empty where nothing was."""
+        return json.loads((self.directory / str(step) / _MANIFEST).read_text()).get("note", {})
+
     def restore(self, template: Any) -> tuple[int, Any] | None:
         """The newest complete checkpoint as `(step, state)`; None where there is none.
 
@@ -128,14 +135,14 @@ class Checkpoints:
           ConfigError: the newest complete checkpoint has other leaves, shapes or dtypes.
         """
         self.wait()
-        step = _from_process_0(self._newest())
+        step = from_process_0(self._newest())
         return None if step < 0 else (step, self._read(template, step))
 
     def restore_step(self, template: Any, step: int) -> Any:
         """The state of checkpoint `step`; raises `ConfigError` if it is not there or not sound."""
         self.wait()
         defect = _defect(self.directory / str(step), deep=True) if jax.process_index() == 0 else ""
-        if _from_process_0(bool(defect)):
+        if from_process_0(bool(defect)):
             raise ConfigError(
                 f"{self.directory / str(step)}: not a complete checkpoint"
                 f"{': ' + defect if defect else ''}; complete are: {self.steps() or 'none'}"
@@ -182,14 +189,14 @@ class Checkpoints:
             int(p.name) for p in self.directory.iterdir() if p.name.isdecimal() and p.is_dir()
         )
 
-    def _finish(self, step: int, path: Path, spec: dict[str, str]) -> None:
+    def _finish(self, step: int, path: Path, spec: dict[str, str], note: dict[str, Any]) -> None:
         """Runs in a thread: waits for orbax's commit, then (process 0) manifest and clean-up."""
         try:
             self._checkpointer.wait_until_finished()
             if jax.process_index() == 0:
                 if not _orbax().utils.is_checkpoint_finalized(path):
                     raise RuntimeError("orbax did not commit it")
-                _write_manifest(path, spec)
+                _write_manifest(path, spec, note)
             self._current = step
             self._bad.discard(step)
         except BaseException as error:
@@ -323,14 +330,14 @@ def _checksum(path: Path) -> str:
         return hashlib.file_digest(f, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def _write_manifest(path: Path, spec: dict[str, str]) -> None:
+def _write_manifest(path: Path, spec: dict[str, str], note: dict[str, Any]) -> None:
     """Writes the manifest of the finalised checkpoint `path`, all of it or nothing."""
     files = {
         str(p.relative_to(path)): [p.stat().st_size, _checksum(p)]
         for p in sorted(path.rglob("*"))
         if p.is_file() and p.name != _MANIFEST
     }
-    body = {"leaves": spec, "files": files}
+    body = {"leaves": spec, "files": files, "note": note}
     temporary = path / f"{_MANIFEST}.tmp"
     with temporary.open("w") as f:
         json.dump(body | {"self": _self_checksum(body)}, f, indent=0)
@@ -365,7 +372,8 @@ def _defect(path: Path, *, deep: bool) -> str:
     return ""
 
 
-def _from_process_0(value: int) -> int:
+def from_process_0(value: int) -> int:
+    """The value that process 0 passes, on all processes, which call it alike."""
     if jax.process_count() == 1:
         return int(value)
     from jax.experimental import multihost_utils

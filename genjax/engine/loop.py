@@ -1,5 +1,6 @@
 """The training loop: dispatches chunks, and between them reports, evaluates, samples and saves."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from genjax import data, families
 from genjax.core.config import ConfigError, total_steps, validate
 from genjax.core.family import Family, State
 from genjax.data.source import Dataset
+from genjax.engine.best import Best, BestCheckpoint, check_metric
 from genjax.engine.checkpoints import Checkpoints, SaveError
 from genjax.engine.executors import Executor, batch_axis, make_executor
 from genjax.engine.preemption import Preemption
@@ -42,11 +44,13 @@ class Hooks(NamedTuple):
 
     Attributes:
       picture: samples (n, …), in the range of the data, to an image (H, W, C) uint8.
-      judge: samples to numbers that are written under `eval/`.
+      judge: samples to numbers that are written under `eval/`; process 0 alone calls it.
+      judged: the names of these numbers.
     """
 
     picture: Callable[[np.ndarray], np.ndarray] | None = None
     judge: Callable[[np.ndarray], Mapping[str, float]] | None = None
+    judged: tuple[str, ...] = ()
 
 
 @dataclass
@@ -57,6 +61,7 @@ class Summary:
       step, total_steps: where it is and where it would end.
       signal: the number of the signal that stopped it, None if it is through.
       evaluation: the last evaluation's numbers, by name.
+      best: the best evaluation by `best_metric`, whose state is kept.
       seconds: of this process's part of the run, by `Clock.PARTS`, and `total`.
       steps_per_second: of training alone: without compilation, evaluation, samples and saving.
       flops_per_second, gemm_rate: achieved, and the machine's measured matrix product rate.
@@ -66,6 +71,7 @@ class Summary:
     total_steps: int
     signal: int | None = None
     evaluation: dict[str, Any] = field(default_factory=dict)
+    best: Best | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     steps_per_second: float = 0.0
     flops_per_second: float = 0.0
@@ -110,11 +116,14 @@ def train(
       hooks: what to draw and how to judge samples.
 
     Raises:
-      ConfigError: the workdir is of another config or cannot be written; nothing was written.
+      ConfigError: the workdir is of another config or cannot be written, or no evaluation gives
+        `best_metric`; nothing was written.
       SaveError: a checkpoint could not be written.
       Diverged: training is not finite any more.
     """
     steps = parse_profile_steps(profile_steps)
+    if run.config.best_metric:
+        check_metric(run.config.best_metric, {*run.executor.evaluated(), *hooks.judged})
     path = open_workdir(workdir, run.config)
     with Preemption() as preemption:
         return _Training(run, path, Profiler(path, steps), preemption, hooks).run_to_end()
@@ -134,6 +143,9 @@ class _Training:
         self.checkpoints = Checkpoints(
             workdir / CHECKPOINTS, keep_last=c.keep_checkpoints, keep_every=c.keep_every
         )
+        self.best: BestCheckpoint | None = None
+        if c.best_metric:
+            self.best = BestCheckpoint(workdir, c.best_metric, c.best_mode)
         restored = self.checkpoints.restore(self.executor.template())
         if restored:
             self.step: int = restored[0]
@@ -165,11 +177,15 @@ class _Training:
             self._save()
             with self.clock("host"):
                 self.checkpoints.wait()
+                if self.best:
+                    self.best.wait()
             return self._summary()
         finally:
             self.profiler.close()
             self.writers.close()
             self.progress.close()
+            if self.best:
+                self.best.close()
             self.checkpoints.close()
 
     def _advance(self) -> None:
@@ -243,16 +259,34 @@ class _Training:
             means = self.executor.evaluate(self.state)
             self.evaluation = {name: _plain(value) for name, value in means.items()}
             if self.hooks.judge:
-                self.evaluation |= self._judge(self.executor.sample(self.state, _JUDGED))
+                samples = self.executor.sample(self.state, self.config.eval_num_samples)
+                self.evaluation |= self._judge(samples)
         self.writers.scalars(self.step, {f"eval/{k}": v for k, v in self.evaluation.items()})
+        if self.best:
+            self._keep_if_best(self.best)
 
     def _judge(self, samples: np.ndarray) -> dict[str, Any]:
         """Scores of samples (n, …), or lists of them for those of a population (members, n, …)."""
-        assert self.hooks.judge is not None
+        if self.hooks.judge is None or jax.process_index() != 0:
+            return {}
         if not self.executor.num_members:
             return dict(self.hooks.judge(samples))
         members = [self.hooks.judge(s) for s in samples]
         return {name: [scores[name] for scores in members] for name in members[0]}
+
+    def _keep_if_best(self, kept: BestCheckpoint) -> None:
+        """Offers the state, with the mean over the members of a population that are finite."""
+        value = np.asarray(self.evaluation.get(self.config.best_metric, np.nan))
+        finite = value[np.isfinite(value)]
+        mean = float(finite.mean()) if finite.size else math.nan
+        with self.clock("evaluation"):
+            if jax.process_count() == 1:
+                kept.offer(self.step, mean, self._sound_state)
+                return
+            # One save at a time: orbax names the barriers of processes by their order.
+            self.checkpoints.wait()
+            kept.offer(self.step, mean, self._sound_state)
+            kept.wait()
 
     def _draw(self) -> None:
         if self.hooks.picture is None:
@@ -264,14 +298,18 @@ class _Training:
         self.writers.images(self.step, "samples", self.hooks.picture(samples))
 
     def _save(self) -> None:
-        """Saves the state, unless this step is saved already; a state that is not finite never."""
+        """Saves the state, unless this step is saved already."""
         if self.saved_step == self.step:
             return
         with self.clock("evaluation"):
-            if not self.executor.all_finite(self.state):
-                raise self._diverged(f"the state is not finite at step {self.step}")
-            self.checkpoints.save(self.step, self.executor.to_checkpoint(self.state))
+            self.checkpoints.save(self.step, self._sound_state())
         self.saved_step = self.step
+
+    def _sound_state(self) -> State:
+        """The state as checkpoints hold it; one that is not finite is never saved."""
+        if not self.executor.all_finite(self.state):
+            raise self._diverged(f"the state is not finite at step {self.step}")
+        return self.executor.to_checkpoint(self.state)
 
     def _check_finite(self, metrics: Mapping[str, Any], first: int, last: int) -> None:
         bad = [name for name, value in metrics.items() if not np.isfinite(value).all()]
@@ -300,6 +338,7 @@ class _Training:
             self.step, self.total, evaluation=self.evaluation, seconds=self.clock.summary(),
             signal=self.preemption.requested if self.step < self.total else None,
         )  # fmt: skip
+        summary.best = self.best.best if self.best else None
         # The first chunk waits for the compilation: the rate is that of the chunks after it.
         if len(self._marks) == 2 and summary.signal is None:
             (t0, step0), (t1, step1) = self._marks
@@ -307,9 +346,6 @@ class _Training:
             summary.flops_per_second = self.executor.step_flops() * summary.steps_per_second
             summary.gemm_rate = measured_gemm_rate()
         return summary
-
-
-_JUDGED = 2500  # samples, as PacGAN scores
 
 
 def _plain(value: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from genjax.core.config import ConfigError
+from genjax.core.config import ConfigError, base
 from genjax.engine.checkpoints import Checkpoints
 
 CONFIG = "config.json"
@@ -22,7 +22,8 @@ CHECKPOINTS = "checkpoints"
 _FREE = frozenset({
     "executor", "chunk", "sharding", "log_every", "eval_every", "sample_every", "checkpoint_every",
     "keep_checkpoints", "keep_every", "num_samples", "data.dir", "data.cache_dir",
-    "data.device_limit_mb",
+    "data.device_limit_mb", "eval_metrics", "eval_num_samples", "eval_weights", "best_metric",
+    "best_mode",
 })  # fmt: skip
 # The length, which may change where no schedule depends on it.
 _LENGTH = frozenset({"steps", "epochs", "examples"})
@@ -87,7 +88,11 @@ def read_config(workdir: str | os.PathLike, *, need_checkpoint: bool = True) -> 
         raise ConfigError(
             f"--workdir={workdir}: has no complete checkpoint yet; train longer or again"
         )
-    return ConfigDict(_tuples(record["config"])).lock()
+    config = ConfigDict(_tuples(record["config"]))
+    for name, value in base().items():  # shared fields that are younger than the run
+        if name not in config:
+            config[name] = value
+    return config.lock()
 
 
 def write_json(path: Path, value: Any) -> None:

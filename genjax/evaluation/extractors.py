@@ -117,7 +117,8 @@ def inception_v3(path: str | Path, field: str = "--weights") -> Extractor:
     @jax.jit
     def apply(variables: Any, images: jax.Array) -> tuple[jax.Array, jax.Array]:
         with jax.default_matmul_precision("highest"):  # published numbers are of full float32
-            features, logits = network.apply(variables, inception.prepare(images, variant))
+            outputs: Any = network.apply(variables, inception.prepare(images, variant))
+        features, logits = outputs
         return features, jax.nn.softmax(logits)
 
     corners = "TensorFlow 1" if variant == "fid" else "PyTorch"

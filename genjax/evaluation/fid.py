@@ -15,12 +15,12 @@ class Moments(NamedTuple):
     """Mean and scatter of the features seen so far: the same, up to rounding, for any batching.
 
     Attributes:
-      count: number of features.
+      n: number of features.
       mean: (D,) float64.
       scatter: (D, D) float64, the sum of (x - mean)(x - mean)^T.
     """
 
-    count: int
+    n: int
     mean: np.ndarray
     scatter: np.ndarray
 
@@ -35,17 +35,17 @@ class Moments(NamedTuple):
 
     def joined(self, other: "Moments") -> "Moments":
         """Of both sets together, by the pairwise update (Chan, Golub and LeVeque 1983)."""
-        count = self.count + other.count
+        n = self.n + other.n
         apart = other.mean - self.mean
-        mean = self.mean + apart * (other.count / count)
-        between = np.outer(apart, apart) * (self.count * other.count / count)
-        return Moments(count, mean, self.scatter + other.scatter + between)
+        mean = self.mean + apart * (other.n / n)
+        between = np.outer(apart, apart) * (self.n * other.n / n)
+        return Moments(n, mean, self.scatter + other.scatter + between)
 
     def covariance(self) -> np.ndarray:
         """The unbiased estimate (D, D); needs two features."""
-        if self.count < 2:
-            raise ConfigError(f"{self.count} features: a covariance needs at least 2")
-        return self.scatter / (self.count - 1)
+        if self.n < 2:
+            raise ConfigError(f"{self.n} features: a covariance needs at least 2")
+        return self.scatter / (self.n - 1)
 
 
 def frechet_distance(a: Moments, b: Moments) -> float:

@@ -93,7 +93,7 @@ def reference(
         "weights": extractor.checksum, "resize": extractor.resize, "kept": [_KEPT, _KEPT_SEED],
     }  # fmt: skip
     found = cached.arrays(folder, identity, lambda: _statistics(extractor, source))
-    moments = Moments(int(found["count"]), found["mean"], found["scatter"])
+    moments = Moments(int(found["n"]), found["mean"], found["scatter"])
     return Reference(split, moments, found["features"])
 
 
@@ -111,7 +111,7 @@ def _statistics(extractor: Extractor, source: Source) -> cached.Arrays:
         seen += len(extracted)
     assert moments is not None
     return {
-        "count": np.asarray(moments.count), "mean": moments.mean, "scatter": moments.scatter,
+        "n": np.asarray(moments.n), "mean": moments.mean, "scatter": moments.scatter,
         "features": np.concatenate(features),
     }  # fmt: skip
 
@@ -150,7 +150,7 @@ def protocol(number: str, num_samples: int, real: Reference, extractor: Extracto
     metric = next(m for m, names in NUMBERS.items() if number in names)
     words = [f"{num_samples:,} samples"]
     if metric != "is":
-        count = real.moments.count if metric == "fid" else len(real.features)
+        count = real.moments.n if metric == "fid" else len(real.features)
         words.append(f"{count:,} {real.split} images")
     if metric == "kid":
         words.append(f"subsets of {subset_size(num_samples, len(real.features)):,}")

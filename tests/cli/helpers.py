@@ -82,7 +82,7 @@ def checkpoints(workdir: Path) -> list[int]:
     return Checkpoints(workdir / "checkpoints").steps()
 
 
-def leaves(workdir: Path, step: int | None = None) -> dict[str, np.ndarray]:
+def leaves(workdir: Path, step: Any = None) -> dict[str, np.ndarray]:
     """Every leaf of a checkpointed state, keys as their integers."""
     import genjax
 
@@ -95,9 +95,9 @@ def leaves(workdir: Path, step: int | None = None) -> dict[str, np.ndarray]:
     }
 
 
-def assert_same_bits(a: Path, b: Path) -> None:
-    """The newest checkpoints of both runs are equal in every bit of every leaf."""
-    first, second = leaves(a), leaves(b)
+def assert_same_bits(a: Path, b: Path, step: Any = None) -> None:
+    """The newest checkpoints of both runs (or the best) are equal in every bit of every leaf."""
+    first, second = leaves(a, step), leaves(b, step)
     assert first.keys() == second.keys()
     for name, x in first.items():
         assert x.dtype == second[name].dtype

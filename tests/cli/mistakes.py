@@ -246,6 +246,39 @@ MISTAKES = {
         "train AE NEW --config.data.name=grid --config.epochs=0 --config.steps=2",
         "config.loss.likelihood='bernoulli' | must be mse",
     ),
+    "unknown metric during training": (
+        "train AE NEW --config.eval_metrics=fid,fix",
+        "config.eval_metrics=fid,fix | no metric 'fix' | fid,kid,is,prdc",
+    ),
+    "image metrics of points": (
+        "train GAN NEW --config.data.name=ring --config.eval_metrics=fid",
+        "config.eval_metrics=fid | needs images | ring",
+    ),
+    "own classifier without labels": (
+        "train AE NEW --config.data.name=images:good --config.batch_size=2 "
+        "--config.eval_metrics=fid",
+        "config.eval_metrics=fid | no labels | config.eval_weights",
+    ),
+    "weights for training that are not there": (
+        "train AE NEW --config.eval_metrics=fid --config.eval_weights=none.pth",
+        "config.eval_weights=none.pth | no such file | .safetensors",
+    ),
+    "too few samples for a score during training": (
+        "train AE NEW --config.eval_metrics=is --config.eval_num_samples=9",
+        "config.eval_num_samples=9 | is needs at least 10",
+    ),
+    "sweep with an unknown metric": (
+        "sweep AE NEW --config.eval_metrics=fix",
+        "config.eval_metrics=fix | must be of fid,kid,is,prdc",
+    ),
+    "best of a single evaluation": (
+        "train AE NEW --config.best_metric=mse",
+        "config.best_metric='mse' | set eval_every",
+    ),
+    "best by a number that is not evaluated": (
+        "train AE NEW --config.best_metric=fid --config.eval_every=10",
+        "config.best_metric='fid' | must be one of mse, reconstruction",
+    ),
     "steps to profile that are none": (
         "train AE NEW --profile_steps=9:3",
         "--profile_steps='9:3' | a < b",
@@ -265,7 +298,7 @@ MISTAKES = {
     # Data.
     "unknown data set": (
         "train AE NEW --config.data.name=mnist",
-        "config.data.name='mnist' | digits, ring, grid, tfds:NAME",
+        "config.data.name='mnist' | digits, ring, grid, stacked_digits, tfds:NAME",
     ),
     "missing folder of data sets": (
         "train AE NEW --config.data.name=tfds:mnist --config.data.dir=none",
@@ -321,6 +354,39 @@ MISTAKES = {
     "evaluate another config": (
         "evaluate --workdir=trained --config.seed=3",
         "--config.seed=3 | config.json",
+    ),
+    "evaluate a step that is no number": (
+        "evaluate --workdir=trained --step=newest",
+        "--step=newest | the step of a checkpoint, or best",
+    ),
+    "evaluate the best of a run that keeps none": (
+        "evaluate --workdir=trained --step=best",
+        "--workdir=trained | no best checkpoint | config.best_metric",
+    ),
+    "unknown metric": (
+        "evaluate --workdir=trained --metrics=fid,fix",
+        "--metrics=fid,fix | no metric 'fix' | fid,kid,is,prdc",
+    ),
+    "fewer samples than neighbours": (
+        "evaluate --workdir=trained --metrics=prdc --num_samples=5",
+        "--num_samples=5 | prdc needs at least 6",
+    ),
+    "unknown split": ("evaluate --workdir=trained --split=dev", "--split=dev | train|test"),
+    "InceptionV3 without weights": (
+        "evaluate --workdir=trained --metrics=fid --extractor=inception",
+        "--extractor=inception | needs --weights",
+    ),
+    "weights that are not there": (
+        "evaluate --workdir=trained --metrics=fid --weights=none.pth",
+        "--weights=none.pth | no such file | .safetensors",
+    ),
+    "weights for the own classifier": (
+        "evaluate --workdir=trained --metrics=fid --extractor=own --weights=file.txt",
+        "--weights=file.txt | --extractor=own",
+    ),
+    "weights without metrics": (
+        "evaluate --workdir=trained --weights=file.txt",
+        "--weights=file.txt | needs --metrics",
     ),
     "sample nothing": ("sample NEW", "--workdir=new | no such folder"),
     "sample to another format": (

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from genjax.engine import loop
+from genjax.engine.best import best
 from genjax.engine.checkpoints import Checkpoints
 from genjax.engine.writers import read_metrics
 from tests.contracts import recipes
@@ -18,7 +19,10 @@ from tests.contracts.trees import assert_close, leaves
 from tests.engine.processes import ROOT, finish, run_python, start_python
 
 # Chunks of 4; the second entry of a pair resumes what the first one left.
-PARTS = {"sharding": "fsdp", "accumulate_steps": 2, "model__dropout": 0.3}
+PARTS = {
+    "sharding": "fsdp", "accumulate_steps": 2, "model__dropout": 0.3, "eval_every": 4,
+    "best_metric": "mse",
+}  # fmt: skip
 CASES = {
     "wgan_gp+batch_norm": [{"sharding": "data", "checkpoint_every": 8}],
     "autoencoder": [PARTS | {"steps": 11}, PARTS],
@@ -91,6 +95,12 @@ def test_process_0_alone_writes_and_writes_the_same(name, trained):
         assert a.keys() == b.keys()
         for metric in a.keys() - {"wall_seconds"}:
             np.testing.assert_allclose(a[metric], b[metric], rtol=1e-3, atol=1e-4)
+
+
+def test_two_processes_keep_the_same_best_state(trained):
+    _, workdirs = trained
+    one, two = (best(workdirs[n] / "autoencoder", "mse", "min") for n in (1, 2))
+    assert two.step == one.step and two.value == pytest.approx(one.value, rel=1e-3)
 
 
 COMMAND = [sys.executable, "-m", "experiments.train", "--config=configs/autoencoder.py"]

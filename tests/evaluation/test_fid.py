@@ -43,7 +43,7 @@ def test_moments_equal_numpys():
 def test_any_batching_gives_the_same_moments(sizes, offset):
     x = real().astype(np.float64) + offset
     whole, parts = Moments.of(x), in_batches(x, sizes)
-    assert parts.count == whole.count
+    assert parts.n == whole.n
     np.testing.assert_allclose(parts.mean, whole.mean, rtol=1e-13)
     scale = np.abs(whole.scatter).max()
     np.testing.assert_allclose(parts.scatter, whole.scatter, atol=1e-10 * scale)

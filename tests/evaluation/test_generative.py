@@ -50,7 +50,7 @@ def test_the_real_set_is_extracted_once_and_read_again(tmp_path):
     for found in (first, again):
         np.testing.assert_allclose(found.features, pixels, rtol=1e-6)
         expected = Moments.of(pixels)
-        assert found.moments.count == expected.count == 250
+        assert found.moments.n == expected.n == 250
         np.testing.assert_allclose(found.moments.mean, expected.mean, rtol=1e-6)
         np.testing.assert_allclose(found.moments.scatter, expected.scatter, rtol=1e-5, atol=1e-6)
 
@@ -74,7 +74,7 @@ def test_another_set_split_or_weights_is_extracted_anew(tmp_path, other):
 def test_of_a_large_set_a_fixed_random_part_is_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(generative, "_KEPT", 40)
     first, again = (reference(Counting(), tmp_path / name) for name in "ab")
-    assert first.moments.count == 250
+    assert first.moments.n == 250
     assert first.features.shape == (40, 12)
     np.testing.assert_array_equal(first.features, again.features)
     pixels = (source().arrays["x"] / np.float32(255)).reshape(250, -1)

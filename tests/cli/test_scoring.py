@@ -1,0 +1,148 @@
+"""Scores against the real set: by `evaluate`, and during training with the best state kept."""
+
+import json
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import genjax
+from genjax.engine.best import BEST, best
+from genjax.engine.checkpoints import Checkpoints
+from genjax.engine.writers import read_metrics
+from genjax.evaluation import classifier
+from tests.cli.helpers import TINY, assert_same_bits, finish, main, run, start, wait_until
+
+METRICS = "--metrics=fid,kid,is,prdc"
+NAMES = [
+    "fid", "kid", "kid_std", "inception_score", "inception_score_std",
+    "precision", "recall", "density", "coverage",
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def quick_classifier(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch):
+    """A classifier trained for a moment, and a cache of its own."""
+    train = classifier.train_classifier
+    monkeypatch.setattr(
+        classifier, "train_classifier", lambda *a, **k: train(*a, **k | {"steps": 30})
+    )
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+def test_scores_are_printed_and_written_with_what_they_hold_for(
+    trained: Path, capfd: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ("evaluate", f"--workdir={trained}", METRICS, "--num_samples=60")
+    assert main(*command) == 0
+    out = capfd.readouterr().out
+    record = json.loads((trained / "eval.json").read_text())
+    assert list(record["scores"]) == list(record["scores_hold_for"]) == NAMES
+    assert all(np.isfinite(value) for value in record["scores"].values())
+    for name in NAMES:
+        line = next(x for x in out.splitlines() if x.startswith(f"scores/{name} "))
+        assert f"{record['scores'][name]:.4g}" in line
+        assert f"({record['scores_hold_for'][name]})" in line
+    told = record["scores_hold_for"]["fid"]
+    assert told.startswith("60 samples, 1,618 train images, own classifier ") and "8x8" in told
+
+    # Again: nothing is trained or extracted, and the same is said.
+    monkeypatch.setattr(classifier, "train_classifier", None)
+    assert main(*command) == 0
+    assert json.loads((trained / "eval.json").read_text()) == record
+    assert main(*command, "--split=test") == 0
+    other = json.loads((trained / "eval.json").read_text())
+    assert "60 samples, 179 test images" in other["scores_hold_for"]["fid"]
+    assert other["scores"]["fid"] != record["scores"]["fid"]
+
+
+def test_without_metrics_there_are_no_scores(trained: Path, capfd: pytest.CaptureFixture) -> None:
+    assert main("evaluate", f"--workdir={trained}") == 0
+    assert "scores" not in capfd.readouterr().out
+    assert "scores" not in json.loads((trained / "eval.json").read_text())
+
+
+def test_a_run_that_knows_nothing_of_scores_is_scored_all_the_same(trained: Path) -> None:
+    """A `config.json` of before these fields were."""
+    path = trained / "config.json"
+    record = json.loads(path.read_text())
+    for field in [f for f in record["config"] if f.startswith(("eval_", "best_"))]:
+        if field != "eval_every":
+            del record["config"][field]
+    path.write_text(json.dumps(record))
+    assert main("evaluate", f"--workdir={trained}", "--metrics=is", "--num_samples=20") == 0
+
+
+SCORED = (
+    "--config.eval_metrics=fid,prdc",
+    "--config.eval_num_samples=40",
+    "--config.eval_every=2",
+    "--config.best_metric=fid",
+)
+
+
+def test_scores_during_training_and_the_best_state(
+    tmp_path: Path, capfd: pytest.CaptureFixture, caplog: pytest.LogCaptureFixture
+) -> None:
+    workdir = tmp_path / "run"
+    assert main("train", *TINY, *SCORED, "--config.steps=6", f"--workdir={workdir}") == 0
+    out = capfd.readouterr().out
+    rows = [r for r in read_metrics(workdir / "metrics.jsonl") if "eval/fid" in r]
+    assert [r["step"] for r in rows] == [2, 4, 6]
+    assert {"eval/mse", "eval/precision", "eval/coverage"} <= rows[0].keys()
+    told = "eval/fid holds for 40 samples, 1,618 train images, own classifier"
+    assert caplog.text.count(told) == 1
+    found = best(workdir, "fid", "min")
+    lowest = min(rows, key=lambda r: r["eval/fid"])
+    assert found is not None
+    assert (found.step, found.value) == (lowest["step"], lowest["eval/fid"])
+    assert f"Best fid: {found.value:.4g} at step {found.step}" in out
+
+    assert genjax.load(workdir, "best").step == found.step
+    assert main("evaluate", f"--workdir={workdir}", "--step=best") == 0
+    assert json.loads((workdir / "eval.json").read_text())["step"] == found.step
+    assert main("sample", f"--workdir={workdir}", "--step=best", "--n=4") == 0
+    assert list((workdir / "samples").glob(f"step_{found.step:07d}_seed_0.png"))
+
+
+def test_members_of_a_population_are_scored_each(
+    tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    workdir = tmp_path / "run"
+    population = ("--config.executor=vmap", "--config.num_seeds=2", "--config.steps=2")
+    assert main("train", *TINY, *SCORED, *population, f"--workdir={workdir}") == 0
+    (row,) = [r for r in read_metrics(workdir / "metrics.jsonl") if "eval/fid" in r]
+    assert len(row["eval/fid"]) == 2 and row["eval/fid"][0] != row["eval/fid"][1]
+    kept = best(workdir, "fid", "min")
+    assert kept is not None and kept.value == pytest.approx(np.mean(row["eval/fid"]))
+    capfd.readouterr()
+    assert main("evaluate", f"--workdir={workdir}", "--metrics=fid", "--num_samples=600") == 0
+    line = next(x for x in capfd.readouterr().out.splitlines() if x.startswith("scores/fid"))
+    assert " ± " in line and "(600 samples" in line
+    assert len(json.loads((workdir / "eval.json").read_text())["scores"]["fid"]) == 2
+
+
+LONG = (
+    *TINY, "--config.steps=2000", "--config.log_every=50", "--config.checkpoint_every=500",
+    "--config.eval_every=50", "--config.best_metric=mse", "--config.optimizer.learning_rate=0.03",
+)  # fmt: skip
+
+
+def test_the_best_state_survives_a_kill(tmp_path: Path) -> None:
+    workdirs = [tmp_path / name for name in ("whole", "killed")]
+    status, _, err = run("train", *LONG, f"--workdir={workdirs[0]}")
+    assert status == 0, err
+    process = start("train", *LONG, f"--workdir={workdirs[1]}")
+    kept = Checkpoints(workdirs[1] / BEST)
+    wait_until(lambda: kept.steps() and Checkpoints(workdirs[1] / "checkpoints").steps(), process)
+    process.kill()
+    assert finish(process)[0] == -signal.SIGKILL
+    before = best(workdirs[1], "mse", "min")
+    assert before is not None and before.step < 2000
+    status, _, err = run("train", *LONG, f"--workdir={workdirs[1]}")
+    assert status == 0, err
+    assert "Resumed from step" in err
+    assert best(workdirs[1], "mse", "min") == best(workdirs[0], "mse", "min")
+    assert_same_bits(*workdirs)
+    assert_same_bits(*workdirs, step="best")
