@@ -29,13 +29,17 @@ def network(encoder: Sequence[int], decoder: Sequence[int]) -> nn.Module:
 
 
 def dense(mode: str, epochs: int, *, size: int, hidden: Sequence[int], latent_dim: int,
-          num_examples: int, batch_size: int, learning_rate: float) -> Timed:  # fmt: skip
-    """The row `autoencoder_torch`: `epochs` a run, of whole batches only."""
+          num_examples: int, batch_size: int, learning_rate: float,
+          masking: float = 0.0) -> Timed:  # fmt: skip
+    """The rows `autoencoder_torch` and, with `masking`, `denoising_autoencoder`.
+
+    `epochs` a run, of whole batches only.
+    """
     torch.manual_seed(0)
     torch.set_num_threads(cores())
     torch.set_flush_denormal(True)
     model = network([size, *hidden, latent_dim], [latent_dim, *reversed(hidden), size])
-    update = updater(mode, model, learning_rate)
+    update = updater(mode, model, learning_rate, masking)
     data = torch.rand(num_examples, size)
 
     def run() -> None:
@@ -51,16 +55,20 @@ def dense(mode: str, epochs: int, *, size: int, hidden: Sequence[int], latent_di
     return Timed(run, units=epochs, info={"settings": settings})
 
 
-def updater(mode: str, model: nn.Module, learning_rate: float) -> Callable[[Tensor], object]:
-    """A function that updates `model` with one batch, in one of `MODES`."""
+def updater(mode: str, model: nn.Module, learning_rate: float,
+            masking: float = 0.0) -> Callable[[Tensor], object]:  # fmt: skip
+    """A function that updates `model` with one batch, in one of `MODES`.
+
+    With `masking`, each element of the input (not of the target) is 0 with that probability.
+    """
     if mode == "compiled_step":
-        return _whole_step(model, learning_rate)
+        return _whole_step(model, learning_rate, masking)
     if mode not in MODES:
         raise ValueError(f"mode={mode!r}: must be one of {', '.join(MODES)}")
     optimizer = torch.optim.Adam(model.parameters(), learning_rate, fused=True)
 
     def loss(x: Tensor) -> Tensor:
-        return functional.binary_cross_entropy_with_logits(model(x), x)
+        return functional.binary_cross_entropy_with_logits(model(_masked(x, masking)), x)
 
     objective = torch.compile(loss) if mode == "compiled" else loss
 
@@ -72,15 +80,20 @@ def updater(mode: str, model: nn.Module, learning_rate: float) -> Callable[[Tens
     return update
 
 
-def _whole_step(model: nn.Module, learning_rate: float, b1: float = 0.9, b2: float = 0.999,
-                eps: float = 1e-8) -> Callable[[Tensor], object]:  # fmt: skip
+def _masked(x: Tensor, masking: float) -> Tensor:
+    return x * (torch.rand_like(x) >= masking) if masking else x
+
+
+def _whole_step(model: nn.Module, learning_rate: float, masking: float, b1: float = 0.9,
+                b2: float = 0.999, eps: float = 1e-8) -> Callable[[Tensor], object]:  # fmt: skip
     names = [name for name, _ in model.named_parameters()]
     params = [p.detach() for p in model.parameters()]
     first, second = [torch.zeros_like(p) for p in params], [torch.zeros_like(p) for p in params]
     step = torch.zeros(())
 
     def loss(params: list[Tensor], x: Tensor) -> Tensor:
-        logits = torch.func.functional_call(model, dict(zip(names, params)), x)
+        inputs = _masked(x, masking)
+        logits = torch.func.functional_call(model, dict(zip(names, params)), inputs)
         return functional.binary_cross_entropy_with_logits(logits, x)
 
     @torch.compile

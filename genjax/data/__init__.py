@@ -10,17 +10,33 @@ def load(data: ConfigDict) -> Dataset:
     """The data set that a config's `data` section names.
 
     `digits`: bundled 8x8 digits. `ring`, `grid`: two-dimensional mixtures drawn on the device.
+    `stacked_digits`: three digits as the channels of an image, 1,000 modes.
     `tfds:NAME[/CONFIG][:VERSION]`: a TFDS data set. `images:DIR`: a folder of images.
+
+    Families that learn from few labels declare `data.num_labelled`, see `genjax.data.labelled`.
 
     Raises:
       ConfigError: unknown name, missing or unreadable data, or a setting that the data cannot meet.
     """
+    dataset = _named(data)
+    if not data.get("num_labelled", 0):
+        return dataset
+    from genjax.data import labelled
+
+    return labelled.limit(dataset, data)
+
+
+def _named(data: ConfigDict) -> Dataset:
     kind, colon, rest = data.name.partition(":")
     # One import each, when needed: the start of a run pays only for what it uses.
     if data.name == "digits":
         from genjax.data import digits
 
         return digits.load(data)
+    if data.name == "stacked_digits":
+        from genjax.data import stacked_digits
+
+        return stacked_digits.load(data)
     if data.name in ("ring", "grid"):
         from genjax.data import toy
 
@@ -33,4 +49,5 @@ def load(data: ConfigDict) -> Dataset:
         from genjax.data import images
 
         return images.load(data)
-    raise fail("data.name", data.name, "must be digits, ring, grid, tfds:NAME or images:DIR")
+    names = "digits, ring, grid, stacked_digits"
+    raise fail("data.name", data.name, f"must be {names}, tfds:NAME or images:DIR")

@@ -1,6 +1,9 @@
 """Autoencoder: an encoder to a small code and a decoder back, trained to reconstruct.
 
 Source: Hinton and Salakhutdinov 2006, "Reducing the dimensionality of data with neural networks".
+What keeps it from learning the identity, beside a small code, are options that may be combined:
+denoising (Vincent et al. 2010), a sparse code (an L1 norm; Ng 2011) and a contractive encoder
+(Rifai et al. 2011).
 """
 
 from typing import Any
@@ -28,10 +31,12 @@ from genjax.core.optimizer import make_optimizer
 from genjax.core.update import minimise
 from genjax.models.conv import LOWERINGS
 from genjax.models.convnets import ConvDecoder, ConvEncoder, check_halvings
+from genjax.models.corruption import CORRUPTIONS, check_level, corrupt
 from genjax.models.dense import ACTIVATIONS, MLP, check_widths
 
-_DROPOUT = 0  # uses of the step's key
+_DROPOUT, _CORRUPTION = range(2)  # uses of the step's key
 LIKELIHOODS = ("mse", "bernoulli")
+CODE_ACTIVATIONS = ("linear", "sigmoid")
 
 
 def default_config() -> ConfigDict:
@@ -46,11 +51,18 @@ def default_config() -> ConfigDict:
     c.model.encoder_channels = (32, 64)  # conv, from the largest image to the smallest
     c.model.decoder_channels = (32, 64)  # conv, in the same order
     c.model.activation = "relu"
+    c.model.code_activation = "linear"  # or "sigmoid", which sparsity_weight needs
     c.model.dropout = 0.0  # after each hidden layer of the mlp
     c.model.conv_lowering = "auto"  # or "matmul", "stock": see genjax/models/conv.py
     c.loss = ConfigDict()
     c.loss.likelihood = "bernoulli"  # cross-entropy of pixels; or "mse"
+    # Of the training input alone: "gaussian", "masking" or "salt_and_pepper"; the target is clean.
+    c.loss.corruption = "none"
+    c.loss.corruption_level = 0.3  # standard deviation, or the share of elements that are replaced
     c.loss.code_l1 = 0.0  # weight of the code's L1 norm (sparse codes)
+    c.loss.sparsity_weight = 0.0  # of the KL from sparsity_target to each code unit's mean
+    c.loss.sparsity_target = 0.05
+    c.loss.contraction = 0.0  # weight of ||d code / d x||_F^2 (contractive); latent_dim passes each
     c.loss.l2 = 0.0  # weight of the squared norm of all weight matrices
     c.optimizer = optimizer(learning_rate=1e-3)
     return c
@@ -61,8 +73,9 @@ def build(
 ) -> Family:
     """The family `autoencoder` for a config like `configs/autoencoder.py`.
 
-    `sample` decodes standard normal codes: an autoencoder has no prior, so these show only what
-    the decoder makes of codes that no example has.
+    `sample` decodes standard normal codes (through the code's sigmoid, where it has one): an
+    autoencoder has no prior, so these show only what the decoder makes of codes that no example
+    has.
 
     Args:
       config: the resolved config.
@@ -78,9 +91,12 @@ def build(
     tx, loss = make_optimizer(config.optimizer, total_steps), config.loss
     latent_dim = config.model.latent_dim
 
+    def squash(code_BxZ: jax.Array) -> jax.Array:
+        return nn.sigmoid(code_BxZ) if config.model.code_activation == "sigmoid" else code_BxZ
+
     def encode_with(params: Any, x: jax.Array, **kwargs: Any) -> jax.Array:
         code = encoder.apply({"params": params["encoder"]}, x, **kwargs)
-        return jnp.asarray(code, jnp.float32)
+        return squash(jnp.asarray(code, jnp.float32))
 
     def logits_with(params: Any, code_BxZ: jax.Array, **kwargs: Any) -> jax.Array:
         logits = decoder.apply({"params": params["decoder"]}, code_BxZ, **kwargs)
@@ -107,13 +123,22 @@ def build(
 
     def objective(params: Any, batch: Batch, part: jax.Array, key: jax.Array) -> Any:
         keys = jax.random.split(jax.random.fold_in(key, part))
-        code = encode_with(params, batch["x"], train=True, rngs={"dropout": keys[0]})
+        inputs = batch.get("corrupted", batch["x"])
+        code = encode_with(params, inputs, train=True, rngs={"dropout": keys[0]})
         logits = logits_with(params, code, train=True, rngs={"dropout": keys[1]})
         metrics = {"reconstruction": reconstruction(logits, batch["x"]).mean()}
         total = metrics["reconstruction"]
         if loss.code_l1:
             metrics["code_l1"] = jnp.abs(code).sum(-1).mean()
             total += loss.code_l1 * metrics["code_l1"]
+        if loss.sparsity_weight:
+            rate_Z = axis.mean(code.mean(0))
+            metrics["sparsity"] = losses.activation_rate_kl(rate_Z, loss.sparsity_target).sum()
+            total += loss.sparsity_weight * metrics["sparsity"]
+        if loss.contraction:
+            norm_B = losses.contractive_penalty(lambda x: encode_with(params, x), batch["x"])
+            metrics["contraction"] = norm_B.mean()
+            total += loss.contraction * metrics["contraction"]
         if loss.l2:
             total += loss.l2 * sum(
                 jnp.square(p).sum() for p in jax.tree.leaves(params) if p.ndim >= 2
@@ -121,10 +146,15 @@ def build(
         return total, metrics | {"loss": total}
 
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
-        key = step_key(state, _DROPOUT)
+        key, inputs = step_key(state, _DROPOUT), {"x": batch["x"]}
+        if loss.corruption != "none":
+            inputs["corrupted"] = corrupt(
+                batch["x"], step_key(state, _CORRUPTION), loss.corruption, loss.corruption_level,
+                axis,
+            )  # fmt: skip
         return minimise(
             lambda params, part_batch, part: objective(params, part_batch, part, key),
-            state, {"x": batch["x"]}, tx, config, axis,
+            state, inputs, tx, config, axis,
         )  # fmt: skip
 
     def encode(state: State, x: jax.Array) -> jax.Array:
@@ -140,17 +170,24 @@ def build(
         return decode(state, encode(state, x))
 
     def evaluate(state: State, batch: Batch) -> Metrics:
+        """Reconstruction of clean examples; of sparse and contractive codes what is held small."""
         params, x, mask_B = state.ema or state.params, batch["x"], batch["mask"]
-        logits = logits_with(params, encode_with(params, x))
+        code = encode_with(params, x)
+        logits = logits_with(params, code)
         sums = {
             "count": mask_B.sum(),
             "reconstruction": (mask_B * reconstruction(logits, x)).sum(),
             "mse": (mask_B * losses.squared_error(output(logits), x)).sum(),
         }
+        if loss.sparsity_weight:
+            sums["activation_rate"] = (mask_B * code.mean(-1)).sum()
+        if loss.contraction:
+            norm_B = losses.contractive_penalty(lambda x: encode_with(params, x), x)
+            sums["contraction"] = (mask_B * norm_B).sum()
         return axis.sum(sums)
 
     def sample(state: State, key: jax.Array, n: int) -> jax.Array:
-        return decode(state, jax.random.normal(key, (n, latent_dim)))
+        return decode(state, squash(jax.random.normal(key, (n, latent_dim))))
 
     return Family(
         init=init, step=step, evaluate=evaluate, sample=sample, batch_shape=(config.batch_size,),
@@ -183,9 +220,10 @@ def _check(config: ConfigDict, spec: DataSpec) -> None:
         raise fail("model.dropout", m.dropout, "must be at least 0 and below 1")
     if m.latent_dim < 1:
         raise fail("model.latent_dim", m.latent_dim, "must be at least 1")
-    for field in ("code_l1", "l2"):
+    for field in ("code_l1", "l2", "sparsity_weight", "contraction"):
         if loss[field] < 0:
             raise fail(f"loss.{field}", loss[field], "must be at least 0")
+    _check_options(config, spec)
     choose("model.conv_lowering", m.conv_lowering, LOWERINGS)
     for field in ("encoder_hidden", "decoder_hidden"):
         check_widths(f"model.{field}", m[field])
@@ -194,3 +232,24 @@ def _check(config: ConfigDict, spec: DataSpec) -> None:
             raise fail("model.dropout", m.dropout, "must be 0 with model.network=conv")
         for field in ("encoder_channels", "decoder_channels"):
             check_halvings(f"model.{field}", m[field], spec.shape)
+
+
+def _check_options(config: ConfigDict, spec: DataSpec) -> None:
+    m, loss = config.model, config.loss
+    choose("loss.corruption", loss.corruption, CORRUPTIONS)
+    check_level("loss.corruption_level", loss.corruption, loss.corruption_level)
+    if loss.corruption == "salt_and_pepper" and spec.kind != "image":
+        raise fail("loss.corruption", loss.corruption, "sets to 0 and 1, which needs images")
+    choose("model.code_activation", m.code_activation, CODE_ACTIVATIONS)
+    if not 0 < loss.sparsity_target < 1:
+        raise fail("loss.sparsity_target", loss.sparsity_target, "must be between 0 and 1")
+    if loss.sparsity_weight and m.code_activation != "sigmoid":
+        raise fail(
+            "loss.sparsity_weight", loss.sparsity_weight,
+            f"needs rates between 0 and 1: model.code_activation=sigmoid, not {m.code_activation}",
+        )  # fmt: skip
+    if loss.sparsity_weight and config.accumulate_steps > 1:
+        raise fail(
+            "accumulate_steps", config.accumulate_steps,
+            "rates are those of the whole batch; must be 1 with loss.sparsity_weight",
+        )  # fmt: skip

@@ -65,7 +65,8 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         {
             "model.layers": (16, 8), "loss.pretrain": (0.1, 0.1), "loss.corruption": "gaussian",
             "loss.corruption_level": (0.3, 0.3), "loss.finetune": "labels",
-            "data.num_labelled": 100, "ema_decay": 0.9, "accumulate_steps": 2, "pretrain_optimizer.schedule": "linear",
+            "data.num_labelled": 100, "ema_decay": 0.9, "accumulate_steps": 2,
+            "pretrain_optimizer.schedule": "linear",
         },
     ),
     "flow_matching+conditional+attention+patch": (

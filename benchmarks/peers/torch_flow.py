@@ -1,0 +1,148 @@
+"""Flow matching in PyTorch, with the network of `genjax/models/unet.py`, part by part.
+
+Data in memory, indexed by a random permutation, no loader; fused Adam, denormals flushed.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from benchmarks.child import Timed
+from benchmarks.machine import cores
+
+# eager:          nn.Module, autograd: the usual loop at its best.
+# compiled:       the loss (and so its gradient) through torch.compile.
+# *_channels_last: convolutions in the memory format that oneDNN likes.
+MODES = ("eager", "compiled", "eager_channels_last", "compiled_channels_last")
+
+
+class UNet(nn.Module):
+    """(B, C, H, W) and times (B,) to (B, C, H, W); see the original."""
+
+    def __init__(self, image_channels: int, channels: Sequence[int], blocks: int, patch: int,
+                 features: int):  # fmt: skip
+        super().__init__()
+        self.features = features
+        self.told = nn.Sequential(
+            nn.Linear(features, features), nn.SiLU(), nn.Linear(features, features), nn.SiLU()
+        )
+        self.unshuffle, self.shuffle = nn.PixelUnshuffle(patch), nn.PixelShuffle(patch)
+        size = image_channels * patch**2
+        self.stem = nn.Conv2d(size, channels[0], 3, padding=1)
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        width, skips = channels[0], []
+        for level, n in enumerate(channels):
+            if level:
+                self.down.append(nn.Conv2d(width, n, 2, 2))
+            width = n
+            for _ in range(blocks):
+                self.down.append(ResBlock(width, n, features))
+                skips.append(n)
+        self.middle = ResBlock(width, width, features)
+        for level, n in reversed(list(enumerate(channels))):
+            for _ in range(blocks):
+                self.up.append(ResBlock(width + skips.pop(), n, features))
+                width = n
+            if level:
+                width = channels[level - 1]
+                self.up.append(nn.ConvTranspose2d(n, width, 2, 2))
+        self.norm = _norm(width)
+        self.head = nn.Conv2d(width, size, 3, padding=1)
+        nn.init.zeros_(self.head.weight)
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        """The velocity."""
+        told = self.told(sinusoidal(time, self.features))
+        x, skips = self.stem(self.unshuffle(x)), []
+        for layer in self.down:
+            if isinstance(layer, ResBlock):
+                x = layer(x, told)
+                skips.append(x)
+            else:
+                x = layer(x)
+        x = self.middle(x, told)
+        for layer in self.up:
+            if isinstance(layer, ResBlock):
+                x = layer(torch.cat([x, skips.pop()], 1), told)
+            else:
+                x = layer(x)
+        return self.shuffle(self.head(functional.silu(self.norm(x))))
+
+
+class ResBlock(nn.Module):
+    """Two convolutions beside an identity, scaled and shifted between them."""
+
+    def __init__(self, inputs: int, outputs: int, features: int):
+        super().__init__()
+        self.told = nn.Linear(features, 2 * outputs)
+        self.first_norm, self.second_norm = _norm(inputs), _norm(outputs)
+        self.first = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.second = nn.Conv2d(outputs, outputs, 3, padding=1)
+        nn.init.zeros_(self.second.weight)
+        self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
+
+    def forward(self, x: Tensor, told: Tensor) -> Tensor:
+        """Features of the next layer."""
+        scale, shift = self.told(told)[:, :, None, None].chunk(2, 1)
+        h = self.first(functional.silu(self.first_norm(x)))
+        h = self.second(functional.silu(self.second_norm(h) * (1 + scale) + shift))
+        return self.skip(x) + h
+
+
+def _norm(channels: int) -> nn.Module:
+    return nn.GroupNorm(math.gcd(8, channels), channels, eps=1e-5)
+
+
+def sinusoidal(time: Tensor, features: int) -> Tensor:
+    """The embedding of `genjax.models.time.sinusoidal`."""
+    exponents = torch.linspace(math.log(1000.0), math.log(0.1), features // 2)
+    angles = time[:, None] * exponents.exp()
+    return torch.cat([angles.cos(), angles.sin()], -1)
+
+
+def loss(network: nn.Module, x: Tensor, noise: Tensor, time: Tensor) -> Tensor:
+    """Mean squared error of the velocity between noise and data `x`, in [-1, 1]."""
+    velocity = x - noise
+    points = noise + time[:, None, None, None] * velocity
+    return functional.mse_loss(network(points, time), velocity)
+
+
+def unet(mode: str, steps: int, *, height: int, num_examples: int, batch_size: int,
+         learning_rate: float, channels: Sequence[int], blocks: int, patch: int,
+         features: int) -> Timed:  # fmt: skip
+    """The row `flow_matching`: `steps` updates a run."""
+    if mode not in MODES:
+        raise ValueError(f"mode={mode!r}: must be one of {', '.join(MODES)}")
+    torch.manual_seed(0)
+    torch.set_num_threads(cores())
+    torch.set_flush_denormal(True)
+    network = UNet(1, channels, blocks, patch, features)
+    data = torch.rand(num_examples, 1, height, height)
+    if mode.endswith("channels_last"):
+        network, data = (a.to(memory_format=torch.channels_last) for a in (network, data))
+    objective: Callable[..., Tensor] = torch.compile(loss) if "compiled" in mode else loss
+    optimizer = torch.optim.Adam(network.parameters(), learning_rate, fused=True)
+    order, position = torch.randperm(num_examples), 0
+
+    def update() -> None:
+        nonlocal position
+        if position + batch_size > num_examples:
+            position = 0
+        rows = order[position : position + batch_size]
+        position += batch_size
+        x = 2 * data[rows] - 1
+        optimizer.zero_grad()
+        objective(network, x, torch.randn_like(x), torch.rand(batch_size)).backward()
+        optimizer.step()
+
+    def run() -> None:
+        for _ in range(steps):
+            update()
+
+    for _ in range(3):
+        update()
+    settings = f"{mode}, {torch.get_num_threads()} threads, denormals flushed"
+    return Timed(run, units=steps, info={"settings": settings})

@@ -1,0 +1,67 @@
+"""The row of flow matching."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks import floor
+from benchmarks.floor import Product
+from benchmarks.harness import Side
+from benchmarks.rows import Row
+
+# The network of configs/flow_matching_fashion.py, at 14x14 and 7x7.
+_UNET: dict[str, Any] = {
+    "height": 28, "num_examples": 60_000, "batch_size": 64, "learning_rate": 1e-3,
+    "channels": [64, 128], "blocks": 1, "patch": 2, "features": 64,
+}  # fmt: skip
+
+
+def rows() -> list[Row]:
+    """The row `flow_matching`."""
+    run = {"steps": 5, **_UNET}
+
+    def torch(mode: str) -> Side:
+        return Side(mode, "benchmarks.peers.torch_flow:unet", {"mode": mode, **run}, ("torch",))
+
+    return [
+        Row(
+            "flow_matching", "PyTorch", f"update (batch {_UNET['batch_size']})",
+            Side("scan", "benchmarks.ours:flow_matching", run),
+            (torch("eager"), torch("compiled"), torch("compiled_channels_last")),
+            (torch("eager_channels_last"),),
+            tuple(floor.autoencoder(unet(**_UNET))), rounds=5, settings=_UNET,
+        )
+    ]  # fmt: skip
+
+
+def unet(
+    *, height: int, batch_size: int, channels: Sequence[int], blocks: int, patch: int, **_: Any
+) -> list[Product]:
+    """Forward products of the convolutions of `genjax.models.unet.UNet`, grey images."""
+    made: list[Product] = []
+    side, pixels = height // patch, patch**2
+
+    def conv(size: int, inputs: int, outputs: int, taps: int = 9) -> None:
+        made.append(Product(batch_size * size**2, taps * inputs, outputs))
+
+    def block(size: int, inputs: int, outputs: int) -> None:
+        conv(size, inputs, outputs)
+        conv(size, outputs, outputs)
+        if inputs != outputs:
+            conv(size, inputs, outputs, 1)
+
+    conv(side, pixels, channels[0])
+    for level, width in enumerate(channels):
+        if level:
+            side //= 2
+            conv(side, channels[level - 1], width, 4)
+        for _ in range(blocks):
+            block(side, width, width)
+    block(side, channels[-1], channels[-1])
+    for level, width in reversed(list(enumerate(channels))):
+        for _ in range(blocks):
+            block(side, 2 * width, width)
+        if level:
+            conv(side, width, 4 * channels[level - 1], 1)
+            side *= 2
+    conv(side, channels[0], pixels)
+    return made

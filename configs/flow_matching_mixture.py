@@ -1,0 +1,30 @@
+"""Flow matching on a mixture of Gaussians, ten seeds as one program, scored as PacGAN scores.
+
+    python -m experiments.train --config=configs/flow_matching_mixture.py --workdir=runs/grid
+    python -m experiments.train --config=configs/flow_matching_mixture.py:ring --workdir=runs/ring
+
+Evaluation tells the negative log-likelihood of held-out points in nats as well; the true mixture's
+is its entropy, 0.06 for the grid and -4.29 for the ring. Not recorded yet.
+"""
+
+from ml_collections import ConfigDict
+
+from genjax.families import flow_matching
+
+
+def get_config(mixture: str = "grid") -> ConfigDict:
+    c = flow_matching.default_config()
+    c.data.name = mixture
+    c.executor = "vmap"
+    c.num_seeds = 10
+    c.steps = 10_000
+    c.batch_size = 256
+    c.log_every = 200
+    c.checkpoint_every = 2000
+    c.num_samples = 2500
+    c.ema_decay = 0.999
+    c.model.network = "mlp"
+    c.model.hidden = (128, 128, 128)
+    c.sampler.likelihood_steps = 100
+    c.optimizer.schedule = "linear"
+    return c

@@ -1,0 +1,90 @@
+"""A training split of which only some examples show their label."""
+
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from genjax.core.config import fail
+from genjax.core.family import Batch
+from genjax.data.resident import Resident
+from genjax.data.shuffle import permuted
+from genjax.data.source import Dataset
+
+
+class Labelled:
+    """A resident split whose labels are hidden but for a few (see `genjax.data.source.Source`).
+
+    Which examples show their label is fixed: the first `num_labelled` of one permutation, whatever
+    the seed of a run, so that fewer labels are a part of more.
+
+    Batches:
+      `"x"` of all examples, without labels; beside it as many of the labelled ones,
+      `"labelled_x"` and `"labelled_label"`, in epochs and an order of their own. In evaluation all
+      examples with their labels, as from `Resident`.
+    """
+
+    streamed = False
+
+    def __init__(self, source: Resident, num_labelled: int):
+        n = source.num_examples
+        order = permuted(np.arange(n, dtype=np.uint32), 0, np.zeros(2, np.uint32), n, np)
+        rows = np.flatnonzero(order < num_labelled)
+        self.all, self.num_examples = source, n
+        self.labelled = Resident({k: v[rows] for k, v in source.arrays.items()}, source.levels)
+        self.arrays: Any = {"all": self.all.arrays, "labelled": self.labelled.arrays}
+
+    def cursor(self, first_step: int, batch_shape: tuple[int, ...]) -> Any:
+        """The cursors of both."""
+        return [s.cursor(first_step, batch_shape) for s in (self.all, self.labelled)]
+
+    def plan(
+        self, key: jax.Array, cursor: Any, num_steps: int, batch_shape: tuple[int, ...]
+    ) -> dict[str, jax.Array]:
+        """Indices of both, int32 (num_steps, *batch_shape)."""
+        keys = {"all": key, "labelled": jax.random.fold_in(key, 1)}
+        return {
+            name: getattr(self, name).plan(keys[name], at, num_steps, batch_shape)
+            for name, at in zip(keys, cursor)
+        }
+
+    def fetch(self, arrays: Any, x: Any) -> Batch:
+        """The batch at indices `x` of `plan`, or at an element of `evaluation`."""
+        if "index" in x:
+            return self.all.fetch(arrays["all"], x)
+        labelled = self.labelled.fetch(arrays["labelled"], x["labelled"])
+        return {"x": self.all.fetch(arrays["all"], x["all"])["x"]} | {
+            f"labelled_{name}": v for name, v in labelled.items()
+        }
+
+    def stream(self, *args: Any, **kwargs: Any) -> Any:
+        """Not for resident data."""
+        return self.all.stream()
+
+    def evaluation(self, batch_size: int) -> dict[str, np.ndarray]:
+        """As `Resident.evaluation`, of all examples."""
+        return self.all.evaluation(batch_size)
+
+
+def limit(dataset: Dataset, data: ConfigDict) -> Dataset:
+    """The data set with `data.num_labelled` labels in its training split.
+
+    Raises:
+      ConfigError: no labels, fewer examples than that, or data that do not fit on the device.
+    """
+    number, train = data.num_labelled, dataset.train
+    if number < 0:
+        raise fail("data.num_labelled", number, "must be at least 0 (0: all)")
+    if not dataset.spec.num_classes:
+        raise fail("data.num_labelled", number, f"data.name={data.name} has no labels")
+    if number > train.num_examples:
+        raise fail(
+            "data.num_labelled", number,
+            f"must be at most the number of training examples, {train.num_examples}",
+        )  # fmt: skip
+    if not isinstance(train, Resident):
+        raise fail(
+            "data.num_labelled", number, "needs the data on the device; raise data.device_limit_mb"
+        )
+    return dataset._replace(train=Labelled(train, number))

@@ -1,0 +1,44 @@
+"""Penalties on the code of an autoencoder: how active its units are, how it follows its input."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from genjax.losses.precision import sum_elements, wide
+
+
+def activation_rate_kl(rate: jax.Array, target: float, *, epsilon: float = 1e-6) -> jax.Array:
+    """KL divergence of Bernoulli(target) from Bernoulli(rate), in nats; same shape as `rate`.
+
+    `t log(t / r) + (1 - t) log((1 - t) / (1 - r))`, where r is the mean activation of a sigmoid
+    unit over a batch. Source: Ng 2011 (Sparse autoencoder, CS294A lecture notes), section 3.
+
+    Args:
+      rate: mean activations, in [0, 1].
+      target: the rate that costs nothing, in (0, 1).
+      epsilon: rates are kept so far from 0 and 1, where the divergence is infinite.
+    """
+    rate = jnp.clip(wide(rate), epsilon, 1.0 - epsilon)
+    off = (1.0 - target) * jnp.log((1.0 - target) / (1.0 - rate))
+    return target * jnp.log(target / rate) + off
+
+
+def contractive_penalty(encode: Callable[[jax.Array], jax.Array], x: jax.Array) -> jax.Array:
+    """`||d code / d x||_F^2`, the squared norm of each example's Jacobian; shape (B,).
+
+    Exact, for encoders of any depth: one reverse pass for each element of the code, all in one
+    vmap. Source: Rifai et al. 2011 (Contractive auto-encoders), equation 2.
+
+    Args:
+      encode: `encode(x_Bx…) -> code_BxZ`; must not mix examples.
+      x: (B, …), where the Jacobian is taken.
+    """
+    code_BxZ, pullback = jax.vjp(encode, x)
+    directions_ZxBxZ = jnp.broadcast_to(
+        jnp.eye(code_BxZ.shape[1], dtype=code_BxZ.dtype)[:, None],
+        (code_BxZ.shape[1], *code_BxZ.shape),
+    )
+    # As no example mixes, one pullback gives every example its own row of its own Jacobian.
+    (rows,) = jax.vmap(pullback)(directions_ZxBxZ)
+    return sum_elements(jnp.square(wide(jnp.moveaxis(rows, 0, 1))))

@@ -1,0 +1,51 @@
+"""Corruption of inputs, for denoising autoencoders."""
+
+import jax
+import jax.numpy as jnp
+
+from genjax.core.axis import BatchAxis
+from genjax.core.config import choose, fail
+
+CORRUPTIONS = ("none", "gaussian", "masking", "salt_and_pepper")
+
+
+def corrupt(
+    x: jax.Array, key: jax.Array, kind: str, level: float, axis: BatchAxis = BatchAxis()
+) -> jax.Array:
+    """`x` with noise of one kind, drawn for the global batch; same shape and dtype.
+
+    - `"gaussian"`: normal noise of standard deviation `level` is added.
+    - `"masking"`: each element becomes 0 with probability `level`.
+    - `"salt_and_pepper"`: each element becomes 0 or 1, one as likely as the other, with
+      probability `level`.
+    - `"none"`: `x` itself.
+
+    Source: Vincent et al. 2010 (Stacked denoising autoencoders), section 3.3.
+
+    Args:
+      x: (B, …).
+      key: PRNG key.
+      kind: one of `CORRUPTIONS`.
+      level: see above.
+      axis: the batch axis of the step.
+
+    Raises:
+      ConfigError: unknown kind.
+    """
+    choose("corruption", kind, CORRUPTIONS)
+    if kind == "none":
+        return x
+    if kind == "gaussian":
+        return x + level * axis.normal(key, x.shape).astype(x.dtype)
+    u = axis.uniform(key, x.shape)
+    if kind == "masking":
+        return jnp.where(u < level, 0.0, x).astype(x.dtype)
+    return jnp.where(u < level, u < level / 2, x).astype(x.dtype)
+
+
+def check_level(field: str, kind: str, level: float) -> None:
+    """Raises `ConfigError` unless `level`, of the config's `field`, is one for that `kind`."""
+    if level < 0:
+        raise fail(field, level, "must be at least 0")
+    if kind != "gaussian" and level > 1:
+        raise fail(field, level, f"is a probability for {kind}; must be at most 1")

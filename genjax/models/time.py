@@ -1,0 +1,77 @@
+"""Networks that know a time: its embedding, and a dense network for points."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from genjax.models.dense import MLP
+
+_FASTEST, _SLOWEST = 1000.0, 0.1  # radians in a unit of time
+
+
+def sinusoidal(time_B: jax.Array, features: int) -> jax.Array:
+    """Cosines and sines of `time` at `features / 2` frequencies, (B, features), float32.
+
+    The frequencies are geometric, as in Vaswani et al. 2017 (Attention is all you need), section
+    3.5, from 1000 down to 0.1 radians in a unit of time.
+
+    Args:
+      time_B: (B,), in [0, 1].
+      features: even.
+    """
+    exponents = jnp.linspace(math.log(_FASTEST), math.log(_SLOWEST), features // 2)
+    angles = time_B[:, None].astype(jnp.float32) * jnp.exp(exponents)
+    return jnp.concatenate([jnp.cos(angles), jnp.sin(angles)], -1)
+
+
+class Condition(nn.Module):
+    """What a network is told beside its input, as one vector: the time, and a class if any.
+
+    Attributes:
+      features: of the vector; even.
+      num_classes: labels are 0 … num_classes; the last stands for "no class". 0: none are taken.
+      dtype: of compute; parameters are float32.
+    """
+
+    features: int
+    num_classes: int = 0
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, time_B: jax.Array, label_B: jax.Array | None = None) -> jax.Array:
+        """(B, features), ready to be put through a linear layer."""
+        x = sinusoidal(time_B, self.features)
+        x = nn.Dense(self.features, dtype=self.dtype)(x.astype(self.dtype))
+        x = nn.Dense(self.features, dtype=self.dtype)(nn.silu(x))
+        if self.num_classes:
+            x = x + nn.Embed(self.num_classes + 1, self.features, dtype=self.dtype)(label_B)
+        return nn.silu(x)
+
+
+class TimeMLP(nn.Module):
+    """`MLP` of an example and a time (and a class), to the shape of the example.
+
+    Attributes:
+      hidden, activation, norm, dtype: of the `MLP`.
+      features, num_classes: of the `Condition`.
+    """
+
+    hidden: Sequence[int]
+    features: int = 64
+    num_classes: int = 0
+    activation: str = "silu"
+    norm: str = "layer"
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, x: jax.Array, time_B: jax.Array, label_B: jax.Array | None = None
+    ) -> jax.Array:
+        """(B, …) and (B,) to (B, …)."""
+        told = Condition(self.features, self.num_classes, self.dtype)(time_B, label_B)
+        flat = jnp.concatenate([x.reshape(x.shape[0], -1).astype(self.dtype), told], -1)
+        return MLP(self.hidden, x.shape[1:], self.activation, self.norm, dtype=self.dtype)(flat)

@@ -1,0 +1,192 @@
+"""A residual U-Net that knows a time: image in, image of the same shape out.
+
+The plan of Ho et al. 2020 (Denoising diffusion probabilistic models), appendix B, made small:
+residual blocks at halving resolutions down and up again, with skips across.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from genjax.core.config import ConfigError, fail
+from genjax.models.conv import Conv, ConvTranspose, resolve_lowering, to_batch_first, to_batch_last
+from genjax.models.dense import check_widths
+from genjax.models.time import Condition
+
+_GROUPS = 8  # of group norm, at most
+
+
+class UNet(nn.Module):
+    """Velocities or noises (B, H, W, C) from images, times and perhaps classes.
+
+    Attributes:
+      channels: at each resolution, from the largest image to the smallest, which halve.
+      blocks: residual blocks at each resolution, on the way down and again on the way up.
+      patch: pixels of patch x patch tiles are taken for channels before the largest resolution,
+        and given back after it; 1: none are.
+      attention: self-attention between the pixels at the lowest resolution.
+      features: of the `Condition`.
+      num_classes: see `Condition`.
+      lowering: of the convolutions, see `genjax.models.conv`.
+      dtype: of compute; parameters are float32.
+    """
+
+    channels: Sequence[int]
+    blocks: int = 1
+    patch: int = 1
+    attention: bool = False
+    features: int = 64
+    num_classes: int = 0
+    lowering: str = "auto"
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, x: jax.Array, time_B: jax.Array, label_B: jax.Array | None = None
+    ) -> jax.Array:
+        """(B, H, W, C) and (B,) to (B, H, W, C)."""
+        last = resolve_lowering(self.lowering) == "matmul"
+        options: Any = {"lowering": self.lowering, "batch_last": last, "dtype": self.dtype}
+        halving: Any = {"kernel_size": (2, 2), "strides": (2, 2), **options}
+        told = Condition(self.features, self.num_classes, self.dtype)(time_B, label_B)
+        features_axis = 0 if last else -1
+
+        h = _to_patches(x.astype(self.dtype), self.patch)
+        out_channels = h.shape[-1]
+        h = Conv(self.channels[0], **options)(to_batch_last(h) if last else h)
+        skips = []
+        for level, width in enumerate(self.channels):
+            if level:
+                h = Conv(width, **halving)(h)
+            for _ in range(self.blocks):
+                h = ResBlock(width, options)(h, told)
+                skips.append(h)
+        if self.attention:
+            h = Attention(options)(h)
+        h = ResBlock(self.channels[-1], options)(h, told)
+        for level, width in reversed(list(enumerate(self.channels))):
+            for _ in range(self.blocks):
+                h = jnp.concatenate([h, skips.pop()], features_axis)
+                h = ResBlock(width, options)(h, told)
+            if level:
+                h = ConvTranspose(self.channels[level - 1], **halving)(h)
+        h = nn.silu(GroupNorm(features_axis, self.dtype)(h))
+        h = Conv(out_channels, kernel_init=nn.initializers.zeros_init(), **options)(h)
+        return _from_patches(to_batch_first(h) if last else h, self.patch)
+
+
+class ResBlock(nn.Module):
+    """Two 3x3 convolutions beside an identity; the condition scales and shifts between them.
+
+    Attributes:
+      features: output channels.
+      options: of every `Conv`: lowering, layout and dtype.
+    """
+
+    features: int
+    options: Any
+
+    @nn.compact
+    def __call__(self, x: jax.Array, told_BxF: jax.Array) -> jax.Array:
+        """(B, H, W, C) to (B, H, W, features), or batch last."""
+        last, dtype = self.options["batch_last"], self.options["dtype"]
+        features_axis = 0 if last else -1
+        scale, shift = jnp.split(nn.Dense(2 * self.features, dtype=dtype)(told_BxF), 2, -1)
+        if last:
+            scale, shift = (s.T[:, None, None] for s in (scale, shift))
+        else:
+            scale, shift = (s[:, None, None] for s in (scale, shift))
+        h = nn.silu(GroupNorm(features_axis, dtype)(x))
+        h = Conv(self.features, **self.options)(h)
+        h = nn.silu(GroupNorm(features_axis, dtype)(h) * (1.0 + scale) + shift)
+        # The block begins as the identity.
+        h = Conv(self.features, kernel_init=nn.initializers.zeros_init(), **self.options)(h)
+        if x.shape[features_axis] != self.features:
+            x = Conv(self.features, (1, 1), **self.options)(x)
+        return x + h
+
+
+class Attention(nn.Module):
+    """Self-attention of one head between all pixels, beside an identity."""
+
+    options: Any
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Same shape as `x`: (B, H, W, C), or batch last."""
+        last = self.options["batch_last"]
+        features_axis = 0 if last else -1
+        channels = x.shape[features_axis]
+        h = GroupNorm(features_axis, self.options["dtype"])(x)
+        h = Conv(3 * channels, (1, 1), **self.options)(h)
+        h = to_batch_first(h) if last else h
+        query, key, value = jnp.split(h.reshape(h.shape[0], -1, 1, 3 * channels), 3, -1)
+        mixed = jax.nn.dot_product_attention(query, key, value, implementation="xla")
+        mixed = mixed.reshape(*h.shape[:3], channels)
+        zeros = nn.initializers.zeros_init()
+        mixed = to_batch_last(mixed) if last else mixed
+        return x + Conv(channels, (1, 1), kernel_init=zeros, **self.options)(mixed)
+
+
+class GroupNorm(nn.Module):
+    """Group normalisation over the pixels and a group's channels, at most 8 groups.
+
+    Source: Wu and He 2018. Statistics are in float32. `features_axis` is 0 (C, H, W, B) or -1.
+    """
+
+    features_axis: int = -1
+    dtype: Any = jnp.float32
+    epsilon: float = 1e-5
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Same shape as `x`."""
+        channels = x.shape[self.features_axis]
+        groups = math.gcd(_GROUPS, channels)
+        scale = self.param("scale", nn.initializers.ones_init(), (channels,), jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros_init(), (channels,), jnp.float32)
+        if self.features_axis == 0:
+            split, axes = (groups, -1, *x.shape[1:]), (1, 2, 3)
+            scale, bias = (p[:, None, None, None] for p in (scale, bias))
+        else:
+            split, axes = (*x.shape[:-1], groups, channels // groups), (1, 2, 4)
+        y = x.astype(jnp.float32).reshape(split)
+        mean = y.mean(axes, keepdims=True)
+        variance = jnp.square(y - mean).mean(axes, keepdims=True)
+        y = (y - mean) * jax.lax.rsqrt(variance + self.epsilon)
+        return (y.reshape(x.shape) * scale + bias).astype(self.dtype)
+
+
+def _to_patches(x: jax.Array, patch: int) -> jax.Array:
+    """(B, H, W, C) to (B, H / patch, W / patch, patch * patch * C)."""
+    b, h, w, c = x.shape
+    x = x.reshape(b, h // patch, patch, w // patch, patch, c).transpose(0, 1, 3, 2, 4, 5)
+    return x.reshape(b, h // patch, w // patch, -1)
+
+
+def _from_patches(x: jax.Array, patch: int) -> jax.Array:
+    """The inverse of `_to_patches`."""
+    b, h, w, _ = x.shape
+    x = x.reshape(b, h, w, patch, patch, -1).transpose(0, 1, 3, 2, 4, 5)
+    return x.reshape(b, h * patch, w * patch, -1)
+
+
+def check_unet(channels: Sequence[int], patch: int, shape: tuple[int, ...]) -> None:
+    """Raises `ConfigError` unless a `UNet` of a config's `model` section fits images of `shape`."""
+    if len(shape) != 3:
+        raise ConfigError(f"config.model.network='unet': needs images, not points of shape {shape}")
+    check_widths("model.channels", channels)
+    if not channels:
+        raise fail("model.channels", tuple(channels), "must have at least one resolution")
+    if patch < 1:
+        raise fail("model.patch", patch, "must be at least 1")
+    factor = patch * 2 ** (len(channels) - 1)
+    if shape[0] % factor or shape[1] % factor:
+        raise ConfigError(
+            f"config.model.channels={tuple(channels)}: with model.patch={patch} needs a height and "
+            f"width divisible by {factor}, not {shape[0]}x{shape[1]} (set data.image_size)"
+        )

@@ -1,0 +1,136 @@
+"""The U-Net and what it is told: shapes, layouts that agree, parts that are what they claim."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from genjax.core.config import ConfigError
+from genjax.models.time import Condition, TimeMLP, sinusoidal
+from genjax.models.unet import GroupNorm, UNet, _from_patches, _to_patches, check_unet
+
+
+def draw(shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def scrambled(variables, seed=0):
+    """No part at its start, where the blocks are identities and the output is 0."""
+    leaves, tree = jax.tree.flatten(variables)
+    moved = [x + 0.3 * draw(x.shape, seed + i) for i, x in enumerate(leaves)]
+    return jax.tree.unflatten(tree, moved)
+
+
+@pytest.mark.parametrize(
+    ("shape", "settings"),
+    [
+        ((8, 8, 1), {"channels": (4, 6), "blocks": 2}),
+        ((12, 8, 3), {"channels": (6,), "patch": 2, "attention": True}),
+    ],
+)
+def test_layouts_agree_in_output_and_gradients(shape, settings):
+    x, time, label = draw((3, *shape)), np.array([0.0, 0.4, 1.0], np.float32), np.array([0, 1, 2])
+    options = {"num_classes": 2, "features": 8, **settings}
+    networks = [UNet(**options, lowering=k) for k in ("matmul", "stock")]
+    variables = jax.jit(networks[0].init)(jax.random.key(0), x, time, label)
+    shapes = [
+        jax.tree.map(jnp.shape, jax.eval_shape(n.init, jax.random.key(0), x, time, label))
+        for n in networks
+    ]
+    assert shapes[0] == shapes[1]
+
+    def value(network):
+        def loss(variables, x):
+            y = network.apply(variables, x, time, label)
+            return jnp.sin(y).sum(), y
+
+        return jax.jit(jax.grad(loss, (0, 1), has_aux=True))(scrambled(variables), x)
+
+    (gradients, y), (expected, expected_y) = map(value, networks)
+    assert y.shape == x.shape
+    np.testing.assert_allclose(y, expected_y, rtol=1e-3, atol=1e-4)
+    scale = max(float(jnp.abs(g).max()) for g in jax.tree.leaves(expected))
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4 * scale),
+        gradients, expected,
+    )  # fmt: skip
+
+
+def test_output_begins_at_0_and_depends_on_input_time_and_class():
+    network = UNet((4, 4), features=8, num_classes=3)
+    x, time, label = draw((2, 4, 4, 1)), np.array([0.2, 0.7]), np.array([0, 3])
+    variables = network.init(jax.random.key(0), x, time, label)
+    assert (network.apply(variables, x, time, label) == 0).all()
+    variables = scrambled(variables)
+    y = network.apply(variables, x, time, label)
+    others = [(x + 1, time, label), (x, time + 0.1, label), (x, time, label * 0 + 1)]
+    for other in others:
+        assert (jnp.abs(network.apply(variables, *other) - y).max((1, 2, 3)) > 1e-4).all()
+    # Examples do not mix.
+    np.testing.assert_allclose(
+        network.apply(variables, x[1:], time[1:], label[1:]), y[1:], rtol=1e-3, atol=1e-4
+    )
+
+
+def test_group_norm_is_flaxs_in_both_layouts():
+    x = 3 + 2 * draw((5, 4, 6, 16))
+    variables = scrambled(nn.GroupNorm(8).init(jax.random.key(0), x))
+    expected = nn.GroupNorm(8, epsilon=1e-5).apply(variables, x)
+    np.testing.assert_allclose(GroupNorm().apply(variables, x), expected, rtol=2e-4, atol=2e-4)
+    last = GroupNorm(0).apply(variables, x.transpose(3, 1, 2, 0)).transpose(3, 1, 2, 0)
+    np.testing.assert_allclose(last, expected, rtol=2e-4, atol=2e-4)
+    constant = jax.grad(lambda x: GroupNorm().apply(variables, x).sum())(jnp.ones((1, 2, 2, 16)))
+    assert jnp.isfinite(constant).all()
+
+
+def test_patches_are_tiles_and_come_back():
+    x = draw((2, 6, 4, 3))
+    tiles = _to_patches(x, 2)
+    assert tiles.shape == (2, 3, 2, 12)
+    np.testing.assert_array_equal(tiles[1, 2, 1], x[1, 4:6, 2:4].ravel())
+    np.testing.assert_array_equal(_from_patches(tiles, 2), x)
+    assert _to_patches(x, 1).shape == x.shape
+
+
+def test_sinusoidal_tells_times_apart():
+    time = np.linspace(0, 1, 101)
+    e = np.asarray(sinusoidal(time, 16))
+    assert e.shape == (101, 16)
+    np.testing.assert_allclose((e**2).sum(1), 8, rtol=1e-5)
+    np.testing.assert_allclose(e[0], [1] * 8 + [0] * 8, atol=1e-6)
+    distance = np.linalg.norm(e[:, None] - e[None], axis=-1) + 9 * np.eye(101)
+    assert distance.min() > 0.5
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+def test_dense_network_has_the_shape_of_its_input(dtype):
+    network = TimeMLP((8, 8), features=4, num_classes=2, dtype=dtype)
+    x, time, label = draw((3, 2)), np.array([0.0, 0.5, 1.0]), np.array([0, 1, 2])
+    variables = network.init(jax.random.key(0), x, time, label)
+    y = network.apply(variables, x, time, label)
+    assert y.shape == x.shape and y.dtype == dtype
+    same = network.apply(variables, x[[0, 0]], time[[0, 1]], label[[0, 0]])
+    assert (same[0] != same[1]).any()
+
+
+def test_without_classes_no_label_is_needed():
+    condition = Condition(6)
+    variables = condition.init(jax.random.key(0), np.zeros(2))
+    assert condition.apply(variables, np.array([0.1, 0.9])).shape == (2, 6)
+    assert not any("Embed" in str(k) for k, _ in jax.tree.leaves_with_path(variables))
+
+
+@pytest.mark.parametrize(
+    ("channels", "patch", "shape", "told"),
+    [
+        ((4, 4), 2, (10, 8, 1), "divisible by 4, not 10x8"),
+        ((4,), 0, (8, 8, 1), "model.patch=0: must be at least 1"),
+        ((), 1, (8, 8, 1), "at least one resolution"),
+        ((4, 0), 1, (8, 8, 1), "at least 1"),
+        ((4,), 1, (2,), "needs images, not points"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(channels, patch, shape, told):
+    with pytest.raises(ConfigError, match=told):
+        check_unet(channels, patch, shape)
