@@ -94,6 +94,40 @@ def test_an_iteration_updates_both_networks_and_the_running_statistics(mode):
             assert not torch.equal(value, before[name]) or name.endswith("bias")
 
 
+def test_dcgan_gradients_of_the_peers_critic_are_ours():
+    from benchmarks.peers import torch_dcgan as peer
+
+    torch.manual_seed(0)
+    networks = peer.conv_networks(5, [3, 4], 8, norm=True)
+    recipe = {n: _RECIPE[n] for n in ("batch_size", "learning_rate", "b1", "b2", "latent_dim")}
+    trainer = peer.Trainer(*networks, torch.rand(32, 1, 8, 8) * 2 - 1, "eager", **recipe)
+    real, z = trainer.data[:6], torch.randn(6, 5)
+    with torch.no_grad():
+        fake = trainer.generator(z)
+    got = torch.autograd.grad(trainer.critic_loss(real, z), tuple(trainer.critic.parameters()))
+    weights = [_to_ours(p.detach().numpy(), "conv") for p in trainer.critic.parameters()]
+    names = [("Conv_0", "kernel"), ("Conv_0", "bias"), ("Conv_1", "kernel"), ("Conv_1", "bias"),
+             ("Norm_1", "scale"), ("Norm_1", "bias"), ("Dense_0", "kernel"), ("Dense_0", "bias")]  # fmt: skip
+    params: dict = {}
+    for (layer, part), weight in zip(names, weights):
+        params.setdefault(layer, {})[part] = weight
+    params["Norm_1"] = {"BatchNorm_0": params["Norm_1"]}
+    critic = ConvEncoder((3, 4), norm="batch")
+
+    def loss(params):
+        def score(x):
+            x = x.numpy().transpose(0, 2, 3, 1)
+            return critic.apply({"params": params}, x, train=True, mutable=["batch_stats"])[0]
+
+        return losses.minimax_critic_loss(score(real), score(fake)).mean()
+
+    expected = jax.grad(loss)(params)
+    expected["Norm_1"] = expected["Norm_1"]["BatchNorm_0"]
+    for (layer, part), g in zip(names, got):
+        found = _to_ours(g.numpy(), "conv")
+        np.testing.assert_allclose(found, expected[layer][part], rtol=1e-3, atol=2e-5)
+
+
 def test_autoencoder_updates_agree_between_modes():
     from benchmarks.peers import torch_autoencoder as peer
 
