@@ -112,9 +112,10 @@ def hooks(run: Any) -> Any:
     from genjax.engine.loop import Hooks
 
     picture = showing.picture(run.config, run.dataset.spec)
-    modes, scorer = showing.judge(run.config), during_training(run)
+    modes, names = showing.judge(run.config), showing.judged(run.config)
+    scorer = during_training(run)
     if scorer is None:
-        return Hooks(picture, modes, showing.judged(run.config))
+        return Hooks(picture, modes, names)
 
     @functools.cache
     def say_once() -> None:
@@ -123,9 +124,9 @@ def hooks(run: Any) -> Any:
 
     def judge(samples: np.ndarray) -> dict[str, float]:
         say_once()
-        return scorer(samples)
+        return scorer(samples) | (modes(samples) if modes else {})
 
-    return Hooks(picture, judge, generative.numbers(scorer.metrics))
+    return Hooks(picture, judge, (*names, *generative.numbers(scorer.metrics)))
 
 
 def by_flags(model: Any, values: Any) -> Scorer | None:
