@@ -1,5 +1,7 @@
 """From decoded splits on disk to a data set: on the device where they fit, streamed where not."""
 
+from collections.abc import Sequence
+
 from ml_collections import ConfigDict
 
 from genjax.core.family import DataSpec
@@ -8,11 +10,13 @@ from genjax.data.resident import Resident
 from genjax.data.source import Dataset, Source
 
 
-def dataset(data: ConfigDict, train: Entry, test: Entry, num_classes: int) -> Dataset:
+def dataset(
+    data: ConfigDict, train: Entry, test: Entry, num_classes: int, attributes: Sequence[str] = ()
+) -> Dataset:
     """Images as a `Dataset`; a split of more than `data.device_limit_mb` MiB is streamed."""
     sources = [_source(data, split) for split in (train, test)]
     shape = train.load(mmap=True)["x"].shape[1:]
-    return Dataset(DataSpec("image", shape, num_classes), *sources)
+    return Dataset(DataSpec("image", shape, num_classes), *sources, tuple(attributes))
 
 
 def _source(data: ConfigDict, split: Entry) -> Source:

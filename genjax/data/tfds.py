@@ -49,11 +49,20 @@ class Prepared(NamedTuple):
         names = [k for k, v in self.features.items() if v["pythonClassName"].endswith(f".{kind}")]
         return preferred if preferred in names else next(iter(names), "")
 
+    def flags(self) -> tuple[str, list[str]]:
+        """The feature that is a dict of booleans (CelebA's `attributes`), and their names."""
+        for name, feature in self.features.items():
+            inner = feature.get("featuresDict", {}).get("features", {})
+            if inner and all(f.get("tensor", {}).get("dtype") == "bool" for f in inner.values()):
+                return name, sorted(inner)
+        return "", []
+
 
 def load(data: ConfigDict) -> Dataset:
     """The image data set `tfds:NAME[/CONFIG][:VERSION]`, x float32 in [0, 1], int32 labels if any.
 
-    The test split is `test`, else `validation`, else a fixed random `data.test_fraction` of
+    A dict of booleans beside the image becomes `attributes`, uint8, its names in alphabetical
+    order. The test split is `test`, else `validation`, else a fixed random `data.test_fraction` of
     `train`. If it is not prepared below `data.dir` it is downloaded and prepared first.
 
     Raises:
@@ -72,7 +81,7 @@ def load(data: ConfigDict) -> Dataset:
     train, test = (
         _entry(data, prepared, split, rows, image, label) for split, rows in _splits(data, prepared)
     )
-    return dataset(data, train, test, num_classes=classes)
+    return dataset(data, train, test, num_classes=classes, attributes=prepared.flags()[1])
 
 
 def texts(data: ConfigDict, split: str) -> list[str]:
@@ -193,6 +202,9 @@ def _entry(
         "described": hashlib.sha256(b"".join(described)).hexdigest(),
         "files": stats,
     }
+    flags, names_of_flags = prepared.flags()
+    if flags:
+        identity["attributes"] = names_of_flags
     count = prepared.splits[split] if rows is None else len(rows)
 
     def build(to: Path) -> dict[str, Any]:
@@ -205,8 +217,11 @@ def _entry(
             except Exception as e:  # array_record has no error type of its own
                 raise _cannot(data, f"{folder} cannot be read", e) from e
             names = [f"{data.name} {split}[{i}]" for i in at]
-            labels = {"label": np.array([e[label] for e in examples], np.int32)} if label else {}
-            return [e[image] for e in examples], names, labels
+            further = {"label": np.array([e[label] for e in examples], np.int32)} if label else {}
+            if flags:
+                values = [[e[flags][name] for name in names_of_flags] for e in examples]
+                further["attributes"] = np.array(values, np.uint8)
+            return [e[image] for e in examples], names, further
 
         blocks = decode_blocks(count, read, data.image_size, data.channels)
         cache.write_rows(to, count, blocks, f"decoding {name} {split}")

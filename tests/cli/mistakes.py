@@ -279,6 +279,27 @@ MISTAKES = {
         "train AE NEW --config.best_metric=fid --config.eval_every=10",
         "config.best_metric='fid' | must be one of mse, reconstruction",
     ),
+    "unknown likelihood": (
+        "train --config=vae NEW --config.loss.likelihood=poisson",
+        "config.loss.likelihood='poisson' | bernoulli, gaussian",
+    ),
+    "binary targets of a Gaussian": (
+        "train --config=vae NEW --config.loss.likelihood=gaussian",
+        "config.loss.binarise='dynamic' | loss.likelihood=bernoulli",
+    ),
+    "weighted KL in an importance weighted bound": (
+        "train --config=iwae NEW --config.loss.kl_weight=2",
+        "config.loss.kl_weight=2.0 | must be 1.0 | loss.importance_samples=50",
+    ),
+    "conditions that the data have not": (
+        "train --config=conditional_vae NEW --config.data.name=images:good",
+        "config.model.conditional=True | images:good | no labels",
+    ),
+    "faces without their folder": (
+        "train --config=face_vae:orl NEW",
+        "config.data.name='images:' | images:DIR",
+    ),
+    "unknown faces": ("train --config=face_vae:lfw NEW", "'lfw' | celeb_a, orl"),
     "steps to profile that are none": (
         "train AE NEW --profile_steps=9:3",
         "--profile_steps='9:3' | a < b",
@@ -405,6 +426,15 @@ MISTAKES = {
     "member of a single run": (
         "sample --workdir=trained --member=1",
         "--member=1 | below the number of members, 1",
+    ),
+    "latent space of nothing": ("latent NEW", "--workdir=new | no such folder"),
+    "latent space to a file": (
+        "latent --workdir=trained --out=file.txt",
+        "--out=file.txt | must be a folder",
+    ),
+    "unknown attribute": (
+        "latent --workdir=trained --attributes=Smiling",
+        "--attributes=Smiling | no such attribute | class 0, class 1",
     ),
     "sweep of an unknown field": (
         "sweep AE NEW --grid=optimizer.learning_rat=1,2",

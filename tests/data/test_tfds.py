@@ -122,6 +122,76 @@ def test_texts_are_read(shared_data, cache):
         tfds.texts(text, "dev")
 
 
+@pytest.fixture
+def faces(tmp_path):
+    """A prepared data set with the features of TFDS's `celeb_a`: three splits of few faces."""
+    import io
+
+    import tensorflow_datasets as tfds_library
+    from array_record.python.array_record_module import ArrayRecordWriter
+    from PIL import Image
+
+    of = tfds_library.features
+    features = of.FeaturesDict({
+        "image": of.Image(shape=(218, 178, 3), encoding_format="jpeg"),
+        "landmarks": {"lefteye_x": np.int64, "lefteye_y": np.int64},
+        "attributes": {"Young": np.bool_, "Eyeglasses": np.bool_, "Smiling": np.bool_},
+        "identity": {"Identity_No": np.int64},
+    })  # fmt: skip
+    folder = tmp_path / "tfds" / "celeb_a" / "2.1.0"
+    folder.mkdir(parents=True)
+    features.save_config(folder)
+    lengths = {"train": 7, "validation": 2, "test": 3}
+    for split, number in lengths.items():
+        name = f"celeb_a-{split}.array_record-00000-of-00001"
+        writer = ArrayRecordWriter(str(folder / name), "group_size:1")
+        for i in range(number):
+            pixels = np.zeros((218, 178, 3), np.uint8)
+            pixels[20:198] = (40 * i, 128, 255 - 40 * i)  # the central square has one colour
+            encoded = io.BytesIO()
+            Image.fromarray(pixels).save(encoded, "JPEG", quality=95)
+            encoded.seek(0)
+            writer.write(features.serialize_example({
+                "image": encoded, "landmarks": {"lefteye_x": i, "lefteye_y": i},
+                "attributes": {"Young": i % 2 == 0, "Eyeglasses": i == 1, "Smiling": i > 2},
+                "identity": {"Identity_No": i},
+            }))  # fmt: skip
+        writer.close()
+    splits = [
+        {
+            "name": split, "shardLengths": [str(number)], "numBytes": "1",
+            "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
+        }
+        for split, number in lengths.items()
+    ]  # fmt: skip
+    info = {"name": "celeb_a", "version": "2.1.0", "fileFormat": "array_record", "splits": splits}
+    (folder / "dataset_info.json").write_text(json.dumps(info))
+    return tmp_path / "tfds"
+
+
+def test_celeb_a_gives_its_central_square_and_its_attributes(faces, tmp_path):
+    d = data.load(section("tfds:celeb_a", faces, tmp_path / "cache", image_size=64, channels=3))
+    assert d.spec == ("image", (64, 64, 3), 0, 0.5, 0.5)
+    assert (d.train.num_examples, d.test.num_examples) == (7, 3)
+    assert d.attributes == ("Eyeglasses", "Smiling", "Young")
+    batch = d.train.fetch(d.train.arrays, jnp.arange(7))
+    assert sorted(batch) == ["attributes", "x"]
+    expected = [[i == 1, i > 2, i % 2 == 0] for i in range(7)]
+    np.testing.assert_array_equal(batch["attributes"], np.array(expected, np.uint8))
+    colours = np.array([[40 * i, 128, 255 - 40 * i] for i in range(7)]) / 255
+    # Of the black bands above and below only what smoothing takes into the outer rows is left.
+    inner = batch["x"][:, 2:-2]
+    np.testing.assert_allclose(inner, np.zeros_like(inner) + colours[:, None, None], atol=0.03)
+
+
+def test_attributes_are_streamed_like_the_images(faces, tmp_path):
+    changes = {"image_size": 8, "device_limit_mb": 0}
+    d = data.load(section("tfds:celeb_a", faces, tmp_path / "cache", **changes))
+    assert d.train.streamed
+    element = next(iter(d.train.evaluation(4)))
+    assert element["attributes"].shape == (4, 3) and element["x"].shape == (4, 8, 8, 3)
+
+
 def refused(c, pattern):
     with pytest.raises(ConfigError, match=pattern) as e:
         data.load(c)

@@ -33,6 +33,11 @@ def test_histograms_show_every_value():
     assert table({"x": {"counts_high_quality": np.arange(3)}}).endswith("0 1 2")
 
 
+def test_values_of_each_latent_are_shown_for_a_population_by_their_mean():
+    assert table({"eval/kl_per_latent": [0.5, 2.0]}).endswith("kl_per_latent  0.5 2")
+    assert table({"kl_per_latent": [[0.5, 2.0], [1.5, 4.0]]}).endswith("  1 3")
+
+
 def test_nested_numbers_are_flattened_under_a_title():
     text = table({"samples": {"confident": 0.9}, "data": "digits", "ok": True}, title="Evaluation")
     lines = text.splitlines()

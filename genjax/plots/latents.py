@@ -1,0 +1,46 @@
+"""Histograms of latents against the prior that they were trained towards."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from genjax.plots.figure import new_figure, to_array
+
+_PANEL = (240, 180)  # pixels
+_REACH = 4.0  # standard deviations of the prior that a panel shows
+
+
+def plot_latents(
+    draws_NxZ: Any, *, titles: Sequence[str] | None = None, columns: int = 4
+) -> np.ndarray:
+    """One panel a latent: the histogram of its draws, and the standard normal density as a line.
+
+    Draws beyond four standard deviations of the prior count in the outermost bins.
+
+    Args:
+      draws_NxZ: draws from the posteriors of N examples, one each.
+      titles: of the panels; None: the numbers of the latents.
+      columns: panels in a row.
+
+    Returns:
+      uint8 (height, width, 3).
+
+    Raises:
+      ValueError: draws are not (N, Z) with N and Z above 0.
+    """
+    draws = np.asarray(draws_NxZ, np.float64)
+    if draws.ndim != 2 or not draws.size:
+        raise ValueError(f"draws {draws.shape}: must be (N, Z) with N and Z above 0")
+    number = draws.shape[1]
+    columns = min(columns, number)
+    rows = math.ceil(number / columns)
+    figure = new_figure(_PANEL[0] * columns, _PANEL[1] * rows)
+    edges, x = np.linspace(-_REACH, _REACH, 41), np.linspace(-_REACH, _REACH, 201)
+    for i in range(number):
+        axes = figure.add_subplot(rows, columns, i + 1)
+        axes.hist(np.clip(draws[:, i], -_REACH, _REACH), edges, density=True, color="tab:blue")
+        axes.plot(x, np.exp(-0.5 * x**2) / math.sqrt(2 * math.pi), color="black", linewidth=1)
+        axes.set(title=titles[i] if titles else f"latent {i}", yticks=[])
+    return to_array(figure)
