@@ -24,7 +24,7 @@ def scanned(folder: Path) -> Callable[[str], Run]:
     return functools.cache(lambda name: prepare(recipes.lipschitz(recipes.tiny(name, folder))))
 
 
-@pytest.fixture(params=recipes.names())
+@pytest.fixture(params=recipes.marked(recipes.names()))
 def name(request: pytest.FixtureRequest) -> str:
     """Every recipe and variant."""
     return request.param

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from ml_collections import ConfigDict
 
 from genjax import data, families
@@ -108,6 +109,29 @@ def different() -> list[str]:
     """The recipes that still differ when they are tiny: one of each kind."""
     by_config = {_shrunk(name, Path()).to_json(): name for name in reversed(recipes())}
     return sorted(by_config.values())
+
+
+def first() -> set[str]:
+    """A recipe of each family: the one of its name, if there is one."""
+    chosen: dict[str, str] = {}
+    for name in reversed(recipes()):
+        family = load(name).family
+        if chosen.get(family) != family:
+            chosen[family] = name
+    return set(chosen.values())
+
+
+def marked(names: list[str]) -> list[Any]:
+    """`names` for pytest: all but the first of each family are slow tests."""
+    fast = first()
+    return [pytest.param(n, marks=() if n in fast else pytest.mark.slow) for n in names]
+
+
+def selected(request: pytest.FixtureRequest) -> list[str]:
+    """Those of `names()` that some test of this session is about."""
+    items = (getattr(item, "callspec", None) for item in request.session.items)
+    about = {spec.params.get("name") for spec in items if spec is not None}
+    return [name for name in names() if name in about]
 
 
 def load(recipe: str) -> ConfigDict:

@@ -18,23 +18,29 @@ from tests.engine.processes import ROOT
 
 DEVICES = ("data", "fsdp", "pmap")
 RESIDENT = [name for name in recipes.names() if "streamed" not in name]
-# Compiling is what takes the time: all on 8 devices, on 2 the recipes alone.
-MANY = {2: recipes.different(), 8: recipes.names()}
-CASES = [(devices, name) for devices, names in MANY.items() for name in names]
+# Compiling is what takes the time: all on 8 devices, on 2 one recipe of each family.
+MANY = {2: sorted(recipes.first()), 8: recipes.names()}
+CASES = [
+    pytest.param(devices, *param.values, marks=param.marks)
+    for devices, names in MANY.items()
+    for param in recipes.marked(names)
+]
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory, folder):
+def found(tmp_path_factory, folder, request):
     """What the children found, by number of devices (0: population) and name/kind/part/leaf."""
     recipes.tiny("autoencoder+streamed+bfloat16", folder)  # its pictures, before two draw them
     out = tmp_path_factory.mktemp("placements")
+    names = recipes.selected(request)
+    resident, few = ([n for n in names if n in some] for some in (RESIDENT, MANY[2]))
     first = [
-        _start(out / "0.npz", folder, 1, ["vmap"], RESIDENT),
-        _start(out / "8.npz", folder, 8, DEVICES, MANY[8]),
+        _start(out / "0.npz", folder, 1, ["vmap"], resident),
+        _start(out / "8.npz", folder, 8, DEVICES, names),
     ]
     try:
         _wait(first[:1])
-        first.append(_start(out / "2.npz", folder, 2, DEVICES, MANY[2]))
+        first.append(_start(out / "2.npz", folder, 2, DEVICES, few))
         _wait(first[1:])
     finally:
         for child in first:
@@ -94,7 +100,7 @@ def assert_means_close(actual, expected, fraction):
         )
 
 
-@pytest.mark.parametrize("name", RESIDENT)
+@pytest.mark.parametrize("name", recipes.marked(RESIDENT))
 def test_members_of_a_population_equal_single_runs(name, found, one, scanned, folder):
     fraction = recipes.tolerance(scanned(name).config)
     for i, (seed, factor) in enumerate(zip(SEEDS, FACTORS, strict=True)):
@@ -130,11 +136,16 @@ def test_fsdp_splits_the_state(name, devices, found):
     assert part(found, devices, name, "data", "observed")["share"] == 1
 
 
-@pytest.mark.parametrize(
-    ("devices", "name", "kind"),
-    [(n, name, kind) for n, name in CASES for kind in DEVICES] + [(0, n, "vmap") for n in RESIDENT],
-)
-def test_every_placement_compiles_once_and_reuses_the_buffers(name, devices, kind, found):
+@pytest.mark.parametrize("kind", DEVICES)
+@pytest.mark.parametrize(("devices", "name"), CASES)
+def test_devices_compile_once_and_reuse_the_buffers(name, devices, kind, found):
     observed = part(found, devices, name, kind, "observed")
+    assert observed["compiled_again"] == 0
+    assert observed["donated"]
+
+
+@pytest.mark.parametrize("name", recipes.marked(RESIDENT))
+def test_a_population_compiles_once_and_reuses_the_buffers(name, found):
+    observed = part(found, 0, name, "vmap", "observed")
     assert observed["compiled_again"] == 0
     assert observed["donated"]

@@ -39,10 +39,10 @@ def wait_until(condition, child, seconds=600):
 
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory, folder):
-    """The workdirs of a process that trained every recipe and was killed at its tenth step."""
+def killed(tmp_path_factory, folder, request):
+    """The workdirs of a process that trained the recipes and was killed at its tenth step."""
     workdirs = tmp_path_factory.mktemp("killed")
-    names = recipes.names()
+    names = recipes.selected(request)
     child = start_child("-m", "tests.contracts.training_child", workdirs, folder, *names)
     try:
         last = Checkpoints(workdirs / names[-1] / "checkpoints")
