@@ -34,7 +34,7 @@ def load(data: ConfigDict) -> Dataset:
     Raises:
       ConfigError: `data.channels` is 1.
     """
-    one = single(data)
+    one: Any = single(data)  # its splits are resident
     rows = np.random.RandomState(0).randint(one.test.num_examples, size=(_TEST_EXAMPLES, CHANNELS))
     x, label = one.test.arrays["x"][rows], one.test.arrays["label"][rows]
     held_out = {"x": np.moveaxis(x[..., 0], 1, -1), "label": mode(label).astype(np.int32)}

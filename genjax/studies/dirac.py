@@ -111,7 +111,7 @@ def spectral_radius(method: Method, step_size: float, *, alternating: bool = Tru
 
 
 def _spectrum(f: Callable[[jax.Array], jax.Array]) -> np.ndarray:
-    return np.linalg.eigvals(np.asarray(jax.jacfwd(f)(jnp.zeros(2)), np.float64))
+    return np.linalg.eigvals(np.asarray(jax.jit(jax.jacfwd(f))(jnp.zeros(2)), np.float64))
 
 
 def _quadrature(stddev: float) -> tuple[jax.Array, jax.Array]:

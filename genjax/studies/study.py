@@ -185,7 +185,9 @@ def _recorded(value: Any) -> Any:
     if members.ndim == 0:
         return float(members) if math.isfinite(members) else None
     finite = members[np.isfinite(members)]
-    summary = mean_and_error(finite) if len(finite) else {"mean": None, "standard_error": None}
+    summary = (
+        mean_and_error(finite.tolist()) if len(finite) else {"mean": None, "standard_error": None}
+    )
     return summary | {"members": [v if math.isfinite(v) else None for v in members.tolist()]}
 
 
