@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from genjax.core.config import fail
+from genjax.core.config import ConfigError, fail
 from genjax.core.family import Batch, DataSpec
 from genjax.data import order
 from genjax.data.resident import Resident
@@ -103,5 +103,5 @@ class Generated:
         raise NotImplementedError("drawn data is planned, not streamed")
 
     def evaluation(self, batch_size: int) -> Any:
-        """Not for drawn data: it has no end."""
-        raise NotImplementedError("drawn data has no end; evaluate on the test split")
+        """Not for drawn data: `ConfigError`."""
+        raise ConfigError("the train split of this data is drawn without end; use its test split")

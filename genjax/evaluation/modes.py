@@ -1,4 +1,4 @@
-"""How many modes of a 2-D mixture samples cover, and how well, as PacGAN scores it."""
+"""How many modes of a known mixture samples cover, and how well, as PacGAN scores it."""
 
 from typing import Any
 
@@ -86,6 +86,39 @@ def _scores(
         "reverse_kl_high_quality": _kl_from_uniform(counts_good, squared_NxM.dtype),
         "counts": counts,
         "counts_high_quality": counts_good,
+    }
+
+
+@jax.jit
+def stacked_mode_scores(
+    probabilities_NxCxK: jax.Array, confident: float = 0.9
+) -> dict[str, jax.Array]:
+    """Scores samples of C channels, each of which a classifier of K classes has judged.
+
+    The mode of a sample is the most probable class of each channel, one of M = K^C; a mode is found
+    where it holds at least one sample. With p the share of samples at each mode,
+
+        reverse KL = KL(p || uniform) = log M - H(p)  in nats.
+
+    Its expectation for N samples of a perfect generator is not 0 but about (M - 1) / (2 N): 0.019
+    for the 26,000 samples and 1,000 modes of the paper (Lin et al. 2018, "PacGAN", section 4.2).
+
+    Args:
+      probabilities_NxCxK: of the classes of each channel.
+      confident: a sample is of high quality where the classifier's largest probability is above
+        this in every channel.
+
+    Returns:
+      `modes` (int32), `high_quality` (share of the samples), `reverse_kl`.
+    """
+    _, channels, classes = probabilities_NxCxK.shape
+    best_NxC = jnp.argmax(probabilities_NxCxK, axis=-1)
+    mode_N = (best_NxC * classes ** jnp.arange(channels)[::-1]).sum(-1)
+    counts = jnp.bincount(mode_N, length=classes**channels)
+    return {
+        "modes": jnp.sum(counts > 0, dtype=jnp.int32),
+        "high_quality": jnp.mean(probabilities_NxCxK.max(-1).min(-1) > confident),
+        "reverse_kl": _kl_from_uniform(counts, jnp.float32),
     }
 
 

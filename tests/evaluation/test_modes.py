@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from genjax.core.config import ConfigError
-from genjax.evaluation.modes import mode_scores
+from genjax.evaluation.modes import mode_scores, stacked_mode_scores
 
 ANGLES = 2 * np.pi * np.arange(8) / 8
 RING = np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1)
@@ -103,3 +103,25 @@ def test_a_ring_whose_last_centre_is_its_first_is_refused():
 def test_samples_of_another_dimension_are_refused():
     with pytest.raises(ConfigError, match="must be"):
         mode_scores(np.zeros((5, 3)), RING, 0.01)
+
+
+def test_stacked_modes_are_the_classes_of_the_channels_in_order():
+    rng = np.random.RandomState(0)
+    classes = rng.randint(4, size=(300, 3))
+    probabilities = np.full((300, 3, 4), 0.01) + 0.96 * np.eye(4)[classes]
+    probabilities[:30, 1] = [0.7, 0.1, 0.1, 0.1]  # unsure of one channel
+    classes[:30, 1] = 0
+    counts = np.zeros((4, 4, 4))
+    for first, second, third in classes:
+        counts[first, second, third] += 1
+    p = counts[counts > 0] / 300
+    scores = stacked_mode_scores(jnp.asarray(probabilities))
+    assert scores["modes"] == (counts > 0).sum()
+    np.testing.assert_allclose(scores["high_quality"], 0.9, rtol=1e-6)
+    np.testing.assert_allclose(scores["reverse_kl"], (p * np.log(p * 64)).sum(), rtol=1e-5)
+
+
+def test_stacked_digits_of_one_mode_have_the_largest_divergence():
+    scores = stacked_mode_scores(jnp.broadcast_to(jnp.eye(10)[jnp.array([3, 1, 4])], (50, 3, 10)))
+    assert (scores["modes"], scores["high_quality"]) == (1, 1)
+    np.testing.assert_allclose(scores["reverse_kl"], np.log(1000), rtol=1e-6)
