@@ -17,9 +17,10 @@ from tests.contracts.trees import assert_close, leaves, member
 from tests.engine.processes import ROOT
 
 DEVICES = ("data", "fsdp", "pmap")
-RESIDENT = [name for name in recipes.names() if "streamed" not in name]
-# Compiling is what takes the time: all on 8 devices, on 2 one recipe of each family.
-MANY = {2: sorted(recipes.first()), 8: recipes.names()}
+# Compiling is what takes the time: on 8 devices and as a population one recipe of each family and
+# the variants, which hold what placements can get wrong; on 2 devices one recipe of each family.
+MANY = {2: sorted(recipes.first()), 8: [*sorted(recipes.first()), *recipes.VARIANTS]}
+RESIDENT = [name for name in MANY[8] if "streamed" not in name]
 CASES = [
     pytest.param(devices, *param.values, marks=param.marks)
     for devices, names in MANY.items()
@@ -33,10 +34,10 @@ def found(tmp_path_factory, folder, request):
     recipes.tiny("autoencoder+streamed+bfloat16", folder)  # its pictures, before two draw them
     out = tmp_path_factory.mktemp("placements")
     names = recipes.selected(request)
-    resident, few = ([n for n in names if n in some] for some in (RESIDENT, MANY[2]))
+    resident, few, many = ([n for n in names if n in some] for some in (RESIDENT, MANY[2], MANY[8]))
     first = [
         _start(out / "0.npz", folder, 1, ["vmap"], resident),
-        _start(out / "8.npz", folder, 8, DEVICES, names),
+        _start(out / "8.npz", folder, 8, DEVICES, many),
     ]
     try:
         _wait(first[:1])
