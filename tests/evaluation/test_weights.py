@@ -1,5 +1,6 @@
 """InceptionV3's weights from files: what is read, and what is refused in one line."""
 
+import dataclasses
 import sys
 
 import jax
@@ -7,8 +8,9 @@ import numpy as np
 import pytest
 
 from genjax.core.config import ConfigError
-from genjax.evaluation import weights
+from genjax.evaluation import extractors, weights
 from genjax.models.inception import NUM_CLASSES
+from tests.models import inception_reference
 from tests.models.inception_reference import state_dict
 
 safetensors = pytest.importorskip("safetensors.numpy", reason="safetensors is not installed")
@@ -105,3 +107,17 @@ def test_a_missing_library_is_named(tmp_path, monkeypatch, suffix, library, told
     path = tmp_path / f"x.{suffix}"
     path.write_bytes(b"x")
     refused(path, f"needs {library} to be read .pip install {library}.*{told}")
+
+
+def test_the_extractor_gives_the_golden_features_and_names_itself(file, variant):
+    extractor = dataclasses.replace(extractors.inception_v3(file), batch_size=2)
+    images = inception_reference.images() / np.float32(255)
+    found = extractor.extract(images)
+    expected = np.asarray(inception_reference.GOLDEN[variant][0])
+    np.testing.assert_allclose(found.features[:, :4], expected, rtol=1e-3, atol=2e-3)
+    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1.0, rtol=1e-5)
+    corners = {"fid": "TensorFlow 1", "torchvision": "PyTorch"}[variant]
+    assert str(extractor) == (
+        f"InceptionV3 ({variant}) {weights.read(file).checksum[:8]}, "
+        f"bilinear to 299 without antialias ({corners} corners)"
+    )
