@@ -30,13 +30,12 @@ def load(data: ConfigDict) -> Dataset:
     if data.image_size not in (0, 8) or data.channels == 3:
         x, levels = _rescaled(x, data.image_size, data.channels or 1), 255
     test = _test_rows(label, data.test_fraction)
-    train, held_out = np.flatnonzero(~test), np.flatnonzero(test)
-    if not len(train):
+    if test.all():
         raise fail("data.test_fraction", data.test_fraction, "leaves no digits to train on")
-    return Dataset(
-        DataSpec("image", x.shape[1:], num_classes=10),
-        *(Resident({"x": x[rows], "label": label[rows]}, levels) for rows in (train, held_out)),
+    train, held_out = (
+        Resident({"x": x[rows], "label": label[rows]}, levels) for rows in (~test, test)
     )
+    return Dataset(DataSpec("image", x.shape[1:], num_classes=10), train, held_out)
 
 
 def _read() -> tuple[np.ndarray, np.ndarray]:

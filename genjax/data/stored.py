@@ -14,9 +14,9 @@ def dataset(
     data: ConfigDict, train: Entry, test: Entry, num_classes: int, attributes: Sequence[str] = ()
 ) -> Dataset:
     """Images as a `Dataset`; a split of more than `data.device_limit_mb` MiB is streamed."""
-    sources = [_source(data, split) for split in (train, test)]
+    splits = _source(data, train), _source(data, test)
     shape = train.load(mmap=True)["x"].shape[1:]
-    return Dataset(DataSpec("image", shape, num_classes), *sources, tuple(attributes))
+    return Dataset(DataSpec("image", shape, num_classes), *splits, tuple(attributes))
 
 
 def _source(data: ConfigDict, split: Entry) -> Source:
