@@ -3,8 +3,8 @@
     python -m experiments.train --config=configs/dcgan.py --workdir=runs/dcgan
     python -m experiments.evaluate --workdir=runs/dcgan
 
-141 s on 2 CPU cores that other programs shared. A classifier trained on the real digits is more than
-0.9 sure of 71.5 % of 2,500 samples (of real held-out digits: 97.2 %) and finds all ten classes.
+141 s on 2 shared CPU cores. A classifier trained on the real digits is more than 0.9 sure
+of 71.5 % of 2,500 samples (of real held-out digits: 97.2 %) and finds all ten classes.
 Adam and its rates are those of Radford et al. 2016.
 """
 

@@ -3,8 +3,8 @@
     python -m experiments.train --config=configs/gan.py --workdir=runs/gan
     python -m experiments.evaluate --workdir=runs/gan
 
-74 s on 2 CPU cores that other programs shared. A classifier trained on the real digits is more than
-0.9 sure of 84.1 % of 2,500 samples (of real held-out digits: 97.2 %) and finds all ten classes.
+74 s on 2 shared CPU cores. A classifier trained on the real digits is more than 0.9 sure
+of 84.1 % of 2,500 samples (of real held-out digits: 97.2 %) and finds all ten classes.
 `--config.loss.adversarial=minimax` is the game as it was first written down.
 """
 

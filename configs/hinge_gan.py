@@ -3,8 +3,8 @@
     python -m experiments.train --config=configs/hinge_gan.py --workdir=runs/hinge_gan
     python -m experiments.evaluate --workdir=runs/hinge_gan
 
-129 s on 2 CPU cores that other programs shared. A classifier trained on the real digits is more than
-0.9 sure of 85.0 % of 2,500 samples (of real held-out digits: 97.2 %) and finds all ten classes.
+129 s on 2 shared CPU cores. A classifier trained on the real digits is more than 0.9 sure
+of 85.0 % of 2,500 samples (of real held-out digits: 97.2 %) and finds all ten classes.
 """
 
 from ml_collections import ConfigDict

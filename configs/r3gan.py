@@ -3,8 +3,8 @@
     python -m experiments.train --config=configs/r3gan.py --workdir=runs/r3gan
     python -m experiments.evaluate --workdir=runs/r3gan
 
-231 s on 2 CPU cores that other programs shared. A classifier trained on the real digits is more than
-0.9 sure of 90.5 % of 2,500 samples (of real held-out digits: 97.2 %) and finds all ten classes.
+231 s on 2 shared CPU cores. A classifier trained on the real digits is more than 0.9 sure
+of 90.5 % of 2,500 samples (of real held-out digits: 97.2 %) and finds all ten classes.
 """
 
 from ml_collections import ConfigDict

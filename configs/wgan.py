@@ -3,8 +3,8 @@
     python -m experiments.train --config=configs/wgan.py --workdir=runs/wgan
     python -m experiments.evaluate --workdir=runs/wgan
 
-95 s on 2 CPU cores that other programs shared. A classifier trained on the real digits is more than
-0.9 sure of 70.6 % of 2,500 samples (of real held-out digits: 97.2 %) and finds all ten classes.
+95 s on 2 shared CPU cores. A classifier trained on the real digits is more than 0.9 sure
+of 70.6 % of 2,500 samples (of real held-out digits: 97.2 %) and finds all ten classes.
 RMSProp, five critic updates and the clip are those of the paper.
 """
 
