@@ -95,6 +95,45 @@ def autoencoder(epochs: int, *, size: int, hidden: Sequence[int], latent_dim: in
     return _steps(executor, epochs * (num_examples // batch_size), epochs)
 
 
+def vae(epochs: int, *, num_examples: int, batch_size: int, **recipe: Any) -> Timed:
+    """The rows `vae_*`: `epochs` a run of num_examples // batch_size updates each."""
+    executor = _vae(num_examples, batch_size, **recipe)
+    return _steps(executor, epochs * (num_examples // batch_size), epochs)
+
+
+def iwae(iterations: int, **recipe: Any) -> Timed:
+    """The row `iwae`: `iterations` updates a run."""
+    return _steps(_vae(**recipe), iterations, iterations)
+
+
+def vae_samples(iterations: int, *, num_samples: int, **recipe: Any) -> Timed:
+    """The row `vae_samples`: `iterations` times `num_samples` images a run, each on the host."""
+    executor = _vae(**recipe)
+    state = executor.init()
+
+    def run() -> None:
+        for _ in range(iterations):
+            executor.sample(state, num_samples)
+
+    run()
+    return Timed(run, units=iterations, info={"settings": _settings(executor)})
+
+
+def _vae(num_examples: int, batch_size: int, *, size: int, hidden: Sequence[int], latent_dim: int,
+         learning_rate: float, importance_samples: int = 1) -> Executor:  # fmt: skip
+    config = recipes.load(str(ROOT / "configs" / "vae.py")).unlock()
+    config.batch_size = batch_size
+    config.model.update(
+        network="mlp", latent_dim=latent_dim, encoder_hidden=tuple(hidden),
+        decoder_hidden=tuple(reversed(hidden)), activation="relu", conditional=False,
+    )  # fmt: skip
+    config.loss.update(likelihood="bernoulli", binarise="none", kl_weight=1.0, free_bits=0.0)
+    config.loss.update(kl_warmup_steps=0, importance_samples=importance_samples)
+    config.optimizer.update(_ADAM, learning_rate=learning_rate, b1=0.9, b2=0.999)
+    config.ema_decay = 0.0
+    return _executor(config, _images(num_examples, round(size**0.5)))
+
+
 def flow_matching(steps: int, *, height: int, num_examples: int, batch_size: int,
                   learning_rate: float, **model: Any) -> Timed:  # fmt: skip
     """The row `flow_matching`: `steps` updates a run."""

@@ -61,11 +61,11 @@ _MEMBERS, _RING_STEPS = 32, 100
 
 def all_rows() -> dict[str, Row]:
     """Every row by its name, in the order in which they run."""
-    from benchmarks import rows_autoencoders, rows_flow, rows_gan
+    from benchmarks import rows_autoencoders, rows_flow, rows_gan, rows_vae
 
     made = (
         *_wgan_rows(), *rows_gan.rows(), *_autoencoder_rows(), *rows_autoencoders.rows(),
-        *rows_flow.rows(), *_population_rows(), *_warm_start_rows(),
+        *rows_vae.rows(), *rows_flow.rows(), *_population_rows(), *_warm_start_rows(),
     )  # fmt: skip
     return {row.name: row for row in made}
 

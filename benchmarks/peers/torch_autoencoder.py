@@ -61,40 +61,51 @@ def updater(mode: str, model: nn.Module, learning_rate: float,
 
     With `masking`, each element of the input (not of the target) is 0 with that probability.
     """
+    return minimiser(mode, _CrossEntropy(model, masking), learning_rate)
+
+
+class _CrossEntropy(nn.Module):
+    def __init__(self, model: nn.Module, masking: float):
+        super().__init__()
+        self.model, self.masking = model, masking
+
+    def forward(self, x: Tensor) -> Tensor:
+        masked = x * (torch.rand_like(x) >= self.masking) if self.masking else x
+        return functional.binary_cross_entropy_with_logits(self.model(masked), x)
+
+
+def minimiser(mode: str, objective: nn.Module, learning_rate: float) -> Callable[[Tensor], object]:
+    """A function that updates the parameters of `objective`, whose output is the loss of a batch.
+
+    Args:
+      mode: one of `MODES`.
+      objective: batch to loss.
+      learning_rate: of Adam.
+    """
     if mode == "compiled_step":
-        return _whole_step(model, learning_rate, masking)
+        return _whole_step(objective, learning_rate)
     if mode not in MODES:
         raise ValueError(f"mode={mode!r}: must be one of {', '.join(MODES)}")
-    optimizer = torch.optim.Adam(model.parameters(), learning_rate, fused=True)
-
-    def loss(x: Tensor) -> Tensor:
-        return functional.binary_cross_entropy_with_logits(model(_masked(x, masking)), x)
-
-    objective = torch.compile(loss) if mode == "compiled" else loss
+    optimizer = torch.optim.Adam(objective.parameters(), learning_rate, fused=True)
+    loss = torch.compile(objective) if mode == "compiled" else objective
 
     def update(x: Tensor) -> None:
         optimizer.zero_grad()
-        objective(x).backward()
+        loss(x).backward()
         optimizer.step()
 
     return update
 
 
-def _masked(x: Tensor, masking: float) -> Tensor:
-    return x * (torch.rand_like(x) >= masking) if masking else x
-
-
-def _whole_step(model: nn.Module, learning_rate: float, masking: float, b1: float = 0.9,
-                b2: float = 0.999, eps: float = 1e-8) -> Callable[[Tensor], object]:  # fmt: skip
-    names = [name for name, _ in model.named_parameters()]
-    params = [p.detach() for p in model.parameters()]
+def _whole_step(objective: nn.Module, learning_rate: float, b1: float = 0.9, b2: float = 0.999,
+                eps: float = 1e-8) -> Callable[[Tensor], object]:  # fmt: skip
+    names = [name for name, _ in objective.named_parameters()]
+    params = [p.detach() for p in objective.parameters()]
     first, second = [torch.zeros_like(p) for p in params], [torch.zeros_like(p) for p in params]
     step = torch.zeros(())
 
     def loss(params: list[Tensor], x: Tensor) -> Tensor:
-        inputs = _masked(x, masking)
-        logits = torch.func.functional_call(model, dict(zip(names, params)), inputs)
-        return functional.binary_cross_entropy_with_logits(logits, x)
+        return torch.func.functional_call(objective, dict(zip(names, params)), x)
 
     @torch.compile
     def update(params: list[Tensor], first: list[Tensor], second: list[Tensor], step: Tensor,

@@ -157,3 +157,41 @@ def test_keras_network_has_the_parameters_of_ours():
     torch_network = torch_autoencoder.network([784, 64, 32], [32, 64, 784])
     number = sum(p.numel() for p in torch_network.parameters())
     assert keras_autoencoder.network(784, [64], 32).count_params() == number
+
+
+@pytest.mark.parametrize("draws", [1, 4])
+def test_vae_of_the_peer_has_the_loss_of_ours(draws):
+    """Both gradients, for the noise that the peer drew."""
+    from benchmarks.peers import torch_vae as peer
+
+    torch.manual_seed(0)
+    objective, x = peer.Bound(12, [6], 3, draws), torch.rand(5, 12)
+    state = torch.get_rng_state()
+    value = objective(x)
+    value.backward()
+    torch.set_rng_state(state)
+    noise = torch.randn(draws, 5, 3).numpy() if draws > 1 else torch.randn(5, 3).numpy()[None]
+    names = [f"{part}.{i}.{kind}" for part in ("encoder", "decoder") for i in (0, 2)
+             for kind in ("weight", "bias")]  # fmt: skip
+    weights = {name: p.detach().numpy() for name, p in objective.named_parameters()}
+    assert sorted(weights) == sorted(names)
+
+    def loss(w):
+        def half(part, h):
+            h = jax.nn.relu(h @ w[f"{part}.0.weight"].T + w[f"{part}.0.bias"])
+            return h @ w[f"{part}.2.weight"].T + w[f"{part}.2.bias"]
+
+        mean, log_variance = jax.numpy.split(half("encoder", x.numpy()), 2, axis=-1)
+        z = mean + jax.numpy.exp(0.5 * log_variance) * noise
+        logits = half("decoder", z).reshape(draws * 5, 12)
+        target = np.tile(x.numpy(), (draws, 1))
+        log_likelihood = losses.bernoulli_log_likelihood(logits, target).reshape(draws, 5)
+        if draws == 1:
+            return (losses.gaussian_kl(mean, log_variance).sum(-1) - log_likelihood).mean()
+        ratio = losses.log_prior_ratio(z, noise, log_variance)
+        return -losses.importance_weighted_bound((log_likelihood + ratio).T).mean()
+
+    expected, gradient = jax.value_and_grad(loss)(weights)
+    np.testing.assert_allclose(value.item(), expected, rtol=1e-5)
+    for name, p in objective.named_parameters():
+        np.testing.assert_allclose(p.grad.numpy(), gradient[name], rtol=1e-3, atol=1e-5)

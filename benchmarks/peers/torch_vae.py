@@ -1,0 +1,117 @@
+"""The dense VAE and importance weighted autoencoder in PyTorch: data in memory, no loader."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from benchmarks.child import Timed
+from benchmarks.machine import cores
+from benchmarks.peers.torch_autoencoder import minimiser
+
+
+class Bound(nn.Module):
+    """Minus the bound on log p(x), summed over pixels and latents, averaged over the batch.
+
+    The evidence lower bound with an analytic KL, or with more than one draw the importance
+    weighted bound; Bernoulli pixels, a standard normal prior.
+    """
+
+    def __init__(self, size: int, hidden: Sequence[int], latent_dim: int, draws: int = 1):
+        super().__init__()
+        self.encoder = _layers([size, *hidden, 2 * latent_dim])
+        self.decoder = _layers([latent_dim, *reversed(hidden), size])
+        self.draws = draws
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Loss of a batch (B, size)."""
+        mean, log_variance = self.encoder(x).chunk(2, dim=-1)
+        if self.draws > 1:
+            return -self.importance_bound(x, mean, log_variance, self.draws).mean()
+        z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+        cross_entropy = functional.binary_cross_entropy_with_logits(
+            self.decoder(z), x, reduction="sum"
+        )
+        kl = -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum()
+        return (cross_entropy + kl) / len(x)
+
+    def importance_bound(self, x: Tensor, mean: Tensor, log_variance: Tensor, k: int) -> Tensor:
+        """The importance weighted bound of k draws, (B,)."""
+        noise = torch.randn(k, *mean.shape)
+        z = mean + torch.exp(0.5 * log_variance) * noise
+        logits = self.decoder(z)
+        log_likelihood = -functional.binary_cross_entropy_with_logits(
+            logits, x.expand_as(logits), reduction="none"
+        ).sum(-1)
+        ratio = 0.5 * (noise.square() + log_variance - z.square()).sum(-1)
+        return torch.logsumexp(log_likelihood + ratio, dim=0) - math.log(k)
+
+
+def _layers(widths: Sequence[int]) -> nn.Module:
+    layers: list[nn.Module] = []
+    for k, n in pairwise(widths):
+        layers += [nn.Linear(k, n), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+def dense(mode: str, epochs: int, **settings: Any) -> Timed:
+    """The row `vae_torch`: `epochs` a run, of whole batches only."""
+    updates = settings["num_examples"] // settings["batch_size"]
+    return _updates(mode, epochs * updates, epochs, **settings)
+
+
+def iwae(mode: str, iterations: int, **settings: Any) -> Timed:
+    """The row `iwae`: `iterations` updates a run."""
+    return _updates(mode, iterations, iterations, **settings)
+
+
+def samples(mode: str, iterations: int, *, num_samples: int, size: int, hidden: Sequence[int],
+            latent_dim: int, **_: Any) -> Timed:  # fmt: skip
+    """The row `vae_samples`: `iterations` times `num_samples` images a run."""
+    _settle()
+    decoder = Bound(size, hidden, latent_dim).decoder
+    decode = torch.compile(decoder) if mode == "compiled" else decoder
+
+    @torch.inference_mode()
+    def run() -> None:
+        for _ in range(iterations):
+            decode(torch.randn(num_samples, latent_dim)).sigmoid()
+
+    run()
+    return Timed(run, units=iterations, info={"settings": _settings(mode)})
+
+
+def _updates(mode: str, updates: int, units: int, *, size: int, hidden: Sequence[int],
+             latent_dim: int, num_examples: int, batch_size: int, learning_rate: float,
+             importance_samples: int = 1) -> Timed:  # fmt: skip
+    _settle()
+    objective = Bound(size, hidden, latent_dim, importance_samples)
+    update = minimiser(mode, objective, learning_rate)
+    data = torch.rand(num_examples, size)
+    an_epoch = num_examples // batch_size
+
+    def run() -> None:
+        for i in range(updates):
+            if i % an_epoch == 0:
+                order = torch.randperm(num_examples)
+            first = i % an_epoch * batch_size
+            update(data[order[first : first + batch_size]])
+
+    for _ in range(3):  # compiles
+        update(data[:batch_size])
+    run()
+    return Timed(run, units=units, info={"settings": _settings(mode)})
+
+
+def _settle() -> None:
+    torch.manual_seed(0)
+    torch.set_num_threads(cores())
+    torch.set_flush_denormal(True)
+
+
+def _settings(mode: str) -> str:
+    return f"{mode}, {torch.get_num_threads()} threads, denormals flushed"
