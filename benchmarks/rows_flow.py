@@ -1,6 +1,7 @@
 """The row of flow matching."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from benchmarks import floor
@@ -50,18 +51,17 @@ def unet(
             conv(size, inputs, outputs, 1)
 
     conv(side, pixels, channels[0])
-    for level, width in enumerate(channels):
-        if level:
-            side //= 2
-            conv(side, channels[level - 1], width, 4)
+    for width, next_width in pairwise(channels):
         for _ in range(blocks):
             block(side, width, width)
-    block(side, channels[-1], channels[-1])
-    for level, width in reversed(list(enumerate(channels))):
+        side //= 2
+        conv(side, width, next_width, 4)
+    for _ in range(2 * blocks):
+        block(side, channels[-1], channels[-1])
+    for width, next_width in pairwise(reversed(channels)):
+        conv(side, width, 4 * next_width, 1)
+        side *= 2
         for _ in range(blocks):
-            block(side, 2 * width, width)
-        if level:
-            conv(side, width, 4 * channels[level - 1], 1)
-            side *= 2
+            block(side, 2 * next_width, next_width)
     conv(side, channels[0], pixels)
     return made

@@ -5,6 +5,7 @@ Data in memory, indexed by a random permutation, no loader; fused Adam, denormal
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -33,24 +34,16 @@ class UNet(nn.Module):
         size = image_channels * patch**2
         self.stem = nn.Conv2d(size, channels[0], 3, padding=1)
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
-        width, skips = channels[0], []
-        for level, n in enumerate(channels):
-            if level:
-                self.down.append(nn.Conv2d(width, n, 2, 2))
-            width = n
-            for _ in range(blocks):
-                self.down.append(ResBlock(width, n, features))
-                skips.append(n)
-        self.middle = ResBlock(width, width, features)
-        for level, n in reversed(list(enumerate(channels))):
-            for _ in range(blocks):
-                self.up.append(ResBlock(width + skips.pop(), n, features))
-                width = n
-            if level:
-                width = channels[level - 1]
-                self.up.append(nn.ConvTranspose2d(n, width, 2, 2))
-        self.norm = _norm(width)
-        self.head = nn.Conv2d(width, size, 3, padding=1)
+        for width, next_width in pairwise(channels):
+            self.down.extend(ResBlock(width, width, features) for _ in range(blocks))
+            self.down.append(nn.Conv2d(width, next_width, 2, 2))
+        lowest = channels[-1]
+        self.lowest = nn.ModuleList(ResBlock(lowest, lowest, features) for _ in range(2 * blocks))
+        for width, next_width in pairwise(reversed(channels)):
+            self.up.append(nn.ConvTranspose2d(width, next_width, 2, 2))
+            self.up.extend(ResBlock(2 * next_width, next_width, features) for _ in range(blocks))
+        self.norm = _norm(channels[0])
+        self.head = nn.Conv2d(channels[0], size, 3, padding=1)
         nn.init.zeros_(self.head.weight)
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
@@ -63,7 +56,8 @@ class UNet(nn.Module):
                 skips.append(x)
             else:
                 x = layer(x)
-        x = self.middle(x, told)
+        for layer in self.lowest:
+            x = layer(x, told)
         for layer in self.up:
             if isinstance(layer, ResBlock):
                 x = layer(torch.cat([x, skips.pop()], 1), told)

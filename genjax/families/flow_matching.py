@@ -46,9 +46,9 @@ def default_config() -> ConfigDict:
     c.family = "flow_matching"
     c.model = ConfigDict()
     c.model.network = "unet"  # or "mlp", for points
-    c.model.channels = (32, 64)  # unet, from the largest image to the smallest
+    c.model.channels = (64, 128)  # unet, from the largest image to the smallest
     c.model.blocks = 1  # unet: residual blocks at each resolution, down and again up
-    c.model.patch = 1  # unet: pixels of n x n tiles are taken for channels first
+    c.model.patch = 2  # unet: pixels of n x n tiles are taken for channels first
     c.model.attention = False  # unet: between the pixels of the lowest resolution
     c.model.hidden = (256, 256, 256)  # mlp
     c.model.activation = "silu"  # mlp

@@ -4,6 +4,7 @@ The plan of Ho et al. 2020 (Denoising diffusion probabilistic models), appendix 
 residual blocks at halving resolutions down and up again, with skips across.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -25,10 +26,11 @@ class UNet(nn.Module):
 
     Attributes:
       channels: at each resolution, from the largest image to the smallest, which halve.
-      blocks: residual blocks at each resolution, on the way down and again on the way up.
+      blocks: residual blocks at each resolution on the way down and again on the way up, where
+        they see those of the way down as well; at the lowest resolution twice as many in a row.
       patch: pixels of patch x patch tiles are taken for channels before the largest resolution,
         and given back after it; 1: none are.
-      attention: self-attention between the pixels at the lowest resolution.
+      attention: self-attention between the pixels at the lowest resolution, halfway.
       features: of the `Condition`.
       num_classes: see `Condition`.
       lowering: of the convolutions, see `genjax.models.conv`.
@@ -58,22 +60,24 @@ class UNet(nn.Module):
         h = _to_patches(x.astype(self.dtype), self.patch)
         out_channels = h.shape[-1]
         h = Conv(self.channels[0], **options)(to_batch_last(h) if last else h)
+        *upper, lowest = self.channels
         skips = []
-        for level, width in enumerate(self.channels):
-            if level:
-                h = Conv(width, **halving)(h)
+        for width, next_width in itertools.pairwise(self.channels):
             for _ in range(self.blocks):
                 h = ResBlock(width, options)(h, told)
                 skips.append(h)
+            h = Conv(next_width, **halving)(h)
+        for _ in range(self.blocks):
+            h = ResBlock(lowest, options)(h, told)
         if self.attention:
             h = Attention(options)(h)
-        h = ResBlock(self.channels[-1], options)(h, told)
-        for level, width in reversed(list(enumerate(self.channels))):
+        for _ in range(self.blocks):
+            h = ResBlock(lowest, options)(h, told)
+        for width in reversed(upper):
+            h = ConvTranspose(width, **halving)(h)
             for _ in range(self.blocks):
                 h = jnp.concatenate([h, skips.pop()], features_axis)
                 h = ResBlock(width, options)(h, told)
-            if level:
-                h = ConvTranspose(self.channels[level - 1], **halving)(h)
         h = nn.silu(GroupNorm(features_axis, self.dtype)(h))
         h = Conv(out_channels, kernel_init=nn.initializers.zeros_init(), **options)(h)
         return _from_patches(to_batch_first(h) if last else h, self.patch)

@@ -224,7 +224,7 @@ MISTAKES = {
     ),
     "patches that do not divide the image": (
         "train --config=flow_matching NEW --config.model.patch=3",
-        "config.model.channels | model.patch=3 | divisible by 6, not 8x8",
+        "config.model.channels=(64, 128) | model.patch=3 | divisible by 6, not 8x8",
     ),
     "parts that do not divide the batch": (
         "train AE NEW --config.accumulate_steps=7",
