@@ -81,5 +81,5 @@ def test_commands_name_recipes_and_fields_that_exist(args, monkeypatch):
 
 def test_every_recipe_is_in_the_table():
     rows = [line for line in _README.splitlines() if line.startswith("| `")]
-    named = {name for line in rows for name in re.findall(r"configs/(\w+)\.py", line)}
+    named = {name for line in rows for name in re.findall(r"`(\w+)[:`]", line.split("|")[1])}
     assert named == {path.stem for path in (_ROOT / "configs").glob("[!_]*.py")}
