@@ -4,7 +4,8 @@
 
 METHOD: wgan_gp (the default, as in wgan_gp_mixture.py), gan, pacgan2, wgan or r3gan. MIXTURE: grid
 (the default) or ring. Networks, batch and the number of updates are the same for all; optimizers
-are what suits each method. Not recorded yet.
+are what suits each method. Ring, four seeds, about a minute on 2 shared CPU cores: 8 of 8 modes in
+every seed; r3gan high quality 94.5 %, reverse KL 0.002; gan 93.5 %, 0.02. Else not recorded yet.
 """
 
 from typing import Any
