@@ -35,7 +35,7 @@ def rows() -> list[Row]:
 
 
 def unet(
-    *, height: int, batch_size: int, channels: Sequence[int], blocks: int, patch: int, **_: Any
+    *, height: int, batch_size: int, channels: Sequence[int], blocks: int, patch: int, **rest: Any
 ) -> list[Product]:
     """Forward products of the convolutions of `genjax.models.unet.UNet`, grey images."""
     made: list[Product] = []

@@ -56,4 +56,5 @@ def plot_weights(weights: Mapping[str, Any]) -> np.ndarray:
         axes = figure.add_subplot(1, len(weights), i + 1)
         axes.hist(np.ravel(values), _BINS, color="tab:blue")
         axes.set(title=title, xlabel="weight", yticks=[])
+        axes.locator_params(axis="x", nbins=4)
     return to_array(figure)

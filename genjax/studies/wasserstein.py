@@ -326,16 +326,14 @@ def _gradients(curves: Mapping[str, tuple[Any, Any]]) -> dict[str, tuple[Any, np
 def _dimensions_picture(found: Mapping[int, Arrays]) -> np.ndarray:
     from genjax.plots.panels import plot_series
 
-    names = {
-        "transport": "exact, between samples",
-        "transport_same": "exact, samples of one distribution",
-        "critic_on_samples": "critic on the samples",
-        "critic_on_draws": "critic on fresh draws",
+    shown = {
+        "exact": {"transport": "samples", "transport_same": "samples of one distribution"},
+        "of critics": {"critic_on_samples": "critic, samples", "critic_on_draws": "critic, draws"},
     }
     dimensions = list(found)
-    title = f"Wasserstein-1 of Gaussians at distance 1, {_SAMPLES} samples"
-    curves = {"exact, between distributions": (dimensions, np.ones(len(dimensions)))} | {
-        shown: (dimensions, np.stack([f[name] for f in found.values()]))
-        for name, shown in names.items()
+    panels: _Panels = {
+        f"Wasserstein-1, {kind}": {"distributions": (dimensions, np.ones(len(dimensions)))}
+        | {label: (dimensions, np.stack([f[n] for f in found.values()])) for n, label in by.items()}
+        for kind, by in shown.items()
     }
-    return plot_series({title: curves}, xlabel="dimension", log=[title])
+    return plot_series(panels, xlabel="dimension", log=list(panels))

@@ -302,32 +302,25 @@ def _pictures(
     names: Sequence[str], pools: Sequence[np.ndarray], methods: Mapping[str, float],
     surfaces: Arrays, layers: Arrays, steps: int,
 ) -> dict[str, np.ndarray]:  # fmt: skip
-    """Values over the plane and weights of the first seed; gradients of all."""
+    """Values over the plane and weights (on the last data set) of the first seed; all gradients."""
     from genjax.plots.critic import plot_surfaces, plot_weights
     from genjax.plots.panels import plot_series
 
     values = {
         name: dict(zip(methods, surfaces["surface"][i, :, 0])) for i, name in enumerate(names)
     }
-    weights = {
-        f"{names[-1]}, {method}": surfaces["weights"][-1, j, 0] for j, method in enumerate(methods)
-    }
+    weights = {m: surfaces["weights"][-1, j, 0] for j, m in enumerate(methods)}
     # What underflows is shown at the bottom instead of nowhere.
     norms = np.maximum(layers["norms"], np.finfo(np.float32).tiny)
     number = np.arange(1, norms.shape[-1] + 1)
-    x = np.linspace(0, steps, _MEASURES + 1)[1:]
-    by_layer = {m: (number, norms[j, :, -1].T) for j, m in enumerate(methods)}
-    over_steps = {m: (x, norms[j, :, :, 0].T) for j, m in enumerate(methods)}
-    titles = {
-        "layer": "gradient of the critic by layer, trained",
-        "step": "gradient of the critic at layer 1, in training",
+    panels = {
+        f"critic's gradient by layer, step {steps * (i + 1) // _MEASURES}": {
+            m: (number, norms[j, :, i].T) for j, m in enumerate(methods)
+        }
+        for i in (0, _MEASURES - 1)
     }
-    drawn = [
-        plot_series({titles[x]: curves}, columns=1, xlabel=x, log=[titles[x]])
-        for x, curves in (("layer", by_layer), ("step", over_steps))
-    ]
     return {
         "surfaces": plot_surfaces(values, dict(zip(names, pools)), _REACH),
         "weights": plot_weights(weights),
-        "layers": np.concatenate(drawn, axis=1),
+        "layers": plot_series(panels, xlabel="layer", log=list(panels)),
     }

@@ -106,8 +106,10 @@ def test_dcgan_gradients_of_the_peers_critic_are_ours():
         fake = trainer.generator(z)
     got = torch.autograd.grad(trainer.critic_loss(real, z), tuple(trainer.critic.parameters()))
     weights = [_to_ours(p.detach().numpy(), "conv") for p in trainer.critic.parameters()]
-    names = [("Conv_0", "kernel"), ("Conv_0", "bias"), ("Conv_1", "kernel"), ("Conv_1", "bias"),
-             ("Norm_1", "scale"), ("Norm_1", "bias"), ("Dense_0", "kernel"), ("Dense_0", "bias")]  # fmt: skip
+    names = [
+        ("Conv_0", "kernel"), ("Conv_0", "bias"), ("Conv_1", "kernel"), ("Conv_1", "bias"),
+        ("Norm_1", "scale"), ("Norm_1", "bias"), ("Dense_0", "kernel"), ("Dense_0", "bias"),
+    ]  # fmt: skip
     params: dict = {}
     for (layer, part), weight in zip(names, weights):
         params.setdefault(layer, {})[part] = weight

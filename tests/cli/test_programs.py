@@ -29,6 +29,7 @@ from tests.cli.helpers import (
     start,
     wait_until,
 )
+from tests.contracts import recipes as contract_recipes
 
 # Long enough to be interrupted in the middle, short enough for a test.
 LONG = (
@@ -40,15 +41,6 @@ LONG = (
 )
 
 
-# Those of larger data take a minute each, to compile and to evaluate.
-_RECIPES = [
-    pytest.param(p.stem, marks=pytest.mark.slow)
-    if p.stem.endswith(("_fashion", "face_vae"))
-    else p.stem
-    for p in sorted((ROOT / "configs").glob("[!_]*.py"))
-]
-
-
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `LONG` comes to when nothing happens to it."""
@@ -58,7 +50,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return workdir
 
 
-@pytest.mark.parametrize("config", _RECIPES)
+@pytest.mark.parametrize("config", contract_recipes.marked(contract_recipes.recipes()))
 def test_every_recipe_trains(
     config: str, tmp_path: Path, request: pytest.FixtureRequest, capfd: pytest.CaptureFixture
 ) -> None:

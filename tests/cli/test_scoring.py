@@ -129,6 +129,7 @@ LONG = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_best_state_survives_a_kill(tmp_path: Path) -> None:
     workdirs = [tmp_path / name for name in ("whole", "killed")]
     status, _, err = run("train", *LONG, f"--workdir={workdirs[0]}")

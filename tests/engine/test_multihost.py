@@ -18,6 +18,8 @@ from tests.contracts import recipes
 from tests.contracts.trees import assert_close, leaves
 from tests.engine.processes import ROOT, finish, run_python, start_python
 
+pytestmark = pytest.mark.slow  # two processes and their compilation
+
 # Chunks of 4; the second entry of a pair resumes what the first one left.
 PARTS = {
     "sharding": "fsdp", "accumulate_steps": 2, "model__dropout": 0.3, "eval_every": 4,

@@ -55,7 +55,7 @@ def test_between_gaussian_moments_it_is_the_closed_form(dimensions):
     scatter = noise[:dimensions].T @ noise[:dimensions]
     y = x @ (0.5 * np.eye(dimensions) + scatter / 3) + np.arange(dimensions)
     # One more in the count, so that the covariances divide by the number of samples.
-    moments = [Moments.of(s)._replace(count=len(s) + 1) for s in (x, y)]
+    moments = [Moments.of(s)._replace(n=len(s) + 1) for s in (x, y)]
     squared = wasserstein_distance(x, y[::-1], order=2) ** 2
     np.testing.assert_allclose(squared, frechet_distance(*moments), rtol=1e-9)
 
