@@ -29,7 +29,7 @@ from genjax.core.family import (
 )
 from genjax.core.optimizer import make_optimizer
 from genjax.core.update import minimise
-from genjax.evaluation.likelihood import example_normal, example_uniform
+from genjax.losses.bounds import example_normal, example_uniform
 from genjax.losses.flow import METHODS
 from genjax.models.conv import LOWERINGS
 from genjax.models.dense import ACTIVATIONS, check_widths

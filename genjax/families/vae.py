@@ -36,7 +36,7 @@ from genjax.core.family import (
 )
 from genjax.core.optimizer import make_optimizer
 from genjax.core.update import minimise
-from genjax.evaluation.likelihood import example_normal, example_uniform, likelihood_bounds
+from genjax.losses.bounds import example_normal, example_uniform, likelihood_bounds
 from genjax.models.conv import LOWERINGS
 from genjax.models.convnets import ConvDecoder, ConvEncoder, check_halvings
 from genjax.models.dense import ACTIVATIONS, MLP, check_widths

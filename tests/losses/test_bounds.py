@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from genjax.evaluation.likelihood import (
+from genjax.losses import gaussian_kl, gaussian_log_likelihood, log_prior_ratio
+from genjax.losses.bounds import (
     example_keys,
     example_normal,
     example_uniform,
     likelihood_bounds,
 )
-from genjax.losses import gaussian_kl, gaussian_log_likelihood, log_prior_ratio
 
 LATENTS, FEATURES, SIGMA = 2, 3, 0.5
 RNG = np.random.default_rng(0)
