@@ -50,7 +50,13 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return workdir
 
 
-@pytest.mark.parametrize("config", contract_recipes.marked(contract_recipes.recipes()))
+@pytest.mark.parametrize(
+    "config",
+    [
+        pytest.param(name, marks=() if name in contract_recipes.first() else pytest.mark.slow)
+        for name in contract_recipes.recipes()
+    ],
+)
 def test_every_recipe_trains(
     config: str, tmp_path: Path, request: pytest.FixtureRequest, capfd: pytest.CaptureFixture
 ) -> None:

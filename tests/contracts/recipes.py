@@ -123,9 +123,12 @@ def first() -> set[str]:
 
 
 def marked(names: list[str]) -> list[Any]:
-    """`names` for pytest: all but the first of each family are slow tests."""
-    fast = first()
-    return [pytest.param(n, marks=() if n in fast else pytest.mark.slow) for n in names]
+    """`names` for pytest: one recipe of each family is fast, the variants are slow.
+
+    The other recipes differ from these in numbers, so they are left to a run by name (`-m long`).
+    """
+    marks = dict.fromkeys(first(), ()) | dict.fromkeys(VARIANTS, pytest.mark.slow)
+    return [pytest.param(n, marks=marks.get(n, pytest.mark.long)) for n in names]
 
 
 def selected(request: pytest.FixtureRequest) -> list[str]:
