@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -50,12 +51,15 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return workdir
 
 
+def _mark(config: str) -> Any:
+    """Fast: one recipe of each family; its evaluation of 10,000 images takes one minutes."""
+    if config in contract_recipes.first():
+        return ()
+    return pytest.mark.long if config == "flow_matching_fashion" else pytest.mark.slow
+
+
 @pytest.mark.parametrize(
-    "config",
-    [
-        pytest.param(name, marks=() if name in contract_recipes.first() else pytest.mark.slow)
-        for name in contract_recipes.recipes()
-    ],
+    "config", [pytest.param(name, marks=_mark(name)) for name in contract_recipes.recipes()]
 )
 def test_every_recipe_trains(
     config: str, tmp_path: Path, request: pytest.FixtureRequest, capfd: pytest.CaptureFixture
