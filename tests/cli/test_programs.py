@@ -53,7 +53,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _mark(config: str) -> Any:
     """Fast: one recipe of each family; its evaluation of 10,000 images takes one minutes."""
-    if config in contract_recipes.first():
+    if config in contract_recipes.first() and config not in contract_recipes.SLOW:
         return ()
     return pytest.mark.long if config == "flow_matching_fashion" else pytest.mark.slow
 

@@ -96,6 +96,9 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 }  # fmt: skip
 
 
+SLOW = ("flow_matching", *VARIANTS)  # the U-Net takes half a minute to compile
+
+
 def recipes() -> list[str]:
     """The names of all recipes: the files of `configs/`."""
     return sorted(p.stem for p in CONFIGS.glob("*.py") if not p.stem.startswith("_"))
@@ -123,11 +126,11 @@ def first() -> set[str]:
 
 
 def marked(names: list[str]) -> list[Any]:
-    """`names` for pytest: one recipe of each family is fast, the variants are slow.
+    """`names` for pytest: one recipe of each family is fast; a U-Net and the variants are slow.
 
     The other recipes differ from these in numbers, so they are left to a run by name (`-m long`).
     """
-    marks = dict.fromkeys(first(), ()) | dict.fromkeys(VARIANTS, pytest.mark.slow)
+    marks = dict.fromkeys(first(), ()) | dict.fromkeys(SLOW, pytest.mark.slow)
     return [pytest.param(n, marks=marks.get(n, pytest.mark.long)) for n in names]
 
 

@@ -9,6 +9,8 @@ from scipy import integrate, stats
 from genjax.studies import study, wasserstein
 from genjax.studies.wasserstein import SIGMA, exact, penalised_w1
 
+pytestmark = pytest.mark.slow  # a study, if a tiny one
+
 THETAS = np.array(wasserstein.THETAS)
 ARGS = ("--moved=lines", "--dimensions=2", "--seeds=1", "--steps=200")
 

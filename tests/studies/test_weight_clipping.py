@@ -9,6 +9,8 @@ from genjax.models.dense import MLP
 from genjax.studies import study, weight_clipping
 from genjax.studies.weight_clipping import layer_norms
 
+pytestmark = pytest.mark.slow  # a study, if a tiny one
+
 ARGS = ("--data=swiss_roll", "--clips=0.01,0.1", "--seeds=1", "--steps=100")
 
 
@@ -32,16 +34,6 @@ def test_clipped_weights_stay_within_the_bounds_and_pile_up_there(finished):
     # They began uniformly, with one in a hundred there.
     assert (found["at_bound"] > 0.1).all()
     assert np.isnan(part(finished, "surfaces_penalty")["at_bound"])
-
-
-def test_the_penalised_critic_finds_more_of_the_distance(finished):
-    exact = part(finished, "transport")["transport"]
-    clipped, penalised = (
-        found["estimate"] / found["slope_max"]
-        for found in (part(finished, f"surfaces_{n}") for n in ("clip", "penalty"))
-    )
-    assert (clipped < penalised).all()
-    assert 0.5 * exact < penalised < 1.1 * exact
 
 
 def test_gradients_vanish_with_small_clip_values_and_not_with_the_penalty(finished):
