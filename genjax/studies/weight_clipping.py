@@ -5,7 +5,7 @@
 
 WGAN critics are trained for a fixed number of steps between real data and the same data with unit
 Gaussian noise, the generator standing still, with their weights clipped or their gradient penalised
-(Gulrajani et al. 2017, section 3, figures 1 and 2). Shown are their values over the plane, the share
+(Gulrajani et al. 2017, section 3, figures 1 and 2). Shown: values over the plane, the share
 of the exact Wasserstein-1 distance that they find, their weights piling up at the bounds, and how
 the gradient grows or shrinks from layer to layer of a critic of 12 hidden layers. All data sets,
 clip values and seeds are trained as one program. The same command again resumes: a part that is
