@@ -5,26 +5,16 @@
 Not recorded yet.
 """
 
+from pathlib import Path
+
 from ml_collections import ConfigDict
 
-from genjax.families import gan
+from genjax.cli import recipes
 
 
 def get_config() -> ConfigDict:
-    c = gan.default_config()
+    c = recipes.load(str(Path(__file__).with_name("dcgan.py"))).unlock()
     c.data.name = "tfds:fashion_mnist"
+    c.steps = 0
     c.epochs = 10.0
-    c.batch_size = 128
-    c.log_every = 200
-    c.checkpoint_every = 1000
-    c.ema_decay = 0.999
-    c.model.network = "conv"
-    c.model.latent_dim = 32
-    c.model.generator_norm = "batch"
-    c.model.critic_norm = "batch"
-    c.loss.adversarial = "non_saturating"
-    c.loss.n_critic = 1
-    c.loss.penalty = "none"
-    c.optimizer.update(learning_rate=2e-4, b1=0.5, b2=0.999, schedule="constant")
-    c.critic_optimizer.update(learning_rate=2e-4, b1=0.5, b2=0.999, schedule="constant")
     return c

@@ -6,13 +6,16 @@ METHOD: wgan_gp (the default, as in wgan_gp_fashion.py), wgan, ns_gan, hinge_sn 
 4,000 generator updates of 64 examples, with one critic update each. Not recorded yet.
 """
 
+from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
 
+from genjax.cli import recipes
 from genjax.core.config import ConfigError
-from genjax.families import gan
+from genjax.families.gan import use_method
 
+WGAN_GP = Path(__file__).with_name("wgan_gp_fashion.py")
 RMSPROP = {"name": "rmsprop", "learning_rate": 5e-4, "b2": 0.99}
 ADAM = {"learning_rate": 4e-4, "b1": 0.5, "b2": 0.999}
 # METHOD: what it changes in `loss`, `model`, `optimizer` and `critic_optimizer`.
@@ -39,17 +42,6 @@ METHODS: dict[str, dict[str, dict[str, Any]]] = {
 def get_config(method: str = "wgan_gp") -> ConfigDict:
     if method not in METHODS:
         raise ConfigError(f"--config=gan_fashion.py:{method}: must be one of {', '.join(METHODS)}")
-    c = gan.default_config()
-    c.data.name = "tfds:fashion_mnist"
-    c.steps = 4000
-    c.checkpoint_every = 500
-    c.sample_every = 500
-    c.ema_decay = 0.999
-    c.model.network = "conv"
-    c.model.latent_dim = 64
-    c.loss.n_critic = 1
-    c.optimizer.learning_rate = 5e-4
-    c.critic_optimizer.learning_rate = 1e-3
-    for section, changes in METHODS[method].items():
-        c[section].update(changes)
+    c = recipes.load(str(WGAN_GP)).unlock()
+    use_method(c, METHODS[method])
     return c

@@ -7,32 +7,11 @@ METHOD: wgan_gp (the default), gan, pacgan2, wgan or r3gan. Networks, batch and 
 updates are the same for all; optimizers are what suits each method. Not recorded yet.
 """
 
-from typing import Any
-
 from ml_collections import ConfigDict
 
 from genjax.core.config import ConfigError
 from genjax.families import gan
-
-RMSPROP = {"name": "rmsprop", "learning_rate": 1e-3, "b2": 0.99}
-ADAM = {"learning_rate": 1e-3, "b1": 0.5, "b2": 0.999}
-ORIGINAL: dict[str, dict[str, Any]] = {
-    "loss": {"adversarial": "non_saturating", "penalty": "none"},
-    "optimizer": ADAM,
-    "critic_optimizer": ADAM,
-}
-# METHOD: what it changes in `loss`, `model`, `optimizer` and `critic_optimizer`.
-METHODS: dict[str, dict[str, dict[str, Any]]] = {
-    "wgan_gp": {},
-    "gan": ORIGINAL,
-    "pacgan2": ORIGINAL | {"model": {"pack": 2}},
-    "wgan": {
-        "loss": {"penalty": "none", "clip": 0.1},
-        "optimizer": RMSPROP,
-        "critic_optimizer": RMSPROP,
-    },
-    "r3gan": {"loss": {"adversarial": "relativistic", "penalty": "r1_r2"}},
-}
+from genjax.families.gan import METHODS
 
 
 def get_config(method: str = "wgan_gp") -> ConfigDict:
@@ -56,6 +35,5 @@ def get_config(method: str = "wgan_gp") -> ConfigDict:
     c.loss.n_critic = 1
     c.optimizer.learning_rate = 2e-3
     c.critic_optimizer.learning_rate = 4e-3
-    for section, changes in METHODS[method].items():
-        c[section].update(changes)
+    gan.use_method(c, METHODS[method])
     return c

@@ -1,5 +1,7 @@
 """The fields of the family `gan`, and which of them go together."""
 
+from typing import Any
+
 from ml_collections import ConfigDict
 
 from genjax import losses
@@ -50,6 +52,34 @@ def default_config() -> ConfigDict:
     c.optimizer = optimizer(learning_rate=5e-4, b1=0.0, b2=0.9, schedule="linear")  # generator's
     c.critic_optimizer = optimizer(learning_rate=5e-4, b1=0.0, b2=0.9, schedule="linear")
     return c
+
+
+_RMSPROP = {"name": "rmsprop", "learning_rate": 1e-3, "b2": 0.99}
+_ADAM = {"learning_rate": 1e-3, "b1": 0.5, "b2": 0.999}
+_ORIGINAL: dict[str, dict[str, Any]] = {
+    "loss": {"adversarial": "non_saturating", "penalty": "none"},
+    "optimizer": _ADAM,
+    "critic_optimizer": _ADAM,
+}
+# The methods that recipes with `:METHOD` compare on dense networks, and what each changes in the
+# sections of a config of WGAN-GP.
+METHODS: dict[str, dict[str, dict[str, Any]]] = {
+    "wgan_gp": {},
+    "gan": _ORIGINAL,
+    "pacgan2": _ORIGINAL | {"model": {"pack": 2}},
+    "wgan": {
+        "loss": {"penalty": "none", "clip": 0.1},
+        "optimizer": _RMSPROP,
+        "critic_optimizer": _RMSPROP,
+    },
+    "r3gan": {"loss": {"adversarial": "relativistic", "penalty": "r1_r2"}},
+}
+
+
+def use_method(config: ConfigDict, method: dict[str, dict[str, Any]]) -> None:
+    """Makes the changes of a method, a value of `METHODS`, in `config`."""
+    for section, changes in method.items():
+        config[section].update(changes)
 
 
 def check(config: ConfigDict, spec: DataSpec) -> None:

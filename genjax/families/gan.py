@@ -31,12 +31,12 @@ from genjax.core.family import (
 )
 from genjax.core.gradients import value_and_grad
 from genjax.core.optimizer import ema_update, make_optimizer
-from genjax.families._gan_config import check, default_config
+from genjax.families._gan_config import METHODS, check, default_config, use_method
 from genjax.families._gan_networks import make_critic, make_generator
 from genjax.models.minibatch import pack
 from genjax.models.spectral import initial_vectors, power_iteration, spectrally_normalized
 
-__all__ = ["build", "default_config"]
+__all__ = ["METHODS", "build", "default_config", "use_method"]
 
 # Uses of the step's key.
 _CRITIC_NOISE, _PENALTY_POINTS, _GENERATOR_NOISE, _REAL_NOISE, _FAKE_NOISE, _LAST_NOISE = range(6)
