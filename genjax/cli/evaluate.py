@@ -22,8 +22,6 @@ from absl import flags
 from genjax.cli import program
 
 EVAL = "eval.json"
-# Families that sample without a prior: what they sample is not meant to look like the data.
-_NO_PRIOR = ("autoencoder", "stacked_autoencoder")
 _MAX_JUDGED = 60_000  # of the test split that the classifier judges
 _NUM_RECONSTRUCTED = 32
 
@@ -93,7 +91,7 @@ def judged(model: Any) -> dict[str, Any]:
     score = showing.judge(model.config)
     if score is not None:
         return {"samples": {"count": showing.num_judged(model.config)} | _over(score, model)}
-    if spec.kind == "image" and spec.num_classes and model.config.family not in _NO_PRIOR:
+    if spec.kind == "image" and spec.num_classes and model.family.has_prior:
         return _judged_by_classifier(model)
     return {}
 

@@ -66,6 +66,8 @@ class Family(NamedTuple):
         (`encode`, `decode`, `reconstruct`, …).
       summary: from the means over a split, each (…) or (members, …) for a population, to the
         numbers that are reported, of which some are no means (active units, a perplexity).
+      has_prior: whether samples are meant to look like the data; False where the family knows no
+        distribution of its codes.
     """
 
     init: Callable[[jax.Array], State]
@@ -75,6 +77,7 @@ class Family(NamedTuple):
     batch_shape: tuple[int, ...]
     functions: Mapping[str, Callable[..., Any]] = {}
     summary: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda means: means
+    has_prior: bool = True
 
 
 # Uses of the root key that the engine owns; a family derives its own from `step_key`.

@@ -15,7 +15,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from genjax.core.axis import BatchAxis
-from genjax.core.config import ConfigError, fail
+from genjax.core.config import fail
 from genjax.core.family import Family, State, data_key, sample_key
 from genjax.data.source import Dataset
 from genjax.engine import placement
@@ -312,7 +312,7 @@ class Sharded(Executor):
 
     def _place(self) -> None:
         self.mesh = placement.make_mesh()
-        check_divisible(self.config, self.mesh.size)
+        placement.check_divisible(self.config, self.mesh.size)
         self._replicated = jax.sharding.NamedSharding(self.mesh, jax.sharding.PartitionSpec())
 
     def _state_sharding(self, shapes: Any) -> Any:
@@ -349,7 +349,7 @@ class Pmapped(Executor):
         if jax.process_count() > 1:
             raise fail("executor", "pmap", "runs in one process; several processes need sharded")
         self.mesh = placement.make_mesh()
-        check_divisible(self.config, self.mesh.size)
+        placement.check_divisible(self.config, self.mesh.size)
         self._replicated = jax.sharding.NamedSharding(self.mesh, jax.sharding.PartitionSpec())
 
     def _rows(self, batch: Any, batch_axis: int) -> Any:
@@ -402,18 +402,6 @@ def make_executor(
 def batch_axis(config: ConfigDict) -> BatchAxis:
     """The batch axis that a family must be built with for the executor of `config`."""
     return BatchAxis(PMAP_AXIS if config.executor == "pmap" else None)
-
-
-def check_divisible(config: ConfigDict, num_devices: int) -> None:
-    """Raises `ConfigError` unless devices divide the batch and its accumulated parts."""
-    if config.batch_size // config.accumulate_steps % num_devices:
-        part = (
-            f" / accumulate_steps={config.accumulate_steps}" if config.accumulate_steps > 1 else ""
-        )
-        raise ConfigError(
-            f"config.batch_size={config.batch_size}{part}: must be divisible by the number of "
-            f"devices, {num_devices}"
-        )
 
 
 def chunk_length(config: ConfigDict, family: Family, dataset: Dataset) -> int:

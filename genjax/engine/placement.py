@@ -6,6 +6,9 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
+from ml_collections import ConfigDict
+
+from genjax.core.config import ConfigError
 
 DATA_AXIS = "data"
 _FSDP_MIN_SIZE = 1024  # elements; splitting less costs more than it saves
@@ -60,3 +63,15 @@ def put_rows(tree: Any, sharding: NamedSharding, batch_axis: int) -> Any:
         return jax.make_array_from_process_local_data(sharding, x, tuple(shape))
 
     return jax.tree.map(assemble, tree)
+
+
+def check_divisible(config: ConfigDict, num_devices: int) -> None:
+    """Raises `ConfigError` unless devices divide the batch and its accumulated parts."""
+    if config.batch_size // config.accumulate_steps % num_devices:
+        part = (
+            f" / accumulate_steps={config.accumulate_steps}" if config.accumulate_steps > 1 else ""
+        )
+        raise ConfigError(
+            f"config.batch_size={config.batch_size}{part}: must be divisible by the number of "
+            f"devices, {num_devices}"
+        )

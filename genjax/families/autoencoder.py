@@ -191,7 +191,7 @@ def build(
 
     return Family(
         init=init, step=step, evaluate=evaluate, sample=sample, batch_shape=(config.batch_size,),
-        functions={"encode": encode, "decode": decode, "reconstruct": reconstruct},
+        functions={"encode": encode, "decode": decode, "reconstruct": reconstruct}, has_prior=False,
     )  # fmt: skip
 
 

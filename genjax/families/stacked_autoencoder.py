@@ -245,7 +245,7 @@ def build(
         functions["classify"] = classify
     return Family(
         init=init, step=step, evaluate=evaluate, sample=sample, batch_shape=(config.batch_size,),
-        functions=functions,
+        functions=functions, has_prior=False,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from genjax.core.config import ConfigError
-from genjax.engine import executors
+from genjax.engine import executors, placement
 from genjax.engine.loop import prepare
 from tests.contracts import recipes
 from tests.contracts.trees import assert_close, assert_equal, leaves, member
@@ -57,7 +57,7 @@ def test_a_log_interval_is_a_whole_number_of_chunks(fields, expected):
 @pytest.mark.parametrize(("batch_size", "parts", "devices"), [(16, 1, 8), (16, 2, 8), (9, 3, 3)])
 def test_divisible_batches_are_allowed(batch_size, parts, devices):
     config = SimpleNamespace(batch_size=batch_size, accumulate_steps=parts)
-    executors.check_divisible(config, devices)
+    placement.check_divisible(config, devices)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_divisible_batches_are_allowed(batch_size, parts, devices):
 )
 def test_a_batch_that_devices_do_not_divide_is_refused(parts, message):
     with pytest.raises(ConfigError, match=message):
-        executors.check_divisible(SimpleNamespace(batch_size=12, accumulate_steps=parts), 8)
+        placement.check_divisible(SimpleNamespace(batch_size=12, accumulate_steps=parts), 8)
 
 
 def test_streamed_data_train_and_evaluate_as_resident_ones(folder):
