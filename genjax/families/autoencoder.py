@@ -22,17 +22,14 @@ from genjax.core.family import (
     Family,
     Metrics,
     State,
-    compute_dtype,
     init_key,
     new_state,
     step_key,
 )
 from genjax.core.optimizer import make_optimizer
 from genjax.core.update import minimise
-from genjax.models.conv import LOWERINGS
-from genjax.models.convnets import ConvDecoder, ConvEncoder, check_halvings
+from genjax.families._coders import check_coders, coder_fields, make_coders
 from genjax.models.corruption import CORRUPTIONS, check_level, corrupt
-from genjax.models.dense import ACTIVATIONS, MLP, check_widths
 
 _DROPOUT, _CORRUPTION = range(2)  # uses of the step's key
 LIKELIHOODS = ("mse", "bernoulli")
@@ -43,17 +40,9 @@ def default_config() -> ConfigDict:
     """Every field of the family, with defaults for small images; recipes change what they need."""
     c = base()
     c.family = "autoencoder"
-    c.model = ConfigDict()
-    c.model.network = "mlp"  # or "conv"
-    c.model.latent_dim = 16
-    c.model.encoder_hidden = (128,)  # mlp
-    c.model.decoder_hidden = (128,)  # mlp
-    c.model.encoder_channels = (32, 64)  # conv, from the largest image to the smallest
-    c.model.decoder_channels = (32, 64)  # conv, in the same order
-    c.model.activation = "relu"
+    c.model = coder_fields(hidden=(128,))
     c.model.code_activation = "linear"  # or "sigmoid", which sparsity_weight needs
     c.model.dropout = 0.0  # after each hidden layer of the mlp
-    c.model.conv_lowering = "auto"  # or "matmul", "stock": see genjax/models/conv.py
     c.loss = ConfigDict()
     c.loss.likelihood = "bernoulli"  # cross-entropy of pixels; or "mse"
     # Of the training input alone: "gaussian", "masking" or "salt_and_pepper"; the target is clean.
@@ -87,7 +76,9 @@ def build(
       ConfigError: a field is out of range.
     """
     _check(config, spec)
-    encoder, decoder = _networks(config, spec, axis)
+    encoder, decoder = make_coders(
+        config, (config.model.latent_dim,), spec, axis, config.model.dropout
+    )
     tx, loss = make_optimizer(config.optimizer, total_steps), config.loss
     latent_dim = config.model.latent_dim
 
@@ -195,43 +186,20 @@ def build(
     )  # fmt: skip
 
 
-def _networks(config: ConfigDict, spec: DataSpec, axis: BatchAxis) -> tuple[nn.Module, nn.Module]:
-    m, dtype = config.model, compute_dtype(config.precision)
-    if m.network == "conv":
-        conv = {"activation": m.activation, "axis": axis, "lowering": m.conv_lowering}
-        return (
-            ConvEncoder(m.encoder_channels, (m.latent_dim,), dtype=dtype, **conv),
-            ConvDecoder(m.decoder_channels, spec.shape, dtype=dtype, **conv),
-        )
-    dense = {"activation": m.activation, "dropout": m.dropout, "axis": axis, "dtype": dtype}
-    return MLP(m.encoder_hidden, (m.latent_dim,), **dense), MLP(
-        m.decoder_hidden, spec.shape, **dense
-    )
-
-
 def _check(config: ConfigDict, spec: DataSpec) -> None:
     m, loss = config.model, config.loss
-    choose("model.network", m.network, ("mlp", "conv"))
-    choose("model.activation", m.activation, ACTIVATIONS)
+    check_coders(m, spec)
     choose("loss.likelihood", loss.likelihood, LIKELIHOODS)
     if loss.likelihood == "bernoulli" and spec.kind != "image":
         raise fail("loss.likelihood", "bernoulli", "needs data in [0, 1] (images); must be mse")
     if not 0 <= m.dropout < 1:
         raise fail("model.dropout", m.dropout, "must be at least 0 and below 1")
-    if m.latent_dim < 1:
-        raise fail("model.latent_dim", m.latent_dim, "must be at least 1")
     for field in ("code_l1", "l2", "sparsity_weight", "contraction"):
         if loss[field] < 0:
             raise fail(f"loss.{field}", loss[field], "must be at least 0")
     _check_options(config, spec)
-    choose("model.conv_lowering", m.conv_lowering, LOWERINGS)
-    for field in ("encoder_hidden", "decoder_hidden"):
-        check_widths(f"model.{field}", m[field])
-    if m.network == "conv":
-        if m.dropout:
-            raise fail("model.dropout", m.dropout, "must be 0 with model.network=conv")
-        for field in ("encoder_channels", "decoder_channels"):
-            check_halvings(f"model.{field}", m[field], spec.shape)
+    if m.network == "conv" and m.dropout:
+        raise fail("model.dropout", m.dropout, "must be 0 with model.network=conv")
 
 
 def _check_options(config: ConfigDict, spec: DataSpec) -> None:

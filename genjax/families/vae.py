@@ -29,17 +29,14 @@ from genjax.core.family import (
     Family,
     Metrics,
     State,
-    compute_dtype,
     init_key,
     new_state,
     step_key,
 )
 from genjax.core.optimizer import make_optimizer
 from genjax.core.update import minimise
+from genjax.families._coders import check_coders, coder_fields, make_coders
 from genjax.losses.bounds import example_normal, example_uniform, likelihood_bounds
-from genjax.models.conv import LOWERINGS
-from genjax.models.convnets import ConvDecoder, ConvEncoder, check_halvings
-from genjax.models.dense import ACTIVATIONS, MLP, check_widths
 
 _NOISE, _BINARISATION = range(2)  # uses of the step's key, and of evaluation's
 LIKELIHOODS = ("bernoulli", "gaussian", "discretised_logistic")
@@ -56,16 +53,8 @@ def default_config() -> ConfigDict:
     """Every field of the family, with defaults for small images; recipes change what they need."""
     c = base()
     c.family = "vae"
-    c.model = ConfigDict()
-    c.model.network = "mlp"  # or "conv"
-    c.model.latent_dim = 16
-    c.model.encoder_hidden = (256,)  # mlp
-    c.model.decoder_hidden = (256,)  # mlp
-    c.model.encoder_channels = (32, 64)  # conv, from the largest image to the smallest
-    c.model.decoder_channels = (32, 64)  # conv, in the same order
-    c.model.activation = "relu"
+    c.model = coder_fields(hidden=(256,))
     c.model.conditional = False  # the label, one-hot, joins the inputs of encoder and decoder
-    c.model.conv_lowering = "auto"  # or "matmul", "stock": see genjax/models/conv.py
     c.loss = ConfigDict()
     c.loss.likelihood = "bernoulli"  # or "gaussian", "discretised_logistic"
     c.loss.scale = (
@@ -106,7 +95,7 @@ def build(
     _check(config, spec)
     m, loss, latent_dim = config.model, config.loss, config.model.latent_dim
     classes = spec.num_classes if m.conditional else 0
-    encoder, decoder = _networks(config, spec, axis)
+    encoder, decoder = make_coders(config, (2, latent_dim), spec, axis)  # mean, log-variance
     tx = make_optimizer(config.optimizer, total_steps)
 
     def one_hot(label_B: jax.Array | None, rows: int) -> jax.Array:
@@ -296,24 +285,9 @@ def _summary(means: Mapping[str, Any]) -> Mapping[str, Any]:
     return means | {"active_units": (variance > ACTIVE).sum(-1)}
 
 
-def _networks(config: ConfigDict, spec: DataSpec, axis: BatchAxis) -> tuple[nn.Module, nn.Module]:
-    m, dtype = config.model, compute_dtype(config.precision)
-    heads = (2, m.latent_dim)  # mean and log-variance
-    if m.network == "conv":
-        conv = {"activation": m.activation, "axis": axis, "lowering": m.conv_lowering}
-        return (
-            ConvEncoder(m.encoder_channels, heads, dtype=dtype, **conv),
-            ConvDecoder(m.decoder_channels, spec.shape, dtype=dtype, **conv),
-        )
-    dense = {"activation": m.activation, "axis": axis, "dtype": dtype}
-    return MLP(m.encoder_hidden, heads, **dense), MLP(m.decoder_hidden, spec.shape, **dense)
-
-
 def _check(config: ConfigDict, spec: DataSpec) -> None:
     m, loss = config.model, config.loss
-    choose("model.network", m.network, ("mlp", "conv"))
-    choose("model.activation", m.activation, ACTIVATIONS)
-    choose("model.conv_lowering", m.conv_lowering, LOWERINGS)
+    check_coders(m, spec)
     choose("loss.likelihood", loss.likelihood, LIKELIHOODS)
     choose("loss.binarise", loss.binarise, BINARISATIONS)
     if loss.likelihood != "gaussian" and spec.kind != "image":
@@ -322,13 +296,6 @@ def _check(config: ConfigDict, spec: DataSpec) -> None:
         raise fail("loss.binarise", loss.binarise, "needs loss.likelihood=bernoulli; must be none")
     if m.conditional and not spec.num_classes:
         raise fail("model.conditional", True, f"data.name={config.data.name} has no labels")
-    for field in ("encoder_hidden", "decoder_hidden"):
-        check_widths(f"model.{field}", m[field])
-    if m.network == "conv":
-        for field in ("encoder_channels", "decoder_channels"):
-            check_halvings(f"model.{field}", m[field], spec.shape)
-    if m.latent_dim < 1:
-        raise fail("model.latent_dim", m.latent_dim, "must be at least 1")
     for field, least in (
         ("kl_weight", 0), ("kl_warmup_steps", 0), ("free_bits", 0), ("levels", 2),
         ("importance_samples", 1), ("eval_samples", 1),
