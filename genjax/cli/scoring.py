@@ -111,11 +111,11 @@ def hooks(run: Any) -> Any:
     from genjax.cli import showing
     from genjax.engine.loop import Hooks
 
-    picture = showing.picture(run.config, run.dataset.spec)
+    picture, pairs = showing.picture(run.config, run.dataset.spec), showing.pairs(run.dataset.spec)
     modes, names = showing.judge(run.config), showing.judged(run.config)
     scorer = during_training(run)
     if scorer is None:
-        return Hooks(picture, modes, names)
+        return Hooks(picture, modes, names, pairs)
 
     @functools.cache
     def say_once() -> None:
@@ -126,7 +126,7 @@ def hooks(run: Any) -> Any:
         say_once()
         return scorer(samples) | (modes(samples) if modes else {})
 
-    return Hooks(picture, judge, (*names, *generative.numbers(scorer.metrics)))
+    return Hooks(picture, judge, (*names, *generative.numbers(scorer.metrics)), pairs)
 
 
 def by_flags(model: Any, values: Any) -> Scorer | None:

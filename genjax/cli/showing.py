@@ -28,6 +28,15 @@ def picture(config: ConfigDict, spec: DataSpec) -> Callable[[np.ndarray], np.nda
     return None
 
 
+def pairs(spec: DataSpec) -> Callable[[np.ndarray, np.ndarray], np.ndarray] | None:
+    """A function from examples and reconstructions, both (n, …), to an image of them in pairs."""
+    if spec.kind != "image" or spec.shape[-1] not in (1, 3):
+        return None
+    from genjax.plots.grid import reconstruction_grid
+
+    return reconstruction_grid
+
+
 def judge(config: ConfigDict) -> Callable[[np.ndarray], dict[str, Any]] | None:
     """A function from samples of a known mixture to its mode scores; None for other data."""
     if config.data.name in _MIXTURES:

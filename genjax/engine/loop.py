@@ -1,5 +1,6 @@
 """The training loop: dispatches chunks, and between them reports, evaluates, samples and saves."""
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from ml_collections import ConfigDict
 from genjax import data, families
 from genjax.core.config import ConfigError, total_steps, validate
 from genjax.core.family import Family, State
-from genjax.data.source import Dataset
+from genjax.data.source import Dataset, first_rows
 from genjax.engine.best import Best, BestCheckpoint, check_metric
 from genjax.engine.checkpoints import Checkpoints, SaveError
 from genjax.engine.executors import Executor, batch_axis, make_executor
@@ -44,6 +45,8 @@ class Hooks(NamedTuple):
 
     Attributes:
       picture: samples (n, …), in the range of the data, to an image (H, W, C) uint8.
+      pairs: held-out examples (n, …) and their reconstructions to such an image, which is drawn
+        instead of samples for a family that has no prior but can `reconstruct`.
       judge: samples to numbers that are written under `eval/`; process 0 alone calls it.
       judged: the names of these numbers.
     """
@@ -51,6 +54,7 @@ class Hooks(NamedTuple):
     picture: Callable[[np.ndarray], np.ndarray] | None = None
     judge: Callable[[np.ndarray], Mapping[str, float]] | None = None
     judged: tuple[str, ...] = ()
+    pairs: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
 
 @dataclass
@@ -289,6 +293,15 @@ class _Training:
             kept.wait()
 
     def _draw(self) -> None:
+        family = self.run.family
+        if self.hooks.pairs and not family.has_prior and "reconstruct" in family.functions:
+            with self.clock("evaluation"):
+                outputs = self.executor.reconstruct(self.state, self._held_out)
+            if self.executor.num_members:
+                outputs = outputs[0]
+            image = self.hooks.pairs(self._held_out, outputs)
+            self.writers.images(self.step, "reconstructions", image)
+            return
         if self.hooks.picture is None:
             return
         with self.clock("evaluation"):
@@ -296,6 +309,11 @@ class _Training:
         if self.executor.num_members:
             samples = samples[0]
         self.writers.images(self.step, "samples", self.hooks.picture(samples))
+
+    @functools.cached_property
+    def _held_out(self) -> np.ndarray:
+        """The examples whose reconstructions are shown."""
+        return first_rows(self.run.dataset.test, self.config.num_samples)[0]
 
     def _save(self) -> None:
         """Saves the state, unless this step is saved already."""

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from genjax.core.config import ConfigError
-from genjax.engine import executors, placement
+from genjax.data.source import first_rows
+from genjax.engine import executors, loop, placement
 from genjax.engine.loop import prepare
 from tests.contracts import recipes
 from tests.contracts.trees import assert_close, assert_equal, leaves, member
@@ -172,3 +173,25 @@ def test_a_skipped_step_is_counted_and_left_out_of_the_means(folder):
     assert after["step"] == 5  # other data and noise for the next one
     kept = {n: x for n, x in before.items() if n.startswith("params")}
     assert_equal({n: after[n] for n in kept}, kept)
+
+
+@pytest.mark.parametrize("executor", ["scan", "vmap", "sharded", "pmap"])
+def test_a_family_without_a_prior_shows_reconstructions(executor, folder, tmp_path):
+    config = recipes.tiny(
+        "autoencoder", folder, executor=executor, steps=8, sample_every=4, num_samples=5,
+        num_seeds=2 if executor == "vmap" else 1,
+    )  # fmt: skip
+    shown = []
+
+    def pairs(x, outputs):
+        shown.append((x, outputs))
+        return np.zeros((4, 4, 1), np.uint8)
+
+    run = prepare(config)
+    loop.train(run, tmp_path, hooks=loop.Hooks(picture=lambda x: 1 / 0, pairs=pairs))
+    assert [x.shape for x, _ in shown] == [y.shape for _, y in shown] == [(5, 8, 8, 1)] * 2
+    assert sorted(p.name for p in (tmp_path / "samples").iterdir()) == [
+        "reconstructions_0000004.png", "reconstructions_0000008.png",
+    ]  # fmt: skip
+    np.testing.assert_array_equal(shown[0][0], first_rows(run.dataset.test, 5)[0])
+    assert not np.array_equal(shown[0][1], shown[1][1])
