@@ -136,10 +136,9 @@ def _find(spec: str) -> tuple[Path, str | None]:
     shown = f"--config={spec}"
     if path.is_dir():
         raise ConfigError(f"{shown}: is a folder; must be a file or a recipe's name")
-    names = ", ".join(sorted(recipes))
-    raise ConfigError(
-        f"{shown}: no such file; {nearest(path.stem, recipes)} (recipes by name: {names})"
-    )
+    names, hint = ", ".join(sorted(recipes)), nearest(path.stem, recipes)
+    listed = "" if names in hint else f" (recipes by name: {names})"
+    raise ConfigError(f"{shown}: no such file; {hint}{listed}")
 
 
 def _guarded(spec: str, path: Path, f: Any) -> Any:

@@ -155,6 +155,19 @@ def get(c: ConfigDict, field: str) -> Any:
     return c
 
 
+def fill(c: ConfigDict, defaults: ConfigDict) -> None:
+    """Adds to `c`, unlocked, the fields of `defaults` that it lacks, those of sections as well.
+
+    So a config that was written before a field was there means what it meant then: a new field's
+    default leaves everything as it was.
+    """
+    for name, value in defaults.items():
+        if name not in c:
+            c[name] = value
+        elif isinstance(value, ConfigDict):
+            fill(c[name], value)
+
+
 def total_steps(c: ConfigDict, examples_per_step: int, num_examples: int) -> int:
     """The length of a run in steps, whichever unit the config gives it in.
 

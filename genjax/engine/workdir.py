@@ -12,7 +12,7 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from genjax.core.config import ConfigError, base
+from genjax.core.config import ConfigError, base, fill
 from genjax.engine.checkpoints import Checkpoints
 
 CONFIG = "config.json"
@@ -89,9 +89,7 @@ def read_config(workdir: str | os.PathLike, *, need_checkpoint: bool = True) -> 
             f"--workdir={workdir}: has no complete checkpoint yet; train longer or again"
         )
     config = ConfigDict(_tuples(record["config"]))
-    for name, value in base().items():  # shared fields that are younger than the run
-        if name not in config:
-            config[name] = value
+    fill(config, base())  # shared fields that are younger than the run
     return config.lock()
 
 

@@ -27,9 +27,21 @@ def build(
     Raises:
       ConfigError: no such family, or a field of its config is out of range.
     """
-    name = config.family
-    module = importlib.import_module(f"{__name__}.{name}") if name in names() else _foreign(name)
-    return module.build(config, spec, total_steps, axis)
+    return _module(config.family).build(config, spec, total_steps, axis)
+
+
+def default_config(name: str) -> ConfigDict:
+    """Every field of the family `name` with its default; empty where its module does not say.
+
+    Raises:
+      ConfigError: no such family.
+    """
+    module = _module(name)
+    return module.default_config() if hasattr(module, "default_config") else ConfigDict()
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"{__name__}.{name}") if name in names() else _foreign(name)
 
 
 def _foreign(name: str) -> ModuleType:

@@ -347,3 +347,16 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
     for name, x in first.items():
         np.testing.assert_allclose(x, second[name], rtol=1e-5, atol=1e-6, err_msg=name)
     assert jax.tree.structure(first) == jax.tree.structure(second)
+
+
+def test_a_run_of_before_a_field_was_there_is_evaluated_as_it_was(tmp_path: Path) -> None:
+    workdir = tmp_path / "run"
+    assert main("train", *TINY, "--config.steps=4", f"--workdir={workdir}") == 0
+    assert main("evaluate", f"--workdir={workdir}") == 0
+    before = json.loads((workdir / "eval.json").read_text())
+    record = json.loads((workdir / "config.json").read_text())
+    for section, field in (("loss", "sparsity_weight"), ("model", "code_activation")):
+        del record["config"][section][field]
+    (workdir / "config.json").write_text(json.dumps(record))
+    assert main("evaluate", f"--workdir={workdir}") == 0
+    assert json.loads((workdir / "eval.json").read_text()) == before

@@ -1,8 +1,9 @@
 """The shared fields: what is refused and in which words, and the length of a run."""
 
 import pytest
+from ml_collections import ConfigDict
 
-from genjax.core.config import ConfigError, base, get, optimizer, total_steps, validate
+from genjax.core.config import ConfigError, base, fill, get, optimizer, total_steps, validate
 
 
 def config(**changes):
@@ -87,3 +88,9 @@ def test_data_without_end_has_no_epochs():
 
 def test_get_by_dotted_name():
     assert get(config(optimizer__b1=0.25), "optimizer.b1") == 0.25
+
+
+def test_filling_adds_what_is_missing_and_changes_nothing_else():
+    c = ConfigDict({"a": 1, "section": {"b": 2}})
+    fill(c, ConfigDict({"a": 10, "section": {"b": 20, "c": 30}, "other": {"d": 40}}))
+    assert c.to_dict() == {"a": 1, "section": {"b": 2, "c": 30}, "other": {"d": 40}}
