@@ -75,6 +75,19 @@ def base() -> ConfigDict:
     return c
 
 
+def text_data(c: ConfigDict, **changes: Any) -> None:
+    """Adds the fields of text to `c.data`; `changes` replace their defaults."""
+    d = c.data
+    d.name = "python_docs"
+    d.test = ""  # file(s) of the test split; "": `test_fraction` of the data is held out
+    d.tokenizer = "char"  # char, word, bpe (of bytes), unigram
+    d.vocab_size = 10_000  # at most; special tokens included
+    d.min_count = 1  # of a character or word, to have a token of its own
+    d.lowercase = False
+    d.length = 64  # tokens of an example: a window of running text, or where a sentence is cut
+    d.update(changes)
+
+
 def optimizer(**changes: Any) -> ConfigDict:
     """An optimizer section; `changes` replace its defaults."""
     o = ConfigDict()

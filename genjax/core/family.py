@@ -36,11 +36,17 @@ class DataSpec(NamedTuple):
     """What a family must know about the data before it sees any.
 
     Attributes:
-      kind: `"image"` (x in [0, 1], shape (height, width, channels)) or `"point"` (x in R^d).
+      kind: `"image"` (x in [0, 1], shape (height, width, channels)), `"point"` (x in R^d), or of
+        int32 tokens (see `genjax.core.tokens`): `"text"` (a window of a running text, all of it
+        tokens), `"sentence"` (a text that ends in EOS, padded), `"pair"` (a sentence x and the
+        sentence y that it is to become), `"tagged"` (words, padded, with a tag each).
       shape: shape of one example.
-      num_classes: number of labels, 0 where examples carry none.
+      num_classes: number of labels, of an example or of a word; 0 where there are none.
       center, scale: `(x - center) / scale` is standardised: [-1, 1] for images, unit
         standard deviation for points.
+      vocab_size: number of tokens, the special ones included; 0 where there are none.
+      target_shape, target_vocab_size: of y, for pairs.
+      char_shape, char_vocab_size: of the words' characters, (T, C), for tagged words.
     """
 
     kind: str
@@ -48,6 +54,11 @@ class DataSpec(NamedTuple):
     num_classes: int = 0
     center: float = 0.5
     scale: float = 0.5
+    vocab_size: int = 0
+    target_shape: tuple[int, ...] = ()
+    target_vocab_size: int = 0
+    char_shape: tuple[int, ...] = ()
+    char_vocab_size: int = 0
 
 
 class Family(NamedTuple):

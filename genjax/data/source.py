@@ -1,6 +1,7 @@
 """What the engine asks of a split of data."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -57,6 +58,19 @@ class Source(Protocol):
         """
 
 
+class Codec(Protocol):
+    """How texts became tokens: what turns tokens into texts again."""
+
+    def encode(self, text: str) -> list[int]:
+        """The tokens of `text`, without BOS or EOS."""
+
+    def decode(self, ids: Any) -> str:
+        """The text of one row of tokens, up to its first EOS; padding and BOS are left out."""
+
+    def save(self, folder: Path) -> None:
+        """Writes all that `genjax.data.load(…, saved=folder)` needs to have the same tokens."""
+
+
 class Dataset(NamedTuple):
     """A data set: what families must know of it, and its two splits.
 
@@ -65,12 +79,18 @@ class Dataset(NamedTuple):
       train, test: the splits.
       attributes: names of the columns of `batch["attributes"]`, uint8 (…, A), 1 where an example
         has it; empty where examples have none.
+      codec: of the texts x; None where examples are no texts.
+      target_codec: of the texts y of pairs.
+      labels: names of the classes, where they have some.
     """
 
     spec: DataSpec
     train: Source
     test: Source
     attributes: tuple[str, ...] = ()
+    codec: Codec | None = None
+    target_codec: Codec | None = None
+    labels: tuple[str, ...] = ()
 
 
 def rows(source: Source, batch_size: int) -> Iterator[dict[str, np.ndarray]]:
