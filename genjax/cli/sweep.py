@@ -180,7 +180,8 @@ def by_setting(rows: Sequence[dict[str, Any]], fields: Sequence[str]) -> str:
 def _prepare(group: Group) -> Any:
     from genjax.engine import loop
 
-    return loop.prepare(group.config, seeds=group.seeds, hyperparameters=group.hyperparameters)
+    population = {"seeds": group.seeds, "hyperparameters": group.hyperparameters}
+    return loop.prepare(group.config, group.folder, **population)
 
 
 def _train_groups(groups: Sequence[Group], command: str) -> int:

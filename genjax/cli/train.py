@@ -38,7 +38,7 @@ def _train(argv: list[str]) -> int:
     if training.num_processes() > 1 and config.executor != "sharded":
         raise fail("executor", config.executor, "a run over several processes must be sharded")
     steps = parse_profile_steps(values.profile_steps)
-    run = loop.prepare(config)
+    run = loop.prepare(config, values.workdir)
     if steps and steps[0] >= run.total_steps:
         raise ConfigError(
             f"--profile_steps={values.profile_steps}: must begin before the run's end, "

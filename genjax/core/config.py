@@ -79,12 +79,16 @@ def text_data(c: ConfigDict, **changes: Any) -> None:
     """Adds the fields of text to `c.data`; `changes` replace their defaults."""
     d = c.data
     d.name = "python_docs"
+    d.kind = "text"  # what examples are cut from texts that can serve for both: text, sentence
     d.test = ""  # file(s) of the test split; "": `test_fraction` of the data is held out
     d.tokenizer = "char"  # char, word, bpe (of bytes), unigram
     d.vocab_size = 10_000  # at most; special tokens included
     d.min_count = 1  # of a character or word, to have a token of its own
     d.lowercase = False
     d.length = 64  # tokens of an example: a window of running text, or where a sentence is cut
+    d.word_length = 20  # characters of a word of tagged text, where it is cut
+    d.bucketed = False  # batches of sentences of similar length, for `core.buckets.by_length`
+    d.packed = False  # examples hold several whole texts each, see `core.tokens.segments`
     d.update(changes)
 
 

@@ -1,24 +1,35 @@
 """Data sets by name."""
 
+from pathlib import Path
+
 from ml_collections import ConfigDict
 
 from genjax.core.config import fail
 from genjax.data.source import Dataset
 
 
-def load(data: ConfigDict) -> Dataset:
+TOKENIZER = "tokenizer"  # the folder of a workdir that keeps what turned its texts into tokens
+
+
+def load(data: ConfigDict, saved: Path | None = None) -> Dataset:
     """The data set that a config's `data` section names.
 
     `digits`: bundled 8x8 digits. `ring`, `grid`: two-dimensional mixtures drawn on the device.
     `stacked_digits`: three digits as the channels of an image, 1,000 modes.
     `tfds:NAME[/CONFIG][:VERSION]`: a TFDS data set. `images:DIR`: a folder of images.
 
+    Of text: `python_docs`, bundled. See `genjax.data.text`.
+
     Families that learn from few labels declare `data.num_labelled`, see `genjax.data.labelled`.
+
+    Args:
+      data: the section.
+      saved: a folder that `save` wrote: texts become the tokens that they were then.
 
     Raises:
       ConfigError: unknown name, missing or unreadable data, or a setting that the data cannot meet.
     """
-    dataset = _named(data)
+    dataset = _named(data, saved)
     if not data.get("num_labelled", 0):
         return dataset
     from genjax.data import labelled
@@ -26,7 +37,15 @@ def load(data: ConfigDict) -> Dataset:
     return labelled.limit(dataset, data)
 
 
-def _named(data: ConfigDict) -> Dataset:
+def save(dataset: Dataset, folder: Path) -> None:
+    """Keeps in `folder` what turned texts into tokens; nothing for data that are no texts."""
+    if dataset.codec is not None:
+        from genjax.data import vocabulary
+
+        vocabulary.save(dataset, folder)
+
+
+def _named(data: ConfigDict, saved: Path | None) -> Dataset:
     kind, colon, rest = data.name.partition(":")
     # One import each, when needed: the start of a run pays only for what it uses.
     if data.name == "digits":
@@ -41,6 +60,10 @@ def _named(data: ConfigDict) -> Dataset:
         from genjax.data import toy
 
         return toy.load(data.name)
+    if data.name == "python_docs":
+        from genjax.data import text
+
+        return text.load(data, saved)
     if colon and rest and kind == "tfds":
         from genjax.data import tfds
 

@@ -131,14 +131,14 @@ def _lock(path: Path) -> Iterator[None]:
         yield
 
 
-def write_rows(folder: Path, num_rows: int, blocks: Iterable[Rows], what: str) -> None:
+def write_rows(folder: Path, num_rows: int | None, blocks: Iterable[Rows], what: str) -> None:
     """Writes blocks of rows, in order, as one `.npy` file for each name.
 
     Plain writes and no memory map: a full disk is then an `OSError` instead of a SIGBUS.
 
     Args:
       folder: where to.
-      num_rows: how many rows the blocks have together.
+      num_rows: how many rows the blocks have together; None where only writing them tells.
       blocks: dicts of arrays, `x` among them, whose first axis is rows; names, dtypes and row
         shapes never change.
       what: shown in the progress line.
@@ -149,16 +149,24 @@ def write_rows(folder: Path, num_rows: int, blocks: Iterable[Rows], what: str) -
         # disable=None: no line where stderr is not a terminal.
         progress = stack.enter_context(tqdm(total=num_rows, desc=what, unit="", disable=None))
         files: dict[str, Any] = {}
+        kinds: dict[str, tuple[tuple[int, ...], np.dtype]] = {}
         written = 0
         for block in blocks:
             for name, rows in block.items():
                 if name not in files:
                     files[name] = stack.enter_context(open(folder / f"{name}.npy", "wb"))
-                    _write_header(files[name], (num_rows, *rows.shape[1:]), rows.dtype)
+                    shape = rows.shape[1:]
+                    _write_header(files[name], (num_rows or 0, *shape), rows.dtype)
+                    kinds[name] = (shape, rows.dtype)
                 files[name].write(np.ascontiguousarray(rows).data)
             written += len(block["x"])
             progress.update(len(block["x"]))
-        if written != num_rows:
+        if num_rows is None:
+            for name, f in files.items():
+                shape, dtype = kinds[name]
+                f.seek(0)
+                _write_header(f, (written, *shape), dtype)  # NumPy leaves room for any length
+        elif written != num_rows:
             raise ConfigError(f"{what}: {written} examples found where {num_rows} were announced")
         for f in files.values():
             f.flush()

@@ -25,6 +25,28 @@ def cursor(first_step: int, batch_shape: tuple[int, ...], n: int) -> Cursor:
     return Cursor(np.uint32(epoch % 2**32), np.uint32(offset))
 
 
+class Shuffled:
+    """Each epoch is a permutation of its own of all examples.
+
+    Args:
+      n: number of examples.
+    """
+
+    def __init__(self, n: int):
+        self.n = n
+
+    def cursor(self, first_step: int, batch_shape: tuple[int, ...]) -> Any:
+        """Where step `first_step` starts: uint32 NumPy scalars, exact for any step."""
+        return cursor(first_step, batch_shape, self.n)
+
+    def indices(
+        self, key_data: Any, at: Any, num_steps: int, batch_shape: tuple[int, ...],
+        xp: ModuleType = jnp,
+    ) -> Any:  # fmt: skip
+        """The examples of `num_steps` steps from `at` on, int32 (num_steps, *batch_shape)."""
+        return indices(key_data, at, num_steps, batch_shape, self.n, xp)
+
+
 def size(batch_shape: tuple[int, ...]) -> int:
     """Number of examples of a step."""
     return int(np.prod(batch_shape, dtype=np.int64))

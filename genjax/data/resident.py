@@ -8,48 +8,49 @@ import jax.numpy as jnp
 import numpy as np
 
 from genjax.core.family import Batch
-from genjax.data import order
+from genjax.data.order import Shuffled
 
 
 class Resident:
     """A split held as whole arrays (see `genjax.data.source.Source`).
 
     Args:
-      arrays: `"x"` (N, …), uint8 or float32, and if there are labels `"label"` (N,) int32. They
-        stay NumPy arrays until the engine puts them on a device.
-      levels: what uint8 values are divided by: 255 for images, so that x is in [0, 1].
+      arrays: `"x"` (N, …), uint8 or float32, or tokens of the smallest unsigned type that holds
+        them, and further arrays of N rows, such as `"label"` (N,) int32. They stay NumPy arrays
+        until the engine puts them on a device.
+      levels: what uint8 values of x are divided by: 255 for images, so that x is in [0, 1];
+        0 for tokens.
+      order: of the examples; by default `order.Shuffled`.
 
     Batches:
-      `"x"` float32 (*batch, …): uint8 divided by `levels`, float32 as it is; `"label"` int32
-      (*batch,) if there are labels; `"mask"` float32 (*batch,) in evaluation only.
+      `"x"` float32 (*batch, …): uint8 divided by `levels`, float32 as it is; int32 for tokens;
+      `"label"` int32 (*batch,) if there are labels; `"mask"` float32 (*batch,) in evaluation only.
     """
 
     streamed = False
 
-    def __init__(self, arrays: Mapping[str, np.ndarray], levels: int = 255):
+    def __init__(self, arrays: Mapping[str, np.ndarray], levels: int = 255, order: Any = None):
         self.arrays: Any = dict(arrays)
         self.num_examples = len(arrays["x"])
         self.levels = levels
+        self.order = order or Shuffled(self.num_examples)
 
-    def cursor(self, first_step: int, batch_shape: tuple[int, ...]) -> order.Cursor:
-        """(epoch, offset) of step `first_step`, uint32 NumPy scalars, exact for any step."""
-        return order.cursor(first_step, batch_shape, self.num_examples)
+    def cursor(self, first_step: int, batch_shape: tuple[int, ...]) -> Any:
+        """Where step `first_step` starts, uint32 NumPy scalars, exact for any step."""
+        return self.order.cursor(first_step, batch_shape)
 
     def plan(
-        self, key: jax.Array, cursor: order.Cursor, num_steps: int, batch_shape: tuple[int, ...]
+        self, key: jax.Array, cursor: Any, num_steps: int, batch_shape: tuple[int, ...]
     ) -> jax.Array:
         """Indices of `num_steps` steps, int32 (num_steps, *batch_shape)."""
-        key_data = jax.random.key_data(key)
-        return order.indices(key_data, cursor, num_steps, batch_shape, self.num_examples)
+        return self.order.indices(jax.random.key_data(key), cursor, num_steps, batch_shape)
 
     def fetch(self, arrays: Any, x: Any) -> Batch:
         """The batch at indices `x`, or at `x["index"]` with `x["mask"]` in evaluation."""
         index, rest = (x["index"], {"mask": x["mask"]}) if isinstance(x, dict) else (x, {})
-
-        shape = arrays["x"].shape[1:]
         rows = {k: _take(jnp.asarray(v), index) for k, v in arrays.items()}
         batch = decode(rows, self.levels)
-        return {**batch, "x": batch["x"].reshape(*index.shape, *shape)} | rest
+        return {k: v.reshape(*index.shape, *arrays[k].shape[1:]) for k, v in batch.items()} | rest
 
     def stream(self, *args: Any, **kwargs: Any) -> Any:
         """Not for resident data."""
@@ -69,11 +70,20 @@ def _take(v: jax.Array, index: jax.Array) -> jax.Array:
 
 
 def decode(rows: Mapping[str, Any], levels: int) -> Batch:
-    """Stored rows as a batch: uint8 `x` becomes float32 in [0, 1], the rest stays."""
+    """Stored rows as a batch: uint8 `x` becomes float32 in [0, 1], the rest stays.
+
+    With `levels` 0 all unsigned integers are tokens and become int32.
+    """
+    if not levels:
+        return {k: _token_ids(jnp.asarray(v)) for k, v in rows.items()}
     x = jnp.asarray(rows["x"])
     if x.dtype == jnp.uint8:
         x = x.astype(jnp.float32) / np.float32(levels)
     return {**{k: jnp.asarray(v) for k, v in rows.items()}, "x": x}
+
+
+def _token_ids(v: jax.Array) -> jax.Array:
+    return v.astype(jnp.int32) if jnp.issubdtype(v.dtype, jnp.unsignedinteger) else v
 
 
 def evaluation_index(n: int, batch_size: int) -> dict[str, np.ndarray]:

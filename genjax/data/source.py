@@ -1,7 +1,6 @@
 """What the engine asks of a split of data."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -59,16 +58,28 @@ class Source(Protocol):
 
 
 class Codec(Protocol):
-    """How texts became tokens: what turns tokens into texts again."""
+    """How texts became tokens: what turns tokens into texts again.
+
+    Attributes:
+      vocab_size: number of tokens, the special ones included.
+      tokens: the tokens' names without those of the special ones: id `NUM_SPECIALS + i` is
+        `tokens[i]`.
+    """
+
+    vocab_size: int
+    tokens: list[str]
 
     def encode(self, text: str) -> list[int]:
         """The tokens of `text`, without BOS or EOS."""
 
+    def encode_all(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
+        """The tokens of each text, int32, for many texts fast."""
+
     def decode(self, ids: Any) -> str:
         """The text of one row of tokens, up to its first EOS; padding and BOS are left out."""
 
-    def save(self, folder: Path) -> None:
-        """Writes all that `genjax.data.load(…, saved=folder)` needs to have the same tokens."""
+    def to_json(self) -> dict[str, Any]:
+        """All that it takes to have the same tokens again, see `genjax.data.tokenizers`."""
 
 
 class Dataset(NamedTuple):
@@ -81,6 +92,7 @@ class Dataset(NamedTuple):
         has it; empty where examples have none.
       codec: of the texts x; None where examples are no texts.
       target_codec: of the texts y of pairs.
+      char_codec: of the characters of tagged words.
       labels: names of the classes, where they have some.
     """
 
@@ -90,6 +102,7 @@ class Dataset(NamedTuple):
     attributes: tuple[str, ...] = ()
     codec: Codec | None = None
     target_codec: Codec | None = None
+    char_codec: Codec | None = None
     labels: tuple[str, ...] = ()
 
 

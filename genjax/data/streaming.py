@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from genjax.core.family import Batch
-from genjax.data import order
+from genjax.data.order import Shuffled
 from genjax.data.resident import decode, evaluation_index
 
 _THREADS = 4
@@ -19,22 +19,24 @@ class Streamed:
     Batch i holds the examples that `genjax.data.resident.Resident` would put into it.
 
     Args:
-      arrays: memory-mapped `"x"` (N, …), uint8 or float32, and if there are labels `"label"` (N,)
-        int32; host elements have these dtypes, `fetch` makes of them what `Resident` makes.
-      levels: what uint8 values are divided by.
+      arrays: memory-mapped, as those of `Resident`; host elements have these dtypes, `fetch` makes
+        of them what `Resident` makes.
+      levels: what uint8 values of x are divided by; 0 for tokens.
+      order: of the examples; by default `order.Shuffled`.
     """
 
     streamed = True
 
-    def __init__(self, arrays: Mapping[str, np.ndarray], levels: int = 255):
+    def __init__(self, arrays: Mapping[str, Any], levels: int = 255, order: Any = None):
         self.rows = dict(arrays)
         self.arrays: Any = {}
         self.num_examples = len(arrays["x"])
         self.levels = levels
+        self.order = order or Shuffled(self.num_examples)
 
-    def cursor(self, first_step: int, batch_shape: tuple[int, ...]) -> order.Cursor:
-        """(epoch, offset) of step `first_step`, uint32 NumPy scalars, exact for any step."""
-        return order.cursor(first_step, batch_shape, self.num_examples)
+    def cursor(self, first_step: int, batch_shape: tuple[int, ...]) -> Any:
+        """Where step `first_step` starts, uint32 NumPy scalars, exact for any step."""
+        return self.order.cursor(first_step, batch_shape)
 
     def plan(self, *args: Any, **kwargs: Any) -> Any:
         """Not for streamed data."""
@@ -58,7 +60,7 @@ class Streamed:
 
         def batch(step: int) -> dict[str, np.ndarray]:
             at = self.cursor(step, batch_shape)
-            index = order.indices(key_data, at, 1, batch_shape, self.num_examples, np)[0, ..., rows]
+            index = self.order.indices(key_data, at, 1, batch_shape, np)[0, ..., rows]
             return {k: v[index] for k, v in self.rows.items()}
 
         options = grain.ReadOptions(num_threads=_THREADS, prefetch_buffer_size=_BATCHES_AHEAD)
@@ -69,7 +71,7 @@ class Streamed:
         """The split in order: elements of `batch_size` rows and their float32 `mask`."""
         import grain
 
-        plan = evaluation_index(self.num_examples, batch_size)
+        plan = self._evaluation_index(batch_size)
 
         def batch(i: int) -> dict[str, np.ndarray]:
             rows = {k: v[plan["index"][i]] for k, v in self.rows.items()}
@@ -78,3 +80,6 @@ class Streamed:
         options = grain.ReadOptions(num_threads=_THREADS, prefetch_buffer_size=_BATCHES_AHEAD)
         batches = grain.MapDataset.range(len(plan["mask"]))
         return iter(batches.map(batch).to_iter_dataset(options))
+
+    def _evaluation_index(self, batch_size: int) -> dict[str, np.ndarray]:
+        return evaluation_index(self.num_examples, batch_size)

@@ -82,18 +82,20 @@ class Summary:
     gemm_rate: float = 0.0
 
 
-def prepare(config: ConfigDict, **population: Any) -> Run:
+def prepare(config: ConfigDict, workdir: str | Path | None = None, **population: Any) -> Run:
     """Checks the config, loads its data, builds its family and executor; writes nothing.
 
     Args:
       config: the resolved config.
+      workdir: a run's folder, if it is there: texts become tokens as they did in that run.
       **population: `seeds` and `hyperparameters` of `executors.Population`.
 
     Raises:
       ConfigError: a mistake in the config or the data.
     """
     validate(config)
-    dataset = data.load(config.data)
+    saved = Path(workdir).expanduser() / data.TOKENIZER if workdir else None
+    dataset = data.load(config.data, saved)
     axis = batch_axis(config)
     # The length decides schedules, and a step's examples decide the length: build twice, cheaply.
     family = families.build(config, dataset.spec, 1, axis)
@@ -129,6 +131,8 @@ def train(
     if run.config.best_metric:
         check_metric(run.config.best_metric, {*run.executor.evaluated(), *hooks.judged})
     path = open_workdir(workdir, run.config)
+    if jax.process_index() == 0:
+        data.save(run.dataset, path / data.TOKENIZER)
     with Preemption() as preemption:
         return _Training(run, path, Profiler(path, steps), preemption, hooks).run_to_end()
 

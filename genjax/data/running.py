@@ -1,0 +1,69 @@
+"""Running text: all texts of a split one after the other, cut into windows."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from genjax.core.config import ConfigError, fail
+from genjax.core.family import DataSpec
+from genjax.core.tokens import EOS
+from genjax.data import tokenizers
+from genjax.data.cache import Entry, Rows
+from genjax.data.source import Dataset, Source
+from genjax.data.texts import Texts
+from genjax.data.vocabulary import Vocabulary
+from genjax.data.windows import StreamedWindows, Windows
+
+_BLOCK = 2**20  # tokens that are written at once
+
+
+def learn(data: ConfigDict, texts: Texts) -> Vocabulary:
+    """The vocabulary of the training split."""
+    return Vocabulary(tokenizers.train(data, texts.read("train")))
+
+
+def encode(data: ConfigDict, texts: Texts, split: str, words: Vocabulary) -> Iterator[Rows]:
+    """The tokens of a split in blocks: `x` (N,) of the smallest type."""
+    kind = tokenizers.smallest_type(words.x.vocab_size)
+    end = np.full(1 if texts.ends else 0, EOS, kind)
+    for block in _blocks(words.x.encode_all(texts.read(split))):
+        yield {"x": np.concatenate([a for ids in block for a in (ids.astype(kind), end)])}
+
+
+def _blocks(rows: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
+    """Lists of rows of about `_BLOCK` tokens."""
+    block, size = [], 0
+    for row in rows:
+        block.append(row)
+        size += len(row)
+        if size >= _BLOCK:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block
+
+
+def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> Dataset:
+    """Windows of `data.length + 1` tokens.
+
+    Raises:
+      ConfigError: a split is too short for them.
+    """
+    splits: dict[str, Source] = {}
+    for name, entry in (("train", train), ("test", test)):
+        tokens = entry.load(mmap=True).get("x", np.zeros(0, np.uint8))
+        if name == "train" and len(tokens) <= data.length:
+            raise fail(
+                "data.length", data.length,
+                f"must be below the number of tokens of the training split, {len(tokens)}",
+            )  # fmt: skip
+        if len(tokens) < 2:
+            raise ConfigError(f"config.data.name={data.name!r}: its test split holds no text")
+        large = entry.nbytes() > data.device_limit_mb * 2**20 or len(tokens) >= 2**31
+        splits[name] = (
+            StreamedWindows(tokens, data.length) if large else
+            Windows(np.asarray(tokens), data.length)
+        )  # fmt: skip
+    spec = DataSpec("text", (data.length + 1,), vocab_size=words.x.vocab_size)
+    return Dataset(spec, **splits, codec=words.x)

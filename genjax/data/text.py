@@ -1,0 +1,71 @@
+"""Texts by name: read, made tokens once, and kept on disk and, where they fit, on the device."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from genjax.core.config import choose, fail
+from genjax.data import cache, running, sentences, tokenizers, vocabulary
+from genjax.data.source import Dataset
+from genjax.data.texts import Texts
+
+_FIELDS = (  # that the tokens of a split depend on
+    "name", "kind", "test", "test_fraction", "tokenizer", "vocab_size", "min_count", "lowercase",
+    "length", "word_length", "packed",
+)  # fmt: skip
+_KINDS: dict[str, Any] = {"text": running, "sentence": sentences}
+
+
+def load(data: ConfigDict, saved: Path | None = None) -> Dataset:
+    """The texts that `data` names, as tokens.
+
+    The tokenizer is trained on the training split alone, or is the one saved in `saved`.
+
+    Raises:
+      ConfigError: the texts or a field of `data` are not as they must be.
+    """
+    if "tokenizer" not in data:
+        raise fail("data.name", data.name, "is text; this family does not learn from text")
+    choose("data.kind", data.kind, ("text", "sentence"))
+    tokenizers.check(data)
+    for field in ("length", "word_length"):
+        if data[field] < 1:
+            raise fail(f"data.{field}", data[field], "must be at least 1")
+    texts = _texts(data)
+    maker = _KINDS[texts.kind]
+    known = vocabulary.load(saved, texts.kind)
+    train = _entry(data, texts, "train", known)
+    words = vocabulary.from_json(train.info)
+    test = _entry(data, texts, "test", words)
+    return maker.dataset(data, words, train, test)
+
+
+def _texts(data: ConfigDict) -> Texts:
+    from genjax.data import python_docs
+
+    return python_docs.texts(data)
+
+
+def _entry(
+    data: ConfigDict, texts: Texts, split: str, known: vocabulary.Vocabulary | None
+) -> cache.Entry:
+    """One split as tokens, in the cache; its info is the vocabulary."""
+    maker = _KINDS[texts.kind]
+    told = json.dumps(known.to_json(), sort_keys=True) if known else ""
+    identity = {f: data[f] for f in _FIELDS} | {
+        "split": split,
+        "texts": texts.identity,
+        "known": hashlib.sha256(told.encode()).hexdigest(),
+    }
+
+    def build(to: Path) -> dict[str, Any]:
+        words = known or maker.learn(data, texts)
+        blocks: Iterator[cache.Rows] = maker.encode(data, texts, split, words)
+        cache.write_rows(to, None, blocks, f"encoding {data.name} {split}")
+        return words.to_json()
+
+    return cache.entry(cache.root(data.cache_dir), identity, build)

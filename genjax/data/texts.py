@@ -1,0 +1,22 @@
+"""Texts before they are tokens."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+
+class Texts(NamedTuple):
+    """The texts of both splits.
+
+    Attributes:
+      kind: what they become, see `genjax.core.family.DataSpec`.
+      identity: JSON that is another whenever they are.
+      read: `read(split)`, of `"train"` or `"test"`, reads them anew, one by one: strings for kind
+        `text`; (sentence, name of its class, "" if it has none) for `sentence`; (source, target)
+        for `pair`; (words, tags), both lists, for `tagged`.
+      ends: whether EOS follows each text of kind `text`; otherwise they are parts of one.
+    """
+
+    kind: str
+    identity: dict[str, Any]
+    read: Callable[[str], Iterator[Any]]
+    ends: bool = True

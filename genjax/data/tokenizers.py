@@ -1,0 +1,254 @@
+"""Tokenizers: from texts to tokens and back. The only module that imports `tokenizers`.
+
+Every vocabulary starts with the special tokens of `genjax.core.tokens`, which no text encodes to
+(but unknown ones): a text may hold "<eos>" and means these five characters.
+"""
+
+import collections
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from genjax.core.config import choose, fail
+from genjax.core.tokens import BOS, EOS, MASK, NUM_SPECIALS, PAD, SPECIALS, UNK
+from genjax.data.source import Codec
+
+TOKENIZERS = ("char", "word", "bpe", "unigram")
+_BYTES = 256
+_AT_ONCE = 1000  # texts that the library encodes in one call, on all cores
+
+
+class Chars:
+    """One token a character, that is a Unicode code point.
+
+    Characters without a token become UNK, which decodes to U+FFFD. All others come back exactly.
+
+    Args:
+      tokens: the characters that have one, by id, without the special ones.
+      lowercase: whether texts are lower-cased first.
+    """
+
+    def __init__(self, tokens: Sequence[str], lowercase: bool = False):
+        self.tokens, self.lowercase = list(tokens), lowercase
+        self.vocab_size = NUM_SPECIALS + len(self.tokens)
+        codes = np.array([ord(c) for c in self.tokens], np.int64)
+        self._ids = np.full(codes.max(initial=0) + 2, UNK, np.int32)  # the last one: all beyond
+        self._ids[codes] = NUM_SPECIALS + np.arange(len(codes))
+        self._names = ["", "\ufffd", "", "", SPECIALS[MASK], *self.tokens]
+
+    def encode(self, text: str) -> list[int]:
+        """See `genjax.data.source.Codec`."""
+        return self._encode(text).tolist()
+
+    def encode_all(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
+        """See `genjax.data.source.Codec`."""
+        return map(self._encode, texts)
+
+    def decode(self, ids: Any) -> str:
+        """See `genjax.data.source.Codec`."""
+        return "".join(self._names[i] for i in _text_ids(ids))
+
+    def to_json(self) -> dict[str, Any]:
+        """See `genjax.data.source.Codec`."""
+        return {"tokenizer": "char", "lowercase": self.lowercase, "tokens": self.tokens}
+
+    def _encode(self, text: str) -> np.ndarray:
+        text = text.lower() if self.lowercase else text
+        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        return self._ids[np.minimum(codes, len(self._ids) - 1)]
+
+
+class Words:
+    """One token a word; those without a token become UNK, which decodes to `<unk>`.
+
+    White space separates words and is not kept; decoding joins words with single spaces. So a text
+    of known words comes back with each gap as one space, and encodes to the same tokens again.
+
+    Args:
+      tokens: the words that have one, by id, without the special ones.
+      lowercase: whether texts are lower-cased first.
+      punctuation: whether punctuation ends a word, each mark a token of its own: `it's` is
+        `it ' s`. Otherwise white space alone separates.
+    """
+
+    def __init__(self, tokens: Sequence[str], lowercase: bool = False, punctuation: bool = True):
+        self.tokens, self.lowercase, self.punctuation = list(tokens), lowercase, punctuation
+        self.vocab_size = NUM_SPECIALS + len(self.tokens)
+        self._ids = {word: NUM_SPECIALS + i for i, word in enumerate(self.tokens)}
+        self._names = [*SPECIALS, *self.tokens]
+
+    def encode(self, text: str) -> list[int]:
+        """See `genjax.data.source.Codec`."""
+        ids = self._ids
+        return [ids.get(w, UNK) for w in words(text, self.lowercase, self.punctuation)]
+
+    def encode_all(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
+        """See `genjax.data.source.Codec`."""
+        return (np.array(self.encode(text), np.int32) for text in texts)
+
+    def decode(self, ids: Any) -> str:
+        """See `genjax.data.source.Codec`."""
+        return " ".join(self._names[i] for i in _text_ids(ids))
+
+    def to_json(self) -> dict[str, Any]:
+        """See `genjax.data.source.Codec`."""
+        return {
+            "tokenizer": "word", "lowercase": self.lowercase, "punctuation": self.punctuation,
+            "tokens": self.tokens,
+        }  # fmt: skip
+
+
+class Subwords:
+    """Byte-level BPE or unigram model of the `tokenizers` library.
+
+    All 256 bytes are tokens, so nothing is unknown and every text comes back exactly. Tokens that
+    are cut within a character decode to U+FFFD.
+
+    Sources: Sennrich et al. 2016 (BPE), on bytes and on GPT-2's words (Radford et al. 2019); Kudo
+    2018 (unigram), on the same.
+
+    Args:
+      kind: `bpe` or `unigram`.
+      tokenizer: the library's, without special tokens; its ids follow those of ours.
+      lowercase: whether texts are lower-cased first.
+    """
+
+    def __init__(self, kind: str, tokenizer: Any, lowercase: bool = False):
+        from tokenizers import decoders
+
+        self.kind, self.lowercase = kind, lowercase
+        self._tokenizer, self._bytes = tokenizer, decoders.ByteLevel()
+        size = tokenizer.get_vocab_size()
+        self.tokens = [tokenizer.id_to_token(i) for i in range(size)]
+        self.vocab_size = NUM_SPECIALS + size
+        self._names = [*SPECIALS, *self.tokens]
+
+    def encode(self, text: str) -> list[int]:
+        """See `genjax.data.source.Codec`."""
+        return next(iter(self.encode_all([text]))).tolist()
+
+    def encode_all(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
+        """See `genjax.data.source.Codec`."""
+        texts = iter(texts)
+        while several := list(itertools.islice(texts, _AT_ONCE)):
+            if self.lowercase:
+                several = [text.lower() for text in several]
+            for found in self._tokenizer.encode_batch_fast(several, add_special_tokens=False):
+                yield np.array(found.ids, np.int32) + NUM_SPECIALS
+
+    def decode(self, ids: Any) -> str:
+        """See `genjax.data.source.Codec`."""
+        return self._bytes.decode([self._names[i] for i in _text_ids(ids)])
+
+    def to_json(self) -> dict[str, Any]:
+        """See `genjax.data.source.Codec`."""
+        model = json.loads(self._tokenizer.to_str())
+        return {"tokenizer": self.kind, "lowercase": self.lowercase, "model": model}
+
+
+def words(text: str, lowercase: bool, punctuation: bool) -> list[str]:
+    """The words of a text, see `Words`."""
+    text = text.lower() if lowercase else text
+    return _WORDS.findall(text) if punctuation else text.split()
+
+
+_WORDS = re.compile(r"\w+|[^\w\s]")
+
+
+def train(data: ConfigDict, texts: Iterable[str], *, punctuation: bool = True) -> Codec:
+    """The tokenizer that `data` asks for, with the vocabulary of `texts`.
+
+    `data.vocab_size` bounds it, the special tokens included; characters and words that occur less
+    than `data.min_count` times, and pairs that BPE would merge, are left out. Characters and words
+    are in order of frequency.
+
+    Args:
+      data: the `data` section of a config.
+      texts: of the training split.
+      punctuation: see `Words`.
+
+    Raises:
+      ConfigError: unknown tokenizer, or a vocabulary too small for it.
+    """
+    check(data)
+    if data.tokenizer == "char":
+        return Chars(_frequent(data, texts, list), data.lowercase)
+    if data.tokenizer == "word":
+        found = _frequent(data, texts, lambda text: words(text, False, punctuation))
+        return Words(found, data.lowercase, punctuation)
+    return _train_subwords(data, texts)
+
+
+def check(data: ConfigDict) -> None:
+    """Raises `ConfigError` for a field of a tokenizer that is out of range."""
+    choose("data.tokenizer", data.tokenizer, TOKENIZERS)
+    bytes_too = data.tokenizer in ("bpe", "unigram")
+    least = NUM_SPECIALS + (_BYTES if bytes_too else 1)
+    if data.vocab_size < least:
+        what = f"must be at least {least}: {NUM_SPECIALS} special tokens and "
+        what += f"all {_BYTES} bytes" if bytes_too else f"a {data.tokenizer}"
+        raise fail("data.vocab_size", data.vocab_size, what)
+    if data.min_count < 1:
+        raise fail("data.min_count", data.min_count, "must be at least 1")
+
+
+def from_json(found: dict[str, Any]) -> Codec:
+    """The tokenizer whose `to_json` this is."""
+    rest = {name: value for name, value in found.items() if name != "tokenizer"}
+    if found["tokenizer"] == "char":
+        return Chars(**rest)
+    if found["tokenizer"] == "word":
+        return Words(**rest)
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_str(json.dumps(found["model"]))
+    return Subwords(found["tokenizer"], tokenizer, found["lowercase"])
+
+
+def _frequent(
+    data: ConfigDict, texts: Iterable[str], parts: Callable[[str], Iterable[str]]
+) -> list[str]:
+    """The most frequent parts of texts, the more frequent first, equal ones in their order."""
+    counts: collections.Counter[str] = collections.Counter()
+    for text in texts:
+        counts.update(parts(text.lower() if data.lowercase else text))
+    kept = [part for part, count in counts.items() if count >= data.min_count]
+    return sorted(kept, key=lambda part: (-counts[part], part))[: data.vocab_size - NUM_SPECIALS]
+
+
+def _train_subwords(data: ConfigDict, texts: Iterable[str]) -> Subwords:
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    shared: dict[str, Any] = {
+        "vocab_size": data.vocab_size - NUM_SPECIALS,
+        "initial_alphabet": sorted(pre_tokenizers.ByteLevel.alphabet()),
+        "show_progress": False,
+    }
+    if data.tokenizer == "bpe":
+        # A pair that occurs once is no pattern.
+        trainer = trainers.BpeTrainer(min_frequency=max(2, data.min_count), **shared)
+        tokenizer = Tokenizer(models.BPE())
+    else:
+        trainer = trainers.UnigramTrainer(**shared)
+        tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    lowered = (text.lower() for text in texts) if data.lowercase else iter(texts)
+    tokenizer.train_from_iterator(lowered, trainer)
+    return Subwords(data.tokenizer, tokenizer, data.lowercase)
+
+
+def _text_ids(ids: Any) -> list[int]:
+    """The tokens up to the first EOS, without padding and BOS."""
+    row = np.asarray(ids).tolist()
+    row = row[: row.index(EOS)] if EOS in row else row
+    return [i for i in row if i not in (PAD, BOS)]
+
+
+def smallest_type(vocab_size: int) -> np.dtype:
+    """The smallest unsigned type that holds all ids."""
+    return np.min_scalar_type(vocab_size - 1)

@@ -1,0 +1,66 @@
+"""What turned texts into numbers: it belongs to a run, and is kept in its workdir."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from genjax.core.config import ConfigError
+from genjax.data import tokenizers
+from genjax.data.source import Codec, Dataset
+
+_FILE = "vocabulary.json"
+
+
+class Vocabulary(NamedTuple):
+    """The tokenizers of a data set and the names of its classes, as the training split told them.
+
+    Attributes:
+      x: of the texts.
+      y: of the texts that x is to become, for pairs.
+      chars: of the characters of words, for tagged words.
+      labels: names of classes or tags, by number.
+    """
+
+    x: Codec
+    y: Codec | None = None
+    chars: Codec | None = None
+    labels: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as JSON."""
+        codecs = {name: c.to_json() for name in ("x", "y", "chars") if (c := getattr(self, name))}
+        return codecs | {"labels": list(self.labels)}
+
+
+def from_json(found: dict[str, Any]) -> Vocabulary:
+    """The vocabulary whose `to_json` this is."""
+    codecs = {n: tokenizers.from_json(c) for n, c in found.items() if n != "labels"}
+    return Vocabulary(**codecs, labels=tuple(found["labels"]))
+
+
+def save(dataset: Dataset, folder: Path) -> None:
+    """Writes the vocabulary of `dataset` into `folder`, unless it has none or one is there."""
+    if dataset.codec is None or (folder / _FILE).exists():
+        return
+    found = Vocabulary(dataset.codec, dataset.target_codec, dataset.char_codec, dataset.labels)
+    folder.mkdir(parents=True, exist_ok=True)
+    building = folder / f"{_FILE}.tmp"
+    record = found.to_json() | {"kind": dataset.spec.kind}
+    building.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
+    building.replace(folder / _FILE)
+
+
+def load(folder: Path | None, kind: str) -> Vocabulary | None:
+    """The vocabulary of data of `kind` that was saved in `folder`; None where there is none.
+
+    Raises:
+      ConfigError: it cannot be read.
+    """
+    if folder is None or not (folder / _FILE).exists():
+        return None
+    try:
+        record = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+        return from_json(record) if record.pop("kind") == kind else None
+    except Exception as error:  # the library has no error type of its own
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ConfigError(f"{folder / _FILE}: cannot be read ({reason})") from error
