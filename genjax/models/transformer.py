@@ -1,0 +1,373 @@
+"""Transformers: a stack of equal layers, with or without a memory to look into, and its cache.
+
+One stack serves decoders (a causal mask), encoders (a mask of what is no padding) and the decoders
+of encoder-decoders (`cross`, with the encoder's output as memory). Source: Vaswani et al. 2017
+(Attention is all you need); what came later is named where it is chosen.
+
+Parameters of all layers are stacked, so that layers are scanned: one is compiled, and an optimizer
+sees few arrays.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from genjax.core.axis import BatchAxis
+from genjax.losses.precision import wide
+from genjax.models.attention import multi_head_attention
+from genjax.models.dense import Dropout
+from genjax.models.embedding import rotate, rotations
+
+ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
+    "relu": nn.relu,
+    "gelu": lambda x: nn.gelu(x, approximate=False),
+    "gelu_tanh": lambda x: nn.gelu(x, approximate=True),
+    "silu": nn.silu,
+}
+GATED = {"swiglu": "silu", "geglu": "gelu"}  # Shazeer 2020 (GLU variants improve Transformer)
+NORMS = ("layer", "rms")
+
+Cache = list[dict[str, jax.Array]]  # of each layer; every array has the batch as its first axis
+
+
+@dataclass(frozen=True)
+class Layers:
+    """What the layers of a stack are made of.
+
+    Attributes:
+      width: of the vectors between layers.
+      num_layers: how many there are.
+      num_heads: of attention; divides `width`.
+      num_groups: of heads that share keys and values; 0: every head has its own.
+      hidden: width inside the feed-forward network; 0: 4 x `width`.
+      activation: of `ACTIVATIONS`, or of `GATED`: one half of the hidden layer gates the other.
+      norm: `"layer"` (Ba et al. 2016) or `"rms"` (Zhang and Sennrich 2019).
+      norm_first: before attention and feed-forward, with one more norm behind the last layer
+        (Radford et al. 2019); else behind each residual sum, as in the original.
+      epsilon: of the norms.
+      bias: whether norms and dense layers have biases.
+      rotary: queries and keys are turned by their places.
+      dropout: rate, of attention weights and of what is added to the residual stream.
+      init_std: of the weights, those that end in the residual stream divided by
+        sqrt(2 num_layers) (Radford et al. 2019); 0: Xavier's uniform distribution.
+      remat: a layer's inside is computed again for the gradient instead of being kept.
+      scan: layers are one compiled loop; else written out, which runs faster and compiles longer.
+      axis: the batch axis, for dropout.
+      dtype: of compute; parameters, weights of attention and norms are float32.
+    """
+
+    width: int
+    num_layers: int
+    num_heads: int
+    num_groups: int = 0
+    hidden: int = 0
+    activation: str = "gelu"
+    norm: str = "layer"
+    norm_first: bool = True
+    epsilon: float = 1e-5
+    bias: bool = True
+    rotary: bool = False
+    dropout: float = 0.0
+    init_std: float = 0.02
+    remat: bool = False
+    scan: bool = True
+    axis: BatchAxis = BatchAxis()
+    dtype: Any = jnp.float32
+
+    @property
+    def groups(self) -> int:
+        """Of heads that share keys and values."""
+        return self.num_groups or self.num_heads
+
+    @property
+    def head_size(self) -> int:
+        """Features of a head."""
+        return self.width // self.num_heads
+
+
+class Sight(NamedTuple):
+    """What the places of a sequence see, the same in all layers.
+
+    Attributes:
+      mask: (B, Q, K), of the sequence itself (or of its cache); see `genjax.models.attention`.
+      turn: of `rotations`, where rotary.
+      memory: (B, M, D), what `cross` layers look into.
+      memory_mask: (B, 1, M).
+      slot_B: int32, the first place of each row of the cache that is written.
+    """
+
+    mask: jax.Array | None = None
+    turn: tuple[jax.Array, jax.Array] | None = None
+    memory: jax.Array | None = None
+    memory_mask: jax.Array | None = None
+    slot_B: jax.Array | None = None
+
+
+class Norm(nn.Module):
+    """Layer normalisation, or by the root mean square alone; computed in at least float32.
+
+    Attributes:
+      layers: whose `norm`, `bias`, `epsilon` and `dtype` it follows.
+    """
+
+    layers: Layers
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Same shape as `x`, features last."""
+        of, size = self.layers, x.shape[-1:]
+        x = wide(x)
+        if of.norm == "layer":
+            x = x - x.mean(-1, keepdims=True)
+        x = x * jax.lax.rsqrt(jnp.square(x).mean(-1, keepdims=True) + of.epsilon)
+        x = x * self.param("scale", nn.initializers.ones_init(), size)
+        if of.bias and of.norm == "layer":
+            x = x + self.param("bias", nn.initializers.zeros_init(), size)
+        return x.astype(of.dtype)
+
+
+class Attention(nn.Module):
+    """Multi-head attention of a sequence to itself, or to a memory.
+
+    Attributes:
+      layers: what it is made of.
+      cross: to a memory.
+    """
+
+    layers: Layers
+    cross: bool = False
+
+    def setup(self) -> None:
+        """Declares the projections, fused as far as they have one input."""
+        of = self.layers
+        if self.cross:
+            self.query = _dense(of, of.width)
+            self.key_value = _dense(of, 2 * of.groups * of.head_size)
+        else:
+            self.query_key_value = _dense(of, (of.num_heads + 2 * of.groups) * of.head_size)
+        self.out = _dense(of, of.width, residual=True)
+        self.drop = Dropout(of.dropout, of.axis)
+
+    def __call__(
+        self, x_BxQxD: jax.Array, sight: Sight, cache: Any = None, *, train: bool = False
+    ) -> tuple[jax.Array, Any]:
+        """(B, Q, D), and the cache with the keys and values of `x`, where one is given."""
+        of = self.layers
+        if self.cross:
+            query, mask = self._heads(self.query(x_BxQxD)), sight.memory_mask
+            told = self.remember(sight.memory) if cache is None else cache
+            key, value = told["memory_key"], told["memory_value"]
+        else:
+            heads, mask = self._heads(self.query_key_value(x_BxQxD)), sight.mask
+            turned, value = jnp.split(heads, [of.num_heads + of.groups], 1)
+            if sight.turn is not None:
+                turned = rotate(turned, sight.turn)
+            query, key = jnp.split(turned, [of.num_heads], 1)
+            if cache is not None:
+                key = _write(cache["key"], key, sight.slot_B)
+                value = _write(cache["value"], value, sight.slot_B)
+                cache = cache | {"key": key, "value": value}
+        answers = multi_head_attention(
+            query, key, value, mask, on_weights=lambda weights: self.drop(weights, train=train)
+        )
+        return self.out(answers.swapaxes(1, 2).reshape(x_BxQxD.shape)), cache
+
+    def remember(self, memory_BxMxD: jax.Array) -> dict[str, jax.Array]:
+        """Keys and values (B, G, M, size) of a memory, which do not change while it is asked."""
+        key, value = jnp.split(self._heads(self.key_value(memory_BxMxD)), 2, 1)
+        return {"memory_key": key, "memory_value": value}
+
+    def _heads(self, x: jax.Array) -> jax.Array:
+        """(B, T, N * size) to (B, N, T, size)."""
+        return x.reshape(*x.shape[:2], -1, self.layers.head_size).swapaxes(1, 2)
+
+
+class FeedForward(nn.Module):
+    """Two dense layers with an activation, each place by itself."""
+
+    layers: Layers
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """(B, T, D) to (B, T, D)."""
+        of = self.layers
+        hidden = of.hidden or 4 * of.width
+        if of.activation in GATED:
+            gate, x = jnp.split(_dense(of, 2 * hidden, name="up")(x), 2, -1)
+            x = ACTIVATIONS[GATED[of.activation]](gate) * x
+        else:
+            x = ACTIVATIONS[of.activation](_dense(of, hidden, name="up")(x))
+        return _dense(of, of.width, residual=True, name="down")(x)
+
+
+class Layer(nn.Module):
+    """Attention to the sequence, then to the memory if any, then feed-forward, each beside x."""
+
+    layers: Layers
+    cross: bool = False
+
+    def setup(self) -> None:
+        """Declares the parts."""
+        of = self.layers
+        self.attention, self.attention_norm = Attention(of), Norm(of)
+        if self.cross:
+            self.cross_attention, self.cross_norm = Attention(of, cross=True), Norm(of)
+        self.feed_forward, self.feed_forward_norm = FeedForward(of), Norm(of)
+        self.drop = Dropout(of.dropout, of.axis)
+
+    def __call__(
+        self, x: jax.Array, sight: Sight, cache: Any = None, *, train: bool = False
+    ) -> tuple[jax.Array, Any]:
+        """(B, Q, D) to (B, Q, D), and the cache one step on, where one is given."""
+
+        def beside(x: jax.Array, norm: nn.Module, part: Callable[[jax.Array], jax.Array]) -> Any:
+            if self.layers.norm_first:
+                return x + self.drop(part(norm(x)), train=train)
+            return norm(x + self.drop(part(x), train=train))
+
+        def attend(x: jax.Array) -> jax.Array:
+            nonlocal cache
+            y, cache = self.attention(x, sight, cache, train=train)
+            return y
+
+        x = beside(x, self.attention_norm, attend)
+        if self.cross:
+            x = beside(
+                x, self.cross_norm,
+                lambda x: self.cross_attention(x, sight, cache, train=train)[0],
+            )  # fmt: skip
+        return beside(x, self.feed_forward_norm, self.feed_forward), cache
+
+    def remember(self, memory_BxMxD: jax.Array) -> dict[str, jax.Array]:
+        """The part of the cache that holds the memory."""
+        return self.cross_attention.remember(memory_BxMxD)
+
+
+class Stack(nn.Module):
+    """All layers, one after another.
+
+    Attributes:
+      layers: what they are made of.
+      cross: whether they look into a memory.
+    """
+
+    layers: Layers
+    cross: bool = False
+
+    def setup(self) -> None:
+        """Declares the stacked parameters of the layers, and the last norm."""
+        of = self.layers
+        x = jnp.zeros((1, 1, of.width))
+
+        def init(key: jax.Array) -> Any:
+            return self._layer.init(key, x, Sight(memory=x))["params"]
+
+        self.stacked = self.param(
+            "layers", lambda key: jax.vmap(init)(jax.random.split(key, of.num_layers))
+        )
+        if of.norm_first:
+            self.norm = Norm(of)
+
+    def __call__(
+        self, x_BxTxD: jax.Array, mask: jax.Array | None = None, *,
+        positions_BxT: jax.Array | None = None, memory_BxMxD: jax.Array | None = None,
+        memory_mask: jax.Array | None = None, train: bool = False,
+    ) -> jax.Array:  # fmt: skip
+        """What the layers make of a whole sequence, (B, T, D).
+
+        Args:
+          x_BxTxD: embedded tokens.
+          mask: (B, T, T), what each place sees; None: all.
+          positions_BxT: int32, B may be 1; counted from 0 where none are given.
+          memory_BxMxD, memory_mask: what `cross` layers look into, and (B, 1, M) where they may.
+          train: applies dropout, which needs a PRNG key `dropout`.
+        """
+        of = self.layers
+        if positions_BxT is None:
+            positions_BxT = jnp.arange(x_BxTxD.shape[1])[None]
+        sight = Sight(mask, self._turn(positions_BxT), memory_BxMxD, memory_mask)
+        random = train and of.dropout > 0
+        keys = jax.random.split(self.make_rng("dropout"), of.num_layers) if random else None
+
+        def one(x: jax.Array, of_layer: Any) -> tuple[jax.Array, None]:
+            params, key = of_layer
+            rngs = {"dropout": key} if random else {}
+            return self._layer.apply({"params": params}, x, sight, train=train, rngs=rngs)
+
+        if of.remat:
+            one = jax.checkpoint(one, prevent_cse=not of.scan)
+        unroll = 1 if of.scan else of.num_layers
+        x, _ = jax.lax.scan(one, x_BxTxD, (self.stacked, keys), unroll=unroll)
+        return self._last(x)
+
+    def extend(
+        self, x_BxQxD: jax.Array, cache: Cache, past_B: jax.Array,
+        memory_mask: jax.Array | None = None,
+    ) -> tuple[jax.Array, Cache]:  # fmt: skip
+        """What the layers make of the next Q places of sequences whose past is in `cache`.
+
+        Args:
+          x_BxQxD: embedded tokens.
+          cache: of `new_cache`; places `past` … `past + Q - 1` of each row are written. What is
+            behind them is seen by nobody, and may be written over.
+          past_B: int32, places of each row that are in the cache.
+          memory_mask: (B, 1, M).
+        """
+        place_BxQ = past_B[:, None] + jnp.arange(x_BxQxD.shape[1])
+        mask = jnp.arange(cache[0]["key"].shape[2]) <= place_BxQ[..., None]
+        sight = Sight(mask, self._turn(place_BxQ), None, memory_mask, past_B)
+        x, new = x_BxQxD, []
+        for i, kept in enumerate(cache):  # written out: each layer writes into buffers of its own
+            x, kept = self._layer.apply({"params": self._params(i)}, x, sight, kept)
+            new.append(kept)
+        return self._last(x), new
+
+    def new_cache(
+        self, batch_size: int, length: int, memory_BxMxD: jax.Array | None = None
+    ) -> Cache:
+        """Empty buffers for `length` places, and the keys and values of the memory if any."""
+        of = self.layers
+        buffer = jnp.zeros((batch_size, of.groups, length, of.head_size), of.dtype)
+        cache: Cache = [{"key": buffer, "value": buffer} for _ in range(of.num_layers)]
+        if memory_BxMxD is None:
+            return cache
+        return [
+            kept | self._layer.apply({"params": self._params(i)}, memory_BxMxD, method="remember")
+            for i, kept in enumerate(cache)
+        ]
+
+    @property
+    def _layer(self) -> Layer:
+        """One layer without parameters, to be applied to a part of `stacked`."""
+        return Layer(self.layers, self.cross, parent=None)
+
+    def _params(self, i: int) -> Any:
+        return jax.tree.map(lambda p: p[i], self.stacked)
+
+    def _turn(self, positions_BxT: jax.Array) -> Any:
+        return rotations(positions_BxT, self.layers.head_size) if self.layers.rotary else None
+
+    def _last(self, x: jax.Array) -> jax.Array:
+        return self.norm(x) if self.layers.norm_first else x
+
+
+def _write(buffer_BxGxKxD: jax.Array, x_BxGxQxD: jax.Array, place_B: jax.Array) -> jax.Array:
+    """The buffer with `x` from each row's `place` on."""
+
+    def row(buffer: jax.Array, x: jax.Array, place: jax.Array) -> jax.Array:
+        return jax.lax.dynamic_update_slice(buffer, x, (0, place, 0))
+
+    return jax.vmap(row)(buffer_BxGxKxD, x_BxGxQxD, place_B)
+
+
+def _dense(of: Layers, features: int, residual: bool = False, name: str | None = None) -> nn.Dense:
+    init = nn.initializers.xavier_uniform()
+    if of.init_std:
+        init = nn.initializers.normal(
+            of.init_std / (2 * of.num_layers) ** 0.5 if residual else of.init_std
+        )
+    return nn.Dense(features, use_bias=of.bias, dtype=of.dtype, kernel_init=init, name=name)

@@ -1,0 +1,160 @@
+"""Attention against NumPy in float64; what must not be seen is not, exactly."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jax.test_util import check_grads
+from scipy.special import softmax
+
+from genjax.models import attention
+
+B, Q, K, D = 2, 3, 5, 4
+
+
+@pytest.fixture(autouse=True)
+def float64():
+    with jax.enable_x64(True):
+        yield
+
+
+def draw(*shapes, seed=0):
+    rng = np.random.default_rng(seed)
+    return [rng.normal(size=shape) for shape in shapes]
+
+
+def test_scores_are_those_of_their_papers():
+    query, key, kernel, weight = draw((B, Q, D), (B, K, D), (D, D), (D,))
+    expected = {
+        "dot": np.zeros((B, Q, K)), "scaled": np.zeros((B, Q, K)),
+        "general": np.zeros((B, Q, K)), "additive": np.zeros((B, Q, K)),
+    }  # fmt: skip
+    for b, q, k in np.ndindex(B, Q, K):
+        s, h = query[b, q], key[b, k]
+        expected["dot"][b, q, k] = s @ h
+        expected["scaled"][b, q, k] = s @ h / np.sqrt(D)
+        expected["general"][b, q, k] = s @ kernel @ h
+        expected["additive"][b, q, k] = weight @ np.tanh(s + h)
+    found = {
+        "dot": attention.dot_scores(query, key),
+        "scaled": attention.scaled_dot_scores(query, key),
+        "general": attention.general_scores(query, key, kernel),
+        "additive": attention.additive_scores(query, key, weight),
+    }
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-12)
+
+
+def test_answers_are_means_of_what_may_be_seen():
+    scores, value = draw((B, Q, K), (B, K, D))
+    mask = np.random.default_rng(3).random((B, Q, K)) < 0.6
+    mask[:, :, 0] = True
+    answers, weights = attention.attend(scores, value, mask)
+    for b, q in np.ndindex(B, Q):
+        seen = mask[b, q]
+        expected = softmax(scores[b, q, seen]) @ value[b, seen]
+        np.testing.assert_allclose(answers[b, q], expected, rtol=1e-12)
+        assert (weights[b, q, ~seen] == 0).all()
+    np.testing.assert_allclose(weights.sum(-1), 1)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_heads_are_attention_by_themselves(groups):
+    heads = 4
+    query, key, value = draw((B, heads, Q, D), (B, groups, K, D), (B, groups, K, D))
+    mask = np.random.default_rng(3).random((B, Q, K)) < 0.7
+    found = attention.multi_head_attention(query, key, value, mask)
+    for h in range(heads):
+        g = h // (heads // groups)
+        scores = attention.scaled_dot_scores(query[:, h], key[:, g])
+        expected, _ = attention.attend(scores, value[:, g], mask)
+        np.testing.assert_allclose(found[:, h], expected, rtol=1e-10, atol=1e-12)
+
+
+def test_gradients_are_finite_differences():
+    query, key, value = draw((1, 2, 2, 2), (1, 1, 3, 2), (1, 1, 3, 2))
+    mask = np.array([[[True, True, False], [True, True, True]]])
+
+    def answers(query, key, value):
+        return attention.multi_head_attention(query, key, value, mask)
+
+    check_grads(answers, (query, key, value), order=2, modes=["rev"])
+    scores, weight = draw((1, 2, 3, 2), (2,))
+    check_grads(
+        lambda q, k, w: attention.additive_scores(q, k, w), (scores[0], scores[0], weight), order=2
+    )
+
+
+def test_what_is_masked_has_no_weight_and_no_gradient_exactly():
+    query, key, value = draw((B, 2, Q, D), (B, 2, K, D), (B, 2, K, D))
+    mask = np.arange(K) < np.array([2, K])[:, None, None]  # (B, 1, K)
+
+    def total(key, value):
+        return jnp.sin(attention.multi_head_attention(query, key, value, mask)).sum()
+
+    for gradient in jax.grad(total, (0, 1))(key, value):
+        assert (gradient[0, :, 2:] == 0).all()
+        assert (gradient[0, :, :2] != 0).all() and (gradient[1] != 0).all()
+    huge = value.copy()
+    huge[0, :, 2:] = 1e30
+    np.testing.assert_array_equal(
+        attention.multi_head_attention(query, key, value, mask),
+        attention.multi_head_attention(query, key, huge, mask),
+    )
+
+
+def test_a_query_that_sees_nothing_is_answered_by_zeros_with_finite_gradients():
+    query, key, value = draw((1, 1, Q, D), (1, 1, K, D), (1, 1, K, D))
+    mask = np.ones((1, Q, K), bool)
+    mask[0, 1] = False
+
+    def total(query, key, value):
+        answers = attention.multi_head_attention(query, key, value, mask)
+        return (answers**2).sum(), answers
+
+    gradients, answers = jax.grad(total, (0, 1, 2), has_aux=True)(query, key, value)
+    assert (answers[0, 0, 1] == 0).all() and (answers[0, 0, 0] != 0).all()
+    assert all(np.isfinite(g).all() for g in gradients)
+    assert (gradients[0][0, 0, 1] == 0).all()
+
+
+def test_large_scores_neither_overflow_nor_mix_with_float16_sums():
+    scores = jnp.array([[[1e30, 1e30, -1e30]]], jnp.float32)
+    np.testing.assert_allclose(attention.masked_softmax(scores), [[[0.5, 0.5, 0.0]]])
+    small = jnp.ones((1, 1, 4096), jnp.bfloat16)
+    assert attention.masked_softmax(small).dtype == jnp.float32
+    np.testing.assert_allclose(attention.masked_softmax(small).sum(), 1, rtol=1e-6)
+
+
+def test_masks_say_who_sees_whom():
+    np.testing.assert_array_equal(attention.causal_mask(3)[0], np.tri(3, dtype=bool))
+    np.testing.assert_array_equal(
+        attention.causal_mask(2, 5)[0], [[1, 1, 1, 1, 0], [1, 1, 1, 1, 1]]
+    )
+    np.testing.assert_array_equal(
+        attention.padding_mask(np.array([[7, 9, 0]])), [[[True, True, False]]]
+    )
+    segments = np.array([[1, 1, 2, 0]])
+    np.testing.assert_array_equal(
+        attention.segment_mask(segments)[0],
+        [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]],
+    )
+    np.testing.assert_array_equal(
+        attention.segment_mask(segments, np.array([[2, 1]]))[0], [[0, 1], [0, 1], [1, 0], [0, 0]]
+    )
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(0, 6))
+def test_masked_equals_subset(seed, seen, hidden):
+    """Whatever stands behind the mask, the answers are those without it."""
+    rng = np.random.default_rng(seed)
+    keys = seen + hidden
+    query, key, value = (rng.normal(size=(1, 1, n, D)) for n in (Q, keys, keys))
+    chosen = np.sort(rng.permutation(keys)[:seen])
+    mask = np.isin(np.arange(keys), chosen)[None, None]
+    found = attention.multi_head_attention(query, key, value, mask)
+    part = attention.multi_head_attention(query, key[:, :, chosen], value[:, :, chosen])
+    np.testing.assert_allclose(found, part, rtol=1e-10, atol=1e-12)
