@@ -112,15 +112,22 @@ class Dropout(nn.Module):
     """Inverted dropout whose mask is drawn for the global batch, so that devices agree with one.
 
     Needs a `dropout` PRNG key in training where the rate is above 0.
+
+    Attributes:
+      rate: probability of an element to be dropped.
+      axis: the batch axis of the step.
+      shared_axes: axes of an example's array along which one mask holds; 1 is time in (B, T, D).
     """
 
     rate: float
     axis: BatchAxis = BatchAxis()
+    shared_axes: Sequence[int] = ()
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Same shape as `x`; elements are zeroed at `rate`, the others divided by 1 - rate."""
         if not train or not self.rate:
             return x
-        keep = self.axis.uniform(self.make_rng("dropout"), x.shape) >= self.rate
+        shape = tuple(1 if i in self.shared_axes else n for i, n in enumerate(x.shape))
+        keep = self.axis.uniform(self.make_rng("dropout"), shape) >= self.rate
         return jnp.where(keep, x / (1.0 - self.rate), 0.0).astype(x.dtype)

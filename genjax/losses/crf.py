@@ -1,0 +1,123 @@
+"""Linear-chain conditional random field: the log-likelihood of a tag sequence, and the best one.
+
+Of a sequence with scores s_t(k), the score of tags y is
+
+    score(y) = start(y_1) + sum_t s_t(y_t) + sum_{t>1} transition(y_{t-1}, y_t) + end(y_T)
+
+and log p(y) = score(y) - log sum_{y'} exp score(y'), the sum by the forward algorithm.
+Sources: Lafferty et al. 2001; Lample et al. 2016 (Neural architectures for named entity
+recognition), equations 1 and 2. All of it in at least float32.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from genjax.losses.precision import wide
+
+
+class Transitions(NamedTuple):
+    """What tags cost beside their words.
+
+    Attributes:
+      pair_KxK: from a tag (row) to the next one (column).
+      start_K, end_K: of the first and of the last tag.
+    """
+
+    pair_KxK: jax.Array
+    start_K: jax.Array
+    end_K: jax.Array
+
+
+def crf_log_likelihood(
+    scores_BxTxK: jax.Array, tags_BxT: jax.Array, lengths_B: jax.Array, transitions: Transitions
+) -> jax.Array:
+    """log p(tags), in nats; shape (B,). 0 for a row without words.
+
+    Args:
+      scores_BxTxK: of each tag at each word.
+      tags_BxT: int32; beyond a row's length any tags.
+      lengths_B: int32, words of each row.
+      transitions: see `Transitions`.
+    """
+    score_B = crf_score(scores_BxTxK, tags_BxT, lengths_B, transitions)
+    return score_B - crf_log_partition(scores_BxTxK, lengths_B, transitions)
+
+
+def crf_score(
+    scores_BxTxK: jax.Array, tags_BxT: jax.Array, lengths_B: jax.Array, transitions: Transitions
+) -> jax.Array:
+    """The score of tags; shape (B,). Arguments as for `crf_log_likelihood`."""
+    scores_BxTxK, transitions = wide(scores_BxTxK), _wide(transitions)
+    steps, num_tags = scores_BxTxK.shape[1:]
+    # Tags as one-hot rows, none of padding: products where gathers would have scatters as gradients.
+    tag_BxTxK = jax.nn.one_hot(tags_BxT, num_tags, dtype=scores_BxTxK.dtype)
+    tag_BxTxK *= _keep(scores_BxTxK, lengths_B)[..., None]
+    is_last_BxT = jnp.arange(steps) == lengths_B[:, None] - 1
+    words_B = (tag_BxTxK * scores_BxTxK).sum((1, 2))
+    pairs_B = ((tag_BxTxK[:, :-1] @ transitions.pair_KxK) * tag_BxTxK[:, 1:]).sum((1, 2))
+    last_BxK = (tag_BxTxK * is_last_BxT[..., None]).sum(1)
+    ends_B = tag_BxTxK[:, 0] @ transitions.start_K + last_BxK @ transitions.end_K
+    return words_B + pairs_B + ends_B
+
+
+def crf_log_partition(
+    scores_BxTxK: jax.Array, lengths_B: jax.Array, transitions: Transitions
+) -> jax.Array:
+    """log of the sum over all tags of exp(score), by the forward algorithm; shape (B,)."""
+    scores_BxTxK, transitions = wide(scores_BxTxK), _wide(transitions)
+    scores_TxBxK = jnp.swapaxes(scores_BxTxK, 0, 1)
+    keep_TxB = _keep(scores_BxTxK, lengths_B).T
+
+    def step(alpha_BxK: jax.Array, inputs: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
+        scores_BxK, keep_B = inputs
+        paths_BxKxK = alpha_BxK[:, :, None] + transitions.pair_KxK
+        new = scores_BxK + jax.nn.logsumexp(paths_BxKxK, axis=1)
+        return jnp.where(keep_B[:, None], new, alpha_BxK), None
+
+    first_BxK = transitions.start_K + scores_TxBxK[0]
+    alpha_BxK, _ = jax.lax.scan(step, first_BxK, (scores_TxBxK[1:], keep_TxB[1:]))
+    return jnp.where(lengths_B > 0, jax.nn.logsumexp(alpha_BxK + transitions.end_K, axis=-1), 0)
+
+
+def crf_viterbi(
+    scores_BxTxK: jax.Array, lengths_B: jax.Array, transitions: Transitions
+) -> tuple[jax.Array, jax.Array]:
+    """The tags of the highest score, int32 (B, T), and that score, (B,); 0 beyond a row's length.
+
+    Of tags that score the same, the one of the least id wins. Arguments as for
+    `crf_log_likelihood`.
+    """
+    scores_BxTxK, transitions = wide(scores_BxTxK), _wide(transitions)
+    scores_TxBxK = jnp.swapaxes(scores_BxTxK, 0, 1)
+    keep_BxT = _keep(scores_BxTxK, lengths_B)
+    stay_K = jnp.arange(scores_BxTxK.shape[-1])
+
+    def step(best_BxK: jax.Array, inputs: tuple[jax.Array, jax.Array]) -> tuple:
+        scores_BxK, keep_B = inputs
+        paths_BxKxK = best_BxK[:, :, None] + transitions.pair_KxK
+        new = scores_BxK + paths_BxKxK.max(axis=1)
+        best_BxK = jnp.where(keep_B[:, None], new, best_BxK)
+        return best_BxK, jnp.where(keep_B[:, None], paths_BxKxK.argmax(axis=1), stay_K)
+
+    def back(tag_B: jax.Array, from_BxK: jax.Array) -> tuple[jax.Array, jax.Array]:
+        before_B = jnp.take_along_axis(from_BxK, tag_B[:, None], axis=1)[:, 0]
+        return before_B, before_B
+
+    first_BxK = transitions.start_K + scores_TxBxK[0]
+    best_BxK, from_TxBxK = jax.lax.scan(step, first_BxK, (scores_TxBxK[1:], keep_BxT.T[1:]))
+    total_BxK = best_BxK + transitions.end_K
+    last_B = total_BxK.argmax(axis=-1)
+    _, tags_TxB = jax.lax.scan(back, last_B, from_TxBxK, reverse=True)
+    tags_BxT = jnp.concatenate([tags_TxB, last_B[None]]).T.astype(jnp.int32)
+    score_B = jnp.where(lengths_B > 0, total_BxK.max(axis=-1), 0)
+    return jnp.where(keep_BxT, tags_BxT, 0), score_B
+
+
+def _keep(scores_BxTxK: jax.Array, lengths_B: jax.Array) -> jax.Array:
+    return jnp.arange(scores_BxTxK.shape[1]) < lengths_B[:, None]
+
+
+def _wide(transitions: Transitions) -> Transitions:
+    return Transitions(*map(wide, transitions))

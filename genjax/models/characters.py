@@ -1,0 +1,58 @@
+"""Vectors of words from their characters."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+
+class CharacterCNN(nn.Module):
+    """Convolutions over a word's characters, the largest value of each filter over the word.
+
+    Source: dos Santos and Zadrozny 2014; Kim et al. 2016 (Character-aware neural language models)
+    for several widths and for highway layers, y = t ∘ relu(x W + b) + (1 - t) ∘ x with
+    t = σ(x W_t + b_t). After a ReLU a filter that finds nothing in a word is 0, so padding never
+    wins and a word without characters has the vector 0 in front of the highway layers.
+
+    Attributes:
+      vocab_size: number of characters, id 0 being padding.
+      embed_dim: width of a character's vector.
+      filters: (width, number) pairs; a filter of width w sees w characters.
+      highway: number of highway layers.
+      dtype: of compute; parameters are float32.
+    """
+
+    vocab_size: int
+    embed_dim: int
+    filters: Sequence[tuple[int, int]]
+    highway: int = 0
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, chars: jax.Array) -> jax.Array:
+        """Characters (…, C), int32, padded at their end by 0, to vectors (…, sum of numbers)."""
+        real = (chars != 0)[..., None]
+        table = nn.Embed(self.vocab_size, self.embed_dim, dtype=self.dtype, name="embedding")
+        x = jnp.where(real, table(chars), 0)
+        found = []
+        for width, number in self.filters:
+            y = nn.Dense(number, dtype=self.dtype, name=f"width_{width}")(_windows(x, width))
+            found.append(jnp.where(real, nn.relu(y), 0).max(axis=-2))
+        y = jnp.concatenate(found, axis=-1)
+        for _ in range(self.highway):
+            features = y.shape[-1]
+            # At first most is carried through: a bias of -2, as Srivastava et al. 2015 advise.
+            carry_first = nn.initializers.constant(-2.0)
+            gate = nn.sigmoid(nn.Dense(features, dtype=self.dtype, bias_init=carry_first)(y))
+            y = gate * nn.relu(nn.Dense(features, dtype=self.dtype)(y)) + (1 - gate) * y
+        return y
+
+
+def _windows(x: jax.Array, width: int) -> jax.Array:
+    """(…, C, D) to (…, C, width * D): each position with its neighbours, zeros beyond the ends."""
+    steps, before = x.shape[-2], (width - 1) // 2
+    around = [(0, 0)] * (x.ndim - 2) + [(before, width - 1 - before), (0, 0)]
+    padded = jnp.pad(x, around)
+    return jnp.concatenate([padded[..., i : i + steps, :] for i in range(width)], axis=-1)

@@ -1,0 +1,292 @@
+"""Recurrent networks over padded sequences: the vanilla RNN, the GRU and the LSTM.
+
+With x the input, h the state, c the LSTM's cell, σ the logistic function and ∘ the product by
+element, one step is
+
+- `rnn` (Elman 1990, Finding structure in time):
+      h' = tanh(x W + h U + b)
+- `gru` (Cho et al. 2014 in its first version, arXiv:1406.1078v1, as in cuDNN and PyTorch: the reset
+  gate acts on the product with U, so that one product serves all gates):
+      r, z = σ(x W + h U + b),  n = tanh(x W_n + b_n + r ∘ h U_n),  h' = z ∘ h + (1 - z) ∘ n
+- `lstm` (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000):
+      i, f, o = σ(x W + h U + b),  g = tanh(x W_g + h U_g + b_g),
+      c' = f ∘ c + i ∘ g,  h' = o ∘ tanh(c')
+
+Three things make it quick. x W + b of all steps is one product in front of the scan. The gates of a
+step are one product. And U's gradient is one product behind the backward scan, where automatic
+differentiation would add up a small one in every step, reading and writing all of U each time.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from genjax.core.axis import BatchAxis
+from genjax.models.dense import Dropout
+
+Carry = tuple[jax.Array, ...]  # what a cell hands on: h, and c of an lstm; each (B, H), float32
+
+
+class Cell(NamedTuple):
+    """The part of a cell that has no parameters.
+
+    Attributes:
+      gates: G, how many blocks of H its products have.
+      states: how many arrays its carry has, h first.
+      update: `update(x_BxGH, h_BxGH, carry) -> carry`; x W + b and h U to the next step.
+    """
+
+    gates: int
+    states: int
+    update: Callable[[jax.Array, jax.Array, Carry], Carry]
+
+
+def _rnn(x: jax.Array, h: jax.Array, carry: Carry) -> Carry:
+    return (jnp.tanh(x + h),)
+
+
+def _gru(x: jax.Array, h: jax.Array, carry: Carry) -> Carry:
+    (x_r, x_z, x_n), (h_r, h_z, h_n) = jnp.split(x, 3, axis=-1), jnp.split(h, 3, axis=-1)
+    r, z = nn.sigmoid(x_r + h_r), nn.sigmoid(x_z + h_z)
+    n = jnp.tanh(x_n + r * h_n)
+    return (n + z * (carry[0] - n),)
+
+
+def _lstm(x: jax.Array, h: jax.Array, carry: Carry) -> Carry:
+    i, f, g, o = jnp.split(x + h, 4, axis=-1)
+    c = nn.sigmoid(f) * carry[1] + nn.sigmoid(i) * jnp.tanh(g)
+    return nn.sigmoid(o) * jnp.tanh(c), c
+
+
+CELLS = {"rnn": Cell(1, 1, _rnn), "gru": Cell(3, 1, _gru), "lstm": Cell(4, 2, _lstm)}
+
+
+def zero_carry(cell: str, batch_size: int, hidden: int) -> Carry:
+    """The usual state before the first step."""
+    return (jnp.zeros((batch_size, hidden)),) * CELLS[cell].states
+
+
+def recurrence(
+    cell: str,
+    x_TxBxG: jax.Array,
+    kernel_HxG: jax.Array,
+    carry: Carry,
+    *,
+    keep_TxB: jax.Array | None = None,
+    state_mask_BxH: jax.Array | None = None,
+    reverse: bool = False,
+) -> tuple[jax.Array, Carry]:
+    """A cell over time: (h after each step (T, B, H), the carry after the last), float32.
+
+    Differentiable in `x_TxBxG`, `kernel_HxG` and `carry`, once, in reverse mode.
+
+    Args:
+      cell: a key of `CELLS`.
+      x_TxBxG: x W + b of all steps; G is H times the cell's gates.
+      kernel_HxG: U; the product with it is made in its dtype.
+      carry: before the first step, each (B, H).
+      keep_TxB: bool; where False, a step leaves the carry as it is. None: all steps count.
+      state_mask_BxH: multiplies h in front of U in all steps (variational dropout). None: 1.
+      reverse: from the last step to the first.
+    """
+    carry = tuple(s.astype(_wide(x_TxBxG.dtype)) for s in carry)
+    return _recurrence(cell, reverse, x_TxBxG, kernel_HxG, carry, keep_TxB, state_mask_BxH)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _recurrence(
+    cell: str, reverse: bool, x: jax.Array, kernel: jax.Array, carry: Carry, keep: Any, mask: Any
+) -> tuple[jax.Array, Carry]:
+    return _forward(cell, reverse, x, kernel, carry, keep, mask)[0]
+
+
+def _forward(
+    cell: str, reverse: bool, x: jax.Array, kernel: jax.Array, first: Carry, keep: Any, mask: Any
+) -> Any:
+    update = CELLS[cell].update
+
+    def step(carry: Carry, inputs: Any) -> tuple[Carry, Any]:
+        x_BxG, keep_B = inputs
+        h_BxG = _product(_masked(carry[0], mask), kernel)
+        new = _where(keep_B, update(x_BxG.astype(h_BxG.dtype), h_BxG, carry), carry)
+        return new, (new, h_BxG)
+
+    last, (carries, products) = jax.lax.scan(step, first, (x, keep), reverse=reverse)
+    return (carries[0], last), (x, kernel, first, keep, mask, carries, products)
+
+
+def _backward(cell: str, reverse: bool, residuals: Any, cotangents: Any) -> Any:
+    x, kernel, first, keep, mask, carries, products = residuals
+    d_outputs, d_last = cotangents
+    update = CELLS[cell].update
+    before = tuple(_shifted(s, s_0, reverse) for s, s_0 in zip(carries, first))
+
+    def step(d_carry: Carry, inputs: Any) -> tuple[Carry, Any]:
+        x_BxG, h_BxG, before, keep_B, d_output = inputs
+        d_carry = (d_carry[0] + d_output, *d_carry[1:])
+        zero = jax.tree.map(jnp.zeros_like, d_carry)
+        pull = jax.vjp(update, x_BxG.astype(h_BxG.dtype), h_BxG, before)[1]
+        d_x, d_h, d_before = pull(_where(keep_B, d_carry, zero))
+        through_h = _masked(_product(d_h, kernel.T), mask)
+        d_before = (d_before[0] + through_h, *d_before[1:])
+        if keep_B is not None:
+            d_before = jax.tree.map(jnp.add, d_before, _where(keep_B, zero, d_carry))
+        return d_before, (d_x.astype(x.dtype), d_h.astype(kernel.dtype))
+
+    inputs = (x, products, before, keep, d_outputs)
+    d_first, (d_x, d_h) = jax.lax.scan(step, d_last, inputs, reverse=not reverse)
+    h = _masked(before[0], mask).astype(kernel.dtype)
+    d_kernel = jnp.einsum("tbh,tbg->hg", h, d_h, preferred_element_type=_wide(h.dtype))
+    return d_x, d_kernel.astype(kernel.dtype), d_first, None, None
+
+
+_recurrence.defvjp(_forward, _backward)
+
+
+def _shifted(after: jax.Array, first: jax.Array, reverse: bool) -> jax.Array:
+    """From the states after each step, (T, B, H), to those before it."""
+    if reverse:
+        return jnp.concatenate([after[1:], first[None]])
+    return jnp.concatenate([first[None], after[:-1]])
+
+
+def _product(a: jax.Array, kernel: jax.Array) -> jax.Array:
+    return jnp.dot(a.astype(kernel.dtype), kernel, preferred_element_type=_wide(kernel.dtype))
+
+
+def _wide(dtype: Any) -> Any:
+    """At least float32."""
+    return jnp.promote_types(dtype, jnp.float32)
+
+
+def _masked(h: jax.Array, mask: jax.Array | None) -> jax.Array:
+    return h if mask is None else h * mask
+
+
+def _where(keep_B: jax.Array | None, a: Carry, b: Carry) -> Carry:
+    if keep_B is None:
+        return a
+    return jax.tree.map(lambda a, b: jnp.where(keep_B[:, None], a, b), a, b)
+
+
+class Direction(nn.Module):
+    """One cell over time in one direction, with its parameters: W, U and b.
+
+    Attributes:
+      cell: a key of `CELLS`.
+      hidden: H.
+      reverse: from the last step to the first.
+      dtype: of compute; states are float32.
+    """
+
+    cell: str
+    hidden: int
+    reverse: bool = False
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, x_TxBxD: jax.Array, carry: Carry, keep_TxB: Any = None, state_mask_BxH: Any = None
+    ) -> tuple[jax.Array, Carry]:
+        """As `recurrence`, from inputs (T, B, D)."""
+        features = CELLS[self.cell].gates * self.hidden
+        kernel_x = self.param(
+            "kernel_x", nn.initializers.lecun_normal(), (x_TxBxD.shape[-1], features)
+        )
+        kernel_h = self.param("kernel_h", nn.initializers.orthogonal(), (self.hidden, features))
+        bias = self.param("bias", self._first_bias, (features,))
+        x_TxBxG = x_TxBxD.astype(self.dtype) @ kernel_x.astype(self.dtype)
+        return recurrence(
+            self.cell, x_TxBxG + bias.astype(self.dtype), kernel_h.astype(self.dtype), carry,
+            keep_TxB=keep_TxB, state_mask_BxH=state_mask_BxH, reverse=self.reverse,
+        )  # fmt: skip
+
+    def _first_bias(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+        """0, but 1 of the forget gate: at first a cell remembers (Jozefowicz et al. 2015)."""
+        bias = jnp.zeros(shape)
+        if self.cell != "lstm":
+            return bias
+        return bias.at[self.hidden : 2 * self.hidden].set(1.0)
+
+
+class Recurrent(nn.Module):
+    """Layers of a recurrent cell over padded sequences, in one or both directions.
+
+    A step with state is a sequence of length 1: `network(x_Bx1xD, carry=carry)`.
+
+    Attributes:
+      hidden: H, units of each direction of each layer.
+      cell: a key of `CELLS`.
+      layers: number of layers.
+      bidirectional: each layer also runs from the end; the outputs of both are joined.
+      dropout: rate, of every layer's inputs in training (Zaremba et al. 2014).
+      recurrent_dropout: rate, of h in front of U; one mask for all steps of a sequence.
+      variational: one mask for all steps of a sequence in `dropout` too (Gal and Ghahramani 2016).
+      axis: the batch axis, for dropout under pmap.
+      dtype: of compute; parameters and states are float32.
+    """
+
+    hidden: int
+    cell: str = "lstm"
+    layers: int = 1
+    bidirectional: bool = False
+    dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    variational: bool = False
+    axis: BatchAxis = BatchAxis()
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self,
+        x_BxTxD: jax.Array,
+        lengths_B: jax.Array | None = None,
+        carry: Sequence[Carry] | None = None,
+        *,
+        train: bool = False,
+    ) -> tuple[jax.Array, tuple[Carry, ...]]:
+        """Outputs of the last layer (B, T, H), 2H of both directions; and the last carry.
+
+        Beyond a row's length outputs are 0 and nothing has an effect: the forward carry is the one
+        after the row's last step, and backward runs begin there.
+
+        Args:
+          x_BxTxD: inputs.
+          lengths_B: steps of each row, int32; None: all T.
+          carry: before the first step, as `initial_carry`, which is the default.
+          train: with dropout; needs a `dropout` PRNG key where a rate is above 0.
+        """
+        batch_size, steps = x_BxTxD.shape[:2]
+        carry = self.initial_carry(batch_size) if carry is None else carry
+        reverses = (False, True)[: 1 + self.bidirectional]
+        keep_TxB = None if lengths_B is None else jnp.arange(steps)[:, None] < lengths_B
+        shared_axes = (1,) if self.variational else ()
+        last: list[Carry] = []
+        y_BxTxH = x_BxTxD
+        for _ in range(self.layers):
+            y_BxTxH = Dropout(self.dropout, self.axis, shared_axes)(y_BxTxH, train=train)
+            x_TxBxD, outputs = jnp.swapaxes(y_BxTxH, 0, 1), []
+            for reverse in reverses:
+                mask_BxH = None
+                if self.recurrent_dropout and train:
+                    ones = jnp.ones((batch_size, self.hidden))
+                    mask_BxH = Dropout(self.recurrent_dropout, self.axis)(ones, train=True)
+                h_TxBxH, after = Direction(self.cell, self.hidden, reverse, self.dtype)(
+                    x_TxBxD, carry[len(last)], keep_TxB, mask_BxH
+                )
+                outputs.append(h_TxBxH)
+                last.append(after)
+            y_TxBxH = jnp.concatenate(outputs, axis=-1).astype(self.dtype)
+            if keep_TxB is not None:
+                y_TxBxH = jnp.where(keep_TxB[..., None], y_TxBxH, 0)
+            y_BxTxH = jnp.swapaxes(y_TxBxH, 0, 1)
+        return y_BxTxH, tuple(last)
+
+    def initial_carry(self, batch_size: int) -> tuple[Carry, ...]:
+        """Zeros: a carry for each layer and, within it, each direction (forward first)."""
+        zero = zero_carry(self.cell, batch_size, self.hidden)
+        return (zero,) * (self.layers * (1 + self.bidirectional))
