@@ -27,6 +27,10 @@ class BatchAxis:
         """Sum of every leaf over the devices."""
         return tree if self.name is None else jax.lax.psum(tree, self.name)
 
+    def max(self, tree: Any) -> Any:
+        """Maximum of every leaf over the devices."""
+        return tree if self.name is None else jax.lax.pmax(tree, self.name)
+
     def rows(
         self, draw: Callable[[tuple[int, ...]], jax.Array], shape: tuple[int, ...]
     ) -> jax.Array:
@@ -37,6 +41,10 @@ class BatchAxis:
         return jax.lax.dynamic_slice_in_dim(
             draw((shape[0] * size, *shape[1:])), index * shape[0], shape[0]
         )
+
+    def gather(self, x: jax.Array) -> jax.Array:
+        """The rows of all devices, in order, of an array whose first axis is the batch's."""
+        return x if self.name is None else jax.lax.all_gather(x, self.name, tiled=True)
 
     def normal(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
         """Standard normal noise, float32, one row an example of the local batch."""

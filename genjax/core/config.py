@@ -79,7 +79,7 @@ def text_data(c: ConfigDict, **changes: Any) -> None:
     """Adds the fields of text to `c.data`; `changes` replace their defaults."""
     d = c.data
     d.name = "python_docs"
-    d.kind = "text"  # what examples are cut from texts that can serve for both: text, sentence
+    d.kind = "text"  # what texts that can serve for all become: text, sentence, passage
     d.test = ""  # file(s) of the test split; "": `test_fraction` of the data is held out
     d.tokenizer = "char"  # char, word, bpe (of bytes), unigram
     d.vocab_size = 10_000  # at most; special tokens included

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from genjax.core.config import ConfigError
+
 Batch = dict[str, jax.Array]
 Metrics = dict[str, jax.Array]
 
@@ -39,12 +41,17 @@ class DataSpec(NamedTuple):
       kind: `"image"` (x in [0, 1], shape (height, width, channels)), `"point"` (x in R^d), or of
         int32 tokens (see `genjax.core.tokens`): `"text"` (a window of a running text, all of it
         tokens), `"sentence"` (a text that ends in EOS, padded), `"pair"` (a sentence x and the
-        sentence y that it is to become), `"tagged"` (words, padded, with a tag each).
+        sentence y that it is to become), `"tagged"` (words, padded, with a tag each), `"passage"`
+        (a piece of a running text, of which no two overlap).
       shape: shape of one example.
       num_classes: number of labels, of an example or of a word; 0 where there are none.
       center, scale: `(x - center) / scale` is standardised: [-1, 1] for images, unit
         standard deviation for points.
       vocab_size: number of tokens, the special ones included; 0 where there are none.
+      token_counts: how often each token stands in the training split, where `kind` is `"passage"`.
+      word_parts: a byte for each token: 1 if it begins with a letter, digit or underscore, plus 2 if
+        it ends with one, where such tokens next to each other are parts of one word; see
+        `genjax.models.masking`. For kinds `"text"` and `"sentence"`.
       target_shape, target_vocab_size: of y, for pairs.
       char_shape, char_vocab_size: of the words' characters, (T, C), for tagged words.
     """
@@ -59,6 +66,8 @@ class DataSpec(NamedTuple):
     target_vocab_size: int = 0
     char_shape: tuple[int, ...] = ()
     char_vocab_size: int = 0
+    token_counts: tuple[int, ...] = ()
+    word_parts: bytes = b""
 
 
 class Family(NamedTuple):
@@ -70,7 +79,8 @@ class Family(NamedTuple):
       evaluate: `evaluate(state, batch) -> sums`. Sums over the examples whose
         `batch["mask"]` is 1, with their number under `"count"`, so that the mean
         does not depend on the batching.
-      sample: `sample(state, key, n) -> x`, n examples in the range of the data.
+      sample: `sample(state, key, n) -> x`, n examples in the range of the data; None where the
+        family makes none, as a classifier does.
       batch_shape: leading axes of every leaf of a training batch; the last of them is the
         (global) batch, those before it are inner updates, as in `(n_critic, batch_size)`.
       functions: further pure functions of `(state, …)` under their names
@@ -84,11 +94,21 @@ class Family(NamedTuple):
     init: Callable[[jax.Array], State]
     step: Callable[[State, Batch], tuple[State, Metrics]]
     evaluate: Callable[[State, Batch], Metrics]
-    sample: Callable[[State, jax.Array, int], jax.Array]
+    sample: Callable[[State, jax.Array, int], jax.Array] | None
     batch_shape: tuple[int, ...]
     functions: Mapping[str, Callable[..., Any]] = {}
     summary: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda means: means
     has_prior: bool = True
+
+    def draw(self, state: State, key: jax.Array, n: int) -> jax.Array:
+        """`sample`, of a family that has it.
+
+        Raises:
+          ConfigError: it has not.
+        """
+        if self.sample is None:
+            raise ConfigError("this model makes no samples: it classifies or tags what there is")
+        return self.sample(state, key, n)
 
 
 # Uses of the root key that the engine owns; a family derives its own from `step_key`.

@@ -18,7 +18,9 @@ def load(data: ConfigDict, saved: Path | None = None) -> Dataset:
     `stacked_digits`: three digits as the channels of an image, 1,000 modes.
     `tfds:NAME[/CONFIG][:VERSION]`: a TFDS data set. `images:DIR`: a folder of images.
 
-    Of text: `python_docs`, bundled. See `genjax.data.text`.
+
+    Of text, see `genjax.data.text`: `python_docs`, bundled; `reverse`, pairs that are drawn;
+    `text:FILE`, `tsv:FILE`, `pairs:SRC,TGT`, `conll:FILE`; `tfds:NAME` for families of text.
 
     Families that learn from few labels declare `data.num_labelled`, see `genjax.data.labelled`.
 
@@ -60,7 +62,12 @@ def _named(data: ConfigDict, saved: Path | None) -> Dataset:
         from genjax.data import toy
 
         return toy.load(data.name)
-    if data.name == "python_docs":
+    if data.name == "reverse":
+        from genjax.data import reverse
+
+        return reverse.load()
+    of_text = data.name == "python_docs" or (kind in ("text", "tsv", "pairs", "conll") and rest)
+    if of_text or (kind == "tfds" and rest and "tokenizer" in data):
         from genjax.data import text
 
         return text.load(data, saved)
@@ -72,5 +79,6 @@ def _named(data: ConfigDict, saved: Path | None) -> Dataset:
         from genjax.data import images
 
         return images.load(data)
-    names = "digits, ring, grid, stacked_digits"
-    raise fail("data.name", data.name, f"must be {names}, tfds:NAME or images:DIR")
+    names = "digits, ring, grid, stacked_digits, tfds:NAME, images:DIR"
+    texts = "python_docs, reverse, text:FILE, tsv:FILE, pairs:SRC,TGT, conll:FILE"
+    raise fail("data.name", data.name, f"must be {names}, or of texts {texts}")

@@ -11,10 +11,14 @@ from ml_collections import ConfigDict
 
 from genjax.core.config import fail
 from genjax.data.texts import Texts
+from genjax.data.tokenizers import words
 
 
 def texts(data: ConfigDict) -> Texts:
     """The topics as texts, or their paragraphs as sentences, whose class is the topic.
+
+    Tagged, they are paragraphs of words of which some are code: what stands in double quotes, which
+    are taken away, has the tags B-CODE and I-CODE.
 
     Paragraphs that several topics share stay in the first of them only. The last
     `data.test_fraction` of the paragraphs of each topic are the test split. With words for tokens
@@ -34,17 +38,36 @@ def texts(data: ConfigDict) -> Texts:
             elif chosen:
                 yield "\n\n".join(chosen) + "\n"
 
-    def sentences(split: str) -> Iterator[tuple[str, str]]:
+    def sentences(split: str) -> Iterator[tuple[str, str, str]]:
         for topic, paragraphs in topics.items():
             for paragraph in part(paragraphs, split):
-                yield " ".join(paragraph.split()), topic
+                yield " ".join(paragraph.split()), topic, f"topic {topic}"
+
+    def tagged(split: str) -> Iterator[tuple[list[str], list[str], str]]:
+        for topic, paragraphs in topics.items():
+            for paragraph in part(paragraphs, split):
+                if paragraph.count('"') % 2 == 0:
+                    yield *_tagged(paragraph), f"topic {topic}"
 
     for split in ("train", "test"):
         if not any(part(paragraphs, split) for paragraphs in topics.values()):
             raise fail("data.test_fraction", data.test_fraction, f"leaves no text to {split} on")
     text = "\0".join(p for paragraphs in topics.values() for p in paragraphs)
     identity = {"digest": hashlib.sha256(text.encode()).hexdigest()}
-    return Texts(data.kind, identity, sentences if data.kind == "sentence" else running)
+    read = {"sentence": sentences, "tagged": tagged}.get(data.kind, running)
+    return Texts(data.kind, identity, read)
+
+
+def _tagged(paragraph: str) -> tuple[list[str], list[str]]:
+    """Words and their tags."""
+    found: list[str] = []
+    tags: list[str] = []
+    for i, part in enumerate(paragraph.split('"')):
+        several = words(part, lowercase=False, punctuation=True)
+        found += several
+        first, rest = ("B-CODE", "I-CODE") if i % 2 else ("O", "O")
+        tags += [rest if j else first for j in range(len(several))]
+    return found, tags
 
 
 def _topics() -> dict[str, list[str]]:

@@ -65,5 +65,8 @@ def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> D
             StreamedWindows(tokens, data.length) if large else
             Windows(np.asarray(tokens), data.length)
         )  # fmt: skip
-    spec = DataSpec("text", (data.length + 1,), vocab_size=words.x.vocab_size)
+    spec = DataSpec(
+        "text", (data.length + 1,), vocab_size=words.x.vocab_size,
+        word_parts=tokenizers.word_parts(words.x),
+    )  # fmt: skip
     return Dataset(spec, **splits, codec=words.x)

@@ -9,7 +9,18 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from genjax.core.config import choose, fail
-from genjax.data import cache, running, sentences, tokenizers, vocabulary
+from genjax.data import (
+    cache,
+    conll,
+    pairs,
+    passages,
+    running,
+    sentences,
+    text_files,
+    tokenizers,
+    tsv,
+    vocabulary,
+)
 from genjax.data.source import Dataset
 from genjax.data.texts import Texts
 
@@ -17,12 +28,15 @@ _FIELDS = (  # that the tokens of a split depend on
     "name", "kind", "test", "test_fraction", "tokenizer", "vocab_size", "min_count", "lowercase",
     "length", "word_length", "packed",
 )  # fmt: skip
-_KINDS: dict[str, Any] = {"text": running, "sentence": sentences}
+_KINDS: dict[str, Any] = {
+    "text": running, "sentence": sentences, "passage": passages, "pair": pairs, "tagged": conll,
+}  # fmt: skip
 
 
 def load(data: ConfigDict, saved: Path | None = None) -> Dataset:
-    """The texts that `data` names, as tokens.
+    """The texts that `data` names, as tokens; for the kinds of examples see `DataSpec`.
 
+    `python_docs`, `text:FILE` and `tfds:NAME` can be of several kinds, and `data.kind` chooses.
     The tokenizer is trained on the training split alone, or is the one saved in `saved`.
 
     Raises:
@@ -30,12 +44,18 @@ def load(data: ConfigDict, saved: Path | None = None) -> Dataset:
     """
     if "tokenizer" not in data:
         raise fail("data.name", data.name, "is text; this family does not learn from text")
-    choose("data.kind", data.kind, ("text", "sentence"))
+    choose("data.kind", data.kind, ("text", "sentence", "passage", "tagged"))
     tokenizers.check(data)
     for field in ("length", "word_length"):
         if data[field] < 1:
             raise fail(f"data.{field}", data[field], "must be at least 1")
+    if data.packed and data.bucketed:
+        raise fail("data.bucketed", True, "rows that are packed have one length; must be False")
     texts = _texts(data)
+    if data.packed and texts.kind != "sentence":
+        raise fail("data.packed", True, f"packs sentences; {data.name} is read as {texts.kind}")
+    if data.bucketed and texts.kind not in ("sentence", "pair"):
+        raise fail("data.bucketed", True, "is for sentences and pairs, of which lengths differ")
     maker = _KINDS[texts.kind]
     known = vocabulary.load(saved, texts.kind)
     train = _entry(data, texts, "train", known)
@@ -45,9 +65,16 @@ def load(data: ConfigDict, saved: Path | None = None) -> Dataset:
 
 
 def _texts(data: ConfigDict) -> Texts:
-    from genjax.data import python_docs
+    source = data.name.partition(":")[0]
+    if source == "python_docs":
+        from genjax.data import python_docs
 
-    return python_docs.texts(data)
+        return python_docs.texts(data)
+    if source == "tfds":
+        from genjax.data import tfds_texts
+
+        return tfds_texts.texts(data)
+    return {"text": text_files, "tsv": tsv, "pairs": pairs, "conll": conll}[source].texts(data)
 
 
 def _entry(

@@ -11,8 +11,8 @@ class Texts(NamedTuple):
       kind: what they become, see `genjax.core.family.DataSpec`.
       identity: JSON that is another whenever they are.
       read: `read(split)`, of `"train"` or `"test"`, reads them anew, one by one: strings for kind
-        `text`; (sentence, name of its class, "" if it has none) for `sentence`; (source, target)
-        for `pair`; (words, tags), both lists, for `tagged`.
+        `text`; (sentence, name of its class, where it stands) for `sentence`, the class "" if there
+        are none; (source, target) for `pair`; (words, tags, where they stand) for `tagged`.
       ends: whether EOS follows each text of kind `text`; otherwise they are parts of one.
     """
 

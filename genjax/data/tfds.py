@@ -12,6 +12,7 @@ import json
 import os
 import re
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -79,26 +80,40 @@ def load(data: ConfigDict) -> Dataset:
     label = prepared.first("ClassLabel", "label")
     classes = int(prepared.features[label]["classLabel"]["numClasses"]) if label else 0
     train, test = (
-        _entry(data, prepared, split, rows, image, label) for split, rows in _splits(data, prepared)
+        _entry(data, prepared, split, rows, image, label) for split, rows in splits(data, prepared)
     )
     return dataset(data, train, test, num_classes=classes, attributes=prepared.flags()[1])
 
 
-def texts(data: ConfigDict, split: str) -> list[str]:
-    """The strings of one split of a text data set, in order.
+def examples(
+    data: ConfigDict, prepared: Prepared, split: str, rows: np.ndarray | None
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The examples of one split (or some rows of it) in order, each with where it stands.
 
     Raises:
-      ConfigError: as `load`; no text feature, or no such split.
+      ConfigError: they cannot be read.
     """
-    prepared = find(data)
-    feature = prepared.first("Text", "text")
-    if not feature:
-        features = ", ".join(prepared.features) or "none"
-        raise fail("data.name", data.name, f"has no text feature (features: {features})")
-    if split not in prepared.splits:
-        raise fail("data.name", data.name, f"no split {split!r}; has {', '.join(prepared.splits)}")
     source = _data_source(data, prepared, split)
-    return [source[i][feature].decode() for i in range(len(source))]
+    for i in range(prepared.splits[split]) if rows is None else rows.tolist():
+        try:
+            example = source[i]
+        except Exception as e:  # array_record has no error type of its own
+            raise _cannot(data, f"{prepared.folder} cannot be read", e) from e
+        yield f"{data.name} {split}[{i}]", example
+
+
+def class_names(prepared: Prepared, label: str) -> list[str]:
+    """The names of the classes of a label, their numbers where they have none."""
+    path = prepared.folder / f"{label}.labels.txt"
+    if path.exists():
+        return path.read_text(encoding="utf-8").splitlines()
+    return [str(i) for i in range(int(prepared.features[label]["classLabel"]["numClasses"]))]
+
+
+def stamps(prepared: Prepared) -> list[list[Any]]:
+    """Names, sizes and times of the files of all splits: others whenever these are."""
+    files = sorted(p for p in prepared.folder.iterdir() if ".array_record" in p.name)
+    return [[str(p), p.stat().st_size, p.stat().st_mtime_ns] for p in files]
 
 
 def find(data: ConfigDict) -> Prepared:
@@ -165,7 +180,7 @@ def _read_info(data: ConfigDict, folder: Path) -> Prepared:
     return Prepared(folder, splits, features.get("featuresDict", {}).get("features", {}))
 
 
-def _splits(data: ConfigDict, prepared: Prepared) -> list[tuple[str, np.ndarray | None]]:
+def splits(data: ConfigDict, prepared: Prepared) -> list[tuple[str, np.ndarray | None]]:
     """(split, its rows or None for all) of the train and of the test part."""
     if "train" not in prepared.splits:
         raise fail("data.name", data.name, f"no train split; has {', '.join(prepared.splits)}")

@@ -158,6 +158,7 @@ def words(text: str, lowercase: bool, punctuation: bool) -> list[str]:
 
 
 _WORDS = re.compile(r"\w+|[^\w\s]")
+_INSIDE = re.compile("[\\w\ufffd]")  # U+FFFD: a part of a character, seldom of a punctuation mark
 
 
 def train(data: ConfigDict, texts: Iterable[str], *, punctuation: bool = True) -> Codec:
@@ -247,6 +248,17 @@ def _text_ids(ids: Any) -> list[int]:
     row = np.asarray(ids).tolist()
     row = row[: row.index(EOS)] if EOS in row else row
     return [i for i in row if i not in (PAD, BOS)]
+
+
+def word_parts(codec: Codec) -> bytes:
+    """`DataSpec.word_parts` of a vocabulary; zeros where tokens are words."""
+    parts = np.zeros(codec.vocab_size, np.uint8)
+    if isinstance(codec, Words):
+        return parts.tobytes()
+    for i in range(NUM_SPECIALS, codec.vocab_size):
+        if text := codec.decode([i]):
+            parts[i] = bool(_INSIDE.match(text[0])) + 2 * bool(_INSIDE.match(text[-1]))
+    return parts.tobytes()
 
 
 def smallest_type(vocab_size: int) -> np.dtype:

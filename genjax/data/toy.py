@@ -73,13 +73,13 @@ class Generated:
     its scan: one large operation, where in the scan each step would pay for many small ones.
 
     Args:
-      draw: `draw(key, shape) -> x`, float32 (*shape, …).
+      draw: `draw(key, shape) -> x`, (*shape, …), or a batch of such arrays by name.
     """
 
     streamed = False
     num_examples = 0
 
-    def __init__(self, draw: Callable[[jax.Array, tuple[int, ...]], jax.Array]):
+    def __init__(self, draw: Callable[[jax.Array, tuple[int, ...]], Any]):
         self.draw = draw
         self.arrays: Any = {}
 
@@ -90,9 +90,10 @@ class Generated:
     def plan(
         self, key: jax.Array, cursor: Any, num_steps: int, batch_shape: tuple[int, ...]
     ) -> dict[str, jax.Array]:
-        """The draws of `num_steps` steps: `x` float32 (num_steps, *batch_shape, …)."""
+        """The draws of `num_steps` steps: `x` (num_steps, *batch_shape, …), or more by name."""
         steps = jnp.asarray(cursor, jnp.uint32) + jnp.arange(num_steps, dtype=jnp.uint32)
-        return {"x": jax.vmap(lambda i: self.draw(jax.random.fold_in(key, i), batch_shape))(steps)}
+        drawn = jax.vmap(lambda i: self.draw(jax.random.fold_in(key, i), batch_shape))(steps)
+        return drawn if isinstance(drawn, dict) else {"x": drawn}
 
     def fetch(self, arrays: Any, x: Any) -> Batch:
         """The batch as planned."""

@@ -116,10 +116,9 @@ def test_newest_version_and_only_config_are_found(small, cache, tmp_path):
 
 def test_texts_are_read(shared_data, cache):
     text = section("tfds:tiny_shakespeare", shared_data / "tfds", cache)
-    (train,) = tfds.texts(text, "train")
-    assert len(train) == 1_003_854 and train.startswith("First Citizen:\n")
-    with pytest.raises(ConfigError, match=r"no split 'dev'; has train, validation, test"):
-        tfds.texts(text, "dev")
+    ((where, train),) = tfds.examples(text, tfds.find(text), "train", None)
+    assert where == "tfds:tiny_shakespeare train[0]" and set(train) == {"text"}
+    assert len(train["text"]) == 1_003_854 and train["text"].startswith(b"First Citizen:\n")
 
 
 @pytest.fixture
@@ -261,7 +260,8 @@ def test_preparing_through_tfds_own_download_manager(shared_data, tmp_path, cach
     )
     given = section("tfds:tiny_shakespeare", shared_data / "tfds", cache)
     for split in ("train", "validation", "test"):
-        assert tfds.texts(prepared, split) == tfds.texts(given, split)
+        both = [list(tfds.examples(c, tfds.find(c), split, None)) for c in (prepared, given)]
+        assert both[0] == both[1]
     assert (tmp_path / "tiny_shakespeare" / "1.0.0" / "dataset_info.json").exists()
 
     import tensorflow as tf

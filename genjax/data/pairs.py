@@ -1,0 +1,74 @@
+"""Pairs: a sentence, and the sentence that it is to become."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from genjax.core.config import ConfigError
+from genjax.core.family import DataSpec
+from genjax.data import text_files, tokenizers
+from genjax.data.cache import Entry, Rows
+from genjax.data.sentences import padded, source
+from genjax.data.source import Dataset
+from genjax.data.texts import Texts
+from genjax.data.vocabulary import Vocabulary
+
+_BLOCK = 4096  # pairs that are written at once
+
+
+def texts(data: ConfigDict) -> Texts:
+    """`pairs:SRC,TGT`: line n of one file becomes line n of the other.
+
+    Pairs of which one side is empty are left out.
+
+    Raises:
+      ConfigError: at reading, one file has more lines than the other.
+    """
+    train, test = text_files.files(data, "pairs:SRC,TGT")
+    read = text_files.splits(data, _read, train, test)
+    return Texts("pair", text_files.stamps(train, test), read)
+
+
+def _read(source: Path, target: Path) -> Iterator[tuple[str, str]]:
+    both = itertools.zip_longest(text_files.lines(source), text_files.lines(target))
+    for number, (x, y) in enumerate(both, 1):
+        if x is None or y is None:
+            more = 1 + sum(1 for _ in both)
+            shorter, longer = (source, target) if x is None else (target, source)
+            raise ConfigError(
+                f"{shorter}: ends after line {number - 1}, {longer} has {number - 1 + more} lines; "
+                "must be as many"
+            )
+        if not x.isspace() and not y.isspace():
+            yield x.strip(), y.strip()
+
+
+def learn(data: ConfigDict, texts: Texts) -> Vocabulary:
+    """A vocabulary of the sources and one of the targets of the training split."""
+    x, y = (tokenizers.train(data, (pair[side] for pair in texts.read("train"))) for side in (0, 1))
+    return Vocabulary(x, y)
+
+
+def encode(data: ConfigDict, texts: Texts, split: str, words: Vocabulary) -> Iterator[Rows]:
+    """A split in blocks: `x` (N, T) and `y` (N, T)."""
+    assert words.y is not None
+    found = texts.read(split)
+    while block := list(itertools.islice(found, _BLOCK)):
+        xs, ys = zip(*block)
+        yield {
+            "x": padded(words.x.encode_all(xs), data.length, words.x),
+            "y": padded(words.y.encode_all(ys), data.length, words.y),
+        }
+
+
+def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> Dataset:
+    """Pairs of sentences of at most `data.length` tokens, the EOS that ends each included."""
+    assert words.y is not None
+    spec = DataSpec(
+        "pair", (data.length,), vocab_size=words.x.vocab_size,
+        target_shape=(data.length,), target_vocab_size=words.y.vocab_size,
+    )  # fmt: skip
+    splits = [source(data, name, entry) for name, entry in (("training", train), ("test", test))]
+    return Dataset(spec, *splits, codec=words.x, target_codec=words.y)

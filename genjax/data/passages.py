@@ -1,0 +1,44 @@
+"""Passages: a running text cut into pieces of one length, each of them seen once an epoch."""
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from genjax.core.config import ConfigError
+from genjax.core.family import DataSpec
+from genjax.core.tokens import PAD
+from genjax.data.cache import Entry
+from genjax.data.resident import Resident
+from genjax.data.running import encode, learn
+from genjax.data.source import Dataset, Source
+from genjax.data.streaming import Streamed
+from genjax.data.vocabulary import Vocabulary
+
+__all__ = ["dataset", "encode", "learn"]
+
+
+def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> Dataset:
+    """Passages of `data.length` tokens, the last one padded, and how often each token occurs."""
+    splits: dict[str, Source] = {}
+    for name, entry in (("train", train), ("test", test)):
+        tokens = entry.load(mmap=True).get("x", np.zeros(0, np.uint8))
+        if not len(tokens):
+            raise ConfigError(f"config.data.name={data.name!r}: its {name} split holds no text")
+        if name == "train":
+            counts = np.bincount(tokens, minlength=words.x.vocab_size)
+        if entry.nbytes() > data.device_limit_mb * 2**20:
+            whole = len(tokens) // data.length  # a rest of one passage is little of so large a text
+            rows = tokens[: whole * data.length].reshape(whole, data.length)
+            splits[name] = Streamed({"x": rows}, levels=0)
+        else:
+            splits[name] = Resident({"x": padded(tokens, data.length)}, levels=0)
+    spec = DataSpec(
+        "passage", (data.length,), vocab_size=words.x.vocab_size,
+        token_counts=tuple(counts.tolist()),
+    )  # fmt: skip
+    return Dataset(spec, **splits, codec=words.x)
+
+
+def padded(tokens: np.ndarray, length: int) -> np.ndarray:
+    """Tokens (N,) as rows (ceil(N / length), length), the last one padded."""
+    rest = np.full(-len(tokens) % length, PAD, tokens.dtype)
+    return np.concatenate([tokens, rest]).reshape(-1, length)
