@@ -49,9 +49,9 @@ class DataSpec(NamedTuple):
         standard deviation for points.
       vocab_size: number of tokens, the special ones included; 0 where there are none.
       token_counts: how often each token stands in the training split, where `kind` is `"passage"`.
-      word_parts: a byte for each token: 1 if it begins with a letter, digit or underscore, plus 2 if
-        it ends with one, where such tokens next to each other are parts of one word; see
-        `genjax.models.masking`. For kinds `"text"` and `"sentence"`.
+      word_parts: a byte for each token, where tokens may be parts of words: 1 if it begins with a
+        letter, digit or underscore, plus 2 if it ends with one; see `genjax.models.masking`. For
+        kinds `"text"` and `"sentence"`.
       target_shape, target_vocab_size: of y, for pairs.
       char_shape, char_vocab_size: of the words' characters, (T, C), for tagged words.
     """

@@ -7,7 +7,6 @@ from ml_collections import ConfigDict
 from genjax.core.config import fail
 from genjax.data.source import Dataset
 
-
 TOKENIZER = "tokenizer"  # the folder of a workdir that keeps what turned its texts into tokens
 
 

@@ -1,8 +1,8 @@
 """Every recipe of `configs/`, made tiny, and the variants whose code paths no recipe takes.
 
 A new file in `configs/` is found by itself. What is done to make it tiny is generic: widths of the
-`model` section are cut, the bundled data replace what would have to be downloaded, and images are
-as small as the family accepts.
+`model` section are cut, the bundled data replace what would have to be downloaded, images are as
+small as the family accepts, and texts are short and of few words.
 """
 
 import importlib.util
@@ -20,6 +20,8 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 BATCH_SIZE = 16
 _WIDTH = 16  # most of any number in the model section
 _SIZES = (8, 16, 28, 32, 64)  # of images, the smallest that the family takes is used
+_LENGTH = 16  # most tokens of an example
+_VOCABULARY = 300  # most tokens; bytes alone are 256
 
 # name: (recipe, changes). Several things at once where one does not hide the other.
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -176,7 +178,9 @@ def _shrunk(name: str, folder: Path) -> ConfigDict:
     c.update({"executor": "scan", "num_seeds": 1, "log_every": 4, "num_samples": 4})
     c.update({"eval_every": 0, "sample_every": 0, "checkpoint_every": 0})
     c.update({"eval_metrics": "", "best_metric": ""})
-    if c.data.name.startswith(("tfds:", "images:")):
+    if "tokenizer" in c.data:
+        _shrink_text(c.data)
+    elif c.data.name.startswith(("tfds:", "images:")):
         c.data.name = "digits"
     c.data.cache_dir = str(folder / "cache")
     with c.unlocked():
@@ -224,6 +228,16 @@ def _shrink(model: ConfigDict) -> None:
             model[field] = tuple(min(v, _WIDTH) for v in value[:depth])
         elif type(value) is int:
             model[field] = min(value, _WIDTH)
+
+
+def _shrink_text(data: ConfigDict) -> None:
+    """Bundled texts instead of files, cut short."""
+    source = data.name.partition(":")[0]
+    data.name = "reverse" if source in ("pairs", "reverse") else "python_docs"
+    data.kind = {"tsv": "sentence", "conll": "tagged"}.get(source, data.kind)
+    data.test = ""
+    data.length = min(data.length, _LENGTH)
+    data.vocab_size = min(data.vocab_size, _VOCABULARY)
 
 
 def _smallest_size(c: ConfigDict) -> int:
