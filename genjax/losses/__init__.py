@@ -16,6 +16,13 @@ from genjax.losses.adversarial import (
     wasserstein_generator_loss,
 )
 from genjax.losses.codes import activation_rate_kl, contractive_penalty
+from genjax.losses.crf import (
+    Transitions,
+    crf_log_likelihood,
+    crf_log_partition,
+    crf_score,
+    crf_viterbi,
+)
 from genjax.losses.flow import (
     conditional_path,
     flow_log_likelihood,
@@ -43,16 +50,22 @@ from genjax.losses.variational import (
     importance_weighted_bound,
     log_prior_ratio,
 )
+from genjax.losses.word2vec import hierarchical_softmax_loss, negative_sampling_loss
 
 __all__ = [
     "FORMULATIONS",
     "GAMES",
     "Game",
+    "Transitions",
     "activation_rate_kl",
     "bernoulli_cross_entropy",
     "bernoulli_log_likelihood",
     "conditional_path",
     "contractive_penalty",
+    "crf_log_likelihood",
+    "crf_log_partition",
+    "crf_score",
+    "crf_viterbi",
     "discretised_logistic_log_likelihood",
     "dragan_penalty",
     "flow_log_likelihood",
@@ -61,6 +74,7 @@ __all__ = [
     "gaussian_kl",
     "gaussian_log_likelihood",
     "gradient_penalty",
+    "hierarchical_softmax_loss",
     "hinge_critic_loss",
     "hinge_generator_loss",
     "importance_weighted_bound",
@@ -73,6 +87,7 @@ __all__ = [
     "log_prior_ratio",
     "minimax_critic_loss",
     "minimax_generator_loss",
+    "negative_sampling_loss",
     "non_saturating_generator_loss",
     "relativistic_critic_loss",
     "relativistic_generator_loss",

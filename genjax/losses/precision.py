@@ -1,4 +1,6 @@
-"""The one rule for the precision of reductions."""
+"""What losses share: one rule for the precision of reductions, and a softplus."""
+
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,3 +20,14 @@ def sum_elements(x: jax.Array, weight: float = 1.0) -> jax.Array:
     x = x.reshape(x.shape[0], -1)
     weights = jnp.full((x.shape[1],), weight, x.dtype)
     return jnp.dot(x, weights, precision=jax.lax.Precision.HIGHEST)
+
+
+@jax.custom_jvp
+def softplus(x: jax.Array) -> jax.Array:
+    """log(1 + exp(x)), with the sigmoid as its derivative instead of a second softplus's parts."""
+    return jnp.maximum(x, 0.0) + jnp.log1p(jnp.exp(-jnp.abs(x)))
+
+
+@softplus.defjvp
+def _softplus_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> Any:
+    return softplus(*primals), jax.nn.sigmoid(primals[0]) * tangents[0]

@@ -1,12 +1,11 @@
 """Reconstruction losses: how far an output is from its target, one float32 value an example."""
 
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from genjax.losses.precision import sum_elements, wide
+from genjax.losses.precision import softplus, sum_elements, wide
 
 
 def squared_error(output: jax.Array, target: jax.Array) -> jax.Array:
@@ -31,18 +30,7 @@ def bernoulli_cross_entropy(logits: jax.Array, target: jax.Array) -> jax.Array:
     """
     _same_shape(logits, target)
     logits, target = wide(logits), wide(target)
-    return _mean(_softplus(logits) - logits * target)
-
-
-@jax.custom_jvp
-def _softplus(x: jax.Array) -> jax.Array:
-    """log(1 + exp(x)), with the sigmoid as its derivative instead of a second softplus's parts."""
-    return jnp.maximum(x, 0.0) + jnp.log1p(jnp.exp(-jnp.abs(x)))
-
-
-@_softplus.defjvp
-def _softplus_jvp(primals: tuple[jax.Array], tangents: tuple[jax.Array]) -> Any:
-    return _softplus(*primals), jax.nn.sigmoid(primals[0]) * tangents[0]
+    return _mean(softplus(logits) - logits * target)
 
 
 def _mean(x: jax.Array) -> jax.Array:

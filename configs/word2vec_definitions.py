@@ -1,0 +1,23 @@
+"""Skip-gram with negative sampling on 5.65 million words of dictionary definitions, two epochs.
+
+    python -m experiments.train --config=configs/word2vec_definitions.py --workdir=runs/definitions \\
+        --config.data.dir=DIR
+    python -m experiments.word_vectors --workdir=runs/definitions --out=vectors.bin \\
+        --similarity=wordsim353.tsv,simlex999.txt
+
+DIR holds `definitions.txt.gz`, one definition a line. Not recorded yet.
+"""
+
+from ml_collections import ConfigDict
+
+from genjax.families import word2vec
+
+
+def get_config() -> ConfigDict:
+    c = word2vec.default_config()
+    c.data.name = "text:definitions.txt.gz"
+    c.data.test_fraction = 0.001
+    c.epochs = 2.0
+    c.log_every = 1000
+    c.checkpoint_every = 100_000
+    return c

@@ -1,0 +1,142 @@
+"""Words with their vectors: what is near what, and the file formats of word2vec's program.
+
+    from genjax.evaluation.word_vectors import WordVectors, read
+
+    v = read("vectors.bin")
+    v.most_similar(["king", "woman"], ["man"])
+"""
+
+import gzip
+import mmap
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genjax.core.config import ConfigError
+
+
+class WordVectors:
+    """A vocabulary and its table.
+
+    Args:
+      words: V different words, by convention the most frequent first.
+      vectors: float32 (V, D).
+    """
+
+    def __init__(self, words: Sequence[str], vectors: np.ndarray):
+        self.words, self.vectors = list(words), np.asarray(vectors, np.float32)
+        if self.vectors.ndim != 2 or len(self.words) != len(self.vectors):
+            raise ValueError(f"{len(self.words)} words, vectors of shape {self.vectors.shape}")
+        self.index = {word: i for i, word in enumerate(self.words)}
+
+    @cached_property
+    def unit(self) -> np.ndarray:
+        """The vectors, each divided by its length; float32 (V, D)."""
+        norm_Vx1 = np.linalg.norm(self.vectors, axis=1, keepdims=True)
+        return self.vectors / np.maximum(norm_Vx1, np.finfo(np.float32).tiny)
+
+    def similarity(self, a: str, b: str) -> float:
+        """The cosine of the angle between two words; `KeyError` for one without a vector."""
+        return float(self.unit[self.index[a]] @ self.unit[self.index[b]])
+
+    def most_similar(
+        self, positive: Sequence[str], negative: Sequence[str] = (), n: int = 10
+    ) -> list[tuple[str, float]]:
+        """The n words, none of those given, nearest to the mean of some minus others.
+
+        `most_similar(["king", "woman"], ["man"])` asks what is to woman as king is to man (Mikolov
+        et al. 2013c, "Linguistic regularities in continuous space word representations").
+
+        Raises:
+          KeyError: a word has no vector.
+        """
+        given = [self.index[word] for word in (*positive, *negative)]
+        signs = np.repeat([1.0, -1.0], [len(positive), len(negative)]).astype(np.float32)
+        mean_D = signs @ self.unit[given]
+        cosine_V = self.unit @ (mean_D / max(np.linalg.norm(mean_D), np.finfo(np.float32).tiny))
+        cosine_V[given] = -np.inf
+        most = min(n, len(self.words) - len(set(given)))
+        nearest = np.argsort(-cosine_V, kind="stable")[:most]
+        return [(self.words[i], float(cosine_V[i])) for i in nearest]
+
+    def write(self, path: str | Path) -> None:
+        """Writes the binary format where the name ends in `.bin`, else text (`.gz`: compressed).
+
+        Raises:
+          ValueError: a word holds white space, which separates words in these formats.
+        """
+        for word in self.words:
+            if word.split() != [word]:
+                raise ValueError(f"{word!r} holds white space; these formats cannot")
+        header = f"{len(self.words)} {self.vectors.shape[1]}\n".encode()
+        with _opened(path, "wb") as file:
+            file.write(header)
+            for word, vector in zip(self.words, self.vectors):
+                if Path(path).suffix == ".bin":
+                    file.write(word.encode() + b" " + vector.astype("<f4").tobytes() + b"\n")
+                else:
+                    # The shortest decimals that give the same float32 again.
+                    numbers = " ".join(str(x) for x in vector)
+                    file.write(f"{word} {numbers}\n".encode())
+
+
+def read(path: str | Path) -> WordVectors:
+    """What `WordVectors.write`, word2vec's program or gensim wrote, told apart by `.bin`.
+
+    Raises:
+      ConfigError: no such file, or it is of neither format.
+    """
+    path = Path(path).expanduser()
+    try:
+        return _read_binary(path) if path.suffix == ".bin" else _read_text(path)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{path}: cannot be read ({reason})") from error
+
+
+def _read_text(path: Path) -> WordVectors:
+    with _opened(path, "rb") as file:
+        size, dim = _header(path, file.readline())
+        words, vectors = [], np.empty((size, dim), np.float32)
+        for i in range(size):
+            word, *numbers = file.readline().rstrip(b"\r\n").decode().rstrip(" ").split(" ")
+            try:
+                vectors[i] = np.array(numbers, np.float32)
+            except ValueError as error:
+                what = f"must be a word and {dim} numbers"
+                raise ConfigError(f"{path}, line {i + 2}: {what}") from error
+            words.append(word)
+    return WordVectors(words, vectors)
+
+
+def _read_binary(path: Path) -> WordVectors:
+    with path.open("rb") as file:
+        size, dim = _header(path, file.readline())
+        words, vectors = [], np.empty((size, dim), np.float32)
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            at = file.tell()
+            for i in range(size):
+                end = data.find(b" ", at)
+                if end < 0 or end + 1 + 4 * dim > len(data):
+                    raise ConfigError(f"{path}: ends within vector {i + 1} of {size}")
+                # word2vec's program ends vectors with a line break, gensim does not.
+                words.append(data[at:end].lstrip(b"\n").decode())
+                vectors[i] = np.frombuffer(data[end + 1 : end + 1 + 4 * dim], "<f4")
+                at = end + 1 + 4 * dim
+    return WordVectors(words, vectors)
+
+
+def _header(path: Path, line: bytes) -> tuple[int, int]:
+    try:
+        size, dim = map(int, line.split())
+    except ValueError as error:
+        what = "must be two numbers, of words and of their dimensions"
+        raise ConfigError(f"{path}, line 1: {what}") from error
+    return size, dim
+
+
+def _opened(path: str | Path, mode: str) -> Any:
+    return gzip.open(path, mode) if Path(path).suffix == ".gz" else open(path, mode)
