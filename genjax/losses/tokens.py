@@ -61,7 +61,7 @@ def chunked_cross_entropy(
 
     @jax.checkpoint
     def nll(hidden_BxCxD: jax.Array, target_BxC: jax.Array) -> jax.Array:
-        logits = project(hidden_BxCxD, kernel_DxV, bias_V)
+        logits = token_logits(hidden_BxCxD, kernel_DxV, bias_V)
         return token_cross_entropy(
             logits, target_BxC, label_smoothing=label_smoothing, z_loss=z_loss
         )
@@ -74,7 +74,7 @@ def chunked_cross_entropy(
     return jnp.moveaxis(parts, 0, 1).reshape(batch, -1)[:, :length]
 
 
-def project(
+def token_logits(
     hidden_BxTxD: jax.Array, kernel_DxV: jax.Array, bias_V: jax.Array | None = None
 ) -> jax.Array:
     """Logits `hidden @ kernel + bias`: products of the dtype of `hidden`, sums in float32 at least.

@@ -58,6 +58,12 @@ def masked_softmax(scores: jax.Array, mask: jax.Array | None = None) -> jax.Arra
       scores: (…, K).
       mask: boolean, broadcasts against `scores`; None: all may be seen.
     """
+    weights, total = _exponentials(scores, mask)
+    return weights / total
+
+
+def _exponentials(scores: jax.Array, mask: jax.Array | None) -> tuple[jax.Array, jax.Array]:
+    """Weights and what they are to be divided by."""
     scores = wide(scores)
     if mask is not None:
         scores = jnp.where(mask, scores, -jnp.inf)
@@ -65,7 +71,7 @@ def masked_softmax(scores: jax.Array, mask: jax.Array | None = None) -> jax.Arra
     top = jnp.max(scores, -1, keepdims=True, initial=jnp.finfo(scores.dtype).min)
     weights = jnp.exp(scores - jax.lax.stop_gradient(top))
     total = weights.sum(-1, keepdims=True)
-    return weights / jnp.where(total == 0, 1, total)
+    return weights, jnp.where(total == 0, 1, total)
 
 
 def attend(
@@ -90,7 +96,8 @@ def multi_head_attention(
     Args:
       query_BxHxQxD, key_BxGxKxD, value_BxGxKxD: heads before time; G divides H.
       mask: (B, Q, K), the same for all heads.
-      on_weights: what is done to the weights (B, G, H / G, Q, K), such as dropout.
+      on_weights: what is done to the weights (B, G, H / G, Q, K) before they are divided by their
+        sum, such as dropout.
     """
     batch, heads, queries, size = query_BxHxQxD.shape
     groups, keys = key_BxGxKxD.shape[1:3]
@@ -100,10 +107,12 @@ def multi_head_attention(
         "bgqd,bgkd->bgqk", query, key_BxGxKxD,
         preferred_element_type=jnp.promote_types(query.dtype, jnp.float32),
     ).reshape(batch, groups, heads // groups, queries, keys)  # fmt: skip
-    weights = masked_softmax(scores, None if mask is None else mask[:, None, None])
-    weights = on_weights(weights).astype(value_BxGxKxD.dtype)
-    answers = weights.reshape(batch, groups, -1, keys) @ value_BxGxKxD
-    return answers.reshape(batch, heads, queries, size)
+    weights, total = _exponentials(scores, None if mask is None else mask[:, None, None])
+    weights = on_weights(weights).astype(value_BxGxKxD.dtype).reshape(batch, groups, -1, keys)
+    # Divided behind the product: there are fewer answers than weights, backward too.
+    answers = jnp.matmul(weights, value_BxGxKxD, preferred_element_type=total.dtype)
+    answers = answers / total.reshape(batch, groups, -1, 1)
+    return answers.astype(value_BxGxKxD.dtype).reshape(batch, heads, queries, size)
 
 
 def causal_mask(queries: int, keys: int | None = None) -> jax.Array:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.core.axis import BatchAxis
-from genjax.losses.tokens import project
+from genjax.losses.tokens import token_logits
 from genjax.models.dense import Dropout
 
 POSITIONS = ("learned", "sinusoidal", "rotary", "none")
@@ -25,8 +25,9 @@ def lookup(table_VxD: jax.Array, ids: jax.Array) -> jax.Array:
     size = table_VxD.shape[0]
     if size > _SMALL_VOCABULARY:
         return jnp.take(table_VxD, ids, axis=0)
-    one_hot = jax.nn.one_hot(ids, size, dtype=table_VxD.dtype)
-    return jnp.matmul(one_hot, table_VxD, precision=jax.lax.Precision.HIGHEST)
+    one_hot = jax.nn.one_hot(ids.reshape(-1), size, dtype=table_VxD.dtype)
+    rows = jnp.matmul(one_hot, table_VxD, precision=jax.lax.Precision.HIGHEST)
+    return rows.reshape(*ids.shape, -1)
 
 
 def sinusoidal_positions(positions: jax.Array, width: int) -> jax.Array:
@@ -119,4 +120,4 @@ class Embedding(nn.Module):
 
     def logits(self, hidden_BxTxD: jax.Array) -> jax.Array:
         """(B, T, vocab_size), float32: the dot product with every token's vector."""
-        return project(hidden_BxTxD, self.tokens.T)
+        return token_logits(hidden_BxTxD, self.tokens.T)

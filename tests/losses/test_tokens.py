@@ -8,7 +8,7 @@ from jax.test_util import check_grads
 from scipy.special import log_softmax, logsumexp
 
 from genjax.core.tokens import PAD
-from genjax.losses.tokens import chunked_cross_entropy, project, token_cross_entropy
+from genjax.losses.tokens import chunked_cross_entropy, token_logits, token_cross_entropy
 
 BATCH, LENGTH, WIDTH, VOCAB = 3, 7, 4, 11
 OPTIONS = [{}, {"label_smoothing": 0.1}, {"z_loss": 0.01}, {"label_smoothing": 0.3, "z_loss": 0.1}]
@@ -68,7 +68,7 @@ def test_chunks_give_the_value_and_gradients_of_the_whole(chunk, options, float6
     weight = np.random.default_rng(1).normal(size=target.shape)
 
     def whole(hidden, kernel, bias):
-        nll = token_cross_entropy(project(hidden, kernel, bias), target, **options)
+        nll = token_cross_entropy(token_logits(hidden, kernel, bias), target, **options)
         return (weight * nll).sum(), nll
 
     def chunked(hidden, kernel, bias):
@@ -89,7 +89,7 @@ def test_chunks_hold_a_part_of_the_logits():
     def temporary_bytes(chunk):
         def loss(hidden, kernel, target):
             if not chunk:
-                return token_cross_entropy(project(hidden, kernel), target).sum()
+                return token_cross_entropy(token_logits(hidden, kernel), target).sum()
             return chunked_cross_entropy(hidden, kernel, target, chunk=chunk).sum()
 
         shapes = [(2, 128, 8), (8, 5000)]

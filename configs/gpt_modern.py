@@ -1,0 +1,24 @@
+"""GPT with what later models changed: RMS norms, rotary positions, SwiGLU, grouped queries.
+
+    python -m experiments.train --config=configs/gpt_modern.py --workdir=runs/gpt_modern
+
+The budget of gpt.py, and a little fewer parameters. Not recorded yet.
+"""
+
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from genjax.cli import recipes
+
+GPT = Path(__file__).with_name("gpt.py")
+
+
+def get_config() -> ConfigDict:
+    c = recipes.load(str(GPT)).unlock()
+    c.model.norm = "rms"
+    c.model.positions = "rotary"
+    c.model.activation = "swiglu"
+    c.model.hidden = 352  # three matrices of this width hold about what two of 4 x 128 do
+    c.model.num_groups = 2
+    return c

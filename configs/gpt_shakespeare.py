@@ -1,0 +1,25 @@
+"""GPT on Shakespeare's characters, within nanoGPT's CPU budget: 2,000 steps of 12 x 64 characters.
+
+    python -m experiments.train --config=configs/gpt_shakespeare.py:MODEL --workdir=runs/shakespeare
+
+MODEL: gpt (the default, the layers of gpt.py) or modern (those of gpt_modern.py). nanoGPT states a
+validation loss of 1.88 for this budget. Not recorded yet.
+"""
+
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from genjax.cli import recipes
+from genjax.core.config import ConfigError
+
+RECIPES = {"gpt": "gpt.py", "modern": "gpt_modern.py"}
+
+
+def get_config(model: str = "gpt") -> ConfigDict:
+    if model not in RECIPES:
+        allowed = ", ".join(RECIPES)
+        raise ConfigError(f"--config=gpt_shakespeare.py:{model}: must be one of {allowed}")
+    c = recipes.load(str(Path(__file__).with_name(RECIPES[model]))).unlock()
+    c.data.name = "tfds:tiny_shakespeare"
+    return c
