@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from genjax.models.embedding import Embedding
+
 
 class CharacterCNN(nn.Module):
     """Convolutions over a word's characters, the largest value of each filter over the word.
@@ -34,7 +36,10 @@ class CharacterCNN(nn.Module):
     def __call__(self, chars: jax.Array) -> jax.Array:
         """Characters (…, C), int32, padded at their end by 0, to vectors (…, sum of numbers)."""
         real = (chars != 0)[..., None]
-        table = nn.Embed(self.vocab_size, self.embed_dim, dtype=self.dtype, name="embedding")
+        table = Embedding(
+            self.vocab_size, self.embed_dim, std=self.embed_dim**-0.5, dtype=self.dtype,
+            name="embedding",
+        )  # fmt: skip
         x = jnp.where(real, table(chars), 0)
         found = []
         for width, number in self.filters:

@@ -91,6 +91,14 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         "face_vae",
         {"model.conditional": True, "loss.likelihood": "discretised_logistic"},
     ),
+    "word2vec_skipgram+hierarchical_softmax+fixed": (
+        "word2vec_skipgram",
+        {"loss.objective": "hierarchical_softmax", "loss.dynamic_window": False},
+    ),
+    "word2vec_cbow+softmax+sum": (
+        "word2vec_cbow",
+        {"loss.objective": "softmax", "model.cbow_mean": False, "loss.subsample": 0.0},
+    ),
     "autoencoder+streamed+bfloat16": (
         "autoencoder",
         {"data.name": "images:PICTURES", "data.device_limit_mb": 0, "precision": "bfloat16"},
@@ -178,6 +186,8 @@ def _shrunk(name: str, folder: Path) -> ConfigDict:
     c.update({"executor": "scan", "num_seeds": 1, "log_every": 4, "num_samples": 4})
     c.update({"eval_every": 0, "sample_every": 0, "checkpoint_every": 0})
     c.update({"eval_metrics": "", "best_metric": ""})
+    for section in optimizer_sections(c):  # a warm-up is over soon, as the run is
+        c[section].warmup_steps = min(c[section].warmup_steps, 2)
     if "tokenizer" in c.data:
         _shrink_text(c.data)
     elif c.data.name.startswith(("tfds:", "images:")):
@@ -235,7 +245,7 @@ def _shrink_text(data: ConfigDict) -> None:
     source = data.name.partition(":")[0]
     data.name = "reverse" if source in ("pairs", "reverse") else "python_docs"
     data.kind = {"tsv": "sentence", "conll": "tagged"}.get(source, data.kind)
-    data.test = ""
+    data.test, data.test_fraction = "", 0.1
     data.length = min(data.length, _LENGTH)
     data.vocab_size = min(data.vocab_size, _VOCABULARY)
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from genjax.core.config import ConfigError
 from genjax.core.family import State
 from tests.contracts import recipes
 from tests.contracts.trees import leaves
@@ -15,8 +16,12 @@ from tests.contracts.trees import leaves
 FALLS = {
     "gan": ("critic_loss", ("optimizer",)),
     "stacked_autoencoder": ("eval/reconstruction", ()),
+    "word2vec": ("eval/loss", ()),  # that of a batch depends on how rare its words are
     "stacked_autoencoder+labels+stages+ema": ("eval/cross_entropy", ()),
 }
+
+# Of plain gradient descent from scores of 0; of all others 0.02.
+RATES = {"word2vec": 0.5}
 
 
 def with_rates(state: State, rates: dict[str, float]) -> State:
@@ -40,7 +45,8 @@ def assert_finite(tree):
 def test_the_loss_falls(name, scanned):
     run = scanned(name)
     metric, still = FALLS.get(name) or FALLS.get(run.config.family, ("loss", ()))
-    rates = {s: 0.0 if s in still else 0.02 for s in recipes.optimizer_sections(run.config)}
+    rate = RATES.get(run.config.family, 0.02)
+    rates = {s: 0.0 if s in still else rate for s in recipes.optimizer_sections(run.config)}
     state = with_rates(run.executor.init(), rates)
     held_out = metric.removeprefix("eval/")
     values = []
@@ -95,6 +101,10 @@ def test_evaluation_of_masked_rows_equals_that_of_the_others(name, scanned):
 
 def test_samples_are_finite_and_in_the_range_of_the_data(name, scanned):
     run = scanned(name)
+    if run.family.sample is None:
+        with pytest.raises(ConfigError, match="no samples"):
+            run.executor.sample(run.executor.init(), 4)
+        return
     for change in (lambda p: p, jnp.zeros_like, lambda p: 30 * p):
         x = run.executor.sample(with_params(run.executor.init(), change), 4)
         if size := run.dataset.spec.vocab_size:

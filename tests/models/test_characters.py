@@ -16,7 +16,7 @@ def module(**fields):
 
 def by_hand(params, word, filters):
     """One word's vector: every window of its characters, zeros around it."""
-    table = np.asarray(params["embedding"]["embedding"], np.float64)
+    table = np.asarray(params["embedding"]["tokens"], np.float64)
     found = []
     for width, _ in filters:
         dense = params[f"width_{width}"]
@@ -51,7 +51,7 @@ def test_more_padding_changes_nothing_and_no_character_gives_zero():
     np.testing.assert_array_equal(net.apply(variables, wide), net.apply(variables, CHARS))
     assert (net.apply(variables, CHARS)[2] == 0).all()
     table = jax.grad(lambda v: net.apply(v, CHARS).sum())(variables)["params"]["embedding"]
-    assert (table["embedding"][0] == 0).all() and (table["embedding"][5] != 0).any()
+    assert (table["tokens"][0] == 0).all() and (table["tokens"][5] != 0).any()
 
 
 def test_axes_in_front_are_kept_and_highway_layers_carry_at_first():

@@ -1,0 +1,68 @@
+"""The LSTM language model in PyTorch: nn.Embedding, nn.LSTM, nn.Linear; text in memory, indexed."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from benchmarks.child import Timed
+from benchmarks.machine import cores
+
+# eager:    nn.Module, autograd, foreach SGD with clipping: the usual loop at its best.
+# compiled: the loss (and so its gradient) through torch.compile, which leaves nn.LSTM as it is.
+MODES = ("eager", "compiled")
+
+
+class LanguageModel(nn.Module):
+    """Windows (B, T + 1) to the mean cross-entropy of their last T tokens, each from a zero state.
+
+    nn.LSTM has two biases that are only ever added; the second is held at 0 and left untrained.
+    """
+
+    def __init__(self, vocab_size: int, embed_dim: int, hidden: int, layers: int):
+        super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embed_dim)
+        self.lstm = nn.LSTM(embed_dim, hidden, layers, batch_first=True)
+        self.head = nn.Linear(hidden, vocab_size)
+        for name, p in self.lstm.named_parameters():
+            if name.startswith("bias_hh"):
+                nn.init.zeros_(p).requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Loss of a batch."""
+        h, _ = self.lstm(self.embedding(x[:, :-1]))
+        logits = self.head(h)
+        return functional.cross_entropy(logits.flatten(0, 1), x[:, 1:].flatten())
+
+
+def language_model(mode: str, iterations: int, *, vocab_size: int, embed_dim: int, hidden: int,
+                   layers: int, batch_size: int, length: int, num_tokens: int,
+                   learning_rate: float, clip_norm: float) -> Timed:  # fmt: skip
+    """The rows `lstm_lm_*`: `iterations` updates a run, each of windows at random offsets."""
+    if mode not in MODES:
+        raise ValueError(f"mode={mode!r}: must be one of {', '.join(MODES)}")
+    torch.manual_seed(0)
+    torch.set_num_threads(cores())
+    torch.set_flush_denormal(True)
+    model = LanguageModel(vocab_size, embed_dim, hidden, layers)
+    params = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.SGD(params, learning_rate, foreach=True)
+    loss = torch.compile(model) if mode == "compiled" else model
+    text = torch.randint(5, vocab_size, (num_tokens,))
+    window = torch.arange(length + 1)
+
+    def update() -> None:
+        start = torch.randint(0, num_tokens - length, (batch_size, 1))
+        optimizer.zero_grad()
+        loss(text[start + window]).backward()
+        nn.utils.clip_grad_norm_(params, clip_norm)
+        optimizer.step()
+
+    def run() -> None:
+        for _ in range(iterations):
+            update()
+
+    for _ in range(3):  # compiles
+        update()
+    run()
+    settings = f"{mode}, {torch.get_num_threads()} threads, denormals flushed"
+    return Timed(run, units=iterations, info={"settings": settings})

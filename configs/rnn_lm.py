@@ -1,0 +1,19 @@
+"""RNN language model of characters, on Python's own docs: `lstm_lm` with another cell.
+
+    python -m experiments.train --config=configs/rnn_lm.py --workdir=runs/rnn_lm
+    python -m experiments.sample --workdir=runs/rnn_lm --prompt="The "
+
+Not recorded yet.
+"""
+
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from genjax.cli import recipes
+
+
+def get_config() -> ConfigDict:
+    c = recipes.load(str(Path(__file__).with_name("lstm_lm.py"))).unlock()
+    c.model.cell = "rnn"
+    return c

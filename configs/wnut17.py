@@ -1,0 +1,23 @@
+"""BiLSTM-CRF on WNUT 2017: rare and new entities in noisy text, with characters and without.
+
+    python -m experiments.train --config=configs/wnut17.py --workdir=runs/wnut17 \\
+        --config.data.dir=DIR
+    python -m experiments.evaluate --workdir=runs/wnut17
+
+DIR holds train.conll and test.conll; `--config.data.test=dev.conll` to choose settings.
+`--config.model.char_filters=0` leaves the characters out. Not recorded yet.
+"""
+
+from ml_collections import ConfigDict
+
+from genjax.families import tagger
+
+
+def get_config() -> ConfigDict:
+    c = tagger.default_config()
+    c.epochs = 30.0
+    c.batch_size = 10
+    c.data.name = "conll:train.conll"
+    c.data.test = "test.conll"
+    c.model.word_dropout = 0.1
+    return c

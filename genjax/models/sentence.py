@@ -1,0 +1,143 @@
+"""Sentences to vectors: a bag of words, a recurrent network, a Transformer encoder.
+
+Each module takes tokens (B, T), int32, padded at their end, and gives vectors (B, D).
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from genjax.core import tokens
+from genjax.core.axis import BatchAxis
+from genjax.models.attention import padding_mask
+from genjax.models.dense import Dropout
+from genjax.models.embedding import Embedding
+from genjax.models.recurrent import Recurrent
+from genjax.models.transformer import Layers, Stack
+
+POOLINGS = ("mean", "max", "last")
+_STD = 0.1  # of the words' first vectors
+_MULTIPLIER = 2_654_435_761  # Knuth's: odd, and near 2^32 over the golden ratio
+
+
+def pool(h_BxTxD: jax.Array, real_BxT: jax.Array, kind: str) -> jax.Array:
+    """The `mean` or the `max` over a row's real places, (B, D); 0 of a row without any.
+
+    Args:
+      h_BxTxD: a vector for each place.
+      real_BxT: 0 at padding.
+      kind: see above.
+    """
+    keep = real_BxT[..., None] > 0
+    if kind == "mean":
+        count_B = jnp.maximum(keep.sum(1), 1)
+        return jnp.where(keep, h_BxTxD, 0).sum(1) / count_B.astype(h_BxTxD.dtype)
+    least = jnp.finfo(h_BxTxD.dtype).min
+    return jnp.where(keep.any(1), jnp.where(keep, h_BxTxD, least).max(1), 0)
+
+
+class Bag(nn.Module):
+    """The mean of the words' vectors, through dense layers (Iyyer et al. 2015, DAN).
+
+    Attributes:
+      vocab_size: number of words.
+      width: of a word's vector.
+      bigrams: rows of a table that pairs of neighbours are hashed into, whose vectors count as
+        those of words do (Joulin et al. 2016, fastText); 0: pairs are not seen.
+      hidden: width of the dense layers.
+      num_layers: how many there are; may be 0.
+      dropout: rate, of the mean and of each layer.
+      axis: the batch axis, for dropout.
+      dtype: of compute.
+    """
+
+    vocab_size: int
+    width: int
+    bigrams: int = 0
+    hidden: int = 0
+    num_layers: int = 0
+    dropout: float = 0.0
+    axis: BatchAxis = BatchAxis()
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x_BxT: jax.Array, *, train: bool = False) -> jax.Array:
+        """Tokens (B, T) to vectors (B, D)."""
+        real_BxT = tokens.is_token(x_BxT)
+        embed = Embedding(self.vocab_size, self.width, std=_STD, dtype=self.dtype, name="words")
+        vectors, real = [embed(x_BxT)], [real_BxT]
+        if self.bigrams:
+            table = Embedding(self.bigrams, self.width, std=_STD, dtype=self.dtype, name="bigrams")
+            vectors.append(table(_hashed_pairs(x_BxT, self.bigrams)))
+            real.append(real_BxT[:, 1:])
+        h = pool(jnp.concatenate(vectors, axis=1), jnp.concatenate(real, axis=1), "mean")
+        h = Dropout(self.dropout, self.axis)(h, train=train)
+        for _ in range(self.num_layers):
+            h = nn.relu(nn.Dense(self.hidden, dtype=self.dtype)(h))
+            h = Dropout(self.dropout, self.axis)(h, train=train)
+        return h
+
+
+def _hashed_pairs(x_BxT: jax.Array, buckets: int) -> jax.Array:
+    """Each pair of neighbours as a number below `buckets`, int32 (B, T - 1)."""
+    first, second = x_BxT[:, :-1].astype(jnp.uint32), x_BxT[:, 1:].astype(jnp.uint32)
+    mixed = (first * jnp.uint32(_MULTIPLIER) + second) * jnp.uint32(_MULTIPLIER)
+    return ((mixed >> 8) % jnp.uint32(buckets)).astype(jnp.int32)
+
+
+class RecurrentEncoder(nn.Module):
+    """A recurrent network over the words, its outputs pooled.
+
+    Attributes:
+      vocab_size: number of words.
+      width: of a word's vector.
+      recurrent: the network.
+      pooling: of `POOLINGS`; `last`: the states behind the last step, of each direction.
+    """
+
+    vocab_size: int
+    width: int
+    recurrent: Recurrent
+    pooling: str = "last"
+
+    @nn.compact
+    def __call__(self, x_BxT: jax.Array, *, train: bool = False) -> jax.Array:
+        """Tokens (B, T) to vectors (B, H), 2H of both directions."""
+        r = self.recurrent
+        embed = Embedding(self.vocab_size, self.width, std=_STD, dtype=r.dtype, name="words")
+        h_BxTxH, carry = r(embed(x_BxT), tokens.lengths(x_BxT), train=train)
+        if self.pooling == "last":
+            directions = carry[-2:] if r.bidirectional else carry[-1:]
+            h_BxH = jnp.concatenate([states[0] for states in directions], axis=-1)
+        else:
+            h_BxH = pool(h_BxTxH, tokens.is_token(x_BxT), self.pooling)
+        return Dropout(r.dropout, r.axis)(h_BxH, train=train)
+
+
+class TransformerEncoder(nn.Module):
+    """A Transformer over the words, sinusoidal places added, its outputs pooled.
+
+    Attributes:
+      vocab_size: number of words.
+      layers: the stack; its `width` is that of a word's vector.
+      pooling: `mean` or `max`.
+    """
+
+    vocab_size: int
+    layers: Layers
+    pooling: str = "mean"
+
+    @nn.compact
+    def __call__(self, x_BxT: jax.Array, *, train: bool = False) -> jax.Array:
+        """Tokens (B, T) to vectors (B, D)."""
+        of = self.layers
+        embed = Embedding(
+            self.vocab_size, of.width, "sinusoidal", std=_STD, dropout=of.dropout, axis=of.axis,
+            dtype=of.dtype, name="words",
+        )  # fmt: skip
+        mask = jnp.broadcast_to(padding_mask(x_BxT), (*x_BxT.shape, x_BxT.shape[1]))
+        h_BxTxD = Stack(of)(embed(x_BxT, train=train), mask, train=train)
+        h_BxD = pool(h_BxTxD, tokens.is_token(x_BxT), self.pooling)
+        return Dropout(of.dropout, of.axis)(h_BxD, train=train)
