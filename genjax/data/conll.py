@@ -1,6 +1,6 @@
 """Tagged words: a sentence as words, each with its characters and a tag.
 
-`conll:FILE`: columns that white space separates, the first is the word and the last its tag; an
+`conll:FILE`: columns that tabs or spaces separate, the first is the word and the last its tag; an
 empty line ends a sentence. Lines that start with `-DOCSTART-` are left out (CoNLL-2003).
 """
 
@@ -45,7 +45,8 @@ def _read(path: Path) -> Iterator[Tagged]:
                 yield words, tags, where
             words, tags = [], []
             continue
-        found = line.rstrip("\n").split("\t") if "\t" in line else line.split()
+        line = line.rstrip("\n")
+        found = line.split("\t") if "\t" in line else [c for c in line.split(" ") if c]
         columns = columns or len(found)
         if len(found) != columns or columns < 2 or not found[0].strip() or not found[-1].strip():
             needed = f"{columns} columns as the lines before it" if columns > 1 else "a word, a tag"

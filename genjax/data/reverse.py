@@ -4,6 +4,9 @@ Trained on strings of 1 to 10 digits and tested on 1 to 15: a model that attends
 lengths that it has seen.
 """
 
+from types import ModuleType
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,7 +32,7 @@ def load() -> Dataset:
     rng = np.random.RandomState(0)  # its stream is frozen by NumPy's compatibility policy
     length = 1 + rng.randint(TEST_LENGTH, size=_TEST_EXAMPLES)
     digits = rng.randint(_DIGITS, size=(_TEST_EXAMPLES, TEST_LENGTH))
-    test = {k: np.asarray(v, np.uint8) for k, v in _pairs(length, digits).items()}
+    test = {k: np.asarray(v, np.uint8) for k, v in _pairs(length, digits, np).items()}
     shape, size = (TEST_LENGTH + 1,), codec.vocab_size
     spec = DataSpec("pair", shape, vocab_size=size, target_shape=shape, target_vocab_size=size)
     return Dataset(
@@ -45,15 +48,14 @@ def _draw(key: jax.Array, shape: tuple[int, ...]) -> dict[str, jax.Array]:
     return _pairs(length, (words[..., 1:] % np.uint32(_DIGITS)).astype(jnp.int32))
 
 
-def _pairs(length: jax.Array | np.ndarray, digits: jax.Array | np.ndarray) -> dict[str, jax.Array]:
-    """Pairs (…, 16) of the first `length` (…) of `digits` (…, 15)."""
-    length, digits = jnp.asarray(length)[..., None], jnp.asarray(digits)
-    at = jnp.arange(TEST_LENGTH + 1)
-    backwards = jnp.clip(length - 1 - at, 0)
-    forwards = jnp.broadcast_to(jnp.minimum(at, TEST_LENGTH - 1), backwards.shape)
+def _pairs(length: Any, digits: Any, xp: ModuleType = jnp) -> dict[str, Any]:
+    """Pairs (…, 16) of the first `length` (…) of `digits` (…, 15), int32."""
+    at, length = xp.arange(TEST_LENGTH + 1), length[..., None]
+    backwards = xp.clip(length - 1 - at, 0, None)
+    forwards = xp.broadcast_to(xp.minimum(at, TEST_LENGTH - 1), backwards.shape)
 
-    def row(index: jax.Array) -> jax.Array:
-        tokens = NUM_SPECIALS + jnp.take_along_axis(digits, index, axis=-1)
-        return jnp.where(at < length, tokens, jnp.where(at == length, EOS, PAD)).astype(jnp.int32)
+    def row(index: Any) -> Any:
+        tokens = NUM_SPECIALS + xp.take_along_axis(digits, index, axis=-1)
+        return xp.where(at < length, tokens, xp.where(at == length, EOS, PAD)).astype(xp.int32)
 
     return {"x": row(forwards), "y": row(backwards)}

@@ -37,7 +37,10 @@ class Source(Protocol):
         """What to fetch for each step: a pytree with leading axes (num_steps, *batch_shape)."""
 
     def fetch(self, arrays: Any, x: Any) -> Batch:
-        """The float32 batch for one element of `plan` (or of `stream`, or of `evaluation`)."""
+        """The batch for one element of `plan` (or of `stream`, or of `evaluation`).
+
+        float32 for images and points, int32 for tokens; see `genjax.core.family.DataSpec`.
+        """
 
     def stream(
         self, key_data: np.ndarray, first_step: int, last_step: int,
@@ -109,7 +112,7 @@ class Dataset(NamedTuple):
 def rows(source: Source, batch_size: int) -> Iterator[dict[str, np.ndarray]]:
     """The split once, in order, as batches without padding on the host; the last one is shorter.
 
-    Each has `x` float32 (B, …) and, where there are labels, `label` int32 (B,).
+    Each has `x` (B, …) and whatever else the source's batches have.
     """
     found, fetch = source.evaluation(batch_size), jax.jit(source.fetch)
     elements = found
@@ -123,7 +126,7 @@ def rows(source: Source, batch_size: int) -> Iterator[dict[str, np.ndarray]]:
 
 
 def first_rows(source: Source, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """The first `most` examples: x float32 (N, …), label int32 (N,), 0 where there are none."""
+    """The first `most` examples: x (N, …), and label int32 (N, …), 0 where there are none."""
     xs, labels, found = [], [], 0
     for batch in rows(source, 1000):
         xs.append(batch["x"])

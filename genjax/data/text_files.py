@@ -54,7 +54,7 @@ def lines(path: Path, longest: int = -1) -> Iterator[str]:
     number, rest, some = 1, b"", False
     try:
         with _open(path) as f:
-            while raw := rest + f.readline(longest):
+            while raw := rest + f.readline(longest - len(rest)):
                 rest = b""
                 if 0 < longest <= len(raw) and not raw.endswith(b"\n"):
                     at = _cut(raw)
@@ -147,6 +147,8 @@ def _running(
             left -= at
             if part := piece[:at] if split == "train" else piece[at:]:
                 yield part
+            if split == "train" and not left:
+                return
 
     def read(split: str) -> Iterator[str]:
         return (p for p in pieces(split) if not p.isspace()) if by_line else pieces(split)
@@ -172,13 +174,15 @@ def _open(path: Path) -> BinaryIO:
 
 
 def _cut(raw: bytes) -> int:
-    """Where to cut a part of a line: after its last space, else before its last character."""
+    """Where to cut a part of a line: after its last space, else after its last whole character."""
     if at := raw.rfind(b" ") + 1:
         return at
-    at = len(raw) - 1
-    while at > 1 and raw[at] & 0xC0 == 0x80:  # within a character
-        at -= 1
-    return at
+    for back in range(1, 5):
+        byte = raw[-back]
+        if byte & 0xC0 != 0x80:  # begins a character
+            size = 1 if byte < 0x80 else 2 + (byte >= 0xE0) + (byte >= 0xF0)
+            return len(raw) - (back if size > back else 0)
+    return len(raw)
 
 
 def _decoded(path: Path, number: int, raw: bytes) -> str:

@@ -114,17 +114,19 @@ class Subwords:
 
     Args:
       kind: `bpe` or `unigram`.
-      tokenizer: the library's, without special tokens; its ids follow those of ours.
+      model: the library's JSON, without special tokens; its ids follow those of ours.
       lowercase: whether texts are lower-cased first.
     """
 
-    def __init__(self, kind: str, tokenizer: Any, lowercase: bool = False):
-        from tokenizers import decoders
+    def __init__(self, kind: str, model: dict[str, Any], lowercase: bool = False):
+        from tokenizers import Tokenizer, decoders
 
-        self.kind, self.lowercase = kind, lowercase
-        self._tokenizer, self._bytes = tokenizer, decoders.ByteLevel()
-        size = tokenizer.get_vocab_size()
-        self.tokens = [tokenizer.id_to_token(i) for i in range(size)]
+        # Kept as it is: each time that the library reads and writes them, scores change in a bit.
+        self.kind, self.lowercase, self._model = kind, lowercase, model
+        self._tokenizer = Tokenizer.from_str(json.dumps(model))
+        self._bytes = decoders.ByteLevel()
+        size = self._tokenizer.get_vocab_size()
+        self.tokens = [self._tokenizer.id_to_token(i) for i in range(size)]
         self.vocab_size = NUM_SPECIALS + size
         self._names = [*SPECIALS, *self.tokens]
 
@@ -147,8 +149,7 @@ class Subwords:
 
     def to_json(self) -> dict[str, Any]:
         """See `genjax.data.source.Codec`."""
-        model = json.loads(self._tokenizer.to_str())
-        return {"tokenizer": self.kind, "lowercase": self.lowercase, "model": model}
+        return {"tokenizer": self.kind, "lowercase": self.lowercase, "model": self._model}
 
 
 def words(text: str, lowercase: bool, punctuation: bool) -> list[str]:
@@ -205,10 +206,7 @@ def from_json(found: dict[str, Any]) -> Codec:
         return Chars(**rest)
     if found["tokenizer"] == "word":
         return Words(**rest)
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_str(json.dumps(found["model"]))
-    return Subwords(found["tokenizer"], tokenizer, found["lowercase"])
+    return Subwords(found["tokenizer"], found["model"], found["lowercase"])
 
 
 def _frequent(
@@ -240,7 +238,7 @@ def _train_subwords(data: ConfigDict, texts: Iterable[str]) -> Subwords:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     lowered = (text.lower() for text in texts) if data.lowercase else iter(texts)
     tokenizer.train_from_iterator(lowered, trainer)
-    return Subwords(data.tokenizer, tokenizer, data.lowercase)
+    return Subwords(data.tokenizer, json.loads(tokenizer.to_str()), data.lowercase)
 
 
 def _text_ids(ids: Any) -> list[int]:

@@ -14,7 +14,7 @@ class Masked(NamedTuple):
 
     Attributes:
       inputs: int32 (B, T), what the model sees.
-      positions: int32 (B, M), where it guesses, in ascending order; 0 where there is nothing.
+      positions: int32 (B, M), where it guesses, in no order; 0 where there is nothing.
       targets: int32 (B, M), what stood there; PAD where there is nothing.
     """
 
@@ -50,30 +50,29 @@ def mask_tokens(
       rate: share of tokens to guess.
       word_parts: V bytes, `DataSpec.word_parts`; empty: tokens are taken one by one.
     """
-    which_BxT, how_BxT, other_BxT = jnp.moveaxis(uniform_BxTx3, -1, 0)
     real_BxT = x_BxT >= tokens.NUM_SPECIALS
     most = num_masked(x_BxT.shape[1], rate)
     count_B = jnp.clip(jnp.round(rate * real_BxT.sum(-1)).astype(jnp.int32), 1, most)
-    count_B = jnp.minimum(count_B, real_BxT.sum(-1))
+    drawn_BxT = jnp.where(real_BxT, uniform_BxTx3[..., 0], 2.0)
     if word_parts:
-        chosen_BxT = _whole_words(x_BxT, real_BxT, which_BxT, count_B, most, word_parts)
-    else:
-        chosen_BxT = real_BxT & (_rank(jnp.where(real_BxT, which_BxT, 2.0)) < count_B[:, None])
+        drawn_BxT = _whole_words(x_BxT, drawn_BxT, count_B, most, word_parts)
+        count_B = (drawn_BxT < 1).sum(-1)
+    # The smallest numbers are to be guessed: M of them, of which `count` are there.
+    score_BxM, position_BxM = jax.lax.top_k(-drawn_BxT, most)
+    there_BxM = (jnp.arange(most) < count_B[:, None]) & (score_BxM > -1)
 
-    # A real token at random; the remainder of 2**24 values favours none by more than V / 2**24.
+    old_BxM = jnp.take_along_axis(x_BxT, position_BxM, axis=1)
+    how_BxMx2 = jnp.take_along_axis(uniform_BxTx3[..., 1:], position_BxM[..., None], axis=1)
+    # A real token at random; of 2**23 numbers none is favoured by more than V in 2**23.
     others = vocab_size - tokens.NUM_SPECIALS
-    other_BxT = tokens.NUM_SPECIALS + (other_BxT * others).astype(jnp.int32)
-    shown_BxT = jnp.where(how_BxT < 0.9, jnp.minimum(other_BxT, vocab_size - 1), x_BxT)
-    shown_BxT = jnp.where(how_BxT < 0.8, tokens.MASK, shown_BxT)
-    inputs_BxT = jnp.where(chosen_BxT, shown_BxT, x_BxT)
-
-    # Stable, so the chosen ones come first and in their order.
-    positions_BxM = jnp.argsort(~chosen_BxT, axis=-1, stable=True)[:, :most].astype(jnp.int32)
-    there_BxM = jnp.take_along_axis(chosen_BxT, positions_BxM, axis=1)
-    targets_BxM = jnp.take_along_axis(x_BxT, positions_BxM, axis=1)
+    other_BxM = tokens.NUM_SPECIALS + (how_BxMx2[..., 1] * others).astype(jnp.int32)
+    shown_BxM = jnp.where(how_BxMx2[..., 0] < 0.9, jnp.minimum(other_BxM, vocab_size - 1), old_BxM)
+    shown_BxM = jnp.where(how_BxMx2[..., 0] < 0.8, tokens.MASK, shown_BxM)
+    shown_BxM = jnp.where(there_BxM, shown_BxM, old_BxM)
+    inputs_BxT = jax.vmap(lambda row, at, new: row.at[at].set(new))(x_BxT, position_BxM, shown_BxM)
     return Masked(
-        inputs_BxT, jnp.where(there_BxM, positions_BxM, 0),
-        jnp.where(there_BxM, targets_BxM, tokens.PAD),
+        inputs_BxT, jnp.where(there_BxM, position_BxM, 0),
+        jnp.where(there_BxM, old_BxM, tokens.PAD),
     )  # fmt: skip
 
 
@@ -88,22 +87,18 @@ def word_starts(x_BxT: jax.Array, word_parts: bytes) -> jax.Array:
 
 
 def _whole_words(
-    x_BxT: jax.Array, real_BxT: jax.Array, which_BxT: jax.Array, count_B: jax.Array, most: int,
-    word_parts: bytes,
-) -> jax.Array:  # fmt: skip
-    """True for the tokens of words that are taken in a random order, until one does not fit."""
+    x_BxT: jax.Array, drawn_BxT: jax.Array, count_B: jax.Array, most: int, word_parts: bytes
+) -> jax.Array:
+    """For the tokens of words that are taken the number that their word drew, for others 2.
+
+    Words are taken in the order of what their first token drew, until one does not fit.
+    """
+    real_BxT = drawn_BxT < 1
     index_BxT = jnp.broadcast_to(jnp.arange(x_BxT.shape[1]), x_BxT.shape)
-    starts_BxT = word_starts(x_BxT, word_parts)
-    first_BxT = jax.lax.cummax(jnp.where(starts_BxT, index_BxT, 0), axis=1)
-    size_BxT = jax.vmap(lambda first: jnp.zeros_like(first).at[first].add(1)[first])(first_BxT)
-    # All tokens of a word have the number that its first one drew, so they follow each other.
-    drawn_BxT = jnp.take_along_axis(which_BxT, first_BxT, axis=1)
-    rank_BxT = _rank(jnp.where(real_BxT, drawn_BxT, 2.0))
-    before_BxT = jnp.take_along_axis(rank_BxT, first_BxT, axis=1)
-    fits_BxT = before_BxT + size_BxT <= count_B[:, None]
-    return real_BxT & (fits_BxT | ((before_BxT == 0) & (size_BxT <= most)))
-
-
-def _rank(x_BxT: jax.Array) -> jax.Array:
-    """The place of each entry in the ascending order of its row."""
-    return jnp.argsort(jnp.argsort(x_BxT, axis=-1, stable=True), axis=-1)
+    first_BxT = jax.lax.cummax(jnp.where(word_starts(x_BxT, word_parts), index_BxT, 0), axis=1)
+    drawn_BxT = jnp.take_along_axis(drawn_BxT, first_BxT, axis=1)
+    # How many tokens stand in the words that drew less, and in those and this one.
+    before_BxT = (drawn_BxT[:, None, :] < drawn_BxT[..., None]).sum(-1)
+    until_BxT = (drawn_BxT[:, None, :] <= drawn_BxT[..., None]).sum(-1)
+    fits_BxT = (until_BxT <= count_B[:, None]) | ((before_BxT == 0) & (until_BxT <= most))
+    return jnp.where(real_BxT & fits_BxT, drawn_BxT, 2.0)

@@ -16,6 +16,7 @@ from tests.cli.mistakes import MISTAKES
 
 AE = f"--config={ROOT}/configs/autoencoder.py"
 GAN = f"--config={ROOT}/configs/wgan_gp.py"
+LM = f"--config={ROOT}/configs/gpt.py"
 
 
 @pytest.fixture
@@ -26,6 +27,11 @@ def world(tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     (tmp_path / "nothing.py").write_text("x = 1\n")
     (tmp_path / "dict.py").write_text("def get_config():\n    return {'steps': 1}\n")
     (tmp_path / "file.txt").write_text("a file")
+    (tmp_path / "good.txt").write_text("good text\n" * 40)
+    (tmp_path / "three.txt").write_text("one\ntwo\nthree\n")
+    (tmp_path / "nothing.txt").write_text("\n")
+    (tmp_path / "latin1.txt").write_bytes("good\nMädchen\n".replace("M", "ein").encode("latin-1"))
+    (tmp_path / "bad.conll").write_text("EU B-ORG\nrejects\n")
     for name in ("empty", "folder.png", "begun"):
         (tmp_path / name).mkdir()
     (tmp_path / "begun/config.json").write_text((trained / "config.json").read_text())
@@ -149,7 +155,7 @@ def _words(command: str) -> list[str]:
     words: list[str] = []
     for word in shlex.split(command):
         name, _, argument = word.partition(":")
-        path = {"AE": AE, "GAN": GAN}.get(name)
+        path = {"AE": AE, "GAN": GAN, "LM": LM}.get(name)
         words += recipes.get(word, [word] if path is None else [f"{path}:{argument}".rstrip(":")])
     return words
 
