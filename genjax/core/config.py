@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 EXECUTORS = ("scan", "loop", "vmap", "sharded", "pmap")
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
-SCHEDULES = ("constant", "linear", "cosine")
+SCHEDULES = ("constant", "linear", "cosine", "inverse_sqrt")
 
 
 class ConfigError(ValueError):

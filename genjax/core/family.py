@@ -52,6 +52,8 @@ class DataSpec(NamedTuple):
       word_parts: a byte for each token, where tokens may be parts of words: 1 if it begins with a
         letter, digit or underscore, plus 2 if it ends with one; see `genjax.models.masking`. For
         kinds `"text"` and `"sentence"`.
+      spellings: the words that tokens stand for, without the special tokens, where tokens are
+        words; for the same kinds.
       target_shape, target_vocab_size: of y, for pairs.
       char_shape, char_vocab_size: of the words' characters, (T, C), for tagged words.
     """
@@ -68,6 +70,7 @@ class DataSpec(NamedTuple):
     char_vocab_size: int = 0
     token_counts: tuple[int, ...] = ()
     word_parts: bytes = b""
+    spellings: tuple[str, ...] = ()
 
 
 class Family(NamedTuple):
@@ -107,7 +110,7 @@ class Family(NamedTuple):
           ConfigError: it has not.
         """
         if self.sample is None:
-            raise ConfigError("this model makes no samples: it classifies or tags what there is")
+            raise ConfigError("this model makes no samples: it answers to what it is given")
         return self.sample(state, key, n)
 
 

@@ -8,6 +8,7 @@ import optax
 from ml_collections import ConfigDict
 
 INJECTED = ("learning_rate", "b1", "b2", "weight_decay")
+_VECTORS = ("bias", "scale")
 
 
 def make_optimizer(o: ConfigDict, total_steps: int) -> optax.GradientTransformation:
@@ -44,12 +45,22 @@ def make_optimizer(o: ConfigDict, total_steps: int) -> optax.GradientTransformat
 
 
 def schedule(o: ConfigDict, total_steps: int) -> optax.Schedule:
-    """Linear warm-up over `warmup_steps`, then constant, linear or cosine to `end_factor`."""
+    """Linear warm-up over `warmup_steps`, then constant, or linear or cosine to `end_factor`.
+
+    Or `inverse_sqrt`: as the inverse square root of the step's number, counted from 1, without an
+    end. Source: Vaswani et al. 2017 (Attention is all you need), equation 3.
+    """
     rest = max(1, total_steps - o.warmup_steps)
     if o.schedule == "linear":
         decay = optax.linear_schedule(1.0, o.end_factor, rest)
     elif o.schedule == "cosine":
         decay = optax.cosine_decay_schedule(1.0, rest, o.end_factor)
+    elif o.schedule == "inverse_sqrt":
+        first = max(1, o.warmup_steps)
+
+        def decay(step: Any) -> Any:
+            return jnp.sqrt(first / (o.warmup_steps + 1.0 + step))
+
     else:
         decay = optax.constant_schedule(1.0)
     if not o.warmup_steps:
@@ -60,8 +71,15 @@ def schedule(o: ConfigDict, total_steps: int) -> optax.Schedule:
 
 
 def decay_mask(params: Any) -> Any:
-    """True for leaves of two or more axes: matrices and kernels decay, biases and scales do not."""
-    return jax.tree.map(lambda p: p.ndim >= 2, params)
+    """True for matrices and kernels, which decay; biases and scales do not.
+
+    Those are leaves of two or more axes, and of stacked layers not the ones named bias or scale.
+    """
+
+    def decays(path: Any, p: Any) -> bool:
+        return p.ndim >= 2 and jax.tree_util.keystr(path[-1:], simple=True) not in _VECTORS
+
+    return jax.tree_util.tree_map_with_path(decays, params)
 
 
 def ema_update(ema: Any, params: Any, decay: float, step: jax.Array) -> Any:

@@ -173,6 +173,19 @@ def _where(keep_B: jax.Array | None, a: Carry, b: Carry) -> Carry:
     return jax.tree.map(lambda a, b: jnp.where(keep_B[:, None], a, b), a, b)
 
 
+def first_bias(cell: str) -> Callable[..., jax.Array]:
+    """Initializer of b: 0, but 1 of the forget gate, so that at first an LSTM remembers.
+
+    Source: Jozefowicz et al. 2015 (An empirical exploration of recurrent network architectures).
+    """
+
+    def init(key: jax.Array, shape: Sequence[int]) -> jax.Array:
+        i, f, g, o = jnp.split(jnp.zeros(shape), CELLS["lstm"].gates)
+        return jnp.concatenate([i, f + 1.0, g, o])
+
+    return init if cell == "lstm" else nn.initializers.zeros
+
+
 class Direction(nn.Module):
     """One cell over time in one direction, with its parameters: W, U and b.
 
@@ -198,19 +211,12 @@ class Direction(nn.Module):
             "kernel_x", nn.initializers.lecun_normal(), (x_TxBxD.shape[-1], features)
         )
         kernel_h = self.param("kernel_h", nn.initializers.orthogonal(), (self.hidden, features))
-        bias = self.param("bias", self._first_bias, (features,))
+        bias = self.param("bias", first_bias(self.cell), (features,))
         x_TxBxG = x_TxBxD.astype(self.dtype) @ kernel_x.astype(self.dtype)
         return recurrence(
             self.cell, x_TxBxG + bias.astype(self.dtype), kernel_h.astype(self.dtype), carry,
             keep_TxB=keep_TxB, state_mask_BxH=state_mask_BxH, reverse=self.reverse,
         )  # fmt: skip
-
-    def _first_bias(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-        """0, but 1 of the forget gate: at first a cell remembers (Jozefowicz et al. 2015)."""
-        bias = jnp.zeros(shape)
-        if self.cell != "lstm":
-            return bias
-        return bias.at[self.hidden : 2 * self.hidden].set(1.0)
 
 
 class Recurrent(nn.Module):

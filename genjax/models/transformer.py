@@ -200,9 +200,12 @@ class Attention(nn.Module):
                 key = _write(cache["key"], key, sight.slot_B)
                 value = _write(cache["value"], value, sight.slot_B)
                 cache = cache | {"key": key, "value": value}
-        answers = multi_head_attention(
-            query, key, value, mask, on_weights=lambda weights: self.drop(weights, train=train)
-        )
+
+        def on_weights(weights: jax.Array) -> jax.Array:
+            self.sow("intermediates", "weights", weights)  # for `memory_weights`; else of no effect
+            return self.drop(weights, train=train)
+
+        answers = multi_head_attention(query, key, value, mask, on_weights=on_weights)
         return self.out(answers.swapaxes(1, 2).reshape(x_BxQxD.shape)), cache
 
     def remember(self, memory_BxMxD: jax.Array) -> dict[str, jax.Array]:
@@ -368,6 +371,22 @@ class Stack(nn.Module):
             kept | self._layer.apply({"params": self._params(i)}, memory_BxMxD, method="remember")
             for i, kept in enumerate(cache)
         ]
+
+    def memory_weights(
+        self, x_BxTxD: jax.Array, mask: jax.Array, memory_BxMxD: jax.Array, memory_mask: jax.Array
+    ) -> jax.Array:
+        """How `cross` layers look into the memory, (L, B, H, T, M); see `__call__`."""
+        positions_BxT = jnp.arange(x_BxTxD.shape[1])[None]
+        sight = Sight(mask, self._turn(positions_BxT), memory_BxMxD, memory_mask)
+        x, found = x_BxTxD, []
+        for i in range(self.layers.num_layers):
+            (x, _), kept = self._layer.apply(
+                {"params": self._params(i)}, x, sight, mutable=["intermediates"]
+            )
+            (weights,) = kept["intermediates"]["cross_attention"]["weights"]
+            weights = weights.reshape(len(weights), -1, *weights.shape[3:])
+            found.append(weights / weights.sum(-1, keepdims=True))
+        return jnp.stack(found)
 
     @property
     def _layer(self) -> Layer:

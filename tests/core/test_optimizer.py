@@ -65,6 +65,8 @@ def test_weight_decay_moves_matrices_alone():
     assert decay_mask({"w": jnp.ones((2, 2, 3)), "g": jnp.ones(2), "s": jnp.ones(())}) == {
         "w": True, "g": False, "s": False,
     }  # fmt: skip
+    stacked = {"norm": {"scale": jnp.ones((3, 4))}, "dense": {"kernel": jnp.ones((3, 4, 5))}}
+    assert decay_mask(stacked) == {"norm": {"scale": False}, "dense": {"kernel": True}}
 
 
 def test_clipping_bounds_the_global_norm_and_leaves_small_gradients():
@@ -82,7 +84,9 @@ def test_clipping_bounds_the_global_norm_and_leaves_small_gradients():
         ({"schedule": "linear"}, [1, 0.75, 0.5, 0.25, 0, 0]),
         ({"schedule": "linear", "end_factor": 0.5}, [1, 0.875, 0.75, 0.625, 0.5, 0.5]),
         ({"schedule": "cosine"}, [1, 0.8535534, 0.5, 0.1464466, 0, 0]),
+        ({"schedule": "inverse_sqrt"}, [1, 2**-0.5, 3**-0.5, 0.5, 5**-0.5, 6**-0.5]),
         ({"warmup_steps": 2}, [0.5, 1, 1, 1, 1, 1]),
+        ({"warmup_steps": 2, "schedule": "inverse_sqrt"}, [0.5, 1, *(2 / np.arange(3, 7)) ** 0.5]),
         ({"warmup_steps": 2, "schedule": "linear"}, [0.5, 1, 1, 0.5, 0, 0]),
         ({"warmup_steps": 1, "schedule": "cosine"}, [1, 1, 0.75, 0.25, 0, 0]),
     ],

@@ -1,0 +1,26 @@
+"""Sequence to sequence with Bahdanau's attention: strings of digits and their reverse.
+
+    python -m experiments.train --config=configs/seq2seq_attention.py \\
+        --workdir=runs/seq2seq_attention
+    python -m experiments.evaluate --workdir=runs/seq2seq_attention
+    python -m experiments.sample --workdir=runs/seq2seq_attention --prompt="1 2 3 4 5"
+
+Trained on 1 to 10 digits, tested on 1 to 15. `--config.model.attention=multiplicative` or `dot` for
+Luong's scores. Not recorded yet.
+"""
+
+from ml_collections import ConfigDict
+
+from genjax.families import seq2seq
+
+
+def get_config() -> ConfigDict:
+    c = seq2seq.default_config()
+    c.steps = 3000
+    c.batch_size = 128
+    c.buckets = (11,)  # the longest that is trained on, its end included
+    c.eval_every = 1000
+    c.sample_every = 1000
+    c.optimizer.schedule = "cosine"
+    c.optimizer.warmup_steps = 100
+    return c

@@ -1,0 +1,136 @@
+"""The Transformer: an encoder and a decoder made of attention, as in the paper.
+
+    p(y | x) = prod_t softmax(E d_t)[y_t],   d = decoder(y_1 … y_{t-1}, encoder(x))
+
+Source: Vaswani et al. 2017 (Attention is all you need), with sinusoidal positions, label smoothing
+and the inverse square root schedule; norms behind each sum as there, or in front (`norm_first`).
+Its one table for source, target and output needs one vocabulary for both languages; here the source
+has its own, and `tied` joins the other two.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from ml_collections import ConfigDict
+
+from genjax.core.axis import BatchAxis
+from genjax.core.config import optimizer
+from genjax.core.family import DataSpec, Family
+from genjax.families._pairs import build_pairs, check_pairs, pair_config
+from genjax.families._transformers import check_layers, layer_fields, make_layers
+from genjax.models.attention import causal_mask, padding_mask
+from genjax.models.embedding import Embedding
+from genjax.models.transformer import Layers, Stack
+
+
+class Network(nn.Module):
+    """A source, and a target as far as it is known, to vectors that predict the next token.
+
+    Attributes:
+      vocab_size: tokens of the source.
+      target_vocab_size: tokens of the target.
+      lengths: the most places of source and target.
+      layers: of both stacks.
+      positions: see `Embedding`; rotary ones are the layers' own.
+      tied: the target's vectors are the output's weights too.
+    """
+
+    vocab_size: int
+    target_vocab_size: int
+    lengths: tuple[int, int]
+    layers: Layers
+    positions: str
+    tied: bool
+
+    def setup(self) -> None:
+        """Declares the parts."""
+        of, (source_length, target_length) = self.layers, self.lengths
+        embed: dict[str, Any] = {
+            "width": of.width, "positions": self.positions, "scale": of.width**0.5,
+            "std": of.width**-0.5, "dropout": of.dropout, "axis": of.axis, "dtype": of.dtype,
+        }  # fmt: skip
+        self.source = Embedding(self.vocab_size, max_length=source_length, **embed)
+        self.target = Embedding(self.target_vocab_size, max_length=target_length, **embed)
+        self.encoder, self.decoder = Stack(of), Stack(of, cross=True)
+        if not self.tied:
+            init = nn.initializers.normal(of.width**-0.5)
+            self.kernel = self.param("kernel", init, (of.width, self.target_vocab_size))
+
+    def __call__(
+        self, x_BxS: jax.Array, inputs_BxU: jax.Array, *, train: bool = False
+    ) -> jax.Array:
+        """Vectors (B, U, D) that predict what follows each of the inputs."""
+        memory = self._encode(x_BxS, train=train)
+        return self.decoder(
+            self.target(inputs_BxU, train=train), causal_mask(inputs_BxU.shape[1]),
+            memory_BxMxD=memory, memory_mask=padding_mask(x_BxS), train=train,
+        )  # fmt: skip
+
+    def head(self) -> tuple[jax.Array, None]:
+        """The output's weights (D, V); there are no biases."""
+        return self.target.tokens.T if self.tied else self.kernel, None
+
+    def begin(self, x_BxS: jax.Array, length: int) -> dict[str, Any]:
+        """The cache before the first of at most `length` tokens."""
+        layers = self.decoder.new_cache(len(x_BxS), length, self._encode(x_BxS))
+        past_B = jnp.zeros(len(x_BxS), jnp.int32)
+        return {"layers": layers, "mask": padding_mask(x_BxS), "past": past_B}
+
+    def extend(self, token_B: jax.Array, cache: Any) -> tuple[jax.Array, Any]:
+        """One token further: the vector (B, D) that predicts the next one, and the cache."""
+        past_B = cache["past"]
+        x_Bx1xD = self.target(token_B[:, None], past_B[:, None])
+        vectors, layers = self.decoder.extend(x_Bx1xD, cache["layers"], past_B, cache["mask"])
+        return vectors[:, 0], cache | {"layers": layers, "past": past_B + 1}
+
+    def weights(self, x_BxS: jax.Array, inputs_BxU: jax.Array) -> jax.Array:
+        """(B, U, S): how predictions attend to the source, the mean of the last layer's heads."""
+        weights_LxBxHxUxS = self.decoder.memory_weights(
+            self.target(inputs_BxU), causal_mask(inputs_BxU.shape[1]), self._encode(x_BxS),
+            padding_mask(x_BxS),
+        )  # fmt: skip
+        return weights_LxBxHxUxS[-1].mean(1)
+
+    def _encode(self, x_BxS: jax.Array, *, train: bool = False) -> jax.Array:
+        return self.encoder(self.source(x_BxS, train=train), padding_mask(x_BxS), train=train)
+
+
+def default_config() -> ConfigDict:
+    """Every field of the family, with defaults for `reverse`; recipes change what they need."""
+    c = pair_config("transformer")
+    c.model = layer_fields(
+        num_layers=2, num_heads=4, width=128, activation="relu", norm_first=False,
+        positions="sinusoidal", dropout=0.1, init_std=0.0,
+    )  # fmt: skip
+    c.model.tied = True  # the target's vectors are the output's weights too
+    c.loss.label_smoothing = 0.1
+    c.optimizer = optimizer(
+        learning_rate=1e-3, b2=0.98, eps=1e-9, schedule="inverse_sqrt", warmup_steps=1000
+    )
+    return c
+
+
+def build(
+    config: ConfigDict, spec: DataSpec, total_steps: int, axis: BatchAxis = BatchAxis()
+) -> Family:
+    """The family `transformer` for a config like `configs/transformer.py`.
+
+    Args:
+      config: the resolved config.
+      spec: of pairs.
+      total_steps: length of the run, for schedules.
+      axis: the batch axis, under pmap.
+
+    Raises:
+      ConfigError: a field is out of range.
+    """
+    check_pairs(config, spec)
+    check_layers(config.model)
+    m, lengths = config.model, (spec.shape[0], spec.target_shape[0])
+    network = Network(
+        spec.vocab_size, spec.target_vocab_size, lengths, make_layers(config, axis), m.positions,
+        m.tied,
+    )  # fmt: skip
+    return build_pairs(config, spec, total_steps, axis, network)

@@ -1,0 +1,252 @@
+"""Recurrent encoder-decoders, with and without attention.
+
+The encoder reads the source; the decoder starts from its last states and reads the target as far as
+it is known. Its state h, and with attention the source's states weighted by how well they answer to
+h, c, make the vector that predicts the next token:
+
+    v = tanh(W [c; h])
+
+Sources: Sutskever et al. 2014 (Sequence to sequence learning) without attention; Luong et al. 2015
+(Effective approaches to attention-based neural machine translation), equations 5 to 8 and, for
+`input_feeding`, section 3.3: v of a step is part of the next step's input; Bahdanau et al. 2015
+for the score `additive`. v is as wide as the embeddings, so that these can be the output's weights.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from genjax.core import tokens
+from genjax.core.axis import BatchAxis
+from genjax.models.attention import additive_scores, attend, dot_scores, padding_mask
+from genjax.models.dense import Dropout
+from genjax.models.embedding import Embedding
+from genjax.models.recurrent import CELLS, Carry, Recurrent, first_bias, recurrence
+from genjax.models.scanned import Times, product, scan_products
+
+ATTENTIONS = ("none", "additive", "multiplicative", "dot")
+_STD = 0.1  # of the tokens' first vectors
+
+
+class Seq2Seq(nn.Module):
+    """A source, and a target as far as it is known, to vectors that predict the next token.
+
+    Attributes:
+      vocab_size: tokens of the source.
+      target_vocab_size: tokens of the target.
+      embed_dim: E, width of a token's vector, and of the vectors that predict.
+      hidden: H, units of the decoder's layers and of the encoder's; half in each of its directions.
+      cell: a key of `genjax.models.recurrent.CELLS`.
+      layers: of encoder and decoder each.
+      bidirectional: the encoder also reads from the end; H is even then.
+      attention: of `ATTENTIONS`.
+      input_feeding: see above; with attention.
+      tied: the target's embeddings are the output's weights too.
+      dropout: rate, of each layer's inputs and of the vectors that predict.
+      axis: the batch axis, for dropout.
+      dtype: of compute.
+    """
+
+    vocab_size: int
+    target_vocab_size: int
+    embed_dim: int
+    hidden: int
+    cell: str = "lstm"
+    layers: int = 1
+    bidirectional: bool = True
+    attention: str = "additive"
+    input_feeding: bool = True
+    tied: bool = False
+    dropout: float = 0.0
+    axis: BatchAxis = BatchAxis()
+    dtype: Any = jnp.float32
+
+    def setup(self) -> None:
+        """Declares the parts."""
+        embed: dict[str, Any] = {"width": self.embed_dim, "std": _STD, "dtype": self.dtype}
+        self.source = Embedding(self.vocab_size, **embed)
+        self.target = Embedding(self.target_vocab_size, **embed)
+        self.encoder = Recurrent(
+            self.hidden // (1 + self.bidirectional), self.cell, self.layers, self.bidirectional,
+            self.dropout, axis=self.axis, dtype=self.dtype,
+        )  # fmt: skip
+        self.decoder = Decoder(
+            self.embed_dim, self.hidden, self.cell, self.layers, self.attention,
+            self.input_feeding, self.dropout, self.axis, self.dtype,
+        )  # fmt: skip
+        if not self.tied:
+            shape = (self.embed_dim, self.target_vocab_size)
+            self.kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
+        self.bias = self.param("bias", nn.initializers.zeros, (self.target_vocab_size,))
+
+    def __call__(
+        self, x_BxS: jax.Array, inputs_BxU: jax.Array, *, train: bool = False
+    ) -> jax.Array:
+        """Vectors (B, U, E) that predict what follows each of the inputs."""
+        cache = self.begin(x_BxS, inputs_BxU.shape[1], train=train)
+        return self.decoder(self.target(inputs_BxU), cache, train=train)[0]
+
+    def head(self) -> tuple[jax.Array, jax.Array]:
+        """The output's weights (E, V) and biases (V,)."""
+        return self.target.tokens.T if self.tied else self.kernel, self.bias
+
+    def begin(self, x_BxS: jax.Array, length: int, *, train: bool = False) -> dict[str, Any]:
+        """What the decoder has before its first token; it goes on for any `length`."""
+        outputs_BxSxH, carry = self.encoder(self.source(x_BxS), tokens.lengths(x_BxS), train=train)
+        if self.bidirectional:
+            pairs = zip(carry[::2], carry[1::2])
+            carry = tuple(
+                tuple(jnp.concatenate(states, -1) for states in zip(*pair)) for pair in pairs
+            )
+        memory = self.decoder.remember(outputs_BxSxH, padding_mask(x_BxS))
+        cache = {"carry": carry, "memory": memory}
+        if self.input_feeding:
+            cache["vector"] = jnp.zeros((len(x_BxS), self.embed_dim))
+        return cache
+
+    def extend(self, token_B: jax.Array, cache: Any) -> tuple[jax.Array, Any]:
+        """One token further: the vector (B, E) that predicts the next one, and the cache."""
+        vectors, cache, _ = self.decoder(self.target(token_B[:, None]), cache)
+        return vectors[:, 0], cache
+
+    def weights(self, x_BxS: jax.Array, inputs_BxU: jax.Array) -> jax.Array:
+        """(B, U, S): how the prediction behind each of the inputs attends to the source."""
+        cache = self.begin(x_BxS, inputs_BxU.shape[1])
+        return self.decoder(self.target(inputs_BxU), cache)[2]
+
+
+class Decoder(nn.Module):
+    """The decoder's layers and its attention; see `Seq2Seq` for the attributes."""
+
+    embed_dim: int
+    hidden: int
+    cell: str
+    layers: int
+    attention: str
+    input_feeding: bool
+    dropout: float
+    axis: BatchAxis
+    dtype: Any
+
+    def setup(self) -> None:
+        """Declares kernels, biases and dropout."""
+        size, width, attends = self.hidden, self.embed_dim, self.attention != "none"
+        gates = CELLS[self.cell].gates * size
+        scaled, zeros = nn.initializers.lecun_normal(), nn.initializers.zeros
+        kernels: dict[str, Any] = {"out": (scaled, ((1 + attends) * size, width))}
+        biases: dict[str, Any] = {"out": (zeros, (width,))}
+        for i in range(self.layers):
+            kernels[f"x{i}"] = (scaled, (size if i else width, gates))
+            kernels[f"h{i}"] = (nn.initializers.orthogonal(), (size, gates))
+            biases[f"x{i}"] = (first_bias(self.cell), (gates,))
+        if self.input_feeding:
+            kernels["vector"] = (scaled, (width, gates))
+        if self.attention in ("additive", "multiplicative"):
+            kernels["key"] = (scaled, (size, size))
+        if self.attention == "additive":
+            kernels["query"] = (scaled, (size, size))
+            biases["score"] = (nn.initializers.normal(size**-0.5), (size,))
+        self.kernels = {
+            n: self.param(f"kernel_{n}", *k).astype(self.dtype) for n, k in kernels.items()
+        }
+        self.biases = {n: self.param(f"bias_{n}", *b) for n, b in biases.items()}
+        self.drop = Dropout(self.dropout, self.axis)
+
+    def remember(self, outputs_BxSxH: jax.Array, mask_Bx1xS: jax.Array) -> dict[str, jax.Array]:
+        """The source as attention asks it; what every score computes of it is computed here."""
+        if self.attention == "none":
+            return {}
+        key = outputs_BxSxH
+        if "key" in self.kernels:
+            key = product(outputs_BxSxH, self.kernels["key"]).astype(self.dtype)
+        return {"key": key, "value": outputs_BxSxH, "mask": mask_Bx1xS}
+
+    def __call__(
+        self, embedded_BxUxE: jax.Array, cache: Any, *, train: bool = False
+    ) -> tuple[jax.Array, Any, Any]:
+        """Vectors that predict (B, U, E), the cache behind the last of them, and their weights.
+
+        Args:
+          embedded_BxUxE: the target's next U tokens.
+          cache: of `Seq2Seq.begin`.
+          train: with dropout.
+        """
+        x_UxBxG = self._input(0, embedded_BxUxE, train)
+        run = self._fed if self.input_feeding else self._unfed
+        vectors_BxUxE, cache, weights = run(x_UxBxG, cache, train)
+        vectors_BxUxE = vectors_BxUxE.astype(self.dtype)
+        return self.drop(vectors_BxUxE, train=train), cache, weights
+
+    def _unfed(self, x_UxBxG: jax.Array, cache: Any, train: bool) -> Any:
+        """All steps of a layer, then those of the next, then attention of all at once."""
+        carry: list[Carry] = []
+        for i, before in enumerate(cache["carry"], 1):
+            kernel = self.kernels[f"h{i - 1}"]
+            h_UxBxH, after = recurrence(self.cell, x_UxBxG, kernel, before)
+            h_BxUxH = jnp.swapaxes(h_UxBxH, 0, 1)
+            carry.append(after)
+            if i < self.layers:
+                x_UxBxG = self._input(i, h_BxUxH, train)
+        vectors, weights = _predict(
+            self.attention, self._times, self.biases, cache["memory"], h_BxUxH
+        )
+        return vectors, cache | {"carry": tuple(carry)}, weights
+
+    def _fed(self, x_UxBxG: jax.Array, cache: Any, train: bool) -> Any:
+        """All layers and attention of a step, then those of the next."""
+        cell, attention = CELLS[self.cell], self.attention
+
+        def step(times: Times, shared: Any, state: Any, inputs: Any) -> Any:
+            (carry, vector_BxE), (x, kept), biases = state, inputs, shared["biases"]
+            x = x + times("vector", vector_BxE)
+            after: list[Carry] = []
+            for i, before in enumerate(carry):
+                if i:
+                    h = after[-1][0] * kept[i - 1] if kept else after[-1][0]
+                    x = times(f"x{i}", h) + biases[f"x{i}"]
+                after.append(cell.update(x, times(f"h{i}", before[0]), before))
+            vectors, weights = _predict(
+                attention, lambda name, a: times(name, a[:, 0])[:, None], biases,
+                shared["memory"], after[-1][0][:, None],
+            )  # fmt: skip
+            return (tuple(after), vectors[:, 0]), (vectors[:, 0], weights[:, 0])
+
+        steps, rows, _ = x_UxBxG.shape
+        kept = []
+        if train and self.dropout:
+            ones = jnp.ones((rows, steps, self.hidden))
+            kept = [jnp.swapaxes(self.drop(ones, train=True), 0, 1) for _ in cache["carry"][1:]]
+        (carry, vector), outputs = scan_products(
+            step, {n: k for n, k in self.kernels.items() if n not in ("x0", "key")},
+            {"biases": self.biases, "memory": cache["memory"]},
+            (cache["carry"], cache["vector"]), (x_UxBxG, kept),
+        )  # fmt: skip
+        vectors_BxUxE, weights_BxUxS = (jnp.swapaxes(x, 0, 1) for x in outputs)
+        return vectors_BxUxE, cache | {"carry": carry, "vector": vector}, weights_BxUxS
+
+    def _input(self, i: int, x_BxUxD: jax.Array, train: bool) -> jax.Array:
+        """What layer `i` gets of its inputs, (U, B, G)."""
+        x_BxUxG = self._times(f"x{i}", self.drop(x_BxUxD, train=train)) + self.biases[f"x{i}"]
+        return jnp.swapaxes(x_BxUxG, 0, 1)
+
+    def _times(self, name: str, a: jax.Array) -> jax.Array:
+        return product(a, self.kernels[name])
+
+
+def _predict(
+    attention: str, times: Times, biases: Mapping[str, jax.Array], memory: Any, h_BxQxH: jax.Array
+) -> tuple[jax.Array, Any]:
+    """The vectors v (B, Q, E) of states h, and the weights (B, Q, S) of attention."""
+    if attention == "none":
+        return jnp.tanh(times("out", h_BxQxH) + biases["out"]), None
+    if attention == "additive":
+        query = times("query", h_BxQxH).astype(memory["key"].dtype)
+        scores = additive_scores(query, memory["key"], biases["score"].astype(query.dtype))
+    else:
+        scores = dot_scores(h_BxQxH.astype(memory["key"].dtype), memory["key"])
+    context, weights = attend(scores, memory["value"], memory["mask"])
+    both = jnp.concatenate([context.astype(h_BxQxH.dtype), h_BxQxH], -1)
+    return jnp.tanh(times("out", both) + biases["out"]), weights
