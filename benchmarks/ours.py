@@ -20,7 +20,8 @@ from genjax.core.family import DataSpec
 from genjax.data.resident import Resident
 from genjax.data.source import Dataset
 from genjax.engine.cache import enable_compilation_cache
-from genjax.engine.executors import Executor, make_executor
+from genjax.engine.executor import Executor
+from genjax.engine.executors import make_executor
 
 _ADAM = {"name": "adam", "schedule": "constant"}
 _TOTAL_STEPS = 10**6

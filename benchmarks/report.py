@@ -60,16 +60,20 @@ def machine(described: Result, before: Result, after: Result) -> str:
     return "\n".join(lines)
 
 
-def markdown(results: Sequence[Result], facts: str, command: str, date: str) -> str:
-    """The recorded page."""
+def markdown(results: Sequence[Result]) -> str:
+    """The recorded page: one table, and for each occasion its machine and its rows in full."""
     rule = "|" + "---|" * len(_HEAD)
     rows = [f"| {' | '.join(cells)} |" for cells in (_HEAD, *(_cells(r) for r in results))]
-    return "\n".join([
-        "# Benchmarks", "", f"Recorded {date} by `{command}`; written by it, not by hand.", "",
+    lines = [
+        "# Benchmarks", "", "Written by `python -m benchmarks.run --record=benchmarks`.", "",
         rows[0], rule, *rows[1:], "", FLOOR_NOTE, "",
-        "## Machine", "", *(f"- {line}" for line in facts.splitlines()), "",
-        "## Rows", "", "```", "\n\n".join(details(r) for r in results), "```", "",
-    ])  # fmt: skip
+    ]  # fmt: skip
+    for recorded, facts in dict.fromkeys((r["recorded"], r["facts"]) for r in results):
+        then = [r for r in results if (r["recorded"], r["facts"]) == (recorded, facts)]
+        lines += [f"## {recorded}: {', '.join(r['name'] for r in then)}", ""]
+        lines += [f"- {line}" for line in facts.splitlines()]
+        lines += ["", "```", "\n\n".join(details(r) for r in then), "```", ""]
+    return "\n".join(lines)
 
 
 def seconds(value: float | None) -> str:

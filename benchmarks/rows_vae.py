@@ -16,7 +16,7 @@ _SAMPLES: dict[str, Any] = {**_DENSE, "num_samples": 10_000}
 
 
 def rows() -> list[Row]:
-    """The rows `vae_torch`, `iwae` and `vae_samples`."""
+    """The rows `vae_torch`, `vae_pythae`, `iwae` and `vae_samples`."""
     updates = _DENSE["num_examples"] // _DENSE["batch_size"]
     epoch, ten = {"epochs": 1, **_DENSE}, {"iterations": 10, **_IWAE}
     samples = {"iterations": 10, **_SAMPLES}
@@ -26,6 +26,13 @@ def rows() -> list[Row]:
             "vae_torch", "PyTorch", f"epoch ({updates} updates)",
             Side("scan", "benchmarks.ours:vae", epoch), _torch("dense", training, epoch),
             products=tuple(floor.times(updates, floor.autoencoder(_network(1)))), settings=_DENSE,
+        ),
+        Row(
+            "vae_pythae", "pythae", f"epoch ({updates} updates)",
+            Side("scan", "benchmarks.ours:vae", epoch),
+            (Side("trainer", "benchmarks.peers.pythae_vae:dense", epoch, ("pythae", "torch")),),
+            products=tuple(floor.times(updates, floor.autoencoder(_network(1)))), rounds=5,
+            settings=_DENSE,
         ),
         Row(
             "iwae", "PyTorch", f"update (batch {_IWAE['batch_size']}, 50 draws each)",

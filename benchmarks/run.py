@@ -1,15 +1,17 @@
 """Measures genjax beside what its user would pick instead, both in turn on the same machine.
 
-    python -m benchmarks.run [--only=a,b] [--rounds=N] [--json=FILE] [--markdown=FILE] [--search]
+    python -m benchmarks.run [--only=a,b] [--rounds=N] [--json=FILE] [--record=FOLDER] [--search]
 
 Peers are installed by `pip install .[benchmarks]`. Run it on an idle machine; what was not idle is
-said. Exit status: 0 done; 1 some row of ours failed; 2 bad arguments.
+said. --record=benchmarks replaces the rows that were run in FOLDER/results.json, leaves the others
+as they were recorded, and writes FOLDER/RESULTS.md from all of them.
+
+Exit status: 0 done; 1 some row of ours failed; 2 bad arguments.
 """
 
 import argparse
 import datetime
 import json
-import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -32,15 +34,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     results, failed = _measure_all([rows[name] for name in arguments.only], arguments)
     facts = report.machine(described, before, after := machine.load())
     print("", report.table(results), "", report.FLOOR_NOTE, "", facts, sep="\n")
+    today = datetime.date.today().isoformat()
     for result in results:
         result |= {"machine": described, "load_before": before, "load_after": after}
+        result |= {"recorded": today, "facts": facts}
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(results, indent=1) + "\n")
-    if arguments.markdown:
-        command = shlex.join(["python", "-m", "benchmarks.run", *(argv or sys.argv[1:])])
-        today = datetime.date.today().isoformat()
-        Path(arguments.markdown).write_text(report.markdown(results, facts, command, today))
+    if arguments.record:
+        _record(Path(arguments.record), results, list(rows))
     return 1 if failed else 0
+
+
+def _record(folder: Path, results: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
+    """Merges the rows that were measured with those recorded before, in the order of `names`."""
+    path = folder / "results.json"
+    known = {r["name"]: r for r in (json.loads(path.read_text()) if path.exists() else [])}
+    known |= {r["name"]: r for r in results if r["seconds"] is not None}
+    kept = [known[name] for name in names if name in known]
+    path.write_text(json.dumps(kept, indent=1) + "\n")
+    (folder / "RESULTS.md").write_text(report.markdown(kept))
 
 
 def _measure_all(rows: Sequence[Row], arguments: Any) -> tuple[list[dict[str, Any]], bool]:
@@ -62,7 +74,7 @@ def _parse(argv: Sequence[str] | None, rows: dict[str, Row]) -> Any:
     parser.add_argument("--rounds", type=int, help="runs of each side; default: each row's own")
     parser.add_argument("--search", action="store_true", help="try more modes of the peers")
     parser.add_argument("--json", metavar="FILE", help="write the results as a list of rows")
-    parser.add_argument("--markdown", metavar="FILE", help="write the recorded page")
+    parser.add_argument("--record", metavar="FOLDER", help="of results.json and RESULTS.md")
     arguments = parser.parse_args(argv)
     arguments.only = arguments.only.split(",") if arguments.only else list(rows)
     for name in arguments.only:
@@ -70,10 +82,11 @@ def _parse(argv: Sequence[str] | None, rows: dict[str, Row]) -> Any:
             parser.error(f"--only: no row {name!r}; must be some of {', '.join(rows)}")
     if arguments.rounds is not None and arguments.rounds < 1:
         parser.error(f"--rounds={arguments.rounds}: must be at least 1")
-    for flag in ("json", "markdown"):
-        path = getattr(arguments, flag)
-        if path and not Path(path).absolute().parent.is_dir():
-            parser.error(f"--{flag}={path}: no such folder")
+    folders = {"json": Path(arguments.json or "").absolute().parent}
+    folders["record"] = Path(arguments.record or "")
+    for flag, folder in folders.items():
+        if not folder.is_dir():
+            parser.error(f"--{flag}={getattr(arguments, flag)}: no such folder")
     return arguments
 
 

@@ -13,8 +13,8 @@ from genjax.families import flow_matching
 def get_config() -> ConfigDict:
     c = flow_matching.default_config()
     c.data.name = "tfds:fashion_mnist"
-    c.steps = 4000
-    c.batch_size = 128
+    c.steps = 2000
+    c.batch_size = 64
     c.log_every = 100
     c.checkpoint_every = 500
     c.sample_every = 1000

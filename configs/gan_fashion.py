@@ -3,7 +3,7 @@
     python -m experiments.train --config=configs/gan_fashion.py:METHOD --workdir=runs/fashion_METHOD
 
 METHOD: wgan_gp (the default, as in wgan_gp_fashion.py), wgan, ns_gan, hinge_sn or r3gan. All make
-4,000 generator updates of 64 examples, with one critic update each. Not recorded yet.
+2,000 generator updates of 64 examples, with one critic update each. Not recorded yet.
 """
 
 from pathlib import Path
@@ -43,5 +43,6 @@ def get_config(method: str = "wgan_gp") -> ConfigDict:
     if method not in METHODS:
         raise ConfigError(f"--config=gan_fashion.py:{method}: must be one of {', '.join(METHODS)}")
     c = recipes.load(str(WGAN_GP)).unlock()
+    c.steps = 2000
     use_method(c, METHODS[method])
     return c

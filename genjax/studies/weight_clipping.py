@@ -225,9 +225,7 @@ def _over_clips_and_seeds(
 
         how = optimizer(learning_rate=1e-3, b1=0.0, b2=0.9, schedule="linear")
         if clip is not None:
-            # Optax adds RMSProp's eps under the root: this is the usual 1e-8 beside it, with more
-            # of which the small gradients of clipped critics would not move a weight.
-            how.update(name="rmsprop", eps=1e-16)
+            how.name = "rmsprop"
         return train_critic(
             critic, draw, key, lambda p, k: measure(p, k, pool_Nx2, clip),
             adversarial="wasserstein", optimizer=how, steps=steps, num_measures=num_measures,

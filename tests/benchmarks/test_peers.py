@@ -167,7 +167,7 @@ def test_vae_of_the_peer_has_the_loss_of_ours(draws):
     from benchmarks.peers import torch_vae as peer
 
     torch.manual_seed(0)
-    objective, x = peer.Bound(12, [6], 3, draws), torch.rand(5, 12)
+    objective, x = peer.dense_bound(12, [6], 3, draws), torch.rand(5, 12)
     state = torch.get_rng_state()
     value = objective(x)
     value.backward()

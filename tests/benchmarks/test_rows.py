@@ -112,18 +112,29 @@ def test_a_row_whose_data_is_absent_says_so(tmp_path):
     assert result["seconds"] is None and "needs" in result["note"]
 
 
-def test_the_program_writes_json_and_a_page(tmp_path, monkeypatch, capsys):
+def test_the_program_writes_json(tmp_path, monkeypatch, capsys):
     rows = {"trivial": _row(tmp_path), "absent": _row(tmp_path, name="absent", needs="/nothing")}
     monkeypatch.setattr(run, "all_rows", lambda: rows)
-    files = tmp_path / "out.json", tmp_path / "OUT.md"
-    argv = ["--rounds=1", f"--json={files[0]}", f"--markdown={files[1]}"]
-    assert run.main(argv) == 0
+    assert run.main(["--rounds=1", f"--json={tmp_path / 'out.json'}"]) == 0
     printed = capsys.readouterr().out
-    written = json.loads(files[0].read_text())
+    written = json.loads((tmp_path / "out.json").read_text())
     assert [row["name"] for row in written] == ["trivial", "absent"]
     assert all(set(row) >= _FIELDS and row["machine"]["cores"] for row in written)
-    for text in (printed, files[1].read_text()):
-        assert "trivial" in text and "not run: needs /nothing" in text and "cores" in text
+    assert "trivial" in printed and "not run: needs /nothing" in printed and "cores" in printed
+
+
+def test_recording_a_row_leaves_the_others_as_they_were(tmp_path, monkeypatch):
+    rows = {name: _row(tmp_path, name=name) for name in ("first", "second")}
+    monkeypatch.setattr(run, "all_rows", lambda: rows)
+    record = [f"--record={tmp_path}", "--rounds=1"]
+    assert run.main(record) == 0
+    before = json.loads((tmp_path / "results.json").read_text())
+    assert run.main([*record, "--only=second"]) == 0
+    after = json.loads((tmp_path / "results.json").read_text())
+    assert [row["name"] for row in after] == ["first", "second"]
+    assert after[0] == before[0] and after[1]["seconds"] != before[1]["seconds"]
+    page = (tmp_path / "RESULTS.md").read_text()
+    assert "| first |" in page and "| second |" in page and "cores" in page
 
 
 def test_a_row_that_fails_does_not_stop_the_others(tmp_path, monkeypatch, capsys):

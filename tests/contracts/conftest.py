@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from genjax.engine import loop
-from genjax.engine.executors import Executor
+from genjax.engine.executor import Executor
 from genjax.engine.loop import Run, prepare
 from tests.contracts import recipes
 

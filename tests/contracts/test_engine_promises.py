@@ -8,7 +8,7 @@ import pytest
 
 from genjax.engine import loop
 from genjax.engine.checkpoints import Checkpoints
-from genjax.engine.executors import Executor
+from genjax.engine.executor import Executor
 from tests.contracts import events, recipes
 
 

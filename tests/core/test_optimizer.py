@@ -36,7 +36,10 @@ def close(actual, expected, rtol=1e-5):
     [
         (section(learning_rate=0.1), optax.adam(0.1)),
         (section(learning_rate=0.1, b1=0.0, b2=0.9), optax.adam(0.1, b1=0.0, b2=0.9)),
-        (section(name="rmsprop", learning_rate=0.1, b1=0.0, b2=0.9), optax.rmsprop(0.1, decay=0.9)),
+        (
+            section(name="rmsprop", learning_rate=0.1, b1=0.0, b2=0.9),
+            optax.rmsprop(0.1, decay=0.9, eps_in_sqrt=False),
+        ),
         (section(name="sgd", learning_rate=0.1, b1=0.0), optax.sgd(0.1)),
         (section(name="sgd", learning_rate=0.1, b1=0.9), optax.sgd(0.1, momentum=0.9)),
         (

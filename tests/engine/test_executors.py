@@ -9,7 +9,8 @@ import pytest
 
 from genjax.core.config import ConfigError
 from genjax.data.source import first_rows
-from genjax.engine import executors, loop, placement
+from genjax.engine import loop, placement
+from genjax.engine.executor import chunk_length
 from genjax.engine.loop import prepare
 from tests.contracts import recipes
 from tests.contracts.trees import assert_close, assert_equal, leaves, member
@@ -29,7 +30,7 @@ def chunk(streamed=False, batch_shape=(64,), shape=(8, 8, 1), **fields):
     dataset = SimpleNamespace(
         train=SimpleNamespace(streamed=streamed), spec=SimpleNamespace(shape=shape)
     )
-    return executors.chunk_length(config, SimpleNamespace(batch_shape=batch_shape), dataset)
+    return chunk_length(config, SimpleNamespace(batch_shape=batch_shape), dataset)
 
 
 @pytest.mark.parametrize(
