@@ -182,7 +182,7 @@ def test_chunked_logits_make_the_same_step():
 
 
 def test_padding_has_no_effect_and_no_gradient():
-    """Beyond a sentence's end the encoder's vector and the loss depend on nothing; PAD learns nothing."""
+    """Nothing behind a sentence counts: the vector, the loss; and PAD learns nothing."""
     family = make(model__pooling="max")
     state, wide = begun(family), np.pad(X, ((0, 0), (0, 4)))
     codes = (family.functions["encode"](state, x) for x in (X, wide))
