@@ -17,7 +17,7 @@ from genjax.families import seq2seq
 
 def get_config(attention: str = "additive") -> ConfigDict:
     c = seq2seq.default_config()
-    c.epochs = 10.0
+    c.epochs = 12.0
     c.batch_size = 128
     c.ema_decay = 0.998
     c.buckets = (12, 15, 18, 24)

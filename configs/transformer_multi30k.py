@@ -17,7 +17,7 @@ from genjax.families import transformer
 
 def get_config() -> ConfigDict:
     c = transformer.default_config()
-    c.epochs = 15.0
+    c.epochs = 18.0
     c.batch_size = 128
     c.ema_decay = 0.998  # as the average of the last checkpoints in the paper
     c.buckets = (12, 15, 18, 24)

@@ -9,6 +9,10 @@ samples of images are compared with the real ones of --split, by the features of
 --weights names a file of its weights (torch-fidelity's or torchvision's, .pth or .safetensors),
 else by those of genjax's own classifier; what a number holds for is printed with it. Numbers go to
 DIR/eval.json.
+
+Models of text are judged by what they are for: perplexity, accuracy; translations by BLEU (of
+lower-cased words, and sacreBLEU's own) and chrF, greedy or by the beam of --beam; entities by F1 of
+whole spans.
 """
 
 import math
@@ -43,6 +47,8 @@ def _define(values: flags.FlagValues) -> None:
         "Whose features --metrics compare; by default inception with --weights, else own.", **text,
     )  # fmt: skip
     flags.DEFINE_string("weights", "", "A file of InceptionV3's weights.", **text)
+    flags.DEFINE_integer("beam", 0, "Width of beam search for translations; 0: greedy.", 0, **text)
+    flags.DEFINE_float("length_penalty", 0.6, "Of beam search; 0: none.", 0, **text)
 
 
 def _evaluate(argv: list[str]) -> int:
@@ -51,28 +57,38 @@ def _evaluate(argv: list[str]) -> int:
 
     read_config(values.workdir)
     step = program.checkpoint_step(values.step)
-    from genjax.cli import scoring
+    from genjax.cli import scoring, text_scores, writing
     from genjax.core.config import ConfigError
     from genjax.engine.cache import enable_compilation_cache
     from genjax.evaluation.report import table
     from genjax.loading import load
 
+    writing.check_beam(values)
     enable_compilation_cache()
     model = load(values.workdir, step)
+    if values.beam and not text_scores.answers(model):
+        raise ConfigError(f"--beam={values.beam}: is for translations; {model.config.family} has none")
     scorer = scoring.by_flags(model, values)
     numbers: dict[str, Any] = {"test": _lists(model.evaluate())}
     numbers |= judged(model)
+    hold_for: dict[str, str] = {}
     if scorer:
         numbers["scores"] = scoring.of_model(model, scorer, values.num_samples)
+        hold_for = scorer.hold_for()
+    elif model.run.dataset.codec is not None:
+        scores, hold_for = text_scores.of_model(
+            model, numbers["test"], values.beam, values.length_penalty
+        )
+        numbers |= {"scores": scores} if scores else {}
     folder = Path(values.workdir).expanduser()
     record = {"step": model.step, "num_members": model.num_members} | numbers
     if model.num_members:
         record |= {"over_members": over_members(numbers)}
-    if scorer:
-        record |= {"scores_hold_for": scorer.hold_for()}
+    if hold_for:
+        record |= {"scores_hold_for": hold_for}
     try:
         write_json(folder / EVAL, record)
-        drawn = _draw_reconstructions(model, folder)
+        drawn = _draw(model, folder)
     except OSError as error:
         reason = error.strerror or error
         raise ConfigError(f"--workdir={values.workdir}: cannot be written ({reason})") from error
@@ -162,8 +178,12 @@ def _shown(numbers: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def _draw_reconstructions(model: Any, folder: Path) -> list[Path]:
-    """Test images above what became of them; none for families and data without."""
+def _draw(model: Any, folder: Path) -> list[Path]:
+    """Test images above what became of them, or attention maps; none where there are none."""
+    if model.run.dataset.codec is not None:
+        from genjax.cli import text_scores
+
+        return text_scores.draw_attention(model, folder)
     if model.run.dataset.spec.kind != "image" or "reconstruct" not in model.family.functions:
         return []
     from genjax.data.source import first_rows

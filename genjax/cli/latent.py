@@ -7,6 +7,12 @@ manifold over two latents, straight and spherical interpolations, a traversal of
 families with an encoder also reconstructions, the distribution of each latent against the prior,
 attribute vectors and latent arithmetic (by the data's attributes, else by its labels). Numbers go
 to FOLDER/latent.json and FOLDER/latent.md.
+
+Of an autoencoder of sentences FOLDER gets texts: reconstructions, interpolations between sentences,
+variants of each (`augmented.txt`, sentence and variant with a tab between) and, if there is a
+prior, samples. They are of test sentences, or of your own, one a line:
+
+    python -m experiments.latent --workdir=DIR [--out=FOLDER] [--sentences=FILE] [--variants=3]
 """
 
 from collections.abc import Sequence
@@ -16,7 +22,7 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from genjax.cli import program, recipes
+from genjax.cli import latent_text, program, recipes
 from genjax.core.config import ConfigError
 
 _NUM_SAMPLES, _ROWS, _STEPS, _SIDE = 64, 8, 11, 15  # of pictures
@@ -37,6 +43,8 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_string("workdir", "", "The folder of a run.", **text)
     flags.DEFINE_string("out", "", "Where to; by default DIR/latent.", **text)
     flags.DEFINE_list("attributes", [], "Attributes to show; by default eight.", **text)
+    flags.DEFINE_string("sentences", "", "A file of sentences, one a line.", **text)
+    flags.DEFINE_integer("variants", 3, "Of each sentence.", 1, **text)
     flags.DEFINE_integer("seed", 0, "Of draws.", 0, **text)
     flags.DEFINE_integer("step", None, "Of the checkpoint; by default the newest.", 0, **text)
     flags.DEFINE_integer("member", 0, "Of a population.", 0, **text)
@@ -51,6 +59,7 @@ def _latent(argv: list[str]) -> int:
     from genjax.engine.workdir import read_config
 
     read_config(values.workdir)  # before JAX is given time to start
+    sentences = latent_text.read(values.sentences)
     from genjax.engine.cache import enable_compilation_cache
     from genjax.evaluation.space import Space
     from genjax.loading import load
@@ -61,6 +70,16 @@ def _latent(argv: list[str]) -> int:
         n = max(model.num_members, 1)
         raise ConfigError(f"--member={values.member}: must be below the number of members, {n}")
     model = model.member(values.member) if model.num_members else model
+    if model.run.dataset.codec is not None:
+        if values.attributes:
+            given = ",".join(values.attributes)
+            raise ConfigError(f"--attributes={given}: are of images; this is a model of texts")
+        for path in latent_text.write(model, folder, sentences, values.variants, values.seed):
+            print(path)
+        return program.DONE
+    if sentences:
+        name = model.config.data.name
+        raise ConfigError(f"--sentences={values.sentences}: is for text; the data are {name}")
     space = Space(model, values.seed)
     chosen = choose(space, values.attributes)
     pictures = _decoded(space) | {"samples": _grid(model.sample(_NUM_SAMPLES, values.seed))}

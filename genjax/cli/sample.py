@@ -5,6 +5,14 @@
 FILE ends in .png (a grid of images, a scatter plot of points), .npy or .npz (the samples as they
 are, in the range of the data; under the name `x` in .npz). Of a population, .npy and .npz hold all
 members as their first axis, unless --member picks one.
+
+A model that writes texts continues or translates what it is given, on the terminal or in a file:
+
+    python -m experiments.sample --workdir=DIR [--prompt=TEXT | --prompts=FILE] [--n=1]
+        [--max_tokens=N] [--temperature=1] [--top_k=0] [--top_p=1] [--min_p=0]
+        [--repetition_penalty=1] [--no_repeat=0] [--beam=0 [--length_penalty=0.6]] [--out=FILE.txt]
+
+A .png of a model that attends shows what each word of its answers looked at.
 """
 
 import os
@@ -14,10 +22,10 @@ from typing import Any
 
 from absl import flags
 
-from genjax.cli import program
+from genjax.cli import program, writing
 from genjax.core.config import ConfigError
 
-_SUFFIXES = (".png", ".npy", ".npz")
+_SUFFIXES = (".png", ".npy", ".npz")  # and .txt for texts
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,7 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _define(values: flags.FlagValues) -> None:
     text: Any = {"flag_values": values}
     flags.DEFINE_string("workdir", "", "The folder of a run.", **text)
-    flags.DEFINE_integer("n", 64, "How many samples.", 1, **text)
+    flags.DEFINE_integer(
+        "n", None, "How many samples, by default 64; of texts for each prompt, 1.", 1, **text
+    )
     flags.DEFINE_string(
         "out", "", "Where to; by default DIR/samples/step_STEP_seed_SEED.png.", **text
     )
@@ -41,6 +51,7 @@ def _define(values: flags.FlagValues) -> None:
         0,
         **text,
     )
+    writing.define(values)
 
 
 def _sample(argv: list[str]) -> int:
@@ -48,6 +59,7 @@ def _sample(argv: list[str]) -> int:
     step = program.checkpoint_step(values.step)
     if values.out:
         check_out(values.out)
+    writing.check(values)
     from genjax.engine.workdir import read_config
 
     read_config(values.workdir)  # before JAX is given time to start
@@ -60,10 +72,16 @@ def _sample(argv: list[str]) -> int:
     if values.member is not None and values.member >= max(model.num_members, 1):
         n = max(model.num_members, 1)
         raise ConfigError(f"--member={values.member}: must be below the number of members, {n}")
+    if model.run.dataset.codec is not None:
+        member = model.member(values.member or 0) if model.num_members else model
+        return writing.write(member, values)
+    writing.refuse(values, f"{model.config.family} on {model.config.data.name}")
+    if values.out and Path(values.out).suffix not in _SUFFIXES:
+        raise ConfigError(f"--out={values.out}: must end in {', '.join(_SUFFIXES)}")
     out = Path(values.out).expanduser() if values.out else _default_out(values, model.step)
     if model.num_members and (out.suffix == ".png" or values.member is not None):
         model = model.member(values.member or 0)
-    samples = model.sample(values.n, values.seed)
+    samples = model.sample(values.n or 64, values.seed)
     if out.suffix == ".png":
         draw = showing.picture(model.config, model.run.dataset.spec)
         if draw is None:
@@ -78,8 +96,8 @@ def _sample(argv: list[str]) -> int:
 def check_out(text: str) -> None:
     """Raises `ConfigError` unless `text` names a file that can be written."""
     out = Path(text).expanduser().absolute()
-    if out.suffix not in _SUFFIXES:
-        raise ConfigError(f"--out={text}: must end in {', '.join(_SUFFIXES)}")
+    if out.suffix not in (*_SUFFIXES, ".txt"):
+        raise ConfigError(f"--out={text}: must end in {', '.join(_SUFFIXES)}, of texts in .txt")
     if out.is_dir():
         raise ConfigError(f"--out={text}: is a folder; must be a file")
     there = next(p for p in out.parents if p.exists())

@@ -108,9 +108,12 @@ def during_training(run: Any) -> Scorer | None:
 
 def hooks(run: Any) -> Any:
     """What a training program adds to the loop: pictures, mode scores, `config.eval_metrics`."""
-    from genjax.cli import showing
+    from genjax.cli import showing, writing
     from genjax.engine.loop import Hooks
 
+    if run.dataset.codec is not None:
+        during_training(run)  # which texts have none of: an error in one line
+        return Hooks(writing.picture(run), pairs=writing.pairs(run), outputs=writing.outputs(run))
     picture, pairs = showing.picture(run.config, run.dataset.spec), showing.pairs(run.dataset.spec)
     modes, names = showing.judge(run.config), showing.judged(run.config)
     scorer = during_training(run)

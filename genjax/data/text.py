@@ -24,10 +24,10 @@ from genjax.data import (
 from genjax.data.source import Dataset
 from genjax.data.texts import Texts
 
-_FIELDS = (  # that the tokens of a split depend on
+_FIELDS = (  # that the vocabulary depends on
     "name", "kind", "test", "test_fraction", "tokenizer", "vocab_size", "min_count", "lowercase",
-    "length", "word_length", "packed",
 )  # fmt: skip
+_SHAPE = ("length", "word_length", "packed")  # and rows of tokens, where they are no running text
 _KINDS: dict[str, Any] = {
     "text": running, "sentence": sentences, "passage": passages, "pair": pairs, "tagged": conll,
 }  # fmt: skip
@@ -57,11 +57,14 @@ def load(data: ConfigDict, saved: Path | None = None) -> Dataset:
     if data.bucketed and texts.kind not in ("sentence", "pair"):
         raise fail("data.bucketed", True, "is for sentences and pairs, of which lengths differ")
     maker = _KINDS[texts.kind]
-    known = vocabulary.load(saved, texts.kind)
-    train = _entry(data, texts, "train", known)
-    words = vocabulary.from_json(train.info)
-    test = _entry(data, texts, "test", words)
+    words = vocabulary.load(saved, texts.kind) or _learned(data, texts)
+    train, test = (_encoded(data, texts, split, words) for split in ("train", "test"))
     return maker.dataset(data, words, train, test)
+
+
+def read(data: ConfigDict, split: str) -> Iterator[Any]:
+    """The texts of a split as they are written; see `Texts.read`."""
+    return _texts(data).read(split)
 
 
 def _texts(data: ConfigDict) -> Texts:
@@ -77,22 +80,35 @@ def _texts(data: ConfigDict) -> Texts:
     return {"text": text_files, "tsv": tsv, "pairs": pairs, "conll": conll}[source].texts(data)
 
 
-def _entry(
-    data: ConfigDict, texts: Texts, split: str, known: vocabulary.Vocabulary | None
-) -> cache.Entry:
-    """One split as tokens, in the cache; its info is the vocabulary."""
-    maker = _KINDS[texts.kind]
-    told = json.dumps(known.to_json(), sort_keys=True) if known else ""
-    identity = {f: data[f] for f in _FIELDS} | {
-        "split": split,
+def _learned(data: ConfigDict, texts: Texts) -> vocabulary.Vocabulary:
+    """The vocabulary of the training split, from the cache if it is there."""
+    identity = {field: data[field] for field in _FIELDS} | {
+        "split": "vocabulary",
         "texts": texts.identity,
-        "known": hashlib.sha256(told.encode()).hexdigest(),
+        "phrases": [data.get("phrases", 0), data.get("phrase_threshold", 0.0)],
     }
 
     def build(to: Path) -> dict[str, Any]:
-        words = known or maker.learn(data, texts)
-        blocks: Iterator[cache.Rows] = maker.encode(data, texts, split, words)
+        return _KINDS[texts.kind].learn(data, texts).to_json()
+
+    return vocabulary.from_json(cache.entry(cache.root(data.cache_dir), identity, build).info)
+
+
+def _encoded(
+    data: ConfigDict, texts: Texts, split: str, words: vocabulary.Vocabulary
+) -> cache.Entry:
+    """One split as tokens, in the cache."""
+    told = json.dumps(words.to_json(), sort_keys=True)
+    shape = () if texts.kind in ("text", "passage") else _SHAPE
+    identity = {field: data[field] for field in (*_FIELDS, *shape)} | {
+        "split": split,
+        "texts": texts.identity,
+        "vocabulary": hashlib.sha256(told.encode()).hexdigest(),
+    }
+
+    def build(to: Path) -> dict[str, Any]:
+        blocks: Iterator[cache.Rows] = _KINDS[texts.kind].encode(data, texts, split, words)
         cache.write_rows(to, None, blocks, f"encoding {data.name} {split}")
-        return words.to_json()
+        return {}
 
     return cache.entry(cache.root(data.cache_dir), identity, build)

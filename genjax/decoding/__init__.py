@@ -8,6 +8,6 @@ from genjax.decoding.generate import Decoder, Text, advance, begin, decoder_of, 
 from genjax.decoding.sampling import GREEDY, PLAIN, Sampling, most_likely, restrain, sample
 
 __all__ = [
-    "GREEDY", "PLAIN", "Decoder", "Sampling", "Text", "advance", "beam_search", "begin", "decoder_of",
-    "draw", "generate", "length_penalty", "most_likely", "restrain", "sample",
+    "GREEDY", "PLAIN", "Decoder", "Sampling", "Text", "advance", "beam_search", "begin",
+    "decoder_of", "draw", "generate", "length_penalty", "most_likely", "restrain", "sample",
 ]  # fmt: skip

@@ -20,6 +20,255 @@ from genjax.engine import placement
 from genjax.engine.executor import Executor
 
 PMAP_AXIS = "devices"
+<<<<<<< HEAD
+=======
+_MAX_CHUNK = 200  # steps; a longer one saves nothing more and delays signals
+_MAX_STREAM_CHUNK_BYTES = 64 * 2**20
+
+
+class Executor:
+    """Runs a family on a data set: one member on one device (`scan`, `loop`); others derive.
+
+    Attributes:
+      chunk: the most steps that one call of `run` makes.
+      num_members: of a population; 0 for a single run.
+      clock: where compiling and waiting for streamed data are counted.
+    """
+
+    num_members = 0
+
+    def __init__(self, family: Family, dataset: Dataset, config: ConfigDict):
+        self.family, self.dataset, self.config = family, dataset, config
+        self.chunk = 1 if config.executor == "loop" else chunk_length(config, family, dataset)
+        self.clock = Clock()
+        self._place()
+        self._arrays = self._put(dataset.train.arrays)
+        self._program: Any = None
+        self._test: Any = None
+        self._stream: Iterator[Any] | None = None
+        self._stream_step = -1
+
+    # What a placement decides.
+
+    def _place(self) -> None:
+        self._replicated: Any = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+
+    def _jit(self, f: Any, *, returns_state: bool = False) -> Any:
+        """`f(state, *arrays)` as a program of `(state, arrays)`.
+
+        Where `f` returns a state (and metrics), the state that it is given is donated.
+        """
+        donated = 0 if returns_state else ()
+        return jax.jit(lambda state, arrays: f(state, *arrays), donate_argnums=donated)
+
+    def _rows(self, batch: Any, batch_axis: int) -> Any:
+        """The rows of a global batch that a step sees, inside the program."""
+        return batch
+
+    def _shard_rows(self, xs: Any, batch_axis: int) -> Any:
+        """Streamed host arrays on the device."""
+        return self._put(xs)
+
+    def _local_rows(self) -> slice:
+        """The rows of a global batch that this process streams."""
+        return slice(0, self.family.batch_shape[-1])
+
+    def _state_sharding(self, shapes: Any) -> Any:
+        return jax.tree.map(lambda _: self._replicated, shapes)
+
+    def _new_state(self) -> State:
+        return self.family.init(jax.random.key(self.config.seed))
+
+    def to_checkpoint(self, state: State) -> State:
+        """The state as checkpoints hold it, the same for all executors of one member."""
+        return state
+
+    def from_checkpoint(self, state: State) -> State:
+        """The inverse of `to_checkpoint`."""
+        return state
+
+    # The programs.
+
+    def _chunk_of_steps(self, state: State, arrays: Any, cursor: Any, streamed: Any, n: Any) -> Any:
+        """`n` steps (at most `chunk`): the state after them, the mean of their metrics."""
+        source, shape = self.dataset.train, self.family.batch_shape
+        planned = streamed
+        if not source.streamed:
+            planned = source.plan(data_key(state.key), cursor, self.chunk, shape)
+        if self.chunk == 1:
+            # A lone batch does not vary in the loop: XLA would move work on it out of the loop, sum
+            # in another order there, and a run resumed with another chunk would differ in bits.
+            planned = jax.tree.map(lambda a: jnp.concatenate([a, a]), planned)
+
+        def step(i: Any, state: State) -> tuple[State, Any]:
+            x = jax.tree.map(lambda a: jax.lax.dynamic_index_in_dim(a, i, keepdims=False), planned)
+            return self._step(state, self._rows(source.fetch(arrays, x), len(shape) - 1))
+
+        def body(i: Any, carry: Any) -> Any:
+            state, sums = carry
+            state, metrics = step(i, state)
+            return state, {name: sums[name] + metrics[name].astype(jnp.float32) for name in sums}
+
+        _, metrics = jax.eval_shape(step, 0, state)
+        zeros = {name: jnp.zeros((), jnp.float32) for name in metrics}
+        state, sums = jax.lax.fori_loop(0, n, body, (state, zeros))
+        if "skipped" not in sums:
+            return state, {name: s / n for name, s in sums.items()}
+        skipped = sums.pop("skipped")
+        made = jnp.maximum(n - skipped, 1.0)
+        return state, {name: s / made for name, s in sums.items()} | {"skipped": skipped}
+
+    def _step(self, state: State, batch: Any) -> tuple[State, Any]:
+        """The family's step; under `on_divergence=skip` none where its result is not finite."""
+        new, metrics = self.family.step(state, batch)
+        if self.config.on_divergence != "skip":
+            return new, metrics
+        finite = _all_finite(metrics) & _all_finite(new)
+        kept = jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, state)
+        metrics = jax.tree.map(lambda m: jnp.where(finite, m, 0.0), metrics)
+        # The step counts on, so that the next one has other data and noise.
+        return kept.replace(step=new.step, key=new.key), metrics | {"skipped": 1.0 - finite}
+
+    def _evaluate_batches(self, state: State, arrays: Any, xs: Any) -> Any:
+        """Sums over all batches of `xs`."""
+
+        def evaluate(x: Any) -> Any:
+            batch = self._rows(self.dataset.test.fetch(arrays, x), 0)
+            return self.family.evaluate(state, batch)
+
+        shapes = jax.eval_shape(evaluate, jax.tree.map(lambda a: a[0], xs))
+        zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+
+        def add(sums: Any, x: Any) -> Any:
+            return jax.tree.map(jnp.add, sums, evaluate(x)), None
+
+        return jax.lax.scan(add, zeros, xs)[0]
+
+    # What the loop calls.
+
+    def init(self) -> State:
+        """The state at step 0, placed."""
+        sharding = self._state_sharding(jax.eval_shape(self._new_state))
+        return self.from_checkpoint(jax.jit(self._new_state, out_shardings=sharding)())
+
+    def template(self) -> State:
+        """Shapes and shardings of the state as checkpoints hold it."""
+        shapes = jax.eval_shape(self._new_state)
+        return jax.tree.map(
+            lambda s, sharding: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=sharding),
+            shapes, self._state_sharding(shapes),
+        )  # fmt: skip
+
+    def run(self, state: State, first_step: int, n: int) -> tuple[State, Mapping[str, jax.Array]]:
+        """Makes `n <= chunk` steps; dispatches and does not wait. `state` is donated.
+
+        Returns the state and the mean of each metric over the steps (for `skipped` the number),
+        on the device; arrays of shape (members,) for a population.
+        """
+        with self.clock("data"):
+            streamed = self._next_streamed(first_step, n)
+        cursor = self.dataset.train.cursor(first_step, self.family.batch_shape)
+        cursor, n = self._put((cursor, np.int32(n)))
+        arrays = (self._arrays, cursor, streamed, n)
+        if self._program is None:
+            with self.clock("compile"):
+                program = self._jit(self._chunk_of_steps, returns_state=True)
+                self._program = program.lower(state, arrays).compile()
+            shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), arrays)
+            self._shapes = (jax.eval_shape(lambda s: s, state), shapes)
+        return self._program(state, arrays)
+
+    def step_flops(self) -> float:
+        """Floating point operations of a step (of all members), by XLA's cost analysis."""
+        return flops_of_function(self._jit(self._chunk_of_steps), *self._shapes)
+
+    def evaluate(self, state: State) -> dict[str, np.ndarray]:
+        """Means over the whole test split, of shape (members,) for a population; waits."""
+        source = self.dataset.test
+        if source.streamed:
+            parts = [
+                self._evaluation(state, ((), self._put(jax.tree.map(lambda a: a[None], x))))
+                for x in source.evaluation(self.eval_batch_size)
+            ]
+        else:
+            if self._test is None:
+                self._test = self._put((source.arrays, source.evaluation(self.eval_batch_size)))
+            parts = [self._evaluation(state, self._test)]
+        parts = jax.device_get(parts)
+        sums = jax.tree.map(lambda *s: np.sum([np.asarray(a, np.float64) for a in s], 0), *parts)
+        count = sums.pop("count")
+        means = self.family.summary({name: (v.T / count).T for name, v in sums.items()})
+        return {name: np.asarray(value) for name, value in means.items()}
+
+    def evaluated(self) -> list[str]:
+        """The names of the single numbers that `evaluate` gives, found without computing them."""
+        source = self.dataset.test
+        xs = source.evaluation(self.eval_batch_size)
+        if source.streamed:
+            xs = jax.tree.map(lambda a: a[None], next(xs))
+        state = jax.eval_shape(self.from_checkpoint, self.template())
+        arrays = () if source.streamed else source.arrays
+        sums = jax.eval_shape(self._evaluation, state, (arrays, xs))
+        ones = {name: np.ones(s.shape) for name, s in sums.items() if name != "count"}
+        ndim = 1 if self.num_members else 0
+        return [n for n, v in self.family.summary(ones).items() if np.ndim(v) == ndim]
+
+    def sample(self, state: State, n: int) -> np.ndarray:
+        """`n` examples in the range of the data; of shape (members, n, …) for a population."""
+        return jax.device_get(self._sampler(n)(state, ()))
+
+    def apply(self, f: Any, state: State, x: np.ndarray) -> np.ndarray:
+        """`f(state, x)` of examples (B, …); of shape (members, B, …) for a population.
+
+        `f` is compiled once: it must be the same object each time.
+        """
+        return jax.device_get(self._applied(f)(state, self._put((x,))))
+
+    def all_finite(self, state: State) -> bool:
+        """Whether every number of the state (of some member of a population) is finite."""
+        return bool(np.any(jax.device_get(self._finiteness(state, ()))))
+
+    @property
+    def eval_batch_size(self) -> int:
+        """Rows of an evaluation batch: a multiple of `batch_size`, at least 256."""
+        return self.config.batch_size * -(-256 // self.config.batch_size)
+
+    @functools.cached_property
+    def _evaluation(self) -> Any:
+        return self._jit(self._evaluate_batches)
+
+    @functools.cached_property
+    def _finiteness(self) -> Any:
+        return self._jit(_all_finite)
+
+    @functools.cache  # noqa: B019 - one executor a run
+    def _sampler(self, n: int) -> Any:
+        return self._jit(lambda state: self.family.draw(state, sample_key(state), n))
+
+    @functools.cache  # noqa: B019
+    def _applied(self, f: Any) -> Any:
+        return self._jit(f)
+
+    def _put(self, tree: Any) -> Any:
+        return placement.put(tree, self._replicated)
+
+    @functools.cached_property
+    def _stream_key(self) -> np.ndarray:
+        return np.asarray(jax.random.key_data(data_key(jax.random.key(self.config.seed))))
+
+    def _next_streamed(self, first_step: int, n: int) -> Any:
+        source, shape = self.dataset.train, self.family.batch_shape
+        if not source.streamed:
+            return ()
+        if self._stream is None or self._stream_step != first_step:
+            last = first_step + 2**31  # the loop stops; the stream need not know when
+            rows = self._local_rows()
+            self._stream = iter(source.stream(self._stream_key, first_step, last, shape, rows))
+        steps = [next(self._stream) for _ in range(n)]
+        self._stream_step = first_step + n
+        steps += [steps[-1]] * (self.chunk - n)  # the program's shape is fixed; these are not read
+        return self._shard_rows(jax.tree.map(lambda *x: np.stack(x), *steps), len(shape))
+>>>>>>> language
 
 
 class Population(Executor):

@@ -45,17 +45,19 @@ class Hooks(NamedTuple):
     """What a program adds to the loop, which knows neither pictures nor scores.
 
     Attributes:
-      picture: samples (n, …), in the range of the data, to an image (H, W, C) uint8.
-      pairs: held-out examples (n, …) and their reconstructions to such an image, which is drawn
-        instead of samples for a family that has no prior but can `reconstruct`.
+      picture: samples (n, …), in the range of the data, to an image (H, W, C) uint8 or to a text.
+      pairs: held-out examples (n, …) and what `outputs` makes of them to such an image or text,
+        which is shown instead of samples for a family that has no prior.
       judge: samples to numbers that are written under `eval/`; process 0 alone calls it.
       judged: the names of these numbers.
+      outputs: of (state, examples), pure; by default the family's `reconstruct`, if it can.
     """
 
-    picture: Callable[[np.ndarray], np.ndarray] | None = None
+    picture: Callable[[np.ndarray], np.ndarray | str] | None = None
     judge: Callable[[np.ndarray], Mapping[str, float]] | None = None
     judged: tuple[str, ...] = ()
-    pairs: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    pairs: Callable[[np.ndarray, np.ndarray], np.ndarray | str] | None = None
+    outputs: Callable[[State, jax.Array], jax.Array] | None = None
 
 
 @dataclass
@@ -299,21 +301,23 @@ class _Training:
 
     def _draw(self) -> None:
         family = self.run.family
-        if self.hooks.pairs and not family.has_prior and "reconstruct" in family.functions:
+        outputs = self.hooks.outputs or family.functions.get("reconstruct")
+        if self.hooks.pairs and outputs and not family.has_prior:
             with self.clock("evaluation"):
-                outputs = self.executor.reconstruct(self.state, self._held_out)
-            if self.executor.num_members:
-                outputs = outputs[0]
-            image = self.hooks.pairs(self._held_out, outputs)
-            self.writers.images(self.step, "reconstructions", image)
-            return
-        if self.hooks.picture is None:
-            return
-        with self.clock("evaluation"):
-            samples = self.executor.sample(self.state, self.config.num_samples)
-        if self.executor.num_members:
-            samples = samples[0]
-        self.writers.images(self.step, "samples", self.hooks.picture(samples))
+                found = self.executor.apply(outputs, self.state, self._held_out)
+            found = found[0] if self.executor.num_members else found
+            self._show("reconstructions", self.hooks.pairs(self._held_out, found))
+        elif self.hooks.picture and family.sample:
+            with self.clock("evaluation"):
+                samples = self.executor.sample(self.state, self.config.num_samples)
+            samples = samples[0] if self.executor.num_members else samples
+            self._show("samples", self.hooks.picture(samples))
+
+    def _show(self, tag: str, shown: np.ndarray | str) -> None:
+        if isinstance(shown, str):
+            self.writers.text(self.step, tag, shown)
+        else:
+            self.writers.images(self.step, tag, shown)
 
     @functools.cached_property
     def _held_out(self) -> np.ndarray:

@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import os
+import textwrap
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -80,9 +81,19 @@ class Writers:
         save_png(self._workdir / _SAMPLES / f"{tag}_{int(step):07d}.png", image)
 
     def text(self, step: int, tag: str, text: str) -> None:
-        """Shows `text` (Markdown) in TensorBoard."""
-        if self._enabled:
-            self._tensorboard().add_text(tag, text, int(step))
+        """Shows `text`, as it is, in TensorBoard.
+
+        It is written to `samples/<tag>_<step>.txt` as well.
+        """
+        if not self._enabled:
+            return
+        # TensorBoard reads Markdown: what is indented stays as it is.
+        self._tensorboard().add_text(tag, textwrap.indent(text, "    ", lambda _: True), int(step))
+        path = self._workdir / _SAMPLES / f"{tag}_{int(step):07d}.txt"
+        path.parent.mkdir(exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
 
     def flush(self) -> None:
         """Hands all that is written to the operating system (`metrics.jsonl` always is)."""

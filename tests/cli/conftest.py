@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.helpers import TINY, main
+from tests.cli.helpers import TINY, TINY_TEXT, main
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +19,23 @@ def _trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(_trained: Path, tmp_path: Path) -> Path:
     """A finished run of 4 steps, for one test to do with as it likes."""
     return shutil.copytree(_trained, tmp_path / "trained")
+
+
+@pytest.fixture(scope="session")
+def _writer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("writer")
+    words = "the quick brown fox jumps over a lazy dog ; größer als 3 Füchse .".split()
+    lines = [" ".join(words[(i * j) % len(words)] for j in range(3, 12)) for i in range(300)]
+    (folder / "text.txt").write_text("\n".join(lines), encoding="utf-8")
+    data = f"--config.data.name=text:{folder / 'text.txt'}"
+    assert main("train", *TINY_TEXT, data, f"--workdir={folder / 'run'}") == 0
+    return folder / "run"
+
+
+@pytest.fixture
+def writer(_writer: Path, tmp_path: Path) -> Path:
+    """A finished run of a language model of characters, likewise."""
+    return shutil.copytree(_writer, tmp_path / "writer")
 
 
 @pytest.fixture

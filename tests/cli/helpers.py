@@ -25,6 +25,20 @@ TINY = (
     "--config.model.latent_dim=2",
     "--config.num_samples=4",
 )
+# A language model, likewise.
+TINY_TEXT = (
+    f"--config={ROOT}/configs/rnn_lm.py",
+    "--config.steps=8",
+    "--config.batch_size=8",
+    "--config.eval_every=0",
+    "--config.sample_every=4",
+    "--config.checkpoint_every=0",
+    "--config.num_samples=3",
+    "--config.data.length=12",
+    "--config.model.embed_dim=8",
+    "--config.model.hidden=8",
+    "--config.model.layers=1",
+)
 
 
 def main(program: str, *args: Any) -> int:

@@ -477,6 +477,7 @@ MISTAKES = {
         "evaluate --workdir=trained --weights=file.txt",
         "--weights=file.txt | needs --metrics",
     ),
+    "beam search of images": ("evaluate --workdir=trained --beam=4", "--beam=4 | translations"),
     "sample nothing": ("sample NEW", "--workdir=new | no such folder"),
     "sample to another format": (
         "sample --workdir=trained --out=x.jpg",
@@ -495,6 +496,42 @@ MISTAKES = {
         "sample --workdir=trained --member=1",
         "--member=1 | below the number of members, 1",
     ),
+    "text of a model of images": (
+        "sample --workdir=trained --prompt=Once",
+        "--prompt=Once | for models that write texts | autoencoder on digits",
+    ),
+    "samples of images as text": (
+        "sample --workdir=trained --out=x.txt",
+        "--out=x.txt | .png, .npy, .npz",
+    ),
+    "texts as an array": ("sample --workdir=writer --out=x.npy", "--out=x.npy | .txt"),
+    "attention of a model that has none": (
+        "sample --workdir=writer --out=x.png",
+        "--out=x.png | recurrent_lm has no attention | .txt",
+    ),
+    "negative top_k": ("sample --workdir=writer --top_k=-1", "--top_k=-1 | non-negative"),
+    "share above 1": ("sample --workdir=writer --top_p=1.5", "--top_p=1.5 | [0, 1]"),
+    "beam that draws": (
+        "sample --workdir=writer --beam=4 --temperature=0.7",
+        "--temperature=0.7 | is for draws; beam search makes none",
+    ),
+    "more texts than the beam holds": (
+        "sample --workdir=writer --beam=2 --n=3",
+        "--n=3 | at most --beam=2",
+    ),
+    "length penalty without a beam": (
+        "sample --workdir=writer --length_penalty=1",
+        "--length_penalty=1.0 | needs --beam",
+    ),
+    "two sources of prompts": (
+        "sample --workdir=writer --prompt=a --prompts=file.txt",
+        "--prompts=file.txt | beside --prompt",
+    ),
+    "prompts that are not there": (
+        "sample --workdir=writer --prompts=none.txt",
+        "--prompts=none.txt | cannot be read | No such file",
+    ),
+    "no prompts": ("sample --workdir=writer --prompts=blank.txt", "--prompts=blank.txt | is empty"),
     "latent space of nothing": ("latent NEW", "--workdir=new | no such folder"),
     "latent space to a file": (
         "latent --workdir=trained --out=file.txt",
@@ -504,6 +541,40 @@ MISTAKES = {
         "latent --workdir=trained --attributes=Smiling",
         "--attributes=Smiling | no such attribute | class 0, class 1",
     ),
+    "sentences that are not there": (
+        "latent --workdir=trained --sentences=none.txt",
+        "none.txt | cannot be read",
+    ),
+    "sentences of images": (
+        "latent --workdir=trained --sentences=file.txt",
+        "--sentences=file.txt | the data are digits",
+    ),
+    "annealing that takes no time": (
+        "train --config=text_vae NEW --config.loss.kl_annealing_steps=0",
+        "config.loss.kl_annealing_steps=0 | at least 1",
+    ),
+    "free bits of an autoencoder without a prior": (
+        "train --config=text_autoencoder NEW --config.loss.free_bits=1",
+        "config.loss.free_bits=1.0 | needs loss.variational",
+    ),
+    "all tokens hidden": (
+        "train --config=bert NEW --config.loss.mask_rate=1",
+        "config.loss.mask_rate=1.0 | between 0 and 1",
+    ),
+    "next sentences of sentences": (
+        "train --config=bert NEW --config.loss.next_sentence --config.data.kind=sentence",
+        "config.loss.next_sentence=True | data.kind=text",
+    ),
+    "words that are characters": (
+        "train --config=elmo NEW --config.data.tokenizer=char",
+        "config.data.tokenizer='char' | must be word",
+    ),
+    "filters that are not one a width": (
+        "train --config=elmo NEW '--config.model.char_filters=(32,)'",
+        "config.model.char_filters=(32,) | model.char_widths",
+    ),
+    "n-grams of nothing": ("ngrams NEW", "--workdir=new | no such folder"),
+    "n-grams of images": ("ngrams --workdir=trained", "--workdir=trained | no running text"),
     "sweep of an unknown field": (
         "sweep AE NEW --grid=optimizer.learning_rat=1,2",
         "--grid=optimizer.learning_rat=1,2 | did you mean optimizer.learning_rate?",

@@ -20,13 +20,16 @@ LM = f"--config={ROOT}/configs/gpt.py"
 
 
 @pytest.fixture
-def world(tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def world(
+    tmp_path: Path, trained: Path, writer: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """The folder that the table's relative paths mean."""
     (tmp_path / "syntax.py").write_text("def get_config():\n    return return\n")
     (tmp_path / "raises.py").write_text("import math\n\ndef get_config():\n    return 1 / 0\n")
     (tmp_path / "nothing.py").write_text("x = 1\n")
     (tmp_path / "dict.py").write_text("def get_config():\n    return {'steps': 1}\n")
     (tmp_path / "file.txt").write_text("a file")
+    (tmp_path / "blank.txt").write_text("")
     (tmp_path / "good.txt").write_text("good text\n" * 40)
     (tmp_path / "three.txt").write_text("one\ntwo\nthree\n")
     (tmp_path / "nothing.txt").write_text("\n")

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from genjax.core.tokens import EOS, NUM_SPECIALS, PAD
+from genjax.core.tokens import NUM_SPECIALS, PAD
 from genjax.decoding import Decoder, beam_search, generate
 
 _STATES = 101
@@ -19,15 +19,15 @@ class Hashing:
       vocab: number of tokens, the special ones included.
       window: of the decoder; its logits are not numbers where more was read.
       seed: of the table.
-      endless: whether no text ends.
+      never: tokens that do not come.
     """
 
     def __init__(
-        self, vocab: int = NUM_SPECIALS + 4, window: int = 0, seed: int = 0, endless: bool = False
+        self, vocab: int = NUM_SPECIALS + 4, window: int = 0, seed: int = 0, never=()
     ):
         rng = np.random.default_rng(seed)
         self.table = rng.normal(size=(_STATES, vocab)).astype(np.float32) * 2
-        self.table[:, EOS] -= 50 * endless
+        self.table[:, list(never)] -= 50
         self.vocab, self.window = vocab, window
 
     def logits(self, ids) -> np.ndarray:

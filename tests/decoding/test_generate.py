@@ -56,7 +56,7 @@ def test_greedy_takes_the_likeliest_token_of_the_whole_text_so_far(prompts, limi
 @pytest.mark.parametrize("seed", range(3))
 def test_beyond_its_window_a_text_goes_on_from_its_last_half(window, seed):
     """Each row at its own time, as a row alone would."""
-    rng, model = np.random.default_rng(seed), Hashing(window=window, seed=seed, endless=True)
+    rng, model = np.random.default_rng(seed), Hashing(window=window, seed=seed, never=[EOS])
     prompts = [rng.integers(NUM_SPECIALS, model.vocab, n).tolist() for n in (0, 2, 3, 6)]
     found = written(model, prompts, size=32, limit=30)
     assert found.tolist() == [row(greedy(model, p, 30), 32) for p in prompts]

@@ -1,0 +1,56 @@
+"""BERT of `transformers`, trained by the same loop as `torch_bert`."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers import BertConfig, BertForMaskedLM
+
+from benchmarks.child import Timed
+from benchmarks.peers import torch_bert
+
+# eager:    its own loss: all places are projected to the vocabulary, of most nothing is asked.
+# gathered: its encoder, and its head at the hidden places alone.
+# compiled: gathered, through torch.compile.
+MODES = ("eager", "gathered", "compiled")
+_IGNORED = -100
+
+
+def training(mode: str, steps: int, *, vocab_size: int, length: int, num_layers: int,
+             num_heads: int, width: int, **loop: float) -> Timed:  # fmt: skip
+    """The row `bert_transformers`: `steps` updates a run."""
+    if mode not in MODES:
+        raise ValueError(f"mode={mode!r}: must be one of {', '.join(MODES)}")
+    torch_bert.start()
+    config = BertConfig(
+        vocab_size=vocab_size, hidden_size=width, num_hidden_layers=num_layers,
+        num_attention_heads=num_heads, intermediate_size=4 * width, max_position_embeddings=length,
+        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, layer_norm_eps=1e-5,
+    )  # fmt: skip
+    network = BertForMaskedLM(config)
+    loss: Callable[..., Tensor] = {
+        "eager": whole, "gathered": gathered, "compiled": torch.compile(gathered)
+    }[mode]  # fmt: skip
+
+    def of(inputs: Tensor, positions: Tensor, targets: Tensor) -> Tensor:
+        return loss(network, inputs, positions, targets)
+
+    return torch_bert.train(
+        mode, network, of, steps, vocab_size=vocab_size, length=length, **loop
+    )  # fmt: skip
+
+
+def whole(network: BertForMaskedLM, inputs: Tensor, positions: Tensor, targets: Tensor) -> Tensor:
+    """As its documentation trains it."""
+    labels = torch.full_like(inputs, _IGNORED).scatter(1, positions, targets)
+    return network(input_ids=inputs, labels=labels).loss
+
+
+def gathered(
+    network: BertForMaskedLM, inputs: Tensor, positions: Tensor, targets: Tensor
+) -> Tensor:
+    """The same number with less work."""
+    h = network.bert(input_ids=inputs).last_hidden_state
+    h = h.gather(1, positions[..., None].expand(-1, -1, h.shape[-1]))
+    return functional.cross_entropy(network.cls(h).flatten(0, 1), targets.flatten())

@@ -1,0 +1,129 @@
+"""BERT's masked language model in PyTorch: post-norm layers, exact GELU, tied vectors.
+
+Attention by `scaled_dot_product_attention`; only the hidden places are projected to the vocabulary.
+Texts are in memory and cut at random; what is hidden is drawn anew for each batch, 80/10/10.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from benchmarks.child import Timed
+from benchmarks.machine import cores
+
+# eager:    nn.Module, autograd, fused AdamW: the usual loop at its best.
+# compiled: the model with its loss (and so its gradient) through torch.compile.
+MODES = ("eager", "compiled")
+SPECIALS, BOS, MASK = 5, 2, 4
+
+
+class BERT(nn.Module):
+    """Tokens (B, T), places (B, M) and what stood there (B, M), to the mean cross-entropy."""
+
+    def __init__(self, vocab_size: int, length: int, num_layers: int, num_heads: int, width: int):
+        super().__init__()
+        self.tokens = nn.Embedding(vocab_size, width)
+        self.positions = nn.Embedding(length, width)
+        self.types = nn.Embedding(2, width)
+        self.norm = nn.LayerNorm(width)
+        self.layers = nn.ModuleList(Layer(width, num_heads) for _ in range(num_layers))
+        self.transform, self.transform_norm = nn.Linear(width, width), nn.LayerNorm(width)
+        self.bias = nn.Parameter(torch.zeros(vocab_size))
+        for p in self.parameters():
+            if p.ndim == 2:
+                nn.init.normal_(p, std=0.02)
+
+    def forward(self, inputs: Tensor, positions: Tensor, targets: Tensor) -> Tensor:
+        """The loss; all places are asked for, as rows have no padding."""
+        h = self.tokens(inputs) + self.positions.weight[: inputs.shape[1]] + self.types.weight[0]
+        h = self.norm(h)
+        for layer in self.layers:
+            h = layer(h)
+        h = h.gather(1, positions[..., None].expand(-1, -1, h.shape[-1]))
+        h = self.transform_norm(functional.gelu(self.transform(h)))
+        logits = functional.linear(h, self.tokens.weight, self.bias)
+        return functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+
+class Layer(nn.Module):
+    """Attention, then two dense layers, each in front of a norm of the sum."""
+
+    def __init__(self, width: int, num_heads: int):
+        super().__init__()
+        self.num_heads = num_heads
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.out, self.attention_norm = nn.Linear(width, width), nn.LayerNorm(width)
+        self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+        self.feed_forward_norm = nn.LayerNorm(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, D) to (B, T, D)."""
+        parts = self.query_key_value(x).chunk(3, -1)
+        query, key, value = (
+            a.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for a in parts
+        )  # fmt: skip
+        answers = functional.scaled_dot_product_attention(query, key, value)
+        x = self.attention_norm(x + self.out(answers.transpose(1, 2).flatten(2)))
+        return self.feed_forward_norm(x + self.down(functional.gelu(self.up(x))))
+
+
+def hide(x: Tensor, number: int, vocab_size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """`number` tokens of each row to guess: inputs (B, T), positions and targets (B, number)."""
+    order = torch.rand(x.shape).masked_fill(x < SPECIALS, 2.0).argsort(-1)
+    positions = order[:, :number].sort(-1).values
+    targets, how = x.gather(1, positions), torch.rand(positions.shape)
+    other = torch.randint(SPECIALS, vocab_size, positions.shape)
+    shown = torch.where(how < 0.9, other, targets)
+    shown = torch.where(how < 0.8, torch.full_like(targets, MASK), shown)
+    return x.scatter(1, positions, shown), positions, targets
+
+
+def training(mode: str, steps: int, *, vocab_size: int, length: int, num_layers: int,
+             num_heads: int, width: int, **loop: float) -> Timed:  # fmt: skip
+    """The row `bert`: `steps` updates a run."""
+    if mode not in MODES:
+        raise ValueError(f"mode={mode!r}: must be one of {', '.join(MODES)}")
+    start()
+    network = BERT(vocab_size, length, num_layers, num_heads, width)
+    loss = torch.compile(network) if mode == "compiled" else network
+    return train(mode, network, loss, steps, vocab_size=vocab_size, length=length, **loop)
+
+
+def start() -> None:
+    """Seed and threads."""
+    torch.manual_seed(0)
+    torch.set_num_threads(cores())
+    torch.set_flush_denormal(True)
+
+
+def train(mode: str, network: nn.Module, loss: Callable[..., Tensor], steps: int, *,
+          vocab_size: int, length: int, batch_size: int, mask_rate: float, num_tokens: int,
+          learning_rate: float, weight_decay: float, clip_norm: float) -> Timed:  # fmt: skip
+    """`loss(inputs, positions, targets)` of rows of `length` tokens, BOS the first, minimised."""
+    text = torch.randint(SPECIALS, vocab_size, (num_tokens,))
+    window, begin = torch.arange(length - 1), torch.full((batch_size, 1), BOS)
+    number = round(mask_rate * (length - 1))
+    groups = [
+        {"params": [p for p in network.parameters() if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in network.parameters() if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, learning_rate, (0.9, 0.98), fused=True)
+
+    def update() -> None:
+        at = torch.randint(0, num_tokens - length, (batch_size, 1)) + window
+        rows = torch.cat([begin, text[at]], 1)
+        optimizer.zero_grad(set_to_none=True)
+        loss(*hide(rows, number, vocab_size)).backward()
+        nn.utils.clip_grad_norm_(network.parameters(), clip_norm)
+        optimizer.step()
+
+    def run() -> None:
+        for _ in range(steps):
+            update()
+
+    for _ in range(3):  # compiles
+        update()
+    settings = f"{mode}, {torch.get_num_threads()} threads, denormals flushed"
+    return Timed(run, units=steps, info={"settings": settings})

@@ -1,0 +1,87 @@
+"""The text VAE in PyTorch: nn.Embedding, nn.LSTM, nn.Linear; sentences in memory, indexed."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from benchmarks.child import Timed
+from benchmarks.machine import cores
+
+# eager:    nn.Module, autograd, fused Adam with clipping: the usual loop at its best.
+# compiled: the loss (and so its gradient) through torch.compile, which leaves nn.LSTM as it is.
+MODES = ("eager", "compiled")
+_UNK, _BOS, _SPECIALS = 1, 2, 5
+
+
+class TextVAE(nn.Module):
+    """Sentences (B, T) without padding to minus the bound on log p(x), over the number of tokens.
+
+    nn.LSTM has two biases that are only ever added; the second is held at 0 and left untrained.
+    """
+
+    def __init__(self, vocab_size: int, embed_dim: int, units: int, latent_dim: int):
+        super().__init__()
+        self.read = nn.Embedding(vocab_size, embed_dim)
+        self.encoder = nn.LSTM(embed_dim, units, batch_first=True, bidirectional=True)
+        self.posterior = nn.Linear(2 * units, 2 * latent_dim)
+        self.first = nn.Linear(latent_dim, 2 * units)
+        self.words = nn.Embedding(vocab_size, embed_dim)
+        self.decoder = nn.LSTM(embed_dim + latent_dim, units, batch_first=True)
+        self.head = nn.Linear(units, vocab_size)
+        for name, p in self.named_parameters():
+            if "bias_hh" in name:
+                nn.init.zeros_(p).requires_grad_(False)
+
+    def forward(self, x: Tensor, noise: Tensor, hidden: Tensor) -> Tensor:
+        """Loss of a batch.
+
+        Args:
+          x: tokens (B, T).
+          noise: standard normal (B, Z).
+          hidden: bool (B, T), the words that the decoder reads as UNK.
+        """
+        pooled = self.encoder(self.read(x))[0].amax(1)
+        mean, log_variance = self.posterior(pooled).chunk(2, dim=-1)
+        kl = -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum()
+        z = mean + torch.exp(0.5 * log_variance) * noise
+        inputs = functional.pad(x[:, :-1], (1, 0), value=_BOS)
+        inputs = torch.where(hidden & (inputs >= _SPECIALS), _UNK, inputs)
+        each = z[:, None].expand(-1, x.shape[1], -1)
+        states = [s[None].contiguous() for s in torch.tanh(self.first(z)).chunk(2, dim=-1)]
+        h, _ = self.decoder(torch.cat([self.words(inputs), each], -1), (states[0], states[1]))
+        nll = functional.cross_entropy(self.head(h).flatten(0, 1), x.flatten(), reduction="sum")
+        return (nll + kl) / x.numel()
+
+
+def text_vae(mode: str, iterations: int, *, vocab_size: int, embed_dim: int, units: int,
+             latent_dim: int, length: int, num_examples: int, batch_size: int,
+             word_dropout: float, learning_rate: float, clip_norm: float) -> Timed:  # fmt: skip
+    """The row `text_vae`: `iterations` updates a run."""
+    if mode not in MODES:
+        raise ValueError(f"mode={mode!r}: must be one of {', '.join(MODES)}")
+    torch.manual_seed(0)
+    torch.set_num_threads(cores())
+    torch.set_flush_denormal(True)
+    model = TextVAE(vocab_size, embed_dim, units, latent_dim)
+    params = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.Adam(params, learning_rate, fused=True)
+    loss = torch.compile(model) if mode == "compiled" else model
+    sentences = torch.randint(_SPECIALS, vocab_size, (num_examples, length))
+
+    def update() -> None:
+        x = sentences[torch.randint(0, num_examples, (batch_size,))]
+        noise, hidden = torch.randn(batch_size, latent_dim), torch.rand(x.shape) < word_dropout
+        optimizer.zero_grad()
+        loss(x, noise, hidden).backward()
+        nn.utils.clip_grad_norm_(params, clip_norm)
+        optimizer.step()
+
+    def run() -> None:
+        for _ in range(iterations):
+            update()
+
+    for _ in range(3):  # compiles
+        update()
+    run()
+    settings = f"{mode}, {torch.get_num_threads()} threads, denormals flushed"
+    return Timed(run, units=iterations, info={"settings": settings})

@@ -1,0 +1,22 @@
+"""Sequence autoencoder that reads sentences with words dropped, swapped and masked.
+
+    python -m experiments.train --config=configs/denoising_text_autoencoder.py \\
+        --workdir=runs/denoising_text_autoencoder
+    python -m experiments.latent --workdir=runs/denoising_text_autoencoder
+
+Not recorded yet.
+"""
+
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from genjax.cli import recipes
+
+
+def get_config() -> ConfigDict:
+    c = recipes.load(str(Path(__file__).with_name("text_autoencoder.py"))).unlock()
+    c.loss.drop = 0.1
+    c.loss.swap = 3
+    c.loss.mask = 0.1
+    return c

@@ -1,0 +1,26 @@
+"""ELMo, two layers of 256 units in each direction, on dictionary definitions, 5.65 million words.
+
+    python -m experiments.train --config=configs/elmo_definitions.py --workdir=runs/definitions \\
+        --config.data.dir=DIR
+    python -m experiments.ngrams --workdir=runs/definitions
+
+DIR holds definitions.txt.gz, a definition a line. Not recorded yet.
+"""
+
+from ml_collections import ConfigDict
+
+from genjax.families import elmo
+
+
+def get_config() -> ConfigDict:
+    c = elmo.default_config()
+    c.epochs = 2.0
+    c.batch_size = 64
+    c.eval_every = 2000
+    c.checkpoint_every = 2000
+    c.data.name = "text:definitions.txt.gz"
+    c.data.kind = "sentence"
+    c.data.test_fraction = 0.01
+    c.optimizer.schedule = "cosine"
+    c.optimizer.warmup_steps = 200
+    return c

@@ -1,0 +1,23 @@
+"""LSTM sequence autoencoder of short texts: paragraphs of Python's own docs, cut to 24 words.
+
+    python -m experiments.train --config=configs/text_autoencoder.py \\
+        --workdir=runs/text_autoencoder
+    python -m experiments.latent --workdir=runs/text_autoencoder
+
+Not recorded yet.
+"""
+
+from ml_collections import ConfigDict
+
+from genjax.families import text_autoencoder
+
+
+def get_config() -> ConfigDict:
+    c = text_autoencoder.default_config()
+    c.epochs = 40.0
+    c.batch_size = 32
+    c.data.length = 24
+    c.data.min_count = 2
+    c.model.hidden = 128
+    c.optimizer.learning_rate = 2e-3
+    return c

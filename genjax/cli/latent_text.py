@@ -1,0 +1,133 @@
+"""`experiments.latent` for models of sentences: what their latent space holds, as texts."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genjax.core.config import ConfigError
+
+_NUM_JUDGED = 500  # test sentences whose reconstructions are counted
+_NUM_SHOWN = 32  # sentences
+_NUM_PAIRS = 8
+_STEPS = 7  # of an interpolation, ends included
+_Texts = dict[str, Sequence[str]]  # lines, by the name of their file
+
+
+def read(path: str) -> list[str]:
+    """The sentences of `--sentences=FILE`, one a line; none without a file.
+
+    Raises:
+      ConfigError: the file cannot be read, or holds none.
+    """
+    from genjax.data.text_files import lines
+
+    return [line for raw in lines(Path(path).expanduser()) if (line := raw.strip())] if path else []
+
+
+def write(model: Any, folder: Path, sentences: Sequence[str], variants: int, seed: int) -> Any:
+    """Writes all of it; returns the files.
+
+    Args:
+      model: a single trained model (`genjax.load`).
+      folder: where to.
+      sentences: to be encoded; none: the first ones of the test split.
+      variants: draws of each in `augmented.txt`.
+      seed: of draws.
+
+    Raises:
+      ConfigError: the model is no autoencoder of sentences, or the folder cannot be written.
+    """
+    functions, name = model.family.functions, model.config.family
+    if not {"reconstruct", "interpolate", "augment"} <= functions.keys():
+        raise ConfigError(f"family {name}: must be one of sentences and latents, text_autoencoder")
+    rows = model.tokens(sentences) if sentences else _test_rows(model)
+    reconstructed = np.asarray(model.reconstruct(rows))
+    numbers = {"family": name, "step": model.step} | _judged(rows, reconstructed)
+    texts = {
+        "reconstructions": _reconstructions(model, rows, reconstructed),
+        "interpolations": _interpolations(model, rows),
+        "augmented": _augmented(model, rows, variants, seed),
+    }
+    if model.family.has_prior:
+        texts["samples"] = model.strings(model.sample(_NUM_SHOWN, seed))
+    if "posterior" in functions:
+        numbers["latents"] = _latents(model, rows)
+    return _save(folder, texts, numbers)
+
+
+def _test_rows(model: Any) -> np.ndarray:
+    from genjax.data.source import first_rows
+
+    return first_rows(model.run.dataset.test, _NUM_JUDGED)[0].astype(np.int32)
+
+
+def _judged(x_NxT: np.ndarray, y_NxT: np.ndarray) -> dict[str, Any]:
+    """How much of the sentences comes back, word by word and as a whole."""
+    from genjax.core.tokens import PAD
+
+    real, same = x_NxT != PAD, x_NxT == y_NxT
+    return {
+        "sentences": len(x_NxT),
+        "tokens_in_their_place": float(same[real].mean()),
+        "whole_sentences": float((x_NxT == y_NxT).all(-1).mean()),
+    }
+
+
+def _reconstructions(model: Any, x_NxT: np.ndarray, y_NxT: np.ndarray) -> list[str]:
+    shown = (model.strings(rows[:_NUM_SHOWN]) for rows in (x_NxT, y_NxT))
+    return [f"{sentence}\n -> {became}" for sentence, became in zip(*shown)]
+
+
+def _interpolations(model: Any, x_NxT: np.ndarray) -> list[str]:
+    """The ways from the first sentence to the second, from the third to the fourth, …"""
+    starts = range(0, min(2 * _NUM_PAIRS, len(x_NxT) - 1), 2)
+    if not starts:
+        return []
+    share_K = np.linspace(0, 1, _STEPS, dtype=np.float32)
+    x, y = x_NxT[list(starts)], x_NxT[[i + 1 for i in starts]]
+    found = np.asarray(model.interpolate(x, y, share_K))
+    blocks = []
+    for ends, between in zip(zip(model.strings(x), model.strings(y)), found):
+        way = [f"{t:.2f}  {text}" for t, text in zip(share_K, model.strings(between))]
+        blocks.append("\n".join([f"from  {ends[0]}", *way, f"to    {ends[1]}", ""]))
+    return blocks
+
+
+def _augmented(model: Any, x_NxT: np.ndarray, variants: int, seed: int) -> list[str]:
+    """A sentence, a tab and a variant of it in each line."""
+    import jax
+
+    keys = jax.random.split(jax.random.key(seed), variants)
+    drawn = [model.strings(model.augment(key, x_NxT)) for key in keys]
+    sentences = model.strings(x_NxT)
+    return [f"{sentence}\t{text}" for sentence, *texts in zip(sentences, *drawn) for text in texts]
+
+
+def _latents(model: Any, x_NxT: np.ndarray) -> list[dict[str, float]]:
+    """Of each latent, from that which tells most of a sentence to that which tells least."""
+    from genjax.losses.variational import gaussian_kl
+
+    mean, log_variance = (np.asarray(a) for a in model.posterior(x_NxT))
+    columns = {
+        "kl": np.asarray(gaussian_kl(mean, log_variance)).mean(0),
+        "standard_deviation_of_means": mean.std(0),
+    }
+    return [
+        {"latent": int(i)} | {name: float(column[i]) for name, column in columns.items()}
+        for i in np.argsort(-columns["kl"], kind="stable")
+    ]
+
+
+def _save(folder: Path, texts: _Texts, numbers: dict[str, Any]) -> list[Path]:
+    from genjax.engine.workdir import write_json
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, found in texts.items():
+            (folder / f"{name}.txt").write_text("\n".join([*found, ""]), encoding="utf-8")
+        write_json(folder / "latent.json", numbers)
+    except OSError as error:
+        raise ConfigError(f"--out={folder}: cannot be written ({error.strerror})") from error
+    return [*(folder / f"{name}.txt" for name in texts), folder / "latent.json"]

@@ -1,0 +1,125 @@
+"""How `experiments.evaluate` judges what a model writes and how it tags, on the test split."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genjax.core.tokens import EOS, PAD
+from genjax.data import text
+from genjax.data.source import rows
+from genjax.decoding import GREEDY
+from genjax.evaluation.entities import are_spans, entity_scores
+from genjax.evaluation.translation import translation_scores
+from genjax.texts import TextGenerator, can_write
+
+_MAX_ANSWERED = 10_000  # of the test split
+_NUM_DRAWN = 6  # attention maps
+Scores = tuple[dict[str, Any], dict[str, str]]
+
+
+def answers(model: Any) -> bool:
+    """Whether the model answers sources, as translations and reconstructions do."""
+    family = model.family
+    pairs = model.run.dataset.spec.kind == "pair"
+    return can_write(family) and (pairs or "reconstruct" in family.functions)
+
+
+def of_model(
+    model: Any, means: Mapping[str, Any], beam: int = 0, length_penalty: float = 0.6
+) -> Scores:
+    """The scores of a model, or lists of them over a population's members, and what they hold for.
+
+    Of running text: bits per character and byte. Of answers to sources (translations,
+    reconstructions): those of `translation_scores`, decoded greedily or by beam search. Of tags
+    that mark entities: those of `entity_scores`.
+
+    Args:
+      model: a loaded one.
+      means: what its evaluation on the test split gave.
+      beam: width; 0: greedy.
+      length_penalty: of beam search.
+    """
+    dataset = model.run.dataset
+    running = dataset.spec.kind == "text" and can_write(model.family)
+    if running and model.config.data.tokenizer != "word":
+        return _bits(dataset, np.asarray(means["loss"]))
+    if not model.num_members:
+        return _scores(model, beam, length_penalty)
+    members = [_scores(model.member(i), beam, length_penalty) for i in range(model.num_members)]
+    return {name: [m[0][name] for m in members] for name in members[0][0]}, members[0][1]
+
+
+def draw_attention(model: Any, folder: Path) -> list[Path]:
+    """Attention maps of the first test sentences; none for families without."""
+    if "attention" not in model.family.functions or not answers(model):
+        return []
+    from genjax.cli.writing import attention_maps
+    from genjax.plots.grid import save_png
+
+    model = model.member(0) if model.num_members else model
+    generator = TextGenerator(model.family, model.run.dataset, model.state)
+    sources, _ = _test(model, _NUM_DRAWN)
+    path = folder / "samples" / f"attention_{model.step:07d}.png"
+    save_png(path, attention_maps(model, generator.write(sources, sampling=GREEDY)))
+    return [path]
+
+
+def _bits(dataset: Any, loss: np.ndarray) -> Scores:
+    """From nats a token, of one model or of each member of a population."""
+    found = [row[row != PAD][1:] for batch in rows(dataset.test, 1000) for row in batch["x"]]
+    ids = np.concatenate(found)  # each token that is predicted, once
+    ends = np.flatnonzero(ids == EOS) + 1
+    texts = [dataset.codec.decode(part) for part in np.split(ids, ends)]
+    bits = loss * len(ids) / np.log(2)
+    sizes = {
+        "character": sum(map(len, texts)) + len(ends),
+        "byte": sum(len(text.encode()) for text in texts) + len(ends),
+    }
+    scores = {f"bits_per_{name}": (bits / size).tolist() for name, size in sizes.items()}
+    hold_for = {f"bits_per_{name}": f"{size:,} {name}s of test text" for name, size in sizes.items()}
+    return scores, hold_for
+
+
+def _scores(model: Any, beam: int, length_penalty: float) -> Scores:
+    dataset, functions = model.run.dataset, model.family.functions
+    if dataset.spec.kind == "tagged" and "tag" in functions and are_spans(dataset.labels):
+        return _entities(model)
+    if not answers(model):
+        return {}, {}
+    generator = TextGenerator(model.family, dataset, model.state)
+    sources, targets = _test(model, _MAX_ANSWERED)
+    written = generator.write(sources, sampling=GREEDY, beam=beam, length_penalty=length_penalty)
+    if dataset.spec.kind != "pair":  # a reconstruction, of as much as the model sees
+        targets = [dataset.codec.decode(t.prompt) for t in written]
+    scores, hold_for = translation_scores([t.text for t in written], targets)
+    decoded = f"beam {beam}, length penalty {length_penalty}" if beam else "greedy"
+    protocol = f"{len(sources):,} test sentences, {decoded}"
+    return scores, {n: "; ".join([protocol, *filter(None, [hold_for.get(n)])]) for n in scores}
+
+
+def _test(model: Any, most: int) -> tuple[Sequence[str], Sequence[str]]:
+    """Sources and targets (of sentences, their classes) as written, not as the model reads them."""
+    dataset, data = model.run.dataset, model.config.data
+    if data.name == "reverse":  # drawn as tokens
+        found = list(rows(dataset.test, 1000))
+        x, y = (np.concatenate([batch[name] for batch in found])[:most] for name in ("x", "y"))
+        return list(map(dataset.codec.decode, x)), list(map(dataset.target_codec.decode, y))
+    first, second = zip(*itertools.islice(text.read(data, "test"), most))
+    return first, second
+
+
+def _entities(model: Any) -> Scores:
+    dataset = model.run.dataset
+    right: list[list[str]] = []
+    guessed: list[list[str]] = []
+    for batch in rows(dataset.test, model.run.executor.eval_batch_size):
+        tags = np.asarray(model.tag(batch["x"], batch["chars"]))
+        for x, label, tag in zip(batch["x"], batch["label"], tags):
+            n = int((x != PAD).sum())
+            right.append([dataset.labels[i] for i in label[:n]])
+            guessed.append([dataset.labels[i] for i in tag[:n]])
+    scores = entity_scores(right, guessed)
+    return scores, dict.fromkeys(scores, f"{len(right):,} test sentences, entities by spans")

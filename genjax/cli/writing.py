@@ -1,0 +1,248 @@
+"""`experiments.sample` for models that write texts, and the texts that a run shows of itself."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from absl import flags
+
+from genjax.cli import program
+from genjax.core.config import ConfigError
+
+_SUFFIXES = (".txt", ".png")
+_DRAWN = ("temperature", "top_k", "top_p", "min_p")  # flags that beam search does not follow
+_BETWEEN = "-" * 40
+
+
+def define(values: flags.FlagValues) -> None:
+    """Flags of text; those that are None depend on others."""
+    text: Any = {"flag_values": values}
+    flags.DEFINE_multi_string(
+        "prompt",
+        [],
+        "What a text begins with, or a sentence to translate; may be repeated.",
+        **text,
+    )
+    flags.DEFINE_string("prompts", "", "A file of prompts, one a line.", **text)
+    flags.DEFINE_integer("max_tokens", None, "Of a text.", 1, **text)
+    flags.DEFINE_float(
+        "temperature", None, "0: the likeliest token. By default 1; of translations 0.", 0, **text
+    )
+    flags.DEFINE_integer("top_k", 0, "Draw among so many tokens; 0: all.", 0, **text)
+    flags.DEFINE_float("top_p", 1.0, "Draw among the likeliest of this share.", 0, 1, **text)
+    flags.DEFINE_float("min_p", 0.0, "Draw what is so probable beside the likeliest.", 0, 1, **text)
+    flags.DEFINE_float(
+        "repetition_penalty", 1.0, "Above 1: tokens come again more rarely.", 0.01, **text
+    )
+    flags.DEFINE_integer("no_repeat", 0, "No so many tokens come twice; 0: all may.", 0, **text)
+    flags.DEFINE_integer("beam", 0, "Width of beam search, which gives the n best.", 0, **text)
+    flags.DEFINE_float("length_penalty", 0.6, "Of beam search; 0: none.", 0, **text)
+
+
+def refuse(values: Any, what: str) -> None:
+    """Raises `ConfigError` if a flag of text is given for `what`, which is none."""
+    own = flags.FlagValues()
+    define(own)
+    for name in own:
+        if values[name].present:
+            shown = ",".join(v) if isinstance(v := values[name].value, list) else v
+            raise ConfigError(f"--{name}={shown}: is for models that write texts; this is {what}")
+
+
+def check(values: Any) -> None:
+    """Raises `ConfigError` if flags do not go together."""
+    if values.beam:
+        given = [name for name in _DRAWN if values[name].present]
+        if given:
+            value = values[given[0]].value
+            raise ConfigError(f"--{given[0]}={value}: is for draws; beam search makes none")
+        if (values.n or 1) > values.beam:
+            raise ConfigError(f"--n={values.n}: must be at most --beam={values.beam}")
+    check_beam(values)
+    if values.prompt and values.prompts:
+        raise ConfigError(f"--prompts={values.prompts}: must not be given beside --prompt")
+
+
+def check_beam(values: Any) -> None:
+    """Raises `ConfigError` for a length penalty without a beam."""
+    if not values.beam and values["length_penalty"].present:
+        raise ConfigError(f"--length_penalty={values.length_penalty}: needs --beam")
+
+
+def write(model: Any, values: Any) -> int:
+    """Writes what the flags ask for to the terminal or to --out; returns the exit status."""
+    from genjax.decoding import Sampling
+    from genjax.texts import TextGenerator, can_write
+
+    out = Path(values.out).expanduser() if values.out else None
+    if out is not None and out.suffix not in _SUFFIXES:
+        raise ConfigError(f"--out={out}: must end in {' or '.join(_SUFFIXES)} for texts")
+    prompts, n = _prompts(values), values.n or 1
+    if not can_write(model.family):
+        return _write_samples(model, prompts, n, values, out)
+    if out is not None and out.suffix == ".png" and "attention" not in model.family.functions:
+        raise ConfigError(f"--out={out}: {model.config.family} has no attention to draw; use .txt")
+    generator = TextGenerator(model.family, model.run.dataset, model.state, prefix="--")
+    if not prompts and not generator.continues:
+        if model.family.has_prior:
+            return _write_samples(model, prompts, n, values, out)
+        raise ConfigError("--prompt: missing; must be a sentence, or --prompts a file of them")
+    temperature = values.temperature
+    if temperature is None:
+        temperature = 1.0 if generator.continues else 0.0
+    drawn = Sampling(
+        temperature, values.top_k, values.top_p, values.min_p, values.repetition_penalty,
+        values.no_repeat,
+    )  # fmt: skip
+    prompts = prompts or [""]
+    if len(prompts) == n == 1 and not values.beam and out is None:
+        limit = values.max_tokens or 0
+        _stream(prompts[0] if generator.continues else "", generator.stream(
+            prompts[0], max_tokens=limit, seed=values.seed, sampling=drawn
+        ))  # fmt: skip
+        return program.DONE
+    written = generator.write(
+        prompts, n=n, max_tokens=values.max_tokens or 0, seed=values.seed, sampling=drawn,
+        beam=values.beam, length_penalty=values.length_penalty,
+    )  # fmt: skip
+    if out is not None and out.suffix == ".png":
+        return _draw(out, model, written[::n])
+    scored = [f"{text.score:.4f}\t" if values.beam and n > 1 else "" for text in written]
+    if not generator.continues:
+        return _tell([s + t.text for s, t in zip(scored, written)], out, "\n")
+    starts = [prompt for prompt in prompts for _ in range(n)]
+    texts = [s + p + t.text for s, p, t in zip(scored, starts, written)]
+    return _tell(texts, out, f"\n{_BETWEEN}\n")
+
+
+def _write_samples(model: Any, prompts: Sequence[str], n: int, values: Any, out: Any) -> int:
+    """What a model that reads no prompts draws of itself."""
+    family = model.config.family
+    if not model.family.has_prior or model.family.sample is None:
+        raise ConfigError(f"--workdir={values.workdir}: holds a {family}, which writes no texts")
+    if prompts:
+        raise ConfigError(f"--prompt={prompts[0]}: {family} takes none; it draws whole texts")
+    texts = as_texts(model.run.dataset)(model.sample(n, values.seed))
+    return _tell(texts, out, f"\n{_BETWEEN}\n")
+
+
+def _prompts(values: Any) -> list[str]:
+    if not values.prompts:
+        return list(values.prompt)
+    try:
+        lines = Path(values.prompts).expanduser().read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"--prompts={values.prompts}: cannot be read ({reason})") from error
+    if not lines:
+        raise ConfigError(f"--prompts={values.prompts}: is empty; must hold a prompt a line")
+    return lines
+
+
+def _stream(prompt: str, pieces: Any) -> None:
+    first = next(pieces)  # whatever is wrong is told before anything is printed
+    print(prompt + first, end="", flush=True)
+    for piece in pieces:
+        print(piece, end="", flush=True)
+    print()
+
+
+def _tell(texts: Sequence[str], out: Path | None, between: str) -> int:
+    """Texts to the terminal, or to a file, whose path is printed."""
+    whole = between.join(texts)
+    if out is None:
+        print(whole)
+        return program.DONE
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(f"{whole}\n", encoding="utf-8")
+        temporary.replace(out)
+    except OSError as error:
+        raise ConfigError(f"--out={out}: cannot be written ({error.strerror or error})") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    print(out)
+    return program.DONE
+
+
+def _draw(out: Path, model: Any, written: Sequence[Any]) -> int:
+    from genjax.plots.grid import save_png
+
+    try:
+        save_png(out, attention_maps(model, written))
+    except OSError as error:
+        raise ConfigError(f"--out={out}: cannot be written ({error.strerror or error})") from error
+    print(out)
+    return program.DONE
+
+
+def attention_maps(model: Any, written: Sequence[Any]) -> np.ndarray:
+    """What each token of some answers looked at in its source, as an image uint8 (H, W, 3)."""
+    from genjax.core.tokens import PAD, SPECIALS
+    from genjax.plots.attention import plot_attention
+
+    dataset = model.run.dataset
+    codecs = (dataset.codec, dataset.target_codec or dataset.codec)
+    names = [[*SPECIALS, *codec.tokens] for codec in codecs]
+    maps = []
+    for text in written:
+        sides = [text.prompt, text.ids]
+        x, y = (
+            np.array([[*ids, *[PAD] * (size - len(ids))]], np.int32)
+            for ids, size in zip(sides, _shapes(dataset.spec))
+        )
+        weights = np.asarray(model.attention(x, y))[0, : len(text.ids), : len(text.prompt)]
+        source, answer = ([n[i] for i in ids] for n, ids in zip(names, sides))
+        maps.append((weights, answer, source))
+    return plot_attention(maps)
+
+
+def _shapes(spec: Any) -> tuple[int, int]:
+    return spec.shape[0], (spec.target_shape or spec.shape)[0]
+
+
+# What a run shows of itself.
+
+
+def as_texts(dataset: Any) -> Callable[[np.ndarray], list[str]]:
+    """A function from rows of tokens to their texts."""
+    return lambda rows: [dataset.codec.decode(row) for row in rows]
+
+
+def picture(run: Any) -> Callable[[np.ndarray], str] | None:
+    """A function from samples (n, T) to a text of them all; None where nothing is sampled."""
+    if run.family.sample is None or not run.family.has_prior:
+        return None
+    decode = as_texts(run.dataset)
+    return lambda samples: f"\n{_BETWEEN}\n".join(decode(samples)) + "\n"
+
+
+def outputs(run: Any) -> Callable[[Any, Any], Any] | None:
+    """A pure function from (state, sources) to greedy answers; None where there are none."""
+    from genjax.texts import can_write
+
+    spec, functions = run.dataset.spec, run.family.functions
+    if spec.kind != "pair" or not can_write(run.family):
+        return None
+    import jax
+
+    from genjax.decoding import GREEDY, decoder_of, generate
+
+    size = spec.target_shape[0]
+
+    def answers(state: Any, x: Any) -> Any:
+        decoder = decoder_of(state, functions["start"], functions["decode"])
+        return generate(decoder, x, jax.random.key(0), GREEDY, size, size=size)
+
+    return answers
+
+
+def pairs(run: Any) -> Callable[[np.ndarray, np.ndarray], str]:
+    """A function from held-out sources and answers, both rows of tokens, to a text of them."""
+    source, target = run.dataset.codec, run.dataset.target_codec or run.dataset.codec
+    return lambda x, y: "\n".join(
+        f"{source.decode(a)}\n -> {target.decode(b)}" for a, b in zip(x, y)
+    )

@@ -1,0 +1,137 @@
+"""ELMo's network: words from their characters, read from both sides, the layers mixed.
+
+Source: Peters et al. 2018 (Deep contextualized word representations), sections 3.1 to 3.4, with
+characters as in Jozefowicz et al. 2016 (Exploring the limits of language modeling). What differs is
+said in `genjax.families.elmo`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+
+from genjax.core import tokens
+from genjax.core.axis import BatchAxis
+from genjax.models.characters import CharacterCNN
+from genjax.models.dense import Dropout
+from genjax.models.recurrent import Direction, zero_carry
+
+# Characters are the bytes of a word's UTF-8, behind a mark of its begin and before one of its end;
+# special tokens have one each that nothing else has.
+_BEGIN, _END, _FIRST_BYTE = 1, 2, 3
+_FIRST_SPECIAL = _FIRST_BYTE + 256
+NUM_CHARACTERS = _FIRST_SPECIAL + tokens.NUM_SPECIALS
+
+
+def spell(words: Sequence[str], length: int) -> np.ndarray:
+    """The characters of words, int32 (N, length), padded by 0; longer words are cut.
+
+    Args:
+      words: any, of the vocabulary or not.
+      length: at least 3.
+    """
+    rows = np.zeros((len(words), length), np.int32)
+    for row, word in zip(rows, words):
+        ids = [_FIRST_BYTE + b for b in word.encode("utf-8", "surrogatepass")[: length - 2]]
+        row[: len(ids) + 2] = [_BEGIN, *ids, _END]
+    return rows
+
+
+def spell_vocabulary(spellings: Sequence[str], length: int) -> np.ndarray:
+    """The characters of all tokens by id, int32 (V, length); PAD has none.
+
+    Args:
+      spellings: of `DataSpec`: what tokens look like, the special ones left out.
+      length: see `spell`.
+    """
+    special = np.zeros((tokens.NUM_SPECIALS, length), np.int32)
+    special[:, 0] = _FIRST_SPECIAL + np.arange(tokens.NUM_SPECIALS)
+    special[tokens.PAD] = 0
+    return np.concatenate([special, spell(spellings, length)])
+
+
+class BiLM(nn.Module):
+    """Characters to what each layer says of each word, from the left and from the right.
+
+    Layer 0 is the word itself: a character CNN and a projection. Each LSTM above it has one network
+    for each direction, a projection back to the layer's width, and a residual connection.
+
+    Attributes:
+      width: of a layer, in each direction.
+      hidden: units of an LSTM.
+      num_layers: LSTMs in each direction.
+      char_dim: width of a character's vector.
+      filters: (width, number) pairs of the CNN.
+      highway: number of highway layers.
+      dropout: rate, of what LSTMs read and of what they say.
+      axis: the batch axis, for dropout.
+      dtype: of compute.
+    """
+
+    width: int
+    hidden: int
+    num_layers: int
+    char_dim: int
+    filters: Sequence[tuple[int, int]]
+    highway: int
+    dropout: float = 0.0
+    axis: BatchAxis = BatchAxis()
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, chars_BxTxC: jax.Array, real_BxT: jax.Array, *, train: bool = False
+    ) -> jax.Array:
+        """(2, L + 1, B, T, D): left to right and right to left, layer 0 first.
+
+        Args:
+          chars_BxTxC: int32, of each word.
+          real_BxT: 0 at padding, which has no effect.
+          train: applies dropout, which needs a PRNG key `dropout`.
+        """
+        cnn = CharacterCNN(
+            NUM_CHARACTERS, self.char_dim, self.filters, self.highway, self.dtype, name="characters"
+        )
+        word_BxTxD = nn.Dense(self.width, dtype=self.dtype, name="word")(cnn(chars_BxTxC))
+        keep_TxB, sides = (real_BxT > 0).T, []
+        drop = Dropout(self.dropout, self.axis)
+        for side in ("forward", "backward"):
+            x_TxBxD = word_BxTxD.swapaxes(0, 1)
+            layers = [x_TxBxD]
+            for i in range(self.num_layers):
+                lstm = Direction(
+                    "lstm", self.hidden, side == "backward", self.dtype, name=f"{side}_{i}"
+                )
+                carry = zero_carry("lstm", x_TxBxD.shape[1], self.hidden)
+                h_TxBxH, _ = lstm(drop(x_TxBxD, train=train), carry, keep_TxB)
+                said = nn.Dense(self.width, dtype=self.dtype, name=f"{side}_{i}_projection")(
+                    h_TxBxH.astype(self.dtype)
+                )
+                said = drop(said, train=train)
+                x_TxBxD = x_TxBxD + said if i else said
+                layers.append(x_TxBxD)
+            sides.append(jnp.stack(layers))
+        layers_2xLxTxBxD = jnp.stack(sides)
+        keep = keep_TxB.astype(self.dtype)[None, None, ..., None]
+        return (layers_2xLxTxBxD * keep).swapaxes(2, 3)
+
+
+class Mix(nn.Module):
+    """Layers to one vector a word: a learned factor times their mean with learned weights.
+
+        gamma * sum_l softmax(s)_l h_l
+
+    Source: Peters et al. 2018, equation 1. At first all layers weigh the same.
+    """
+
+    @nn.compact
+    def __call__(self, layers_LxBxTxD: jax.Array) -> jax.Array:
+        """(…, L, B, T, D) to (…, B, T, D)."""
+        number = layers_LxBxTxD.shape[-4]
+        scores_L = self.param("scores", nn.initializers.zeros_init(), (number,))
+        factor = self.param("factor", nn.initializers.ones_init(), ())
+        weights_L = (factor * nn.softmax(scores_L)).astype(layers_LxBxTxD.dtype)
+        return jnp.einsum("l,...lbtd->...btd", weights_L, layers_LxBxTxD)

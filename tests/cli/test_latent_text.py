@@ -1,0 +1,90 @@
+"""The latent study of sentences as a program, and the functions that take sentences as strings."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import genjax
+from genjax.core.config import ConfigError
+from tests.cli.helpers import ROOT, main
+
+SENTENCES = ["the value of the expression .", "it is a list .", "the import statement"]
+
+
+@pytest.fixture(scope="module")
+def vae(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A text VAE of four steps."""
+    return train("text_vae", tmp_path_factory.mktemp("vae"))
+
+
+def train(recipe: str, workdir: Path) -> Path:
+    fields = {
+        "epochs": 0, "steps": 4, "batch_size": 16, "num_samples": 4, "data.length": 8,
+        "data.vocab_size": 200, "model.latent_dim": 3, "model.hidden": 8, "model.embed_dim": 8,
+    }  # fmt: skip
+    args = [f"--config.{name}={value}" for name, value in fields.items()]
+    assert main("train", f"--config={ROOT}/configs/{recipe}.py", f"--workdir={workdir}", *args) == 0
+    return workdir
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def test_texts_of_the_test_split_are_written(vae: Path, tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "latent"
+    assert main("latent", f"--workdir={vae}", f"--out={out}", "--variants=2") == 0
+    files = ["augmented.txt", "interpolations.txt", "latent.json", "reconstructions.txt"]
+    assert sorted(p.name for p in out.iterdir()) == sorted([*files, "samples.txt"])
+    numbers = json.loads((out / "latent.json").read_text())
+    assert 0 <= numbers["whole_sentences"] <= numbers["tokens_in_their_place"] <= 1
+    kls = [latent["kl"] for latent in numbers["latents"]]
+    assert len(kls) == 3 and kls == sorted(kls, reverse=True)
+    assert len(lines(out / "samples.txt")) == 32
+    pairs = [line.split("\t") for line in lines(out / "augmented.txt")]
+    assert len(pairs) == 2 * numbers["sentences"] and {len(p) for p in pairs} == {2}
+    assert pairs[0][0] == pairs[1][0] and lines(out / "reconstructions.txt")[0] == pairs[0][0]
+
+
+def test_own_sentences_are_encoded(vae: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.txt"
+    file.write_text("\n".join(SENTENCES) + "\n\n")
+    assert main("latent", f"--workdir={vae}", f"--out={tmp_path}", f"--sentences={file}") == 0
+    assert json.loads((tmp_path / "latent.json").read_text())["sentences"] == 3
+    model = genjax.load(vae)
+    shown, became = (
+        model.strings(rows) for rows in (model.tokens(SENTENCES), model.reconstruct(SENTENCES))
+    )
+    way = lines(tmp_path / "interpolations.txt")
+    assert len(way) == 10  # between the first two; the third has no partner
+    assert [way[0], way[8]] == [f"from  {shown[0]}", f"to    {shown[1]}"]
+    assert [way[1], way[7]] == [f"0.00  {became[0]}", f"1.00  {became[1]}"]
+    assert [line[:4] for line in way[2:7]] == ["0.17", "0.33", "0.50", "0.67", "0.83"]
+
+
+@pytest.mark.slow
+def test_denoising_autoencoder_has_no_samples(tmp_path: Path) -> None:
+    workdir = train("denoising_text_autoencoder", tmp_path / "run")
+    assert main("latent", f"--workdir={workdir}") == 0
+    assert not (workdir / "latent" / "samples.txt").exists()
+    assert "latents" not in json.loads((workdir / "latent" / "latent.json").read_text())
+
+
+def test_models_take_sentences_and_give_them_back(vae: Path) -> None:
+    model = genjax.load(vae)
+    rows = model.tokens(SENTENCES)
+    assert rows.shape == (3, 8) and rows.dtype == np.int32
+    np.testing.assert_array_equal(model.encode(SENTENCES), model.encode(rows))
+    assert model.strings(model.reconstruct(SENTENCES)) == model.generate(SENTENCES)
+    between = model.interpolate(SENTENCES[:1], SENTENCES[1:2], np.linspace(0, 1, 4))
+    assert between.shape == (1, 4, 8) and len(model.strings(between)) == 4
+
+
+def test_images_are_no_sentences(trained: Path) -> None:  # the fixture: a run on digits
+    model = genjax.load(trained)
+    with pytest.raises(ConfigError, match="reads no sentences"):
+        model.encode(["one"])
+    with pytest.raises(ConfigError, match="writes no sentences"):
+        model.strings([[1]])
