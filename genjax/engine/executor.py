@@ -215,9 +215,12 @@ class Executor:
         """`n` examples in the range of the data; of shape (members, n, …) for a population."""
         return jax.device_get(self._sampler(n)(state, ()))
 
-    def reconstruct(self, state: State, x: np.ndarray) -> np.ndarray:
-        """What becomes of examples (B, …); of shape (members, B, …) for a population."""
-        return jax.device_get(self._reconstruction(state, self._put((x,))))
+    def apply(self, f: Any, state: State, x: np.ndarray) -> np.ndarray:
+        """`f(state, x)` of examples (B, …); of shape (members, B, …) for a population.
+
+        `f` is compiled once: it must be the same object each time.
+        """
+        return jax.device_get(self._applied(f)(state, self._put((x,))))
 
     def all_finite(self, state: State) -> bool:
         """Whether every number of the state (of some member of a population) is finite."""
@@ -238,11 +241,11 @@ class Executor:
 
     @functools.cache  # noqa: B019 - one executor a run
     def _sampler(self, n: int) -> Any:
-        return self._jit(lambda state: self.family.sample(state, sample_key(state), n))
+        return self._jit(lambda state: self.family.draw(state, sample_key(state), n))
 
-    @functools.cached_property
-    def _reconstruction(self) -> Any:
-        return self._jit(self.family.functions["reconstruct"])
+    @functools.cache  # noqa: B019
+    def _applied(self, f: Any) -> Any:
+        return self._jit(f)
 
     def _put(self, tree: Any) -> Any:
         return placement.put(tree, self._replicated)
