@@ -146,7 +146,8 @@ def build(
         return said[:, 0], jnp.minimum(said[:, 1], _MAX_LOG_VARIANCE)
 
     def decoded(params: Any, *args: Any, **kwargs: Any) -> tuple[jax.Array, Any]:
-        return decoder.apply({"params": params["decoder"]}, *args, **kwargs)
+        found: Any = decoder.apply({"params": params["decoder"]}, *args, **kwargs)
+        return found
 
     def logits(params: Any, h: jax.Array) -> jax.Array:
         return token_logits(h, params["decoder"]["kernel"], params["decoder"]["bias"])
