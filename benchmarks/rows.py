@@ -61,11 +61,26 @@ _MEMBERS, _RING_STEPS = 32, 100
 
 def all_rows() -> dict[str, Row]:
     """Every row by its name, in the order in which they run."""
-    from benchmarks import rows_autoencoders, rows_flow, rows_gan, rows_vae
+    from benchmarks import (
+        rows_autoencoders,
+        rows_flow,
+        rows_gan,
+        rows_language_autoencoder,
+        rows_language_bert,
+        rows_language_gpt,
+        rows_language_recurrent,
+        rows_language_seq2seq,
+        rows_language_word2vec,
+        rows_vae,
+    )
 
     made = (
         *_wgan_rows(), *rows_gan.rows(), *_autoencoder_rows(), *rows_autoencoders.rows(),
-        *rows_vae.rows(), *rows_flow.rows(), *_population_rows(), *_warm_start_rows(),
+        *rows_vae.rows(), *rows_flow.rows(), *rows_language_gpt.rows(),
+        *rows_language_bert.rows(), *rows_language_recurrent.rows(),
+        *rows_language_seq2seq.rows(), *rows_language_autoencoder.rows(),
+        *rows_language_word2vec.rows(),
+        *_population_rows(), *_warm_start_rows(),
     )  # fmt: skip
     return {row.name: row for row in made}
 

@@ -1,7 +1,7 @@
 """Skip-gram with negative sampling on 5.65 million words of dictionary definitions, two epochs.
 
-    python -m experiments.train --config=configs/word2vec_definitions.py --workdir=runs/definitions \\
-        --config.data.dir=DIR
+    python -m experiments.train --config=configs/word2vec_definitions.py --config.data.dir=DIR \\
+        --workdir=runs/definitions
     python -m experiments.word_vectors --workdir=runs/definitions --out=vectors.bin \\
         --similarity=wordsim353.tsv,simlex999.txt
 

@@ -25,7 +25,7 @@ class Written(NamedTuple):
     Attributes:
       prompt, ids: the tokens that it was given, as far as it sees them, and those that it wrote.
       text: of `ids`; for a continuation `prompt + text` reads on.
-      score: of beam search, else 0.
+      score: of beam search, -inf where it found fewer texts than asked for; else 0.
     """
 
     prompt: list[int]
@@ -104,7 +104,7 @@ class TextGenerator:
             rows = [*indices, *indices[:1] * (_power(len(indices), 4) - len(indices))]
             x_BxS = self._padded([given[i] for i in rows])
             if beam:
-                found = self._beam(x_BxS, limit, sampling, beam, n, length_penalty)
+                found = self._beam(x_BxS, max_tokens, sampling, beam, n, length_penalty)
             else:
                 size = _power(limit)
                 index_B = np.array(rows, np.int32)
@@ -113,10 +113,9 @@ class TextGenerator:
                 )
                 found = ids[:, None], np.zeros((len(rows), 1))
             for i, texts, scores in zip(indices, *jax.device_get(found)):
-                real = np.isfinite(scores)
                 written[i] = [
                     self._text(given[i], _up_to_padding(ids), float(score))
-                    for ids, score in zip(texts[real], scores[real])
+                    for ids, score in zip(texts, scores)
                 ]
         return [text for i in range(len(given)) for text in written[i]]
 
@@ -142,12 +141,16 @@ class TextGenerator:
             yield whole[len(shown) :]
 
     def _beam(
-        self, x_BxS: np.ndarray, limit: int, sampling: Sampling, beam: int, n: int, alpha: float
-    ) -> Any:
-        size, most = _power(limit), self.window - x_BxS.shape[1] - 1
+        self, x_BxS: np.ndarray, max_tokens: int, sampling: Sampling, beam: int, n: int,
+        alpha: float,
+    ) -> Any:  # fmt: skip
+        limit, most = self._limit(max_tokens), self.window - x_BxS.shape[1] - 1
         if self.window and limit > most:
-            allowed = f"beam search stays within the {self.window} tokens that the model sees"
-            raise self._error("max_tokens", limit, f"{allowed}; must be at most {max(most, 0)}")
+            if max_tokens or most < 1:
+                allowed = f"beam search stays within the {self.window} tokens that the model sees"
+                raise self._error("max_tokens", limit, f"{allowed}; must be at most {most}")
+            limit = most
+        size = _power(limit)
         return self._search(
             self._state, x_BxS, np.int32(limit), np.float32(alpha), sampling,
             size=min(size, most) if self.window else size, width=beam, n_best=n,

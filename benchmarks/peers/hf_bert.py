@@ -1,6 +1,7 @@
 """BERT of `transformers`, trained by the same loop as `torch_bert`."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,7 +19,7 @@ _IGNORED = -100
 
 
 def training(mode: str, steps: int, *, vocab_size: int, length: int, num_layers: int,
-             num_heads: int, width: int, **loop: float) -> Timed:  # fmt: skip
+             num_heads: int, width: int, **loop: Any) -> Timed:  # fmt: skip
     """The row `bert_transformers`: `steps` updates a run."""
     if mode not in MODES:
         raise ValueError(f"mode={mode!r}: must be one of {', '.join(MODES)}")

@@ -5,6 +5,7 @@ Texts are in memory and cut at random; what is hidden is drawn anew for each bat
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -81,7 +82,7 @@ def hide(x: Tensor, number: int, vocab_size: int) -> tuple[Tensor, Tensor, Tenso
 
 
 def training(mode: str, steps: int, *, vocab_size: int, length: int, num_layers: int,
-             num_heads: int, width: int, **loop: float) -> Timed:  # fmt: skip
+             num_heads: int, width: int, **loop: Any) -> Timed:  # fmt: skip
     """The row `bert`: `steps` updates a run."""
     if mode not in MODES:
         raise ValueError(f"mode={mode!r}: must be one of {', '.join(MODES)}")

@@ -18,11 +18,11 @@ class LanguageModel(nn.Module):
     nn.LSTM has two biases that are only ever added; the second is held at 0 and left untrained.
     """
 
-    def __init__(self, vocab_size: int, embed_dim: int, hidden: int, layers: int):
+    def __init__(self, vocab_size: int, units: int, layers: int):
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embed_dim)
-        self.lstm = nn.LSTM(embed_dim, hidden, layers, batch_first=True)
-        self.head = nn.Linear(hidden, vocab_size)
+        self.embedding = nn.Embedding(vocab_size, units)
+        self.lstm = nn.LSTM(units, units, layers, batch_first=True)
+        self.head = nn.Linear(units, vocab_size)
         for name, p in self.lstm.named_parameters():
             if name.startswith("bias_hh"):
                 nn.init.zeros_(p).requires_grad_(False)
@@ -34,16 +34,16 @@ class LanguageModel(nn.Module):
         return functional.cross_entropy(logits.flatten(0, 1), x[:, 1:].flatten())
 
 
-def language_model(mode: str, iterations: int, *, vocab_size: int, embed_dim: int, hidden: int,
-                   layers: int, batch_size: int, length: int, num_tokens: int,
-                   learning_rate: float, clip_norm: float) -> Timed:  # fmt: skip
-    """The rows `lstm_lm_*`: `iterations` updates a run, each of windows at random offsets."""
+def training(mode: str, steps: int, *, vocab_size: int, units: int, layers: int, batch_size: int,
+             length: int, num_tokens: int, learning_rate: float,
+             clip_norm: float) -> Timed:  # fmt: skip
+    """The rows `lstm_lm_*`: `steps` updates a run, each of windows at random offsets."""
     if mode not in MODES:
         raise ValueError(f"mode={mode!r}: must be one of {', '.join(MODES)}")
     torch.manual_seed(0)
     torch.set_num_threads(cores())
     torch.set_flush_denormal(True)
-    model = LanguageModel(vocab_size, embed_dim, hidden, layers)
+    model = LanguageModel(vocab_size, units, layers)
     params = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.SGD(params, learning_rate, foreach=True)
     loss = torch.compile(model) if mode == "compiled" else model
@@ -58,11 +58,11 @@ def language_model(mode: str, iterations: int, *, vocab_size: int, embed_dim: in
         optimizer.step()
 
     def run() -> None:
-        for _ in range(iterations):
+        for _ in range(steps):
             update()
 
     for _ in range(3):  # compiles
         update()
     run()
     settings = f"{mode}, {torch.get_num_threads()} threads, denormals flushed"
-    return Timed(run, units=iterations, info={"settings": settings})
+    return Timed(run, units=steps, info={"settings": settings})

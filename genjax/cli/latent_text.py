@@ -1,6 +1,6 @@
 """`experiments.latent` for models of sentences: what their latent space holds, as texts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ _NUM_JUDGED = 500  # test sentences whose reconstructions are counted
 _NUM_SHOWN = 32  # sentences
 _NUM_PAIRS = 8
 _STEPS = 7  # of an interpolation, ends included
-_Texts = dict[str, Sequence[str]]  # lines, by the name of their file
+_Texts = Mapping[str, Sequence[str]]  # lines, by the name of their file
 
 
 def read(path: str) -> list[str]:
@@ -109,10 +109,10 @@ def _latents(model: Any, x_NxT: np.ndarray) -> list[dict[str, float]]:
     """Of each latent, from that which tells most of a sentence to that which tells least."""
     from genjax.losses.variational import gaussian_kl
 
-    mean, log_variance = (np.asarray(a) for a in model.posterior(x_NxT))
+    mean, log_variance = model.posterior(x_NxT)
     columns = {
         "kl": np.asarray(gaussian_kl(mean, log_variance)).mean(0),
-        "standard_deviation_of_means": mean.std(0),
+        "standard_deviation_of_means": np.asarray(mean).std(0),
     }
     return [
         {"latent": int(i)} | {name: float(column[i]) for name, column in columns.items()}

@@ -38,7 +38,9 @@ def texts(data: ConfigDict) -> Texts:
 
 
 def _read(path: Path) -> Iterator[Tagged]:
-    columns, words, tags, where = 0, [], [], ""
+    columns, where = 0, ""
+    words: list[str] = []
+    tags: list[str] = []
     for number, line in enumerate(text_files.lines(path), 1):
         if line.isspace() or line.startswith("-DOCSTART-"):
             if words:
@@ -113,5 +115,5 @@ def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> D
         "tagged", (data.length,), num_classes=len(words.labels), vocab_size=words.x.vocab_size,
         char_shape=(data.length, data.word_length), char_vocab_size=words.chars.vocab_size,
     )  # fmt: skip
-    splits = [source(data, name, entry) for name, entry in (("training", train), ("test", test))]
+    splits = source(data, "training", train), source(data, "test", test)
     return Dataset(spec, *splits, codec=words.x, char_codec=words.chars, labels=words.labels)

@@ -70,5 +70,5 @@ def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> D
         "pair", (data.length,), vocab_size=words.x.vocab_size,
         target_shape=(data.length,), target_vocab_size=words.y.vocab_size,
     )  # fmt: skip
-    splits = [source(data, name, entry) for name, entry in (("training", train), ("test", test))]
+    splits = source(data, "training", train), source(data, "test", test)
     return Dataset(spec, *splits, codec=words.x, target_codec=words.y)

@@ -3,17 +3,38 @@
 import numpy as np
 from ml_collections import ConfigDict
 
-from genjax.core.config import ConfigError
+from genjax.core.config import ConfigError, fail
 from genjax.core.family import DataSpec
 from genjax.core.tokens import PAD
+from genjax.data import phrases, running, tokenizers
 from genjax.data.cache import Entry
 from genjax.data.resident import Resident
-from genjax.data.running import encode, learn
+from genjax.data.running import encode
 from genjax.data.source import Dataset, Source
 from genjax.data.streaming import Streamed
+from genjax.data.texts import Texts
 from genjax.data.vocabulary import Vocabulary
 
 __all__ = ["dataset", "encode", "learn"]
+
+
+def learn(data: ConfigDict, texts: Texts) -> Vocabulary:
+    """The vocabulary of the training split, with phrases of up to 2**`data.phrases` words.
+
+    Raises:
+      ConfigError: phrases of what is no words, or a field of them is out of range.
+    """
+    if not data.get("phrases", 0):
+        return running.learn(data, texts)
+    if data.tokenizer != "word":
+        raise fail("data.phrases", data.phrases, "are of words: data.tokenizer=word")
+    if data.phrases < 0 or data.phrase_threshold <= 0:
+        raise fail("data.phrase_threshold", data.phrase_threshold, "must be above 0")
+    found = phrases.learn(
+        lambda: (tokenizers.words(text, data.lowercase, True) for text in texts.read("train")),
+        data.phrases, least=data.min_count, threshold=data.phrase_threshold,
+    )  # fmt: skip
+    return Vocabulary(tokenizers.train(data, texts.read("train"), phrases=found))
 
 
 def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> Dataset:
@@ -35,7 +56,7 @@ def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> D
         "passage", (data.length,), vocab_size=words.x.vocab_size,
         token_counts=tuple(counts.tolist()),
     )  # fmt: skip
-    return Dataset(spec, **splits, codec=words.x)
+    return Dataset(spec, splits["train"], splits["test"], codec=words.x)
 
 
 def padded(tokens: np.ndarray, length: int) -> np.ndarray:

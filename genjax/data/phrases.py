@@ -5,6 +5,7 @@ number of different words, so that a threshold means the same for every text (as
 """
 
 import collections
+import itertools
 from collections.abc import Callable, Container, Iterable, Sequence
 
 import numpy as np
@@ -41,6 +42,8 @@ def join(words: Sequence[str], rounds: Iterable[Container[Pair]]) -> Sequence[st
 def find(texts: Texts, *, least: int, threshold: float) -> dict[Pair, float]:
     """Pairs of neighbours that score above `threshold`, with their scores.
 
+    Marks of punctuation are in no pair.
+
     Args:
       texts: gives the words of each text, anew at each call.
       least: pairs that occur less often are no phrases; it is subtracted from each pair's count, so
@@ -54,14 +57,18 @@ def find(texts: Texts, *, least: int, threshold: float) -> dict[Pair, float]:
     size = len(numbers)
     for words in texts():
         ids = [numbers[word] for word in words]
-        pairs.update(a * size + b for a, b in zip(ids, ids[1:]))
+        pairs.update(a * size + b for a, b in itertools.pairwise(ids))
     keys = np.array([key for key, n in pairs.items() if n >= least], np.int64)
     first, second = np.divmod(keys, max(size, 1))
     together = np.array([pairs[key] for key in keys.tolist()], np.float64)
     score = (together - least) * size / (single[first] * single[second])
     names = list(numbers)
-    found = np.flatnonzero(score > threshold)
-    return {(names[first[i]], names[second[i]]): float(score[i]) for i in found}
+    found = [(names[first[i]], names[second[i]], i) for i in np.flatnonzero(score > threshold)]
+    return {(a, b): float(score[i]) for a, b, i in found if _is_word(a) and _is_word(b)}
+
+
+def _is_word(text: str) -> bool:
+    return text.replace("_", "a").isalnum()
 
 
 def _join(words: Sequence[str], phrases: Container[Pair]) -> list[str]:

@@ -67,6 +67,6 @@ def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> D
         )  # fmt: skip
     spec = DataSpec(
         "text", (data.length + 1,), vocab_size=words.x.vocab_size,
-        word_parts=tokenizers.word_parts(words.x),
+        word_parts=tokenizers.word_parts(words.x), spellings=tokenizers.spellings(words.x),
     )  # fmt: skip
-    return Dataset(spec, **splits, codec=words.x)
+    return Dataset(spec, splits["train"], splits["test"], codec=words.x)

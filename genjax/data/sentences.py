@@ -82,9 +82,9 @@ def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> D
     labels = () if data.packed else words.labels
     spec = DataSpec(
         "sentence", (data.length,), num_classes=len(labels), vocab_size=words.x.vocab_size,
-        word_parts=tokenizers.word_parts(words.x),
+        word_parts=tokenizers.word_parts(words.x), spellings=tokenizers.spellings(words.x),
     )  # fmt: skip
-    splits = [source(data, name, entry) for name, entry in (("training", train), ("test", test))]
+    splits = source(data, "training", train), source(data, "test", test)
     return Dataset(spec, *splits, codec=words.x, labels=labels)
 
 

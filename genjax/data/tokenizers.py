@@ -16,6 +16,7 @@ from ml_collections import ConfigDict
 
 from genjax.core.config import choose, fail
 from genjax.core.tokens import BOS, EOS, MASK, NUM_SPECIALS, PAD, SPECIALS, UNK
+from genjax.data.phrases import join
 from genjax.data.source import Codec
 
 TOKENIZERS = ("char", "word", "bpe", "unigram")
@@ -74,18 +75,23 @@ class Words:
       lowercase: whether texts are lower-cased first.
       punctuation: whether punctuation ends a word, each mark a token of its own: `it's` is
         `it ' s`. Otherwise white space alone separates.
+      phrases: pairs of words that become one, round by round, see `genjax.data.phrases`.
     """
 
-    def __init__(self, tokens: Sequence[str], lowercase: bool = False, punctuation: bool = True):
+    def __init__(
+        self, tokens: Sequence[str], lowercase: bool = False, punctuation: bool = True,
+        phrases: Iterable[Iterable[Sequence[str]]] = (),
+    ):  # fmt: skip
         self.tokens, self.lowercase, self.punctuation = list(tokens), lowercase, punctuation
+        self.phrases = [{(a, b) for a, b in pairs} for pairs in phrases]
         self.vocab_size = NUM_SPECIALS + len(self.tokens)
         self._ids = {word: NUM_SPECIALS + i for i, word in enumerate(self.tokens)}
         self._names = [*SPECIALS, *self.tokens]
 
     def encode(self, text: str) -> list[int]:
         """See `genjax.data.source.Codec`."""
-        ids = self._ids
-        return [ids.get(w, UNK) for w in words(text, self.lowercase, self.punctuation)]
+        found = join(words(text, self.lowercase, self.punctuation), self.phrases)
+        return [self._ids.get(word, UNK) for word in found]
 
     def encode_all(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
         """See `genjax.data.source.Codec`."""
@@ -99,7 +105,7 @@ class Words:
         """See `genjax.data.source.Codec`."""
         return {
             "tokenizer": "word", "lowercase": self.lowercase, "punctuation": self.punctuation,
-            "tokens": self.tokens,
+            "tokens": self.tokens, "phrases": [sorted(map(list, pairs)) for pairs in self.phrases],
         }  # fmt: skip
 
 
@@ -126,7 +132,7 @@ class Subwords:
         self._tokenizer = Tokenizer.from_str(json.dumps(model))
         self._bytes = decoders.ByteLevel()
         size = self._tokenizer.get_vocab_size()
-        self.tokens = [self._tokenizer.id_to_token(i) for i in range(size)]
+        self.tokens = [str(self._tokenizer.id_to_token(i)) for i in range(size)]
         self.vocab_size = NUM_SPECIALS + size
         self._names = [*SPECIALS, *self.tokens]
 
@@ -162,7 +168,10 @@ _WORDS = re.compile(r"\w+|[^\w\s]")
 _INSIDE = re.compile("[\\w\ufffd]")  # U+FFFD: a part of a character, seldom of a punctuation mark
 
 
-def train(data: ConfigDict, texts: Iterable[str], *, punctuation: bool = True) -> Codec:
+def train(
+    data: ConfigDict, texts: Iterable[str], *, punctuation: bool = True,
+    phrases: Sequence[Any] = (),
+) -> Codec:  # fmt: skip
     """The tokenizer that `data` asks for, with the vocabulary of `texts`.
 
     `data.vocab_size` bounds it, the special tokens included; characters and words that occur less
@@ -172,7 +181,7 @@ def train(data: ConfigDict, texts: Iterable[str], *, punctuation: bool = True) -
     Args:
       data: the `data` section of a config.
       texts: of the training split.
-      punctuation: see `Words`.
+      punctuation, phrases: see `Words`.
 
     Raises:
       ConfigError: unknown tokenizer, or a vocabulary too small for it.
@@ -181,8 +190,10 @@ def train(data: ConfigDict, texts: Iterable[str], *, punctuation: bool = True) -
     if data.tokenizer == "char":
         return Chars(_frequent(data, texts, list), data.lowercase)
     if data.tokenizer == "word":
-        found = _frequent(data, texts, lambda text: words(text, False, punctuation))
-        return Words(found, data.lowercase, punctuation)
+        found = _frequent(
+            data, texts, lambda text: join(words(text, False, punctuation), phrases)
+        )  # fmt: skip
+        return Words(found, data.lowercase, punctuation, phrases)
     return _train_subwords(data, texts)
 
 
@@ -228,6 +239,7 @@ def _train_subwords(data: ConfigDict, texts: Iterable[str]) -> Subwords:
         "initial_alphabet": sorted(pre_tokenizers.ByteLevel.alphabet()),
         "show_progress": False,
     }
+    trainer: Any
     if data.tokenizer == "bpe":
         # A pair that occurs once is no pattern.
         trainer = trainers.BpeTrainer(min_frequency=max(2, data.min_count), **shared)
@@ -257,6 +269,11 @@ def word_parts(codec: Codec) -> bytes:
         if text := codec.decode([i]):
             parts[i] = bool(_INSIDE.match(text[0])) + 2 * bool(_INSIDE.match(text[-1]))
     return parts.tobytes()
+
+
+def spellings(codec: Codec) -> tuple[str, ...]:
+    """`DataSpec.spellings` of a vocabulary; empty where tokens are no words."""
+    return tuple(codec.tokens) if isinstance(codec, Words) else ()
 
 
 def smallest_type(vocab_size: int) -> np.dtype:

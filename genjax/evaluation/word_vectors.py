@@ -1,10 +1,4 @@
-"""Words with their vectors: what is near what, and the file formats of word2vec's program.
-
-    from genjax.evaluation.word_vectors import WordVectors, read
-
-    v = read("vectors.bin")
-    v.most_similar(["king", "woman"], ["man"])
-"""
+"""Words with their vectors: what is near what, and the file formats of word2vec's program."""
 
 import gzip
 import mmap
@@ -104,7 +98,7 @@ def _read_text(path: Path) -> WordVectors:
         for i in range(size):
             word, *numbers = file.readline().rstrip(b"\r\n").decode().rstrip(" ").split(" ")
             try:
-                vectors[i] = np.array(numbers, np.float32)
+                vectors[i] = np.array(numbers, np.float32).reshape(dim)
             except ValueError as error:
                 what = f"must be a word and {dim} numbers"
                 raise ConfigError(f"{path}, line {i + 2}: {what}") from error

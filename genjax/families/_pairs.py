@@ -6,7 +6,7 @@ A network reads the source x and the target as far as it is known, BOS in front;
 cross-entropy of the target's tokens. What differs between families is the network alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import jax
@@ -72,7 +72,7 @@ def pair_config(family: str) -> ConfigDict:
 
 
 def build_pairs(
-    config: ConfigDict, spec: DataSpec, total_steps: int, axis: BatchAxis, network: EncoderDecoder,
+    config: ConfigDict, spec: DataSpec, total_steps: int, axis: BatchAxis, network: Any,
     *, attends: bool = True,
 ) -> Family:  # fmt: skip
     """The family of a network.
@@ -84,7 +84,7 @@ def build_pairs(
       spec: of pairs, see `check_pairs`.
       total_steps: length of the run, for schedules.
       axis: the batch axis, under pmap.
-      network: what makes predictions.
+      network: a module like `EncoderDecoder`.
       attends: whether its `weights` mean something.
     """
     tx, smoothing = make_optimizer(config.optimizer, total_steps), config.loss.label_smoothing
@@ -152,7 +152,9 @@ def build_pairs(
         inputs, _ = inputs_and_targets(y_BxU, running=False)
         return apply(state.ema or state.params, x_BxS, inputs, method="weights")
 
-    functions = {"start": start, "decode": decode, "score": score}
+    functions: dict[str, Callable[..., Any]] = {
+        "start": start, "decode": decode, "score": score
+    }  # fmt: skip
     return Family(
         init=init, step=step, evaluate=evaluate, sample=None, batch_shape=(config.batch_size,),
         functions=functions | ({"attention": attention} if attends else {}),

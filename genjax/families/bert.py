@@ -90,11 +90,13 @@ def build(
     word_parts = spec.word_parts if loss.whole_word else b""
 
     def encoded(params: Any, *args: Any, **kwargs: Any) -> jax.Array:
-        return encoder.apply({"params": params["encoder"]}, *args, **kwargs)
+        h_BxTxD: Any = encoder.apply({"params": params["encoder"]}, *args, **kwargs)
+        return h_BxTxD
 
     def logits(params: Any, h_BxMxD: jax.Array) -> jax.Array:
         table_VxD = params["encoder"]["embedding"]["tokens"]
-        return heads.apply({"params": params["heads"]}, h_BxMxD, table_VxD)
+        logits_BxMxV: Any = heads.apply({"params": params["heads"]}, h_BxMxD, table_VxD)
+        return logits_BxMxV
 
     def init(key: jax.Array) -> State:
         encoder_key, heads_key = jax.random.split(init_key(key))
@@ -140,7 +142,10 @@ def build(
         return logits(params, at_BxMxD), h_BxTxD
 
     def pair_logits(params: Any, h_BxTxD: jax.Array) -> jax.Array:
-        return heads.apply({"params": params["heads"]}, h_BxTxD, method="next_sentence")
+        logits_Bx2: Any = heads.apply(
+            {"params": params["heads"]}, h_BxTxD, method="next_sentence"
+        )
+        return logits_Bx2
 
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
         x_BxT = batch["x"]

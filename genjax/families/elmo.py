@@ -119,10 +119,13 @@ def build(
     def read(params: Any, chars_BxTxC: jax.Array, **kwargs: Any) -> jax.Array:
         """Layers (2, L + 1, B, T, D)."""
         real_BxT = (chars_BxTxC > 0).any(-1)
-        return network.apply({"params": params["network"]}, chars_BxTxC, real_BxT, **kwargs)
+        variables = {"params": params["network"]}
+        layers: Any = network.apply(variables, chars_BxTxC, real_BxT, **kwargs)
+        return layers
 
     def mixed(params: Any, layers_2xLxBxTxD: jax.Array) -> jax.Array:
-        return mix.apply({"params": params["mix"]}, layers_2xLxBxTxD)
+        mixed: Any = mix.apply({"params": params["mix"]}, layers_2xLxBxTxD)
+        return mixed
 
     def texts(x_BxT: jax.Array) -> jax.Array:
         return x_BxT if running else jnp.pad(x_BxT, ((0, 0), (1, 0)), constant_values=tokens.BOS)

@@ -32,7 +32,7 @@ from genjax.core.optimizer import make_optimizer
 from genjax.core.update import minimise
 from genjax.decoding import decoder_of, draw
 from genjax.families._transformers import check_layers, layer_fields, make_layers
-from genjax.losses.tokens import chunked_cross_entropy, token_logits, token_cross_entropy
+from genjax.losses.tokens import chunked_cross_entropy, token_cross_entropy, token_logits
 from genjax.models.attention import causal_mask, segment_mask
 from genjax.models.embedding import Embedding
 from genjax.models.transformer import Cache, Layers, Stack
@@ -154,7 +154,9 @@ def build(
             mask = mask & segment_mask(segments)
         return apply(params, inputs, mask, positions, **kwargs)
 
-    def nll(params: Any, inputs: Any, targets: Any, z_loss: float = 0.0, **kwargs: Any) -> jax.Array:
+    def nll(
+        params: Any, inputs: jax.Array, targets: jax.Array, z_loss: float = 0.0, **kwargs: Any
+    ) -> jax.Array:
         hidden = read(params, inputs, targets, **kwargs)
         if not loss.chunk:
             return token_cross_entropy(logits(params, hidden), targets, z_loss=z_loss)

@@ -151,9 +151,7 @@ def build(
         if not loss.chunk:
             return token_cross_entropy(logits(params, h_BxTxD), targets)
         kernel_DxV, bias_V = network.head(params)
-        return chunked_cross_entropy(
-            h_BxTxD, kernel_DxV, targets, chunk=loss.chunk, bias_V=bias_V
-        )
+        return chunked_cross_entropy(h_BxTxD, kernel_DxV, targets, chunk=loss.chunk, bias_V=bias_V)
 
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
         inputs, targets = inputs_and_targets(batch["x"], running)

@@ -124,8 +124,8 @@ def build(
         chars_BxTxC = jnp.ones((1, *spec.char_shape), jnp.int32)
         params = {"scorer": scorer.init(init_key(key), x_BxT, chars_BxTxC)["params"]}
         if m.head == "crf":
-            ends = jnp.zeros(num_tags)
-            params["crf"] = losses.Transitions(jnp.zeros((num_tags, num_tags)), ends, ends)._asdict()
+            ends, pairs = jnp.zeros(num_tags), jnp.zeros((num_tags, num_tags))
+            params["crf"] = losses.Transitions(pairs, ends, ends)._asdict()
         return new_state(
             key, params=params, opt_state={"optimizer": tx.init(params)},
             ema=params if config.ema_decay else {},
@@ -133,7 +133,8 @@ def build(
 
     def scores_with(params: Any, batch: Batch, **kwargs: Any) -> jax.Array:
         variables = {"params": params["scorer"]}
-        return scorer.apply(variables, batch["x"], batch.get("chars"), **kwargs)
+        scores: Any = scorer.apply(variables, batch["x"], batch.get("chars"), **kwargs)
+        return scores
 
     def log_likelihood(params: Any, scores_BxTxK: jax.Array, batch: Batch) -> jax.Array:
         """Of the tags of each row, (B,)."""

@@ -21,7 +21,7 @@ dropout); Kingma et al. 2016 (free bits); Fu et al. 2019 (cyclical annealing); L
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -140,13 +140,14 @@ def build(
 
     def posterior_with(params: Any, x_BxT: jax.Array, **kwargs: Any) -> tuple[jax.Array, Any]:
         """Mean and log-variance of q(z|x), both (B, Z); z and None where it is not variational."""
-        said = encoder.apply({"params": params["encoder"]}, x_BxT, **kwargs)
+        said: Any = encoder.apply({"params": params["encoder"]}, x_BxT, **kwargs)
         if not loss.variational:
             return said[:, 0], None
         return said[:, 0], jnp.minimum(said[:, 1], _MAX_LOG_VARIANCE)
 
     def decoded(params: Any, *args: Any, **kwargs: Any) -> tuple[jax.Array, Any]:
-        return decoder.apply({"params": params["decoder"]}, *args, **kwargs)
+        found: Any = decoder.apply({"params": params["decoder"]}, *args, **kwargs)
+        return found
 
     def logits(params: Any, h: jax.Array) -> jax.Array:
         return token_logits(h, params["decoder"]["kernel"], params["decoder"]["bias"])
@@ -307,7 +308,7 @@ def build(
         z_BxZ = jax.random.normal(latent_key, (n, m.latent_dim))
         return write(state, z_BxZ, words_key, Sampling())
 
-    functions = {
+    functions: dict[str, Callable[..., Any]] = {
         "start": start, "start_from": start_from, "decode": decode, "encode": encode,
         "write": write, "reconstruct": reconstruct, "interpolate": interpolate, "augment": augment,
     }  # fmt: skip

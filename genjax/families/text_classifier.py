@@ -86,7 +86,8 @@ def build(
     tx = make_optimizer(config.optimizer, total_steps)
 
     def encode_with(params: Any, x_BxT: jax.Array, **kwargs: Any) -> jax.Array:
-        return encoder.apply({"params": params["encoder"]}, x_BxT, **kwargs)
+        encoded: Any = encoder.apply({"params": params["encoder"]}, x_BxT, **kwargs)
+        return encoded
 
     def logits_with(params: Any, x_BxT: jax.Array, **kwargs: Any) -> jax.Array:
         h_BxD = encode_with(params, x_BxT, **kwargs)
@@ -145,9 +146,7 @@ def build(
 
 def _make_encoder(m: ConfigDict, vocab_size: int, axis: BatchAxis, dtype: Any) -> nn.Module:
     if m.network == "bag":
-        return Bag(
-            vocab_size, m.embed_dim, m.bigrams, m.hidden, m.layers, m.dropout, axis, dtype
-        )
+        return Bag(vocab_size, m.embed_dim, m.bigrams, m.hidden, m.layers, m.dropout, axis, dtype)
     if m.network == "transformer":
         layers = Layers(
             m.embed_dim, m.layers, m.num_heads, hidden=m.hidden, dropout=m.dropout, axis=axis,

@@ -11,6 +11,7 @@ Updates touch only rows that were read, so the optimizer is plain stochastic gra
 the sum over pairs and not their mean: a learning rate means what it means in word2vec's program.
 """
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -48,6 +49,8 @@ def default_config() -> ConfigDict:
     c.batch_size = 1  # passages of data.length tokens
     text_data(c, kind="passage", tokenizer="word", min_count=5, lowercase=True, length=1024)
     c.data.vocab_size = 1_000_000
+    c.data.phrases = 0  # rounds in which pairs become one word: 1 new_york, 2 new_york_times
+    c.data.phrase_threshold = 10.0  # the higher, the fewer: see genjax/data/phrases.py
     c.model = ConfigDict()
     c.model.architecture = "skipgram"  # or "cbow"
     c.model.embedding_dim = 100
@@ -61,6 +64,9 @@ def default_config() -> ConfigDict:
     c.loss.num_negatives = 5  # K, weight of the noise against one true word
     c.loss.shared_negatives = 32  # N, words of noise that a tile shares
     c.loss.negative_power = 0.75  # of the counts, in the noise distribution
+    # A row that a step reads more often moves by so many mean updates: frequent words would diverge
+    # (0: by their sum).
+    c.loss.max_repeats = 16
     c.optimizer = optimizer(
         name="sgd", learning_rate=0.025, b1=0.0, schedule="linear", end_factor=0.004
     )
@@ -80,10 +86,10 @@ def build(
 ) -> Family:
     """The family `word2vec` for a config like `configs/word2vec_skipgram.py`.
 
-    `sample` draws words independently by their frequency, for word2vec is no model of texts.
-    Functions: `vectors(state)`, the table (V, D); `encode(state, x_BxT)`, the mean of a text's
-    vectors; `similarity(state, token_B)`, cosines (B, V) with all words; `context(state, token_B)`,
-    the log-probabilities (B, V) of words in a word's context (alone in one, for CBOW).
+    It makes no samples, for it is no model of texts. Functions: `vectors(state)`, the table (V, D);
+    `encode(state, x_BxT)`, the mean of a text's vectors; `similarity(state, token_B)`, cosines
+    (B, V) with all words; `context(state, token_B)`, the log-probabilities (B, V) of words in the
+    context of a word (of CBOW, of the word whose whole context it is).
 
     Args:
       config: the resolved config.
@@ -102,8 +108,11 @@ def build(
     capacity = tile * -(-_most_kept(counts, keep_V, length) // tile)
     frequency = unigram.word_counts(counts)
     noise_V = np.where(frequency > 0, np.maximum(frequency, 1.0) ** loss.negative_power, 0.0)
-    noise, code = unigram.alias_table(noise_V), unigram.huffman_code(counts)
+    # Made when a program is traced that needs them: of a large vocabulary they take seconds.
+    noise = functools.cache(lambda: unigram.alias_table(noise_V))
+    code = functools.cache(lambda: unigram.huffman_code(counts))
     bits_shape = (capacity // tile, loss.shared_negatives, 2)
+    most = 0 if loss.objective == "softmax" else loss.max_repeats  # that reads every row once
 
     def init(key: jax.Array) -> State:
         size = (spec.vocab_size, dim)
@@ -117,9 +126,9 @@ def build(
         )
         read = {
             "negative_sampling": lambda: jnp.concatenate(
-                [words.token, unigram.draw(noise, bits).reshape(-1)]
+                [words.token, unigram.draw(noise(), bits).reshape(-1)]
             ),
-            "hierarchical_softmax": lambda: jnp.asarray(code.node)[words.token].reshape(-1),
+            "hierarchical_softmax": lambda: jnp.asarray(code().node)[words.token].reshape(-1),
             "softmax": lambda: jnp.arange(spec.vocab_size),
         }[loss.objective]()
         rows = {"input": words.token, "output": read}
@@ -147,17 +156,18 @@ def build(
             return jnp.einsum("gtd,gs...d->gts...", hidden_GxTxD, y)
 
         if loss.objective == "negative_sampling":
-            y_NxD, noise_GxNxD = (
-                rows["output"][:num_words],
-                rows["output"][num_words:].reshape(-1, loss.shared_negatives, dim),
-            )
-            negative = jnp.einsum("gtd,gnd->gtn", hidden_GxTxD, noise_GxNxD)
-            return losses.negative_sampling_loss(
-                scores(targets(y_NxD)), mask, negative, loss.num_negatives
-            ).sum()
+            y_GxSxD = targets(rows["output"][:num_words])
+            noise_GxNxD = rows["output"][num_words:].reshape(-1, loss.shared_negatives, dim)
+            if m.architecture == "cbow":
+                positive, negative = scores(y_GxSxD), hidden_GxTxD @ noise_GxNxD.mT
+            else:  # one product for both
+                each = hidden_GxTxD @ jnp.concatenate([y_GxSxD, noise_GxNxD], axis=1).mT
+                positive, negative = jnp.split(each, [y_GxSxD.shape[1]], axis=-1)
+            nll = losses.negative_sampling_loss(positive, mask, negative, loss.num_negatives)
+            return nll.sum()
         if loss.objective == "hierarchical_softmax":
             path_NxKxD = rows["output"].reshape(num_words, -1, dim)
-            sign = targets(jnp.asarray(code.sign)[t.words.token])
+            sign = targets(jnp.asarray(code().sign)[t.words.token])
             sign = sign[:, :, None] if m.architecture == "cbow" else sign[:, None]
             each = losses.hierarchical_softmax_loss(scores(targets(path_NxKxD)), sign)
             return (mask * each).sum()
@@ -181,7 +191,7 @@ def build(
         # Without momentum and decay, the update of a row is a matter of that row alone.
         updates, opt_state = tx.update(gradient, state.opt_state["optimizer"])
         params = {
-            name: table.at[axis.gather(t.rows[name])].add(axis.gather(updates[name]))
+            name: _moved(table, axis.gather(t.rows[name]), axis.gather(updates[name]), most)
             for name, table in state.params.items()
         }
         number = axis.sum(pairs(t))
@@ -209,10 +219,6 @@ def build(
     def summary(means: Any) -> Any:
         return {"loss": means["nll"] / np.maximum(means["pairs"], 1e-9)}
 
-    def sample(state: State, key: jax.Array, n: int) -> jax.Array:
-        words = unigram.alias_table(frequency)
-        return unigram.draw(words, jax.random.bits(key, (n, length, 2)))
-
     def vectors(state: State) -> jax.Array:
         return state.params["input"]
 
@@ -230,8 +236,9 @@ def build(
     def context_of(state: State, token_B: jax.Array) -> jax.Array:
         score_BxV = vectors(state)[token_B] @ state.params["output"].T
         if loss.objective == "hierarchical_softmax":
+            sign_VxK = jnp.asarray(code().sign)
             nll_BxV = jax.lax.map(
-                lambda score_V: losses.hierarchical_softmax_loss(score_V[code.node], code.sign),
+                lambda score_V: losses.hierarchical_softmax_loss(score_V[code().node], sign_VxK),
                 score_BxV,
             )
             return jnp.where(frequency > 0, -nll_BxV, -jnp.inf)
@@ -240,7 +247,7 @@ def build(
         return jax.nn.log_softmax(score_BxV + jnp.log(jnp.asarray(prior_V, jnp.float32)))
 
     return Family(
-        init=init, step=step, evaluate=evaluate, sample=sample, batch_shape=(config.batch_size,),
+        init=init, step=step, evaluate=evaluate, sample=None, batch_shape=(config.batch_size,),
         functions={
             "vectors": vectors, "encode": encode, "similarity": similarity, "context": context_of,
         },
@@ -250,6 +257,14 @@ def build(
 
 def _rows(table: jax.Array, index: jax.Array) -> jax.Array:
     return table.at[index].get(mode="promise_in_bounds")
+
+
+def _moved(table: jax.Array, index: jax.Array, update: jax.Array, most: int) -> jax.Array:
+    """The table with `update` added to its rows `index`, a row's sum cut to `most` of its means."""
+    if most:
+        times_V = jnp.zeros(len(table)).at[index].add(1.0)
+        update *= jnp.minimum(1.0, most / _rows(times_V, index))[:, None]
+    return table.at[index].add(update)
 
 
 def _has_context(mask_GxTxS: jax.Array) -> jax.Array:
@@ -275,7 +290,7 @@ def _check(config: ConfigDict, spec: DataSpec) -> None:
         section, name = field.split(".")
         if config[section][name] < 1:
             raise fail(field, config[section][name], "must be at least 1")
-    for field in ("subsample", "num_negatives", "negative_power"):
+    for field in ("subsample", "num_negatives", "negative_power", "max_repeats"):
         if loss[field] < 0:
             raise fail(f"loss.{field}", loss[field], "must be at least 0")
     if m.tile < loss.window:

@@ -51,7 +51,7 @@ def crf_score(
     """The score of tags; shape (B,). Arguments as for `crf_log_likelihood`."""
     scores_BxTxK, transitions = wide(scores_BxTxK), _wide(transitions)
     steps, num_tags = scores_BxTxK.shape[1:]
-    # Tags as one-hot rows, none of padding: products where gathers would have scatters as gradients.
+    # Tags as one-hot rows, 0 at padding: the gradients of products are no scatters.
     tag_BxTxK = jax.nn.one_hot(tags_BxT, num_tags, dtype=scores_BxTxK.dtype)
     tag_BxTxK *= _keep(scores_BxTxK, lengths_B)[..., None]
     is_last_BxT = jnp.arange(steps) == lengths_B[:, None] - 1
@@ -106,6 +106,7 @@ def crf_viterbi(
         return before_B, before_B
 
     first_BxK = transitions.start_K + scores_TxBxK[0]
+    from_TxBxK: jax.Array
     best_BxK, from_TxBxK = jax.lax.scan(step, first_BxK, (scores_TxBxK[1:], keep_BxT.T[1:]))
     total_BxK = best_BxK + transitions.end_K
     last_B = total_BxK.argmax(axis=-1)

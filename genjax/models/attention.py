@@ -1,9 +1,9 @@
 """Attention: queries score keys and are answered by the values, weighted by their scores.
 
 Everything is a plain function of arrays. A mask is boolean, True where a query may see a key; it
-has axes (B, Q, K), of which any may be 1, so that masks combine by `&`. What a query may not see has
-no weight and no gradient, exactly; a query that may see nothing is answered by zeros. Weights are
-computed in at least float32.
+has axes (B, Q, K), of which any may be 1, so that masks combine by `&`. What a query may not see
+has no weight and no gradient, exactly; a query that may see nothing is answered by zeros. Weights
+are computed in at least float32.
 
 Shapes: B batch, Q queries, K keys, D features, H heads, G groups of heads that share their keys.
 """

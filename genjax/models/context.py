@@ -1,4 +1,4 @@
-"""The words around each word of a text, as tiles: windows of context without a gather for each pair.
+"""The words around each word of a text, as tiles: contexts without a gather for each pair.
 
 A text of N words is cut into G tiles of T. The context of a tile's words lies in its halo, the tile
 and `reach` words on both sides, so that all pairs of a tile are entries of one T x S matrix, with

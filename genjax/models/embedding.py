@@ -108,10 +108,10 @@ class Embedding(nn.Module):
     ) -> jax.Array:
         """(B, T, width). Positions, int32, count from 0 where none are given."""
         x = self.scale * lookup(self.tokens, ids_BxT)
-        if self.positions == "learned" and positions_BxT is None:
-            x += self.places[: ids_BxT.shape[1]]
-        elif self.positions == "learned":
+        if self.positions == "learned" and positions_BxT is not None:
             x += lookup(self.places, positions_BxT)
+        elif self.positions == "learned":
+            x += self.places[: ids_BxT.shape[1]]
         elif self.positions == "sinusoidal":
             if positions_BxT is None:
                 positions_BxT = jnp.arange(ids_BxT.shape[1])[None]

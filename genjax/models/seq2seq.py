@@ -102,7 +102,7 @@ class Seq2Seq(nn.Module):
                 tuple(jnp.concatenate(states, -1) for states in zip(*pair)) for pair in pairs
             )
         memory = self.decoder.remember(outputs_BxSxH, padding_mask(x_BxS))
-        cache = {"carry": carry, "memory": memory}
+        cache: dict[str, Any] = {"carry": carry, "memory": memory}
         if self.input_feeding:
             cache["vector"] = jnp.zeros((len(x_BxS), self.embed_dim))
         return cache

@@ -102,9 +102,9 @@ class Sight(NamedTuple):
 
     mask: jax.Array | None = None
     turn: tuple[jax.Array, jax.Array] | None = None
-    memory: jax.Array | None = None
-    memory_mask: jax.Array | None = None
-    slot_B: jax.Array | None = None
+    memory: Any = None
+    memory_mask: Any = None
+    slot_B: Any = None
 
 
 class Norm(nn.Module):
@@ -328,7 +328,8 @@ class Stack(nn.Module):
         def one(x: jax.Array, of_layer: Any) -> tuple[jax.Array, None]:
             params, key = of_layer
             rngs = {"dropout": key} if random else {}
-            return self._layer.apply({"params": params}, x, sight, train=train, rngs=rngs)
+            layer: Any = self._layer
+            return layer.apply({"params": params}, x, sight, train=train, rngs=rngs)
 
         if of.remat:
             one = jax.checkpoint(one, prevent_cse=not of.scan)
@@ -352,9 +353,10 @@ class Stack(nn.Module):
         place_BxQ = past_B[:, None] + jnp.arange(x_BxQxD.shape[1])
         mask = jnp.arange(cache[0]["key"].shape[2]) <= place_BxQ[..., None]
         sight = Sight(mask, self._turn(place_BxQ), None, memory_mask, past_B)
+        layer: Any = self._layer
         x, new = x_BxQxD, []
         for i, kept in enumerate(cache):  # written out: each layer writes into buffers of its own
-            x, kept = self._layer.apply({"params": self._params(i)}, x, sight, kept)
+            x, kept = layer.apply({"params": self._params(i)}, x, sight, kept)
             new.append(kept)
         return self._last(x), new
 
@@ -367,8 +369,9 @@ class Stack(nn.Module):
         cache: Cache = [{"key": buffer, "value": buffer} for _ in range(of.num_layers)]
         if memory_BxMxD is None:
             return cache
+        layer: Any = self._layer
         return [
-            kept | self._layer.apply({"params": self._params(i)}, memory_BxMxD, method="remember")
+            kept | layer.apply({"params": self._params(i)}, memory_BxMxD, method="remember")
             for i, kept in enumerate(cache)
         ]
 

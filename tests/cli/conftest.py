@@ -24,7 +24,8 @@ def trained(_trained: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def _writer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("writer")
-    words = "the quick brown fox jumps over a lazy dog ; größer als 3 Füchse .".split()
+    text = "the quick brown fox jumps over a lazy dog ; größer als 3 Füchse ."
+    words = text.split()
     lines = [" ".join(words[(i * j) % len(words)] for j in range(3, 12)) for i in range(300)]
     (folder / "text.txt").write_text("\n".join(lines), encoding="utf-8")
     data = f"--config.data.name=text:{folder / 'text.txt'}"

@@ -87,6 +87,14 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             "accumulate_steps": 2, "ema_decay": 0.9,
         },
     ),
+    "text_vae+noise+two_layers+accumulate+ema": (
+        "text_vae",
+        {
+            "loss.drop": 0.1, "loss.swap": 2, "loss.mask": 0.1, "loss.kl_annealing": "cyclical",
+            "loss.chunk": 5, "model.layers": 2, "model.dropout": 0.2, "accumulate_steps": 2,
+            "ema_decay": 0.9,
+        },
+    ),
     "face_vae+conditional+discretised_logistic": (
         "face_vae",
         {"model.conditional": True, "loss.likelihood": "discretised_logistic"},
@@ -98,6 +106,60 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "word2vec_cbow+softmax+sum": (
         "word2vec_cbow",
         {"loss.objective": "softmax", "model.cbow_mean": False, "loss.subsample": 0.0},
+    ),
+    "lstm_lm+accumulate+chunk+tied+variational+ema": (
+        "lstm_lm",
+        {
+            "accumulate_steps": 2, "loss.chunk": 5, "model.tied": True, "model.embed_dim": 8,
+            "model.variational": True, "model.recurrent_dropout": 0.2, "ema_decay": 0.9,
+            "data.tokenizer": "word",
+        },
+    ),
+    "gru_lm+sentences+bfloat16": (
+        "gru_lm", {"data.kind": "sentence", "precision": "bfloat16"},
+    ),
+    "text_classifier+bag+accumulate": (
+        "text_classifier",
+        {"model.network": "bag", "model.bigrams": 50, "accumulate_steps": 2},
+    ),
+    "text_classifier+transformer+ema": (
+        "text_classifier", {"model.network": "transformer", "ema_decay": 0.9},
+    ),
+    "tagger+softmax+accumulate": (
+        "tagger", {"model.head": "softmax", "model.char_filters": 0, "accumulate_steps": 2},
+    ),
+    "seq2seq_attention+gru+layers+dropout+accumulate+ema": (
+        "seq2seq_attention",
+        {
+            "model.cell": "gru", "model.layers": 2, "model.attention": "multiplicative",
+            "model.dropout": 0.2, "model.tied": True, "loss.label_smoothing": 0.1,
+            "accumulate_steps": 2, "ema_decay": 0.9,
+        },
+    ),
+    "transformer+pre_norm+rotary+bfloat16": (
+        "transformer",
+        {"model.norm_first": True, "model.positions": "rotary", "precision": "bfloat16"},
+    ),
+    "bert+pairs+whole_words+accumulate+ema": (
+        "bert",
+        {
+            "loss.next_sentence": True, "loss.whole_word": True, "data.tokenizer": "bpe",
+            "accumulate_steps": 2, "ema_decay": 0.9,
+        },
+    ),
+    "bert+sentences+pre_norm+bfloat16": (
+        "bert", {"data.kind": "sentence", "model.norm_first": True, "precision": "bfloat16"},
+    ),
+    "elmo+sentences+chunk+accumulate+ema": (
+        "elmo",
+        {"data.kind": "sentence", "loss.chunk": 5, "accumulate_steps": 2, "ema_decay": 0.9},
+    ),
+    "gpt_modern+packed+dropout+chunk+remat+accumulate": (
+        "gpt_modern",
+        {
+            "data.kind": "sentence", "data.packed": True, "model.dropout": 0.2, "loss.chunk": 3,
+            "model.remat": True, "model.scan": True, "model.tied": False, "accumulate_steps": 2,
+        },
     ),
     "autoencoder+streamed+bfloat16": (
         "autoencoder",

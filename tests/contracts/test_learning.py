@@ -20,8 +20,13 @@ FALLS = {
     "stacked_autoencoder+labels+stages+ema": ("eval/cross_entropy", ()),
 }
 
-# Of plain gradient descent from scores of 0; of all others 0.02.
-RATES = {"word2vec": 0.5}
+# By name or family: plain gradient descent on sums takes what suits their size; else 0.02.
+RATES = {
+    "word2vec": 0.1,
+    "word2vec_cbow": 0.5,
+    "word2vec_cbow+softmax+sum": 0.02,
+    "word2vec_skipgram+hierarchical_softmax+fixed": 0.2,
+}
 
 
 def with_rates(state: State, rates: dict[str, float]) -> State:
@@ -45,7 +50,7 @@ def assert_finite(tree):
 def test_the_loss_falls(name, scanned):
     run = scanned(name)
     metric, still = FALLS.get(name) or FALLS.get(run.config.family, ("loss", ()))
-    rate = RATES.get(run.config.family, 0.02)
+    rate = RATES.get(name) or RATES.get(run.config.family, 0.02)
     rates = {s: 0.0 if s in still else rate for s in recipes.optimizer_sections(run.config)}
     state = with_rates(run.executor.init(), rates)
     held_out = metric.removeprefix("eval/")

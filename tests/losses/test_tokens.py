@@ -8,7 +8,7 @@ from jax.test_util import check_grads
 from scipy.special import log_softmax, logsumexp
 
 from genjax.core.tokens import PAD
-from genjax.losses.tokens import chunked_cross_entropy, token_logits, token_cross_entropy
+from genjax.losses.tokens import chunked_cross_entropy, token_cross_entropy, token_logits
 
 BATCH, LENGTH, WIDTH, VOCAB = 3, 7, 4, 11
 OPTIONS = [{}, {"label_smoothing": 0.1}, {"z_loss": 0.01}, {"label_smoothing": 0.3, "z_loss": 0.1}]

@@ -106,7 +106,8 @@ def test_gradients_are_those_of_a_plain_scan(cell, reverse):
             cell, *a, keep_TxB=keep(), state_mask_BxH=mask, reverse=reverse))  # fmt: skip
         expected = total(lambda *a: plain(cell, *a, jnp.asarray(keep()), mask, reverse))
         got, want = ours(x, kernel, carry), expected(x, kernel, carry)
-        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12), got, want)
+        for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want)):
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -206,9 +207,7 @@ def test_variational_dropout_is_one_mask_for_all_steps(variational):
     x = jnp.ones((2, STEPS, INPUTS))
     params = net.init(jax.random.key(0), x)
     rngs = {"dropout": jax.random.key(2)}
-    gradient = jax.grad(
-        lambda x: outputs(net, x, params=params, train=True, rngs=rngs)[0].sum()
-    )(x)
+    gradient = jax.grad(lambda x: outputs(net, x, params=params, train=True, rngs=rngs)[0].sum())(x)
     dropped = np.asarray(gradient == 0)
     assert 0 < dropped.mean() < 1
     assert (dropped == dropped[:, :1]).all() == variational

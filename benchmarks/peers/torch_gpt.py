@@ -1,0 +1,137 @@
+"""nanoGPT's architecture in PyTorch: training, and its way to generate, which keeps no cache.
+
+Pre-norm layers without biases, exact GELU, learned positions, tied vectors; attention by
+`scaled_dot_product_attention`. Training as there: random windows of a text in memory, AdamW with
+decay of matrices alone, gradients clipped.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from benchmarks.child import Timed
+from benchmarks.machine import cores
+
+# eager:    nn.Module, autograd: the usual loop at its best.
+# compiled: the model with its loss (and so its gradient) through torch.compile.
+MODES = ("eager", "compiled")
+
+
+class GPT(nn.Module):
+    """Tokens (B, T) to logits (B, T, V), or to the mean loss where targets are given."""
+
+    def __init__(self, vocab_size: int, length: int, num_layers: int, num_heads: int, width: int):
+        super().__init__()
+        self.length = length
+        self.tokens = nn.Embedding(vocab_size, width)
+        self.positions = nn.Embedding(length, width)
+        self.blocks = nn.ModuleList(Block(width, num_heads) for _ in range(num_layers))
+        self.norm = nn.LayerNorm(width, bias=False)
+        for name, p in self.named_parameters():
+            if p.ndim == 2:
+                residual = name.endswith(("out.weight", "down.weight"))
+                nn.init.normal_(p, std=0.02 / (2 * num_layers) ** 0.5 if residual else 0.02)
+
+    def forward(self, x: Tensor, target: Tensor | None = None) -> Tensor:
+        """Of all places for the loss, of the last one else."""
+        h = self.tokens(x) + self.positions.weight[: x.shape[1]]
+        for block in self.blocks:
+            h = block(h)
+        h = self.norm(h)
+        if target is None:
+            return functional.linear(h[:, -1], self.tokens.weight)
+        logits = functional.linear(h, self.tokens.weight)
+        return functional.cross_entropy(logits.flatten(0, 1), target.flatten())
+
+    @torch.no_grad()
+    def generate(self, x: Tensor, size: int) -> Tensor:
+        """The prompt and `size` tokens, each drawn from what the whole text so far says of it."""
+        for _ in range(size):
+            logits = self(x[:, -self.length :])
+            token = torch.multinomial(functional.softmax(logits, -1), 1)
+            x = torch.cat([x, token], 1)
+        return x
+
+
+class Block(nn.Module):
+    """Attention, then two dense layers, each behind a norm and beside x."""
+
+    def __init__(self, width: int, num_heads: int):
+        super().__init__()
+        self.num_heads = num_heads
+        self.attention_norm = nn.LayerNorm(width, bias=False)
+        self.query_key_value = nn.Linear(width, 3 * width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+        self.feed_forward_norm = nn.LayerNorm(width, bias=False)
+        self.up = nn.Linear(width, 4 * width, bias=False)
+        self.down = nn.Linear(4 * width, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, D) to (B, T, D)."""
+        parts = self.query_key_value(self.attention_norm(x)).chunk(3, -1)
+        query, key, value = (
+            a.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for a in parts
+        )  # fmt: skip
+        answers = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        x = x + self.out(answers.transpose(1, 2).flatten(2))
+        return x + self.down(functional.gelu(self.up(self.feed_forward_norm(x))))
+
+
+def training(mode: str, steps: int, *, batch_size: int, num_tokens: int, learning_rate: float,
+             weight_decay: float, clip_norm: float, **model: int) -> Timed:  # fmt: skip
+    """The row `gpt`: `steps` updates a run."""
+    network = _network(mode, **model)
+    length, vocab_size = model["length"], model["vocab_size"]
+    data = torch.randint(5, vocab_size, (num_tokens,))
+    matrices = [p for p in network.parameters() if p.ndim >= 2]
+    others = [p for p in network.parameters() if p.ndim < 2]
+    groups = [
+        {"params": matrices, "weight_decay": weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, learning_rate, (0.9, 0.99), fused=True)
+
+    def update() -> None:
+        starts = torch.randint(num_tokens - length, (batch_size,))
+        windows = torch.stack([data[i : i + length + 1] for i in starts.tolist()])
+        optimizer.zero_grad(set_to_none=True)
+        network(windows[:, :-1], windows[:, 1:]).backward()
+        nn.utils.clip_grad_norm_(network.parameters(), clip_norm)
+        optimizer.step()
+
+    def run() -> None:
+        for _ in range(steps):
+            update()
+
+    for _ in range(3):
+        update()
+    return Timed(run, units=steps, info={"settings": _settings(mode)})
+
+
+def decoding(batch_size: int, size: int, **model: int) -> Timed:
+    """The rows `gpt_decode_*`: `size` tokens behind prompts of one token.
+
+    Eager: the text grows with every token, and so would the programs that a compiler makes.
+    """
+    network = _network("eager", **model).eval()
+    prompt = torch.full((batch_size, 1), 5)
+
+    def run() -> None:
+        network.generate(prompt, size)
+
+    run()
+    return Timed(run, info={"settings": _settings("eager")})
+
+
+def _network(mode: str, **model: int) -> nn.Module:
+    if mode not in MODES:
+        raise ValueError(f"mode={mode!r}: must be one of {', '.join(MODES)}")
+    torch.manual_seed(0)
+    torch.set_num_threads(cores())
+    torch.set_flush_denormal(True)
+    network = GPT(**model)
+    return torch.compile(network) if mode == "compiled" else network
+
+
+def _settings(mode: str) -> str:
+    return f"{mode}, {torch.get_num_threads()} threads, denormals flushed"

@@ -1,0 +1,126 @@
+"""Text classifiers: what each network sees of a sentence."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from genjax.core import tokens
+from genjax.core.config import ConfigError
+from genjax.core.family import DataSpec
+from genjax.families import text_classifier
+from genjax.models.sentence import pool
+from tests.families.compiled import compiled
+
+VOCAB, LENGTH, CLASSES = 15, 6, 3
+NETWORKS = {
+    "bag": {"network": "bag", "layers": 0},
+    "deep bag of pairs": {"network": "bag", "bigrams": 1000, "layers": 2},
+    "lstm, max": {"network": "recurrent", "pooling": "max"},
+    "gru, mean": {"network": "recurrent", "cell": "gru", "pooling": "mean"},
+    "rnn, last": {"network": "recurrent", "cell": "rnn", "pooling": "last", "bidirectional": False},
+    "lstm, last": {"network": "recurrent", "pooling": "last", "layers": 2},
+    "transformer": {"network": "transformer", "num_heads": 2, "pooling": "mean"},
+}
+
+
+def build(network="lstm, max", kind="sentence", classes=CLASSES, **changes):
+    c = text_classifier.default_config()
+    c.update({"steps": 1, "batch_size": 4})
+    c.model.update({"embed_dim": 8, "hidden": 8})
+    c.model.update(NETWORKS[network])
+    c.update_from_flattened_dict({k.replace("__", "."): v for k, v in changes.items()})
+    spec = DataSpec(kind, (LENGTH,), vocab_size=VOCAB, num_classes=classes)
+    return compiled(text_classifier.build(c, spec, 1))
+
+
+SENTENCES = jnp.array([
+    [7, 8, 9, 10, 11, tokens.EOS], [12, 7, tokens.EOS, 0, 0, 0], [tokens.EOS, 0, 0, 0, 0, 0],
+])  # fmt: skip
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_padding_changes_nothing(network):
+    family = build(network)
+    state = family.init(jax.random.key(0))
+    p = family.functions["classify"](state, SENTENCES)
+    np.testing.assert_allclose(p.sum(-1), 1, rtol=1e-6)
+    for row, length in enumerate((6, 3, 1)):
+        alone = family.functions["classify"](state, SENTENCES[row : row + 1, :length])
+        np.testing.assert_allclose(p[row], alone[0], rtol=1e-5, atol=1e-6)
+    empty = family.functions["classify"](state, jnp.zeros((1, LENGTH), jnp.int32))
+    assert np.isfinite(empty).all()
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_order_is_seen_by_all_but_a_bag(network):
+    family = build(network)
+    state = family.init(jax.random.key(0))
+    swapped = SENTENCES[:1].at[0, :2].set(SENTENCES[0, 1::-1])
+    a, b = (family.functions["encode"](state, x)[0] for x in (SENTENCES[:1], swapped))
+    assert np.allclose(a, b, atol=1e-6) == (network == "bag")
+
+
+def test_a_bag_is_the_mean_of_its_words():
+    family = build("bag")
+    state = family.init(jax.random.key(0))
+    table = np.asarray(state.params["encoder"]["words"]["tokens"])
+    code = family.functions["encode"](state, SENTENCES)
+    np.testing.assert_allclose(code[0], table[SENTENCES[0]].mean(0), rtol=1e-5)
+    np.testing.assert_allclose(code[1], table[SENTENCES[1, :3]].mean(0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["mean", "max"])
+def test_pooling_is_over_real_places(kind):
+    h = jax.random.normal(jax.random.key(0), (2, 4, 3)) - 5
+    real = jnp.array([[1, 1, 0, 0], [0, 0, 0, 0.0]])
+    expected = getattr(np, kind)(np.asarray(h[0, :2]), axis=0)
+    got = pool(h, real, kind)
+    np.testing.assert_allclose(got[0], expected, rtol=1e-6)
+    assert (got[1] == 0).all()
+    gradient = jax.grad(lambda h: pool(h, real, kind).sum())(h)
+    assert (gradient[0, 2:] == 0).all() and (gradient[1] == 0).all() and np.isfinite(gradient).all()
+
+
+def test_words_are_dropped_and_marks_are_not():
+    """With all words dropped, a step depends on lengths alone."""
+    family = build("bag", model__word_dropout=0.999999, model__dropout=0.0)
+    state, label = family.init(jax.random.key(0)), jnp.array([0, 1, 2])
+    other = jnp.where(SENTENCES >= tokens.NUM_SPECIALS, 13, SENTENCES)
+    _, a = family.step(state, {"x": SENTENCES, "label": label})
+    _, b = family.step(state, {"x": other, "label": label})
+    assert a == b
+    unknown = jnp.where(SENTENCES >= tokens.NUM_SPECIALS, tokens.UNK, SENTENCES)
+    p = family.functions["classify"](state, unknown)
+    np.testing.assert_allclose(a["loss"], -jnp.log(p[jnp.arange(3), label]).mean(), rtol=1e-5)
+
+
+def test_evaluation_counts_what_is_right():
+    family = build()
+    state = family.init(jax.random.key(0))
+    p = np.asarray(family.functions["classify"](state, SENTENCES))
+    label = p.argmax(-1).copy()
+    label[1] = (label[1] + 1) % CLASSES
+    batch = {"x": SENTENCES, "label": jnp.asarray(label), "mask": jnp.ones(3)}
+    sums = family.evaluate(state, batch)
+    assert sums["accuracy"] == 2 and sums["count"] == 3
+    np.testing.assert_allclose(sums["cross_entropy"], -np.log(p[range(3), label]).sum(), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"model__network": "cnn"}, "model.network='cnn': must be one of bag, recurrent"),
+        ({"model__pooling": "min"}, "model.pooling='min': must be one of mean, max, last"),
+        ({"network": "transformer", "model__pooling": "last"}, "model.pooling='last': must be"),
+        ({"model__bigrams": 5}, "model.bigrams=5: must be 0 with model.network=recurrent"),
+        ({"model__layers": 0}, "model.layers=0: must be at least 1"),
+        ({"network": "transformer", "model__num_heads": 3}, "model.num_heads=3: must divide"),
+        ({"model__word_dropout": 1.5}, "model.word_dropout=1.5: must be at least 0"),
+        ({"classes": 0}, "data.name='python_docs': must be sentences with labels"),
+        ({"kind": "text"}, "data.name='python_docs': must be sentences with labels"),
+    ],
+)
+def test_mistakes_are_told_in_a_line(changes, told):
+    with pytest.raises(ConfigError, match=f"config.{told}"):
+        build(**changes)
