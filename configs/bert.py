@@ -1,4 +1,4 @@
-"""BERT of words, 4 layers of 128, on Python's own docs.
+"""BERT-Tiny (2 layers of 128, Turc et al. 2019) of the words of Python's own docs.
 
     python -m experiments.train --config=configs/bert.py --workdir=runs/bert
     python -m experiments.ngrams --workdir=runs/bert
@@ -13,12 +13,14 @@ from genjax.families import bert
 
 def get_config() -> ConfigDict:
     c = bert.default_config()
-    c.steps = 1500
+    c.steps = 1000
     c.batch_size = 32
-    c.eval_every = 500
-    c.sample_every = 500
-    c.checkpoint_every = 500
+    c.eval_every = 250
+    c.sample_every = 250
+    c.checkpoint_every = 250
     c.num_samples = 8
+    c.model.num_layers = 2
+    c.model.num_heads = 2
     c.model.scan = False
     c.optimizer.schedule = "cosine"
     c.optimizer.warmup_steps = 100

@@ -1,4 +1,4 @@
-"""BERT of words, 4 layers of 256, on dictionary definitions, 5.65 million words.
+"""BERT of words, 4 layers of 128, on dictionary definitions, 5.65 million words.
 
     python -m experiments.train --config=configs/bert_definitions.py --workdir=runs/definitions \\
         --config.data.dir=DIR
@@ -14,17 +14,14 @@ from genjax.families import bert
 
 def get_config() -> ConfigDict:
     c = bert.default_config()
-    c.epochs = 4.0
-    c.batch_size = 128
-    c.eval_every = 2000
-    c.sample_every = 2000
-    c.checkpoint_every = 2000
+    c.epochs = 6.0
+    c.batch_size = 64
+    c.eval_every = 1000
+    c.sample_every = 1000
+    c.checkpoint_every = 1000
     c.num_samples = 8
     c.data.name = "text:definitions.txt.gz"
-    c.data.kind = "sentence"
-    c.data.length = 32
-    c.data.test_fraction = 0.01
-    c.model.width = 256
+    c.data.test_fraction = 0.02
     c.model.scan = False
     c.optimizer.schedule = "cosine"
     c.optimizer.warmup_steps = 500

@@ -16,11 +16,10 @@ def get_config() -> ConfigDict:
     c = elmo.default_config()
     c.epochs = 2.0
     c.batch_size = 64
-    c.eval_every = 2000
-    c.checkpoint_every = 2000
+    c.eval_every = 1000
+    c.checkpoint_every = 1000
     c.data.name = "text:definitions.txt.gz"
-    c.data.kind = "sentence"
-    c.data.test_fraction = 0.01
+    c.data.test_fraction = 0.02
     c.optimizer.schedule = "cosine"
     c.optimizer.warmup_steps = 200
     return c

@@ -11,7 +11,8 @@ import pytest
 from genjax import data
 from genjax.core import tokens
 from genjax.core.config import ConfigError, base, text_data
-from genjax.core.family import data_key
+from genjax.core.family import DataSpec, data_key
+from genjax.data import tokenizers
 from genjax.data.resident import Resident
 from genjax.data.source import rows
 from genjax.data.streaming import Streamed
@@ -151,7 +152,8 @@ def test_pairs_have_a_vocabulary_for_each_side(load, tmp_path):
         write(tmp_path / "b", ["one two", "three"] * 10),
     )
     d = load(name=f"pairs:{a},{b}", tokenizer="word", length=3)
-    assert d.spec == ("pair", (3,), 0, 0.5, 0.5, 8, (3,), 8, (), 0, (), b"")
+    sides = {"vocab_size": 8, "target_shape": (3,), "target_vocab_size": 8}
+    assert d.spec == DataSpec("pair", (3,), **sides)
     batch = first_batch(d.train, (18,))
     found = {(d.codec.decode(x), d.target_codec.decode(y)) for x, y in zip(batch["x"], batch["y"])}
     assert found == {("eins zwei", "one two"), ("drei", "three")}
@@ -224,6 +226,13 @@ def test_a_changed_file_is_read_anew(load, tmp_path):
     before = load(name=f"text:{path}", length=8)
     write(path, ["bbbb"] * 21)
     assert load(name=f"text:{path}", length=8).codec.tokens == ["b", "\n"] != before.codec.tokens
+
+
+def test_a_tokenizer_is_trained_once_for_all_lengths(load, monkeypatch):
+    changes = {"kind": "sentence", "tokenizer": "word", "vocab_size": 123}
+    first = load(length=20, **changes)
+    monkeypatch.setattr(tokenizers, "train", None)
+    assert load(length=21, **changes).codec.tokens == first.codec.tokens
 
 
 # What is kept for the run.
