@@ -168,7 +168,17 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 }  # fmt: skip
 
 
-SLOW = ("flow_matching", *VARIANTS)  # the U-Net takes half a minute to compile
+# Of the variants of texts two are tested in CI, the others by name.
+_BY_NAME = (
+    "bert", "elmo", "gru_lm", "seq2seq", "tagger", "text_", "transformer", "word2vec",
+)  # fmt: skip
+_LONG = tuple(name for name in VARIANTS if name.startswith(_BY_NAME))
+# The U-Net takes half a minute to compile; families of text that are built of the same parts as
+# `gpt`, `seq2seq` and `word2vec` are tested once in CI, on one version of Python.
+SLOW = (
+    "flow_matching", "bert", "elmo", "gru_lm", "tagger", "text_autoencoder", "text_classifier",
+    "transformer", *(name for name in VARIANTS if name not in _LONG),
+)  # fmt: skip
 
 
 def recipes() -> list[str]:
@@ -198,9 +208,9 @@ def first() -> set[str]:
 
 
 def marked(names: list[str]) -> list[Any]:
-    """`names` for pytest: one recipe of each family is fast; a U-Net and the variants are slow.
+    """`names` for pytest: recipes of most families are fast, `SLOW` ones slow, the others long.
 
-    The other recipes differ from these in numbers, so they are left to a run by name (`-m long`).
+    Those differ from the first ones in numbers or details: they are run by name (`-m long`).
     """
     marks = dict.fromkeys(first(), ()) | dict.fromkeys(SLOW, pytest.mark.slow)
     return [pytest.param(n, marks=marks.get(n, pytest.mark.long)) for n in names]
