@@ -18,8 +18,10 @@ def get_config() -> ConfigDict:
     c.eval_every = 500
     c.sample_every = 500
     c.checkpoint_every = 500
+    c.ema_decay = 0.98
     c.model.scan = False
-    c.optimizer.schedule = "cosine"
+    c.model.init_std = 0.06
+    c.optimizer.learning_rate = 4e-3
+    c.optimizer.schedule = "linear"
     c.optimizer.warmup_steps = 100
-    c.optimizer.end_factor = 0.1
     return c

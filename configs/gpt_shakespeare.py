@@ -3,7 +3,9 @@
     python -m experiments.train --config=configs/gpt_shakespeare.py:MODEL --workdir=runs/shakespeare
 
 MODEL: gpt (the default, the layers of gpt.py) or modern (those of gpt_modern.py). nanoGPT states a
-validation loss of 1.88 for this budget. Not recorded yet.
+validation loss of 1.88 for this budget. Its validation text is TFDS's validation and test together:
+gpt comes to 1.716 there, 1.673 on validation (`--config.data.test=validation`) and 1.759 on test,
+in 5 minutes on 2 busy CPU cores. modern: not recorded yet.
 """
 
 from pathlib import Path
