@@ -20,13 +20,13 @@ def get_config() -> ConfigDict:
     c.data.test_fraction = 0.01
     c.data.vocab_size = 10_000
     c.data.min_count = 5
-    c.epochs = 2.0
+    c.epochs = 1.0
     c.batch_size = 64
-    c.eval_every = 2500
-    c.sample_every = 2500
-    c.checkpoint_every = 1000
+    c.eval_every = 1000
+    c.sample_every = 1000
+    c.checkpoint_every = 500
     c.model.hidden = 256
-    c.loss.kl_annealing_steps = 3000
+    c.loss.kl_annealing_steps = 2000
     c.optimizer.learning_rate = 1e-3
     c.optimizer.schedule = "cosine"
     return c

@@ -150,6 +150,7 @@ def test_what_does_not_go_together_is_told():
         generator().write(["a"], n=3, beam=2)
     with pytest.raises(ConfigError, match="max_tokens=9: beam search stays within the 16 tokens"):
         generator(window=16).write(["a"], max_tokens=9, beam=2)
+    assert generator(window=16).write(["a"], beam=2)[0].ids
     with pytest.raises(ConfigError, match="writes no text"):
         family = Family(None, None, None, None, (1,))
         TextGenerator(family, Dataset(DataSpec("text", (9,)), None, None, codec=LETTERS), None)

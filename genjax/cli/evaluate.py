@@ -67,7 +67,9 @@ def _evaluate(argv: list[str]) -> int:
     enable_compilation_cache()
     model = load(values.workdir, step)
     if values.beam and not text_scores.answers(model):
-        raise ConfigError(f"--beam={values.beam}: is for translations; {model.config.family} has none")
+        raise ConfigError(
+            f"--beam={values.beam}: is for translations; {model.config.family} has none"
+        )
     scorer = scoring.by_flags(model, values)
     numbers: dict[str, Any] = {"test": _lists(model.evaluate())}
     numbers |= judged(model)

@@ -79,7 +79,9 @@ def _bits(dataset: Any, loss: np.ndarray) -> Scores:
         "byte": sum(len(text.encode()) for text in texts) + len(ends),
     }
     scores = {f"bits_per_{name}": (bits / size).tolist() for name, size in sizes.items()}
-    hold_for = {f"bits_per_{name}": f"{size:,} {name}s of test text" for name, size in sizes.items()}
+    hold_for = {
+        f"bits_per_{name}": f"{size:,} {name}s of test text" for name, size in sizes.items()
+    }
     return scores, hold_for
 
 

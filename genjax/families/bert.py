@@ -142,10 +142,9 @@ def build(
         return logits(params, at_BxMxD), h_BxTxD
 
     def pair_logits(params: Any, h_BxTxD: jax.Array) -> jax.Array:
-        logits_Bx2: Any = heads.apply(
-            {"params": params["heads"]}, h_BxTxD, method="next_sentence"
-        )
-        return logits_Bx2
+        variables = {"params": params["heads"]}
+        logits_B: Any = heads.apply(variables, h_BxTxD, method="next_sentence")
+        return logits_B
 
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
         x_BxT = batch["x"]

@@ -4,9 +4,9 @@ Skip-gram predicts each word of a context from the word in its middle, the conti
 (CBOW) the word in the middle from the mean or sum of its context. Sources: Mikolov et al. 2013a and
 2013b (see `genjax.losses.word2vec`); subsampling, contexts and rates as in word2vec's program.
 
-A step cuts its text into tiles (`genjax.models.context`). It reads each table's rows once for a
-tile, makes the scores of all its pairs, and of all its words with noise that they share, by matrix
-products, and adds to each table one row for each word: no gather and no scatter for each pair.
+A step cuts its text into tiles (`genjax.models.context`). It reads the rows of a tile once, makes
+the scores of all its pairs, and of all its words with noise that they share, by one matrix product,
+and adds to each table one row for each that it read: no gather and no scatter for each pair.
 Updates touch only rows that were read, so the optimizer is plain stochastic gradient descent, on
 the sum over pairs and not their mean: a learning rate means what it means in word2vec's program.
 """
@@ -35,7 +35,6 @@ from genjax.core.family import (
 from genjax.core.optimizer import make_optimizer
 from genjax.core.tokens import NUM_SPECIALS
 from genjax.models import context, unigram
-from genjax.models.context import Words
 
 _THINNING, _NOISE = range(2)  # uses of the step's key
 ARCHITECTURES = ("skipgram", "cbow")
@@ -55,14 +54,14 @@ def default_config() -> ConfigDict:
     c.model.architecture = "skipgram"  # or "cbow"
     c.model.embedding_dim = 100
     c.model.cbow_mean = True  # the mean of a context's vectors; False: their sum
-    c.model.tile = 32  # words that are computed together; at least loss.window
+    c.model.tile = 16  # words that are computed together; at least loss.window
     c.loss = ConfigDict()
     c.loss.objective = "negative_sampling"  # or "hierarchical_softmax", "softmax"
     c.loss.window = 5  # words on each side that a context reaches at most
     c.loss.dynamic_window = True  # each word's reach is drawn from 1 … window
     c.loss.subsample = 1e-3  # words more frequent than this are thinned; 0: none
     c.loss.num_negatives = 5  # K, weight of the noise against one true word
-    c.loss.shared_negatives = 32  # N, words of noise that a tile shares
+    c.loss.shared_negatives = 16  # N, words of noise that a tile shares
     c.loss.negative_power = 0.75  # of the counts, in the noise distribution
     # A row that a step reads more often moves by so many mean updates: frequent words would diverge
     # (0: by their sum).
@@ -74,11 +73,19 @@ def default_config() -> ConfigDict:
 
 
 class _Tiles(NamedTuple):
-    """A step's text: N words, G tiles of T with halos of S, and what they read of each table."""
+    """A step's text as G tiles of T words, whose contexts lie among S and whose targets among P.
 
-    words: Words
-    mask_GxTxS: jax.Array
-    rows: dict[str, jax.Array]  # of each table: int32, the rows that are read
+    Attributes:
+      context_GxTxS: 1.0 where a word is in the context of a tile's word.
+      predicts_GxTxP: 1.0 where a tile's word, or its context, is to predict a target.
+      target_GxP: int32, the targets: of skip-gram the words around, of CBOW the tile's own.
+      rows: the rows of each table that are read, int32, first axis G (of a softmax: all rows).
+    """
+
+    context_GxTxS: jax.Array
+    predicts_GxTxP: jax.Array
+    target_GxP: jax.Array
+    rows: dict[str, jax.Array]
 
 
 def build(
@@ -124,61 +131,44 @@ def build(
         words = context.thin(
             x_BxL, uniform_BxL, jnp.asarray(keep_V), reach, capacity, dynamic=loss.dynamic_window
         )
-        read = {
-            "negative_sampling": lambda: jnp.concatenate(
-                [words.token, unigram.draw(noise(), bits).reshape(-1)]
-            ),
-            "hierarchical_softmax": lambda: jnp.asarray(code().node)[words.token].reshape(-1),
-            "softmax": lambda: jnp.arange(spec.vocab_size),
-        }[loss.objective]()
-        rows = {"input": words.token, "output": read}
-        return _Tiles(words, context.context_mask(words, tile, reach), rows)
+        context_GxTxS = context.context_mask(words, tile, reach)
+        inputs, target_GxP = words.token.reshape(-1, tile), context.halo(words.token, tile, reach)
+        predicts = context_GxTxS
+        if m.architecture == "cbow":
+            inputs, target_GxP = target_GxP, inputs
+            predicts = jnp.eye(tile) * (context_GxTxS.sum(-1, keepdims=True) > 0)
+        if loss.objective == "negative_sampling":
+            noise_GxN = unigram.draw(noise(), bits).reshape(len(target_GxP), -1)
+            read = jnp.concatenate([target_GxP, noise_GxN], axis=1)
+        elif loss.objective == "hierarchical_softmax":
+            read = jnp.asarray(code().node)[target_GxP]
+        else:
+            read = jnp.arange(spec.vocab_size)
+        return _Tiles(context_GxTxS, predicts, target_GxP, {"input": inputs, "output": read})
 
     def total(rows: dict[str, jax.Array], t: _Tiles) -> jax.Array:
-        """Loss summed over all pairs (of CBOW: over all words), given the rows that it reads."""
-        num_words = len(t.words.token)
-        hidden_GxTxD, mask = rows["input"].reshape(-1, tile, dim), t.mask_GxTxS
+        """Loss summed over all predictions, given the rows that they read."""
+        hidden_GxTxD, output = rows["input"], rows["output"]
         if m.architecture == "cbow":
-            weight = mask / jnp.maximum(mask.sum(-1, keepdims=True), 1.0) if m.cbow_mean else mask
-            hidden_GxTxD = weight @ context.halo(rows["input"], tile, reach)
-            mask = _has_context(mask)
-
-        def targets(x: jax.Array) -> jax.Array:
-            """(N, …), one for each word, as (G, S, …) or, for CBOW, (G, T, …)."""
-            if m.architecture == "cbow":
-                return x.reshape(-1, tile, *x.shape[1:])
-            return context.halo(x, tile, reach)
-
-        def scores(y: jax.Array) -> jax.Array:
-            """Of each word with its targets' vectors: (G, T, S, …) or, for CBOW, (G, T, 1, …)."""
-            if m.architecture == "cbow":
-                return jnp.einsum("gtd,gt...d->gt...", hidden_GxTxD, y)[:, :, None]
-            return jnp.einsum("gtd,gs...d->gts...", hidden_GxTxD, y)
-
+            number = t.context_GxTxS.sum(-1, keepdims=True) if m.cbow_mean else 1.0
+            hidden_GxTxD = (t.context_GxTxS / jnp.maximum(number, 1.0)) @ rows["input"]
         if loss.objective == "negative_sampling":
-            y_GxSxD = targets(rows["output"][:num_words])
-            noise_GxNxD = rows["output"][num_words:].reshape(-1, loss.shared_negatives, dim)
-            if m.architecture == "cbow":
-                positive, negative = scores(y_GxSxD), hidden_GxTxD @ noise_GxNxD.mT
-            else:  # one product for both
-                each = hidden_GxTxD @ jnp.concatenate([y_GxSxD, noise_GxNxD], axis=1).mT
-                positive, negative = jnp.split(each, [y_GxSxD.shape[1]], axis=-1)
-            nll = losses.negative_sampling_loss(positive, mask, negative, loss.num_negatives)
-            return nll.sum()
+            # One product for the words to predict and for noise.
+            positive, negative = jnp.split(
+                hidden_GxTxD @ output.mT, [t.target_GxP.shape[1]], axis=-1
+            )  # fmt: skip
+            return losses.negative_sampling_loss(
+                positive, t.predicts_GxTxP, negative, loss.num_negatives
+            ).sum()
         if loss.objective == "hierarchical_softmax":
-            path_NxKxD = rows["output"].reshape(num_words, -1, dim)
-            sign = targets(jnp.asarray(code().sign)[t.words.token])
-            sign = sign[:, :, None] if m.architecture == "cbow" else sign[:, None]
-            each = losses.hierarchical_softmax_loss(scores(targets(path_NxKxD)), sign)
-            return (mask * each).sum()
-        y_NxD = rows["output"][t.words.token]
-        logits_GxTxV = hidden_GxTxD @ rows["output"][NUM_SPECIALS:].T
-        normaliser_GxTx1 = jax.nn.logsumexp(logits_GxTxV, axis=-1, keepdims=True)
-        return (mask * (normaliser_GxTx1 - scores(targets(y_NxD)))).sum()
-
-    def pairs(t: _Tiles) -> jax.Array:
-        """How many predictions the sum is over."""
-        return (_has_context(t.mask_GxTxS) if m.architecture == "cbow" else t.mask_GxTxS).sum()
+            score_GxTxPxK = jnp.einsum("gtd,gpkd->gtpk", hidden_GxTxD, output)
+            sign_GxPxK = jnp.asarray(code().sign)[t.target_GxP]
+            nll_GxTxP = losses.hierarchical_softmax_loss(score_GxTxPxK, sign_GxPxK[:, None])
+        else:
+            logits_GxTxV = hidden_GxTxD @ output[NUM_SPECIALS:].T
+            normaliser_GxTx1 = jax.nn.logsumexp(logits_GxTxV, axis=-1, keepdims=True)
+            nll_GxTxP = normaliser_GxTx1 - hidden_GxTxD @ output[t.target_GxP].mT
+        return (t.predicts_GxTxP * nll_GxTxP).sum()
 
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
         x_BxL = batch["x"]
@@ -194,7 +184,7 @@ def build(
             name: _moved(table, axis.gather(t.rows[name]), axis.gather(updates[name]), most)
             for name, table in state.params.items()
         }
-        number = axis.sum(pairs(t))
+        number = axis.sum(t.predicts_GxTxP.sum())
         metrics = {"loss": axis.sum(value) / jnp.maximum(number, 1.0), "pairs": number}
         state = state.replace(
             step=state.step + 1, params=params, opt_state={"optimizer": opt_state}
@@ -209,7 +199,7 @@ def build(
         def of(x_L: jax.Array) -> tuple[jax.Array, jax.Array]:
             t = tiles(x_L[None], uniform_1xL, bits)
             rows = {name: _rows(table, t.rows[name]) for name, table in state.params.items()}
-            return total(rows, t), pairs(t)
+            return total(rows, t), t.predicts_GxTxP.sum()
 
         nll_B, pairs_B = jax.lax.map(of, batch["x"])
         mask_B = batch["mask"]
@@ -260,16 +250,15 @@ def _rows(table: jax.Array, index: jax.Array) -> jax.Array:
 
 
 def _moved(table: jax.Array, index: jax.Array, update: jax.Array, most: int) -> jax.Array:
-    """The table with `update` added to its rows `index`, a row's sum cut to `most` of its means."""
+    """The table with `update` (…, D) added to its rows `index` (…).
+
+    The sum of the updates of a row is cut to `most` times their mean; 0: it is not.
+    """
+    index, update = index.reshape(-1), update.reshape(-1, table.shape[1])
     if most:
         times_V = jnp.zeros(len(table)).at[index].add(1.0)
         update *= jnp.minimum(1.0, most / _rows(times_V, index))[:, None]
     return table.at[index].add(update)
-
-
-def _has_context(mask_GxTxS: jax.Array) -> jax.Array:
-    """1.0 for words with a context, (G, T, 1)."""
-    return (mask_GxTxS.sum(-1, keepdims=True) > 0).astype(jnp.float32)
 
 
 def _most_kept(counts: np.ndarray, keep_V: np.ndarray, length: int) -> int:

@@ -124,6 +124,7 @@ def _backward(cell: str, reverse: bool, residuals: Any, cotangents: Any) -> Any:
     d_outputs, d_last = cotangents
     update = CELLS[cell].update
     before = tuple(_shifted(s, s_0, reverse) for s, s_0 in zip(carries, first))
+    kernel_GxH = kernel.T  # once, not in every step
 
     def step(d_carry: Carry, inputs: Any) -> tuple[Carry, Any]:
         x_BxG, h_BxG, before, keep_B, d_output = inputs
@@ -131,7 +132,7 @@ def _backward(cell: str, reverse: bool, residuals: Any, cotangents: Any) -> Any:
         zero = jax.tree.map(jnp.zeros_like, d_carry)
         pull = jax.vjp(update, x_BxG.astype(h_BxG.dtype), h_BxG, before)[1]
         d_x, d_h, d_before = pull(_where(keep_B, d_carry, zero))
-        through_h = _masked(_product(d_h, kernel.T), mask)
+        through_h = _masked(_product(d_h, kernel_GxH), mask)
         d_before = (d_before[0] + through_h, *d_before[1:])
         if keep_B is not None:
             d_before = jax.tree.map(jnp.add, d_before, _where(keep_B, zero, d_carry))

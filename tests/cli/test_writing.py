@@ -143,9 +143,7 @@ def test_attention_is_drawn(translator: Path, tmp_path: Path, capfd: pytest.Capt
     assert min(Image.open(out).size) > 100
 
 
-def test_translations_are_shown_and_judged(
-    translator: Path, capfd: pytest.CaptureFixture
-) -> None:
+def test_translations_are_shown_and_judged(translator: Path, capfd: pytest.CaptureFixture) -> None:
     (shown,) = (translator / "samples").glob("reconstructions_*.txt")
     assert shown.read_text().count(" -> ") == 3
     out = out_of(capfd, "evaluate", f"--workdir={translator}", "--beam=2")
