@@ -19,16 +19,16 @@ from tests.contracts import recipes
 def _train_until_halt(name: str, workdir: Path, folder: Path) -> None:
     halted, failed = threading.Event(), threading.Event()
 
-    def halt(samples: Any) -> Any:
+    def halt(state: Any) -> Any:
         halted.set()
         threading.Event().wait()
 
     def run() -> None:
-        config = recipes.tiny(name, folder, chunk=1, checkpoint_every=4, sample_every=10)
+        config = recipes.tiny(name, folder, chunk=1, checkpoint_every=4, eval_every=10)
+        prepared = loop.prepare(recipes.lipschitz(config))
+        prepared.executor.evaluate = halt  # type: ignore[method-assign]
         try:
-            loop.train(
-                loop.prepare(recipes.lipschitz(config)), workdir, hooks=loop.Hooks(picture=halt)
-            )
+            loop.train(prepared, workdir)
         finally:
             failed.set()
 

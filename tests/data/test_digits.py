@@ -8,6 +8,7 @@ from sklearn.datasets import load_digits
 
 from genjax import data
 from genjax.core.config import ConfigError, base
+from genjax.core.family import DataSpec
 
 
 def load(**changes):
@@ -23,7 +24,7 @@ def everything(source):
 
 def test_pixels_are_exactly_sixteenths_of_sklearns_and_nothing_is_lost():
     digits = load()
-    assert digits.spec == ("image", (8, 8, 1), 10, 0.5, 0.5)
+    assert digits.spec == DataSpec("image", (8, 8, 1), 10)
     parts = [everything(s) for s in (digits.train, digits.test)]
     x = np.concatenate([p[0] for p in parts]).reshape(-1, 64)
     label = np.concatenate([p[1] for p in parts])

@@ -9,6 +9,7 @@ from PIL import Image
 
 from genjax import data
 from genjax.core.config import ConfigError, base
+from genjax.core.family import DataSpec
 from genjax.data import pictures
 
 
@@ -47,7 +48,7 @@ def everything(source):
 
 def test_classes_are_folders_and_pixels_are_exact(load, folder):
     d = load(folder, test_fraction=0.3)
-    assert d.spec == ("image", (12, 10, 1), 2, 0.5, 0.5)
+    assert d.spec == DataSpec("image", (12, 10, 1), 2)
     assert d.train.num_examples + d.test.num_examples == 20 and d.test.num_examples >= 1
     want = {}
     for label, c in enumerate(("cat", "dog")):
@@ -199,7 +200,7 @@ def test_pictures_beside_class_folders_are_refused(load, folder):
 
 def test_faces(load, shared_data):
     d = load(shared_data / "orl_faces", image_size=64)
-    assert d.spec == ("image", (64, 64, 1), 40, 0.5, 0.5)
+    assert d.spec == DataSpec("image", (64, 64, 1), 40)
     assert d.train.num_examples + d.test.num_examples == 400
     assert 20 <= d.test.num_examples <= 65
     x = everything(d.train)["x"]

@@ -12,6 +12,7 @@ import pytest
 
 from genjax import data
 from genjax.core.config import ConfigError, base
+from genjax.core.family import DataSpec
 from genjax.data import tfds
 
 NO_TENSORFLOW = importlib.util.find_spec("tensorflow") is None
@@ -46,7 +47,7 @@ def cache(tmp_path_factory):
 
 def test_a_set_with_one_split_is_cut_in_two(small, cache):
     d = data.load(section("tfds:fashion_mnist", small, cache, test_fraction=0.2))
-    assert d.spec == ("image", (28, 28, 1), 10, 0.5, 0.5)
+    assert d.spec == DataSpec("image", (28, 28, 1), 10)
     assert (d.train.num_examples, d.test.num_examples) == (8000, 2000)
     batch = d.train.fetch(d.train.arrays, jnp.arange(8000))
     assert batch["x"].dtype == jnp.float32 and batch["label"].dtype == jnp.int32
@@ -170,7 +171,7 @@ def faces(tmp_path):
 
 def test_celeb_a_gives_its_central_square_and_its_attributes(faces, tmp_path):
     d = data.load(section("tfds:celeb_a", faces, tmp_path / "cache", image_size=64, channels=3))
-    assert d.spec == ("image", (64, 64, 3), 0, 0.5, 0.5)
+    assert d.spec == DataSpec("image", (64, 64, 3), 0)
     assert (d.train.num_examples, d.test.num_examples) == (7, 3)
     assert d.attributes == ("Eyeglasses", "Smiling", "Young")
     batch = d.train.fetch(d.train.arrays, jnp.arange(7))
