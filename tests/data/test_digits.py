@@ -76,7 +76,7 @@ def test_reading_them_imports_neither_sklearn_nor_pillow():
     assert done.stdout.strip() == "[]", done.stderr
 
 
-@pytest.mark.parametrize("name", ["digit", "", "tfds:", "images:", "ring:8", "text:file"])
+@pytest.mark.parametrize("name", ["digit", "", "tfds:", "images:", "ring:8", "text:"])
 def test_unknown_names_are_refused_with_the_known_ones(name):
     with pytest.raises(ConfigError, match=f"config.data.name='{name}'.*digits, ring, grid") as e:
         load(name=name)
