@@ -33,7 +33,7 @@ from genjax.core.family import (
     step_key,
 )
 from genjax.core.optimizer import make_optimizer
-from genjax.core.tokens import NUM_SPECIALS
+from genjax.core.tokens import NUM_SPECIALS, PAD
 from genjax.models import context, unigram
 
 _THINNING, _NOISE = range(2)  # uses of the step's key
@@ -132,7 +132,10 @@ def build(
             x_BxL, uniform_BxL, jnp.asarray(keep_V), reach, capacity, dynamic=loss.dynamic_window
         )
         context_GxTxS = context.context_mask(words, tile, reach)
-        inputs, target_GxP = words.token.reshape(-1, tile), context.halo(words.token, tile, reach)
+        # What is in no context is not read: rows of the batch stay apart, on however many devices.
+        around_GxS = context.halo(words.token, tile, reach)
+        around_GxS = jnp.where(context_GxTxS.max(1) > 0, around_GxS, PAD)
+        inputs, target_GxP = words.token.reshape(-1, tile), around_GxS
         predicts = context_GxTxS
         if m.architecture == "cbow":
             inputs, target_GxP = target_GxP, inputs
