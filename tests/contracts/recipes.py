@@ -6,6 +6,7 @@ small as the family accepts, and texts are short and of few words.
 """
 
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -173,12 +174,13 @@ _BY_NAME = (
     "bert", "elmo", "gru_lm", "seq2seq", "tagger", "text_", "transformer", "word2vec",
 )  # fmt: skip
 _LONG = tuple(name for name in VARIANTS if name.startswith(_BY_NAME))
-# The U-Net takes half a minute to compile; families of text that are built of the same parts as
-# `gpt`, `seq2seq` and `word2vec` are tested once in CI, on one version of Python.
-SLOW = (
-    "flow_matching", "bert", "elmo", "gru_lm", "tagger", "text_autoencoder", "text_classifier",
-    "transformer", *(name for name in VARIANTS if name not in _LONG),
+# Families of text beside `gpt`, by the recipe that is tested of each.
+TEXTS = (
+    "bert", "elmo", "gru_lm", "seq2seq", "tagger", "text_autoencoder", "text_classifier",
+    "transformer", "word2vec_cbow",
 )  # fmt: skip
+# The U-Net takes half a minute to compile; texts are tested on one version of Python.
+SLOW = ("flow_matching", *TEXTS, *(name for name in VARIANTS if name not in _LONG))
 
 
 def recipes() -> list[str]:
@@ -207,12 +209,14 @@ def first() -> set[str]:
     return set(chosen.values())
 
 
-def marked(names: list[str]) -> list[Any]:
+def marked(names: list[str], by_name: Sequence[str] = ()) -> list[Any]:
     """`names` for pytest: recipes of most families are fast, `SLOW` ones slow, the others long.
 
-    Those differ from the first ones in numbers or details: they are run by name (`-m long`).
+    Those differ from the first ones in numbers or details: they are run by name (`-m long`), as are
+    those of `by_name`.
     """
     marks = dict.fromkeys(first(), ()) | dict.fromkeys(SLOW, pytest.mark.slow)
+    marks |= dict.fromkeys(by_name, pytest.mark.long)
     return [pytest.param(n, marks=marks.get(n, pytest.mark.long)) for n in names]
 
 

@@ -24,7 +24,7 @@ RESIDENT = [name for name in MANY[8] if "streamed" not in name]
 CASES = [
     pytest.param(devices, *param.values, marks=param.marks)
     for devices, names in MANY.items()
-    for param in recipes.marked(names)
+    for param in recipes.marked(names, by_name=recipes.TEXTS)  # minutes of compiling
 ]
 
 
@@ -101,7 +101,7 @@ def assert_means_close(actual, expected, fraction):
         )
 
 
-@pytest.mark.parametrize("name", recipes.marked(RESIDENT))
+@pytest.mark.parametrize("name", recipes.marked(RESIDENT, by_name=recipes.TEXTS))
 def test_members_of_a_population_equal_single_runs(name, found, one, scanned, folder):
     fraction = recipes.tolerance(scanned(name).config)
     for i, (seed, factor) in enumerate(zip(SEEDS, FACTORS, strict=True)):
@@ -145,7 +145,7 @@ def test_devices_compile_once_and_reuse_the_buffers(name, devices, kind, found):
     assert observed["donated"]
 
 
-@pytest.mark.parametrize("name", recipes.marked(RESIDENT))
+@pytest.mark.parametrize("name", recipes.marked(RESIDENT, by_name=recipes.TEXTS))
 def test_a_population_compiles_once_and_reuses_the_buffers(name, found):
     observed = part(found, 0, name, "vmap", "observed")
     assert observed["compiled_again"] == 0
