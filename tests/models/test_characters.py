@@ -48,7 +48,8 @@ def test_more_padding_changes_nothing_and_no_character_gives_zero():
     net = module()
     variables = net.init(jax.random.key(0), CHARS)
     wide = jnp.pad(CHARS, ((0, 0), (0, 5)))
-    np.testing.assert_array_equal(net.apply(variables, wide), net.apply(variables, CHARS))
+    got, expected = net.apply(variables, wide), net.apply(variables, CHARS)
+    np.testing.assert_allclose(got, expected, rtol=1e-6)  # sums over windows of other widths
     assert (net.apply(variables, CHARS)[2] == 0).all()
     table = jax.grad(lambda v: net.apply(v, CHARS).sum())(variables)["params"]["embedding"]
     assert (table["tokens"][0] == 0).all() and (table["tokens"][5] != 0).any()
