@@ -11,7 +11,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import linen as nn
 from ml_collections import ConfigDict
 
@@ -31,6 +30,8 @@ from genjax.core.family import (
 from genjax.core.optimizer import make_optimizer
 from genjax.core.update import minimise
 from genjax.decoding import decoder_of, draw
+from genjax.families import _language_models
+from genjax.families._language_models import begun, count_tokens, hide_first, summary
 from genjax.families._transformers import check_layers, layer_fields, make_layers
 from genjax.losses.tokens import chunked_cross_entropy, token_cross_entropy, token_logits
 from genjax.models.attention import causal_mask, segment_mask
@@ -141,10 +142,10 @@ def build(
         return token_logits(hidden, apply(params, method="kernel"))
 
     def inputs_and_targets(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        inputs, targets = _language_models.inputs_and_targets(x, running)
         if running:
-            return x[:, :-1], x[:, 1:]
-        before = jnp.pad(x[:, :-1], ((0, 0), (1, 0)), constant_values=tokens.BOS)
-        return jnp.where(before == tokens.EOS, tokens.BOS, before), x
+            return inputs, targets
+        return jnp.where(inputs == tokens.EOS, tokens.BOS, inputs), targets
 
     def read(params: Any, inputs: jax.Array, targets: jax.Array, **kwargs: Any) -> jax.Array:
         """Hidden vectors (B, T, D); the sentences of a row do not see each other."""
@@ -174,8 +175,7 @@ def build(
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
         inputs, targets = inputs_and_targets(batch["x"])
         if running and loss.unprompted:
-            hidden_B = axis.uniform(step_key(state, _BOS), inputs.shape[:1]) < loss.unprompted
-            inputs = inputs.at[:, 0].set(jnp.where(hidden_B, tokens.BOS, inputs[:, 0]))
+            inputs = hide_first(inputs, loss.unprompted, step_key(state, _BOS), axis)
         mean_count = axis.mean(tokens.is_token(targets).sum(-1).mean())
         key = step_key(state, _DROPOUT)
 
@@ -196,23 +196,16 @@ def build(
 
     def evaluate(state: State, batch: Batch) -> Metrics:
         """Nats and numbers of the tokens that are predicted."""
-        mask_B, (_, targets) = batch["mask"], inputs_and_targets(batch["x"])
-        return axis.sum({
-            "count": mask_B.sum(),
-            "nll": (mask_B * score(state, batch["x"]).sum(-1)).sum(),
-            "tokens": (mask_B * tokens.is_token(targets).sum(-1)).sum(),
-        })  # fmt: skip
+        _, targets = inputs_and_targets(batch["x"])
+        return axis.sum(count_tokens(score(state, batch["x"]), targets, batch["mask"]))
 
     def start(state: State, x_BxS: jax.Array) -> tuple[jax.Array, Any]:
         """Prompts to the logits (B, V) of what follows them, and the cache behind them.
 
         Places beyond the model's longest text, `context`, are not read.
         """
-        x_BxS = jnp.pad(x_BxS, ((0, 0), (1, 0)), constant_values=tokens.BOS)
-        if running:  # BOS is for empty rows
-            prompted = (tokens.lengths(x_BxS) > 1)[:, None]
-            x_BxS = jnp.where(prompted, jnp.roll(x_BxS, -1, 1).at[:, -1].set(tokens.PAD), x_BxS)
-        x_BxS, length_B = x_BxS[:, :length], tokens.lengths(x_BxS)
+        x_BxS = begun(x_BxS, running)[:, :length]
+        length_B = tokens.lengths(x_BxS)
         cache = apply(state.ema or state.params, len(x_BxS), method="new_cache")
         return further(state, {"layers": cache, "past": jnp.zeros_like(length_B)}, x_BxS, length_B)
 
@@ -229,10 +222,6 @@ def build(
 
     def sample(state: State, key: jax.Array, n: int) -> jax.Array:
         return draw(decoder_of(state, start, decode, length), key, n, size=spec.shape[0])
-
-    def summary(means: Any) -> Any:
-        nats = means["nll"] / means["tokens"]
-        return {"loss": nats, "perplexity": np.exp(nats)}
 
     return Family(
         init=init, step=step, evaluate=evaluate, sample=sample, batch_shape=(config.batch_size,),
