@@ -5,11 +5,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.child import Timed
-from benchmarks.machine import cores
+from benchmarks.peers.torch_loop import settle, timed_updates
 
 # eager:    nn.Module, autograd, foreach SGD with clipping: the usual loop at its best.
 # compiled: the loss (and so its gradient) through torch.compile, which leaves nn.LSTM as it is.
-MODES = ("eager", "compiled")
 
 
 class LanguageModel(nn.Module):
@@ -38,11 +37,7 @@ def training(mode: str, steps: int, *, vocab_size: int, units: int, layers: int,
              length: int, num_tokens: int, learning_rate: float,
              clip_norm: float) -> Timed:  # fmt: skip
     """The rows `lstm_lm_*`: `steps` updates a run, each of windows at random offsets."""
-    if mode not in MODES:
-        raise ValueError(f"mode={mode!r}: must be one of {', '.join(MODES)}")
-    torch.manual_seed(0)
-    torch.set_num_threads(cores())
-    torch.set_flush_denormal(True)
+    settle(mode)
     model = LanguageModel(vocab_size, units, layers)
     params = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.SGD(params, learning_rate, foreach=True)
@@ -57,12 +52,4 @@ def training(mode: str, steps: int, *, vocab_size: int, units: int, layers: int,
         nn.utils.clip_grad_norm_(params, clip_norm)
         optimizer.step()
 
-    def run() -> None:
-        for _ in range(steps):
-            update()
-
-    for _ in range(3):  # compiles
-        update()
-    run()
-    settings = f"{mode}, {torch.get_num_threads()} threads, denormals flushed"
-    return Timed(run, units=steps, info={"settings": settings})
+    return timed_updates(update, steps, mode)

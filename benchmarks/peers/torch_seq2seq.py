@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.child import Timed
-from benchmarks.machine import cores
+from benchmarks.peers.torch_loop import settle, timed_updates
 
 # eager:    nn.Module, autograd, fused Adam: the usual loop at its best.
 # compiled: the loss (and so its gradient) through torch.compile, the decoder's loop unrolled.
-MODES = ("eager", "compiled")
+
 BOS = 2
 
 
@@ -61,11 +61,7 @@ def attention(mode: str, iterations: int, *, vocab_size: int, embed_dim: int, un
               batch_size: int, length: int, num_examples: int, learning_rate: float,
               clip_norm: float) -> Timed:  # fmt: skip
     """The row `seq2seq_attention`: `iterations` updates a run, of pairs at random."""
-    if mode not in MODES:
-        raise ValueError(f"mode={mode!r}: must be one of {', '.join(MODES)}")
-    torch.manual_seed(0)
-    torch.set_num_threads(cores())
-    torch.set_flush_denormal(True)
+    settle(mode)
     model = Seq2Seq(vocab_size, embed_dim, units)
     params = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.Adam(params, learning_rate, fused=True)
@@ -78,12 +74,4 @@ def attention(mode: str, iterations: int, *, vocab_size: int, embed_dim: int, un
         nn.utils.clip_grad_norm_(params, clip_norm)
         optimizer.step()
 
-    def run() -> None:
-        for _ in range(iterations):
-            update()
-
-    for _ in range(3):  # compiles
-        update()
-    run()
-    settings = f"{mode}, {torch.get_num_threads()} threads, denormals flushed"
-    return Timed(run, units=iterations, info={"settings": settings})
+    return timed_updates(update, iterations, mode)

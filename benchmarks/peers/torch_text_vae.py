@@ -5,11 +5,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.child import Timed
-from benchmarks.machine import cores
+from benchmarks.peers.torch_loop import settle, timed_updates
 
 # eager:    nn.Module, autograd, fused Adam with clipping: the usual loop at its best.
 # compiled: the loss (and so its gradient) through torch.compile, which leaves nn.LSTM as it is.
-MODES = ("eager", "compiled")
+
 _UNK, _BOS, _SPECIALS = 1, 2, 5
 
 
@@ -57,11 +57,7 @@ def text_vae(mode: str, iterations: int, *, vocab_size: int, embed_dim: int, uni
              latent_dim: int, length: int, num_examples: int, batch_size: int,
              word_dropout: float, learning_rate: float, clip_norm: float) -> Timed:  # fmt: skip
     """The row `text_vae`: `iterations` updates a run."""
-    if mode not in MODES:
-        raise ValueError(f"mode={mode!r}: must be one of {', '.join(MODES)}")
-    torch.manual_seed(0)
-    torch.set_num_threads(cores())
-    torch.set_flush_denormal(True)
+    settle(mode)
     model = TextVAE(vocab_size, embed_dim, units, latent_dim)
     params = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.Adam(params, learning_rate, fused=True)
@@ -76,12 +72,4 @@ def text_vae(mode: str, iterations: int, *, vocab_size: int, embed_dim: int, uni
         nn.utils.clip_grad_norm_(params, clip_norm)
         optimizer.step()
 
-    def run() -> None:
-        for _ in range(iterations):
-            update()
-
-    for _ in range(3):  # compiles
-        update()
-    run()
-    settings = f"{mode}, {torch.get_num_threads()} threads, denormals flushed"
-    return Timed(run, units=iterations, info={"settings": settings})
+    return timed_updates(update, iterations, mode)

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.child import Timed
-from benchmarks.machine import cores
+from benchmarks.peers.torch_loop import settle, timed_updates
 
 # eager:    nn.Module, autograd, fused Adam: the usual loop at its best.
 # compiled: the loss (and so its gradient) through torch.compile.
-MODES = ("eager", "compiled")
+
 BOS = 2
 
 
@@ -56,11 +56,7 @@ def transformer(mode: str, iterations: int, *, vocab_size: int, width: int, num_
                 layers: int, inner: int, batch_size: int, length: int, num_examples: int,
                 learning_rate: float, dropout: float) -> Timed:  # fmt: skip
     """The row `transformer`: `iterations` updates a run, of pairs at random."""
-    if mode not in MODES:
-        raise ValueError(f"mode={mode!r}: must be one of {', '.join(MODES)}")
-    torch.manual_seed(0)
-    torch.set_num_threads(cores())
-    torch.set_flush_denormal(True)
+    settle(mode)
     model = Translator(vocab_size, width, num_heads, layers, inner, length, dropout)
     optimizer = torch.optim.Adam(model.parameters(), learning_rate, fused=True)
     loss = torch.compile(model) if mode == "compiled" else model
@@ -71,12 +67,4 @@ def transformer(mode: str, iterations: int, *, vocab_size: int, width: int, num_
         loss(pairs[torch.randint(0, num_examples, (batch_size,))]).backward()
         optimizer.step()
 
-    def run() -> None:
-        for _ in range(iterations):
-            update()
-
-    for _ in range(3):  # compiles
-        update()
-    run()
-    settings = f"{mode}, {torch.get_num_threads()} threads, denormals flushed"
-    return Timed(run, units=iterations, info={"settings": settings})
+    return timed_updates(update, iterations, mode)

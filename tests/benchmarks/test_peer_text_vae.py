@@ -74,11 +74,11 @@ def test_loss_and_gradients_of_the_peer_are_ours():
 
 
 def test_every_mode_of_the_peer_runs():
-    from benchmarks.peers import torch_text_vae
+    from benchmarks.peers import torch_loop, torch_text_vae
 
     torch.compiler.set_stance("force_eager")  # that it compiles is no claim of this test
     try:
-        for mode in torch_text_vae.MODES:
+        for mode in torch_loop.MODES:
             torch_text_vae.text_vae(
                 mode, 1, vocab_size=V, embed_dim=E, units=H, latent_dim=Z, length=T,
                 num_examples=20, batch_size=B, word_dropout=RATE, learning_rate=1e-3, clip_norm=5.0,
