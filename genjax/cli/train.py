@@ -72,9 +72,10 @@ def report(run: Any, workdir: str, summary: Any) -> str:
         metric, value, step = summary.best
         parts.append(f"Best {metric}: {value:.4g} at step {step}; evaluate or sample: --step=best")
     at = f"--workdir={workdir}"
+    writes = run.family.sample is not None or "start" in run.family.functions
     commands = [
         program.command("evaluate", at),
-        program.command("sample", at, f"--n={config.num_samples}"),
+        *([program.command("sample", at, f"--n={config.num_samples}")] if writes else []),
         f"tensorboard --logdir={shlex.quote(str(workdir))}",
     ]
     return "\n\n".join([*parts, "Look further:\n" + "\n".join(f"  {c}" for c in commands)])
