@@ -19,7 +19,17 @@ _TINY = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [n for n in all_rows() if not n.startswith("warm_start")])
+# Those whose networks have no small form: half a minute of compiling and more.
+_SLOW = ("bert", "flow", "transformer")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=pytest.mark.slow if n.startswith(_SLOW) else ())
+        for n in all_rows() if not n.startswith("warm_start")
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("side", ["ours", "peer"])
 def test_our_sides_run(name, side):
     row = all_rows()[name]

@@ -64,6 +64,12 @@ def test_own_sentences_are_encoded(vae: Path, tmp_path: Path) -> None:
     assert [line[:4] for line in way[2:7]] == ["0.17", "0.33", "0.50", "0.67", "0.83"]
 
 
+def test_reconstructions_of_the_test_split_are_judged(vae: Path) -> None:
+    assert main("evaluate", f"--workdir={vae}") == 0
+    record = json.loads((vae / "eval.json").read_text())
+    assert record["test"]["elbo"] < 0 and 0 <= record["scores"]["exact"] <= 1
+
+
 @pytest.mark.slow
 def test_denoising_autoencoder_has_no_samples(tmp_path: Path) -> None:
     workdir = train("denoising_text_autoencoder", tmp_path / "run")

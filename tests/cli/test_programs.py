@@ -1,6 +1,8 @@
 """The programs as their users run them: real processes, real signals, real kills."""
 
 import csv
+import gzip
+import itertools
 import json
 import re
 import shlex
@@ -14,9 +16,13 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from absl import flags
 from PIL import Image
 
 import genjax
+from genjax.cli import recipes
+from genjax.core.family import data_key
+from genjax.engine import loop
 from genjax.engine.writers import read_metrics
 from tests.cli.helpers import (
     ROOT,
@@ -51,37 +57,79 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return workdir
 
 
-def _mark(config: str) -> Any:
-    """Fast: one recipe of each family; its evaluation of 10,000 images takes one minutes."""
-    if config in contract_recipes.first() and config not in contract_recipes.SLOW:
-        return ()
-    return pytest.mark.long if config == "flow_matching_fashion" else pytest.mark.slow
+def _beginning(source: Path, target: Path) -> None:
+    """Copies the first lines of a text, up to an empty one where there is any."""
+    opened: Any = gzip.open if source.suffix == ".gz" else open
+    with opened(source, "rt", encoding="utf-8") as file:
+        text = "".join(itertools.islice(file, 2000))
+    with opened(target, "wt", encoding="utf-8") as file:
+        file.write(text[: text.rfind("\n\n") + 2] if "\n\n" in text else text)
 
 
-@pytest.mark.parametrize(
-    "config", [pytest.param(name, marks=_mark(name)) for name in contract_recipes.recipes()]
-)
-def test_every_recipe_trains(
-    config: str, tmp_path: Path, request: pytest.FixtureRequest, capfd: pytest.CaptureFixture
-) -> None:
-    from genjax.cli import recipes
-
-    args = [f"--config={ROOT}/configs/{config}.py", f"--workdir={tmp_path / 'run'}"]
+@pytest.fixture
+def on_real_data(config: str, tmp_path: Path, request: pytest.FixtureRequest) -> list[str]:
+    """The command line of a recipe: its own data set, of text files the beginning."""
+    args = [f"--config={ROOT}/configs/{config}.py"]
     recipe = recipes.load(str(ROOT / "configs" / f"{config}.py"))
-    if recipe.data.name.startswith("tfds:"):
+    source, _, names = recipe.data.name.partition(":")
+    if source in ("text", "tsv", "pairs", "conll"):
         shared = request.getfixturevalue("shared_data")
-        prepared = shared / "tfds" / recipe.data.name.removeprefix("tfds:")
+        for name in f"{names},{recipe.data.test}".strip(",").split(","):
+            _beginning(next(shared.glob(f"*/{name}")), tmp_path / name)
+        args.append(f"--config.data.dir={tmp_path}")
+    if source == "tfds":
+        shared = request.getfixturevalue("shared_data")
+        prepared = shared / "tfds" / names
         args.append(
             f"--config.data.dir={prepared.parent}" if prepared.is_dir()
             else f"--config.data.name=images:{shared / 'orl_faces'}"  # CelebA is not to be had
         )  # fmt: skip
     if recipe.executor == "vmap":
         args.append("--config.num_seeds=2")
-    args += ["--config.epochs=0", "--config.examples=0", "--config.steps=2", "--config.log_every=1"]
+    return [*args, "--config.epochs=0", "--config.examples=0", "--config.steps=2"]
+
+
+def _mark(config: str) -> Any:
+    """One recipe of each family is trained in CI, the others by name: compiling takes minutes."""
+    if config not in contract_recipes.first():
+        return pytest.mark.long
+    return pytest.mark.slow if config in contract_recipes.SLOW else ()
+
+
+@pytest.mark.parametrize(
+    "config", [pytest.param(name, marks=_mark(name)) for name in contract_recipes.recipes()]
+)
+def test_every_recipe_trains(
+    on_real_data: list[str], tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    args = [*on_real_data, f"--workdir={tmp_path / 'run'}", "--config.log_every=1"]
     assert main("train", *args) == 0, capfd.readouterr().err
     rows = read_metrics(tmp_path / "run" / "metrics.jsonl")
     assert [r["step"] for r in rows if any(n.startswith("train/") for n in r)] == [1, 2]
     assert checkpoints(tmp_path / "run") == [2]
+
+
+@pytest.mark.parametrize("config", contract_recipes.recipes())
+def test_every_recipe_fits_its_data(on_real_data: list[str]) -> None:
+    """Networks, batches and losses of full size go together: all is traced, nothing compiled."""
+    recipe, *overrides = on_real_data
+    config = recipes.load(recipe.removeprefix("--config="))
+    config = recipes.override(config, overrides, flags.FlagValues())
+    run = loop.prepare(config)
+    train, test, family = run.dataset.train, run.dataset.test, run.family
+
+    def step(key: Any, arrays: Any, cursor: Any) -> Any:
+        state = family.init(key)
+        plan = train.plan(data_key(state.key), cursor, 1, family.batch_shape)
+        state, metrics = family.step(state, train.fetch(arrays, jax.tree.map(lambda a: a[0], plan)))
+        return metrics, family.evaluate(state, test.fetch(test.arrays, first))
+
+    first = jax.tree.map(lambda a: a[0], test.evaluation(8))
+    metrics, sums = jax.eval_shape(
+        step, jax.random.key(0), train.arrays, train.cursor(0, family.batch_shape)
+    )
+    assert "loss" in metrics or "critic_loss" in metrics
+    assert "count" in sums and all(v.dtype == np.float32 for v in metrics.values())
 
 
 def test_train_evaluate_sample_and_train_again(tmp_path: Path) -> None:

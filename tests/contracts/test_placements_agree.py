@@ -21,6 +21,7 @@ DEVICES = ("data", "fsdp", "pmap")
 # the variants, which hold what placements can get wrong; on 2 devices one recipe of each family.
 MANY = {2: sorted(recipes.first()), 8: [*sorted(recipes.first()), *recipes.VARIANTS]}
 RESIDENT = [name for name in MANY[8] if "streamed" not in name]
+pytestmark = pytest.mark.slow  # minutes of compiling; some recipes are `long` as well
 CASES = [
     pytest.param(devices, *param.values, marks=param.marks)
     for devices, names in MANY.items()
