@@ -30,10 +30,10 @@ def get_config(method: str = "wgan_gp") -> ConfigDict:
     c.eval_num_samples = 26_000  # as published
     c.ema_decay = 0.999
     c.model.latent_dim = 18
-    c.model.generator_hidden = (256, 256, 256)
-    c.model.critic_hidden = (256, 256)
+    c.model.generator_hidden = (512, 512)
+    c.model.critic_hidden = (512, 512)
     c.loss.n_critic = 1
-    c.optimizer.learning_rate = 2e-3
-    c.critic_optimizer.learning_rate = 4e-3
+    c.optimizer.learning_rate = 1e-3
+    c.critic_optimizer.learning_rate = 2e-3
     gan.use_method(c, METHODS[method])
     return c
