@@ -42,6 +42,7 @@ from genjax.models.characters import CharacterCNN
 from genjax.models.dense import Dropout
 from genjax.models.embedding import Embedding
 from genjax.models.recurrent import Recurrent
+from genjax.models.token_corruption import hide_tokens
 
 _DROPOUT, _WORDS = range(2)  # uses of the step's key
 HEADS = ("crf", "softmax")
@@ -156,8 +157,8 @@ def build(
         key, x_BxT = step_key(state, _DROPOUT), batch["x"]
         mean_count = axis.mean(tokens.is_token(x_BxT).sum(-1).mean())
         if m.word_dropout:
-            dropped = axis.uniform(step_key(state, _WORDS), x_BxT.shape) < m.word_dropout
-            x_BxT = jnp.where(dropped & (x_BxT != tokens.PAD), tokens.UNK, x_BxT)
+            uniform_BxT = axis.uniform(step_key(state, _WORDS), x_BxT.shape)
+            x_BxT = hide_tokens(x_BxT, uniform_BxT, m.word_dropout, tokens.UNK)
 
         def objective(params: Any, rows: Batch, part: jax.Array) -> tuple[jax.Array, Metrics]:
             rngs = {"dropout": jax.random.fold_in(key, part)}

@@ -126,6 +126,13 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "text_classifier+transformer+ema": (
         "text_classifier", {"model.network": "transformer", "ema_decay": 0.9},
     ),
+    "text_classifier+bert+accumulate+encoder_factor": (
+        "text_classifier",
+        {
+            "model.network": "bert", "model.pooling": "first", "accumulate_steps": 2,
+            "optimizer.encoder_factor": 0.1,
+        },
+    ),
     "tagger+softmax+accumulate": (
         "tagger", {"model.head": "softmax", "model.char_filters": 0, "accumulate_steps": 2},
     ),
