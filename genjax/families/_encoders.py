@@ -51,6 +51,13 @@ def check_encoder(config: ConfigDict, length: int) -> None:
         raise fail("data.length", length, told)
 
 
+def check_factor(config: ConfigDict) -> None:
+    """Raises `ConfigError` where `optimizer.encoder_factor` is out of range."""
+    factor = config.optimizer.encoder_factor
+    if factor < 0:
+        raise fail("optimizer.encoder_factor", factor, "must be at least 0")
+
+
 def places(config: ConfigDict, length: int) -> int:
     """Of texts of `length` tokens in a run of the family `bert`: with BOS, and of pairs two EOS."""
     return length + (3 if config.loss.next_sentence else 1)

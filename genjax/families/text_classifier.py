@@ -30,14 +30,14 @@ from genjax.core.family import (
     State,
     compute_dtype,
     init_key,
-    new_state,
     step_key,
 )
 from genjax.core.optimizer import make_optimizer
-from genjax.core.update import minimise
+from genjax.core.update import first_state, minimise
 from genjax.families._encoders import (
     adopt_encoder,
     check_encoder,
+    check_factor,
     encoder_fields,
     make_encoder,
 )
@@ -128,10 +128,7 @@ def build(
         x_BxT = jnp.full((1, *spec.shape), tokens.EOS)
         h_BxD, variables = encoder.init_with_output(encoder_key, x_BxT)
         params = {"encoder": variables["params"], "head": head.init(head_key, h_BxD)["params"]}
-        return new_state(
-            key, params=params, opt_state={"optimizer": tx.init(params)},
-            ema=params if config.ema_decay else {},
-        )  # fmt: skip
+        return first_state(key, params, tx, config)
 
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
         key, x_BxT = step_key(state, _DROPOUT), batch["x"]
@@ -210,6 +207,4 @@ def _check(config: ConfigDict, spec: DataSpec) -> None:
         raise fail("model.num_heads", m.num_heads, f"must divide model.embed_dim={m.embed_dim}")
     if m.network == "bert":
         check_encoder(config, spec.shape[0])
-    if config.optimizer.encoder_factor < 0:
-        told = "must be at least 0"
-        raise fail("optimizer.encoder_factor", config.optimizer.encoder_factor, told)
+    check_factor(config)

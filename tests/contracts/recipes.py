@@ -136,6 +136,10 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "tagger+softmax+accumulate": (
         "tagger", {"model.head": "softmax", "model.char_filters": 0, "accumulate_steps": 2},
     ),
+    "tagger+bert+ema": (
+        "tagger",
+        {"model.words": "bert", "optimizer.encoder_factor": 0.0, "ema_decay": 0.9},
+    ),
     "seq2seq_attention+gru+layers+dropout+accumulate+ema": (
         "seq2seq_attention",
         {

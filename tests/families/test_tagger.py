@@ -26,6 +26,7 @@ def build(kind="tagged", **changes):
     c = tagger.default_config()
     c.update({"steps": 1, "batch_size": 2})
     c.model.update({"embed_dim": 6, "hidden": 5, "char_filters": 4, "char_embed_dim": 3})
+    c.model.bert.update({"width": 8, "num_layers": 2, "num_heads": 2})
     c.update_from_flattened_dict({k.replace("__", "."): v for k, v in changes.items()})
     spec = DataSpec(
         kind, SHAPE[:1], num_classes=TAGS, vocab_size=VOCAB, char_shape=SHAPE, char_vocab_size=CHARS
@@ -78,9 +79,9 @@ def test_the_loss_is_that_of_the_field_over_the_words_of_the_batch():
     assert set(state.params["crf"]) == set(losses.Transitions._fields)
 
 
-@pytest.mark.parametrize("filters", [0, 4])
-def test_padding_changes_nothing(filters):
-    family = build(model__char_filters=filters)
+@pytest.mark.parametrize(("filters", "words"), [(0, "table"), (4, "table"), (4, "bert")])
+def test_padding_changes_nothing(filters, words):
+    family = build(model__char_filters=filters, model__words=words)
     state = trained_state(family)
     whole, tag = batch(), family.functions["tag"]
     alone = {k: v[1:, :2] if v.ndim > 1 else v[1:] for k, v in whole.items()}
@@ -91,6 +92,15 @@ def test_padding_changes_nothing(filters):
     np.testing.assert_array_equal(
         tag(state, WORDS, whole["chars"])[1, :2], tag(state, alone["x"], alone["chars"])[0]
     )
+
+
+def test_a_fixed_encoder_stays_and_the_others_learn():
+    family = build(model__words="bert", optimizer__encoder_factor=0.0)
+    state, found = family.init(jax.random.key(0)), batch()
+    moved, _ = family.step(state, {name: found[name] for name in ("x", "chars", "label")})
+    equal = jax.tree.map(lambda a, b: bool((a == b).all()), moved.params, state.params)
+    assert all(jax.tree.leaves(equal["encoder"]))
+    assert not any(jax.tree.leaves([equal["scorer"]["Dense_0"], equal["crf"]]))
 
 
 def test_characters_tell_unknown_words_apart():
@@ -109,6 +119,8 @@ def test_characters_tell_unknown_words_apart():
     [
         ({"kind": "sentence"}, "data.name='python_docs': must be words with tags"),
         ({"model__head": "hmm"}, "model.head='hmm': must be one of crf, softmax"),
+        ({"model__words": "elmo"}, "model.words='elmo': must be one of table, bert"),
+        ({"model__words": "bert", "model__bert__max_length": 5}, "data.length=5: must be below"),
         ({"model__char_filters": -1}, "model.char_filters=-1: must be at least 0"),
         ({"model__char_width": 0}, "model.char_width=0: must be at least 1"),
         ({"model__layers": 0}, "model.layers=0: must be at least 1"),
