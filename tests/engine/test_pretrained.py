@@ -62,7 +62,9 @@ def test_all_executors_begin_with_it(prepare, encoder, executor, sharding):
     run = prepare(executor=executor, sharding=sharding, num_seeds=seeds)
     state = first_state(run)
     saved = run.executor.to_checkpoint(state)
-    placed = jax.tree.map(lambda x: (x.shape, x.dtype, x.sharding), (saved, run.executor.template()))
+    placed = jax.tree.map(
+        lambda x: (x.shape, x.dtype, x.sharding), (saved, run.executor.template())
+    )
     assert placed[0] == placed[1]
     params = jax.device_get(saved.params)
     found = leaves(params["encoder"])
