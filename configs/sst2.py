@@ -48,12 +48,11 @@ def get_config(method: str = "lstm") -> ConfigDict:
     c.ema_decay = 0.99
     c.data.name = "tsv:train.tsv"
     c.data.test = "test.tsv"
+    c.data.vocab_size = 20_000
     c.model.update(changes)
     if method == "bert":
         c.optimizer.learning_rate = 5e-4
         c.optimizer.schedule = "linear"
         c.optimizer.warmup_steps = 40
         c.model.bert.scan = False
-    else:
-        c.data.vocab_size = 20_000
     return c

@@ -20,7 +20,8 @@ _LAYERS = (
     "num_layers", "num_heads", "num_groups", "width", "hidden", "activation", "norm", "norm_first",
     "bias", "positions",
 )  # fmt: skip
-_TOKENS = ("tokenizer", "vocab_size", "min_count", "lowercase")
+# Without vocab_size and min_count: they bound a vocabulary that is learned, and none is.
+_TOKENS = ("tokenizer", "lowercase")
 
 
 def encoder_fields(**changes: Any) -> ConfigDict:

@@ -82,7 +82,7 @@ def test_tokens_mean_what_they_meant_and_classes_are_those_of_the_data(prepare, 
     assert run.dataset.spec.num_classes == len(run.dataset.labels) > 1
     assert run.config.model.network == "bert"
     assert run.config.model.bert.num_layers == before.config.model.num_layers
-    assert run.config.data.min_count == before.config.data.min_count
+    assert not run.config.data.lowercase  # which is the family's default
 
 
 @pytest.mark.parametrize(

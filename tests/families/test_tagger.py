@@ -95,12 +95,13 @@ def test_padding_changes_nothing(filters, words):
 
 
 def test_a_fixed_encoder_stays_and_the_others_learn():
-    family = build(model__words="bert", optimizer__encoder_factor=0.0)
+    fields = {"model__head": "softmax", "model__char_filters": 0}  # which compile faster
+    family = build(model__words="bert", optimizer__encoder_factor=0.0, **fields)
     state, found = family.init(jax.random.key(0)), batch()
     moved, _ = family.step(state, {name: found[name] for name in ("x", "chars", "label")})
     equal = jax.tree.map(lambda a, b: bool((a == b).all()), moved.params, state.params)
     assert all(jax.tree.leaves(equal["encoder"]))
-    assert not any(jax.tree.leaves([equal["scorer"]["Dense_0"], equal["crf"]]))
+    assert not any(jax.tree.leaves(equal["scorer"]["Dense_0"]))
 
 
 def test_characters_tell_unknown_words_apart():
