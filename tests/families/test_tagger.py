@@ -9,7 +9,7 @@ from genjax import losses
 from genjax.core import tokens
 from genjax.core.config import ConfigError
 from genjax.core.family import DataSpec
-from genjax.families import tagger
+from genjax.families import bert, tagger
 from tests.families.compiled import compiled
 
 VOCAB, CHARS, TAGS, SHAPE = 12, 9, 4, (5, 3)
@@ -94,6 +94,7 @@ def test_padding_changes_nothing(filters, words):
     )
 
 
+@pytest.mark.slow
 def test_a_fixed_encoder_stays_and_the_others_learn():
     fields = {"model__head": "softmax", "model__char_filters": 0}  # which compile faster
     family = build(model__words="bert", optimizer__encoder_factor=0.0, **fields)
@@ -102,6 +103,13 @@ def test_a_fixed_encoder_stays_and_the_others_learn():
     equal = jax.tree.map(lambda a, b: bool((a == b).all()), moved.params, state.params)
     assert all(jax.tree.leaves(equal["encoder"]))
     assert not any(jax.tree.leaves(equal["scorer"]["Dense_0"]))
+
+
+def test_an_encoder_of_parts_of_words_is_refused():
+    other = bert.default_config()
+    other.data.tokenizer = "bpe"
+    with pytest.raises(ConfigError, match=r"config.pretrained.workdir='': .* tokens are bpe"):
+        tagger.adopt(tagger.default_config(), other)
 
 
 def test_characters_tell_unknown_words_apart():
