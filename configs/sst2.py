@@ -1,10 +1,20 @@
-"""Sentiment of film reviews' sentences (SST-2), from 6,919 sentences alone, three ways.
+"""Sentiment of film reviews' sentences (SST-2), from 6,919 sentences, four ways.
 
     python -m experiments.train --config=configs/sst2.py:METHOD --workdir=runs/sst2_METHOD \\
         --config.data.dir=DIR
 
 METHOD: lstm (the default), bag or transformer. DIR holds train.tsv and test.tsv, a sentence and its
 label a line; `--config.data.test=dev.tsv` to choose settings. Not recorded yet.
+
+METHOD bert is fine-tuned from the encoder of another run, whose tokens and widths it has:
+
+    python -m experiments.train --config=configs/bert_definitions.py --workdir=runs/definitions \\
+        --config.data.dir=CORPUS
+    python -m experiments.train --config=configs/sst2.py:bert --workdir=runs/sst2_bert \\
+        --config.data.dir=DIR --config.pretrained.workdir=runs/definitions
+
+Its vector is the mean over words: place BOS is seen by no loss of that run. With
+`--config.optimizer.encoder_factor=0` the head alone learns. Not recorded yet.
 """
 
 from typing import Any
@@ -25,6 +35,7 @@ METHODS: dict[str, tuple[float, dict[str, Any]]] = {
             "dropout": 0.3, "word_dropout": 0.3,
         },
     ),
+    "bert": (4.0, {"network": "bert", "pooling": "mean", "word_dropout": 0.1}),
 }  # fmt: skip
 
 
@@ -39,4 +50,9 @@ def get_config(method: str = "lstm") -> ConfigDict:
     c.data.test = "test.tsv"
     c.data.vocab_size = 20_000
     c.model.update(changes)
+    if method == "bert":
+        c.optimizer.learning_rate = 5e-4
+        c.optimizer.schedule = "linear"
+        c.optimizer.warmup_steps = 40
+        c.model.bert.scan = False
     return c

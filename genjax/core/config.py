@@ -109,6 +109,14 @@ def optimizer(**changes: Any) -> ConfigDict:
     return o
 
 
+def pretrained(*networks: str) -> ConfigDict:
+    """A section for families that can go on from another run; see `genjax.engine.pretrained`."""
+    p = ConfigDict()
+    p.workdir = ""  # of that run; "": all begins at random
+    p.networks = networks  # entries of its parameters that are taken over
+    return p
+
+
 _AT_LEAST = {  # field: smallest allowed value
     "num_seeds": 1, "batch_size": 1, "accumulate_steps": 1, "log_every": 1, "eval_every": 0,
     "sample_every": 0, "checkpoint_every": 0, "keep_checkpoints": 1, "keep_every": 0,

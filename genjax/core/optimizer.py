@@ -1,5 +1,7 @@
 """Optimizers, schedules and moving averages, once for all families."""
 
+import functools
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -11,7 +13,9 @@ INJECTED = ("learning_rate", "b1", "b2", "weight_decay")
 _VECTORS = ("bias", "scale")
 
 
-def make_optimizer(o: ConfigDict, total_steps: int) -> optax.GradientTransformation:
+def make_optimizer(
+    o: ConfigDict, total_steps: int, factors: Mapping[str, float] | None = None
+) -> optax.GradientTransformation:
     """The optax optimizer of a config section (`genjax.core.config.optimizer`).
 
     Its numbers (`INJECTED`; `weight_decay` takes effect where above 0 in the section) are injected,
@@ -21,7 +25,16 @@ def make_optimizer(o: ConfigDict, total_steps: int) -> optax.GradientTransformat
     Args:
       o: the section.
       total_steps: where the schedule ends, in updates of this optimizer.
+      factors: of the learning rate, for networks of the parameters that learn at one of their own;
+        at 0 one stays as it is.
     """
+    different = {name: factor for name, factor in (factors or {}).items() if factor != 1}
+
+    def scale(updates: Any, params: Any) -> Any:
+        return updates | {
+            name: jax.tree.map(functools.partial(jnp.multiply, factor), updates[name])
+            for name, factor in different.items()
+        }
 
     def chain(learning_rate: Any, b1: Any, b2: Any, weight_decay: Any) -> Any:
         parts = []
@@ -40,6 +53,8 @@ def make_optimizer(o: ConfigDict, total_steps: int) -> optax.GradientTransformat
         if o.schedule != "constant" or o.warmup_steps:
             parts.append(optax.scale_by_schedule(schedule(o, total_steps)))
         parts.append(optax.scale_by_learning_rate(learning_rate))
+        if different:
+            parts.append(optax.stateless(scale))
         return optax.chain(*parts)
 
     numbers = {n: jnp.asarray(o[n], jnp.float32) for n in INJECTED}

@@ -1,4 +1,4 @@
-"""The update of a family that minimises one loss over all its parameters."""
+"""The state and the update of a family that minimises one loss over all its parameters."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,9 +8,19 @@ import optax
 from ml_collections import ConfigDict
 
 from genjax.core.axis import BatchAxis
-from genjax.core.family import Batch, Metrics, State
+from genjax.core.family import Batch, Metrics, State, new_state
 from genjax.core.gradients import value_and_grad
 from genjax.core.optimizer import ema_update
+
+
+def first_state(
+    key: jax.Array, params: Any, optimizer: optax.GradientTransformation, config: ConfigDict
+) -> State:
+    """The state at step 0 of a family whose update is `minimise`."""
+    return new_state(
+        key, params=params, opt_state={"optimizer": optimizer.init(params)},
+        ema=params if config.ema_decay else {},
+    )  # fmt: skip
 
 
 def minimise(

@@ -10,7 +10,7 @@ from genjax.data.source import Dataset
 TOKENIZER = "tokenizer"  # the folder of a workdir that keeps what turned its texts into tokens
 
 
-def load(data: ConfigDict, saved: Path | None = None) -> Dataset:
+def load(data: ConfigDict, saved: Path | None = None, pretrained: Path | None = None) -> Dataset:
     """The data set that a config's `data` section names.
 
     `digits`: bundled 8x8 digits. `ring`, `grid`: two-dimensional mixtures drawn on the device.
@@ -26,11 +26,12 @@ def load(data: ConfigDict, saved: Path | None = None) -> Dataset:
     Args:
       data: the section.
       saved: a folder that `save` wrote: texts become the tokens that they were then.
+      pretrained: such a folder of another run, whose tokenizer counts where nothing is saved.
 
     Raises:
       ConfigError: unknown name, missing or unreadable data, or a setting that the data cannot meet.
     """
-    dataset = _named(data, saved)
+    dataset = _named(data, saved, pretrained)
     if not data.get("num_labelled", 0):
         return dataset
     from genjax.data import labelled
@@ -46,7 +47,7 @@ def save(dataset: Dataset, folder: Path) -> None:
         vocabulary.save(dataset, folder)
 
 
-def _named(data: ConfigDict, saved: Path | None) -> Dataset:
+def _named(data: ConfigDict, saved: Path | None, pretrained: Path | None) -> Dataset:
     kind, colon, rest = data.name.partition(":")
     # One import each, when needed: the start of a run pays only for what it uses.
     if data.name == "digits":
@@ -69,7 +70,7 @@ def _named(data: ConfigDict, saved: Path | None) -> Dataset:
     if of_text or (kind == "tfds" and rest and "tokenizer" in data):
         from genjax.data import text
 
-        return text.load(data, saved)
+        return text.load(data, saved, pretrained)
     if colon and rest and kind == "tfds":
         from genjax.data import tfds
 

@@ -4,6 +4,7 @@
 empty line ends a sentence. Lines that start with `-DOCSTART-` are left out (CoNLL-2003).
 """
 
+import collections
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from genjax.core.tokens import PAD
 from genjax.data import text_files, tokenizers
 from genjax.data.cache import Entry, Rows
 from genjax.data.sentences import source
-from genjax.data.source import Dataset
+from genjax.data.source import Codec, Dataset
 from genjax.data.texts import Texts
 from genjax.data.vocabulary import Vocabulary
 
@@ -60,8 +61,12 @@ def _read(path: Path) -> Iterator[Tagged]:
         yield words, tags, where
 
 
-def learn(data: ConfigDict, texts: Texts) -> Vocabulary:
-    """The words, their characters and the tags of the training split."""
+def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabulary:
+    """The words, their characters and the tags of the training split.
+
+    With a tokenizer `codec` that is there already, words keep its numbers; a word of the data that
+    it would take apart is unknown.
+    """
     if data.tokenizer != "word":
         raise fail("data.tokenizer", data.tokenizer, f"{data.name} is words; must be word")
     tags: set[str] = set()
@@ -73,7 +78,11 @@ def learn(data: ConfigDict, texts: Texts) -> Vocabulary:
             characters.update(*words)
             yield " ".join(words)
 
-    codec = tokenizers.train(data, read(), punctuation=False)
+    if isinstance(codec, tokenizers.Words):
+        collections.deque(read(), maxlen=0)  # for the tags and the characters
+        codec = tokenizers.Words(codec.tokens, codec.lowercase, punctuation=False)
+    else:
+        codec = tokenizers.train(data, read(), punctuation=False)
     names = sorted(tags, key=lambda tag: (tag != _OUTSIDE, tag))
     return Vocabulary(codec, chars=tokenizers.Chars(sorted(characters)), labels=tuple(names))
 

@@ -11,7 +11,7 @@ from genjax.core.family import DataSpec
 from genjax.data import text_files, tokenizers
 from genjax.data.cache import Entry, Rows
 from genjax.data.sentences import padded, source
-from genjax.data.source import Dataset
+from genjax.data.source import Codec, Dataset
 from genjax.data.texts import Texts
 from genjax.data.vocabulary import Vocabulary
 
@@ -45,10 +45,16 @@ def _read(source: Path, target: Path) -> Iterator[tuple[str, str]]:
             yield x.strip(), y.strip()
 
 
-def learn(data: ConfigDict, texts: Texts) -> Vocabulary:
-    """A vocabulary of the sources and one of the targets of the training split."""
-    x, y = (tokenizers.train(data, (pair[side] for pair in texts.read("train"))) for side in (0, 1))
-    return Vocabulary(x, y)
+def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabulary:
+    """A vocabulary of the sources and one of the targets of the training split.
+
+    With a tokenizer `codec` that is there already, the sources have it.
+    """
+
+    def train(side: int) -> Codec:
+        return tokenizers.train(data, (pair[side] for pair in texts.read("train")))
+
+    return Vocabulary(codec or train(0), train(1))
 
 
 def encode(data: ConfigDict, texts: Texts, split: str, words: Vocabulary) -> Iterator[Rows]:

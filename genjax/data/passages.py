@@ -10,7 +10,7 @@ from genjax.data import phrases, running, tokenizers
 from genjax.data.cache import Entry
 from genjax.data.resident import Resident
 from genjax.data.running import encode
-from genjax.data.source import Dataset, Source
+from genjax.data.source import Codec, Dataset, Source
 from genjax.data.streaming import Streamed
 from genjax.data.texts import Texts
 from genjax.data.vocabulary import Vocabulary
@@ -18,14 +18,16 @@ from genjax.data.vocabulary import Vocabulary
 __all__ = ["dataset", "encode", "learn"]
 
 
-def learn(data: ConfigDict, texts: Texts) -> Vocabulary:
+def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabulary:
     """The vocabulary of the training split, with phrases of up to 2**`data.phrases` words.
+
+    With a tokenizer `codec` that is there already, its phrases count.
 
     Raises:
       ConfigError: phrases of what is no words, or a field of them is out of range.
     """
-    if not data.get("phrases", 0):
-        return running.learn(data, texts)
+    if codec or not data.get("phrases", 0):
+        return running.learn(data, texts, codec)
     if data.tokenizer != "word":
         raise fail("data.phrases", data.phrases, "are of words: data.tokenizer=word")
     if data.phrases < 0 or data.phrase_threshold <= 0:

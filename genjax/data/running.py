@@ -10,7 +10,7 @@ from genjax.core.family import DataSpec
 from genjax.core.tokens import EOS
 from genjax.data import tokenizers
 from genjax.data.cache import Entry, Rows
-from genjax.data.source import Dataset, Source
+from genjax.data.source import Codec, Dataset, Source
 from genjax.data.texts import Texts
 from genjax.data.vocabulary import Vocabulary
 from genjax.data.windows import StreamedWindows, Windows
@@ -18,9 +18,9 @@ from genjax.data.windows import StreamedWindows, Windows
 _BLOCK = 2**20  # tokens that are written at once
 
 
-def learn(data: ConfigDict, texts: Texts) -> Vocabulary:
-    """The vocabulary of the training split."""
-    return Vocabulary(tokenizers.train(data, texts.read("train")))
+def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabulary:
+    """The vocabulary of the training split, with the tokenizer `codec` if it is there already."""
+    return Vocabulary(codec or tokenizers.train(data, texts.read("train")))
 
 
 def encode(data: ConfigDict, texts: Texts, split: str, words: Vocabulary) -> Iterator[Rows]:

@@ -1,5 +1,6 @@
 """Sentences, with a class each or without, as rows of one length."""
 
+import collections
 import itertools
 from collections.abc import Iterable, Iterator
 
@@ -14,15 +15,18 @@ from genjax.data.cache import Entry, Rows
 from genjax.data.order import Bucketed
 from genjax.data.packing import pack
 from genjax.data.resident import Resident
-from genjax.data.source import Dataset, Source
+from genjax.data.source import Codec, Dataset, Source
 from genjax.data.texts import Texts
 from genjax.data.vocabulary import Vocabulary
 
 _BLOCK = 4096  # sentences that are written at once
 
 
-def learn(data: ConfigDict, texts: Texts) -> Vocabulary:
-    """The vocabulary and the classes of the training split, classes in alphabetical order."""
+def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabulary:
+    """The vocabulary and the classes of the training split, classes in alphabetical order.
+
+    With a tokenizer `codec` that is there already, classes alone are learned.
+    """
     classes: set[str] = set()
 
     def read() -> Iterator[str]:
@@ -30,7 +34,10 @@ def learn(data: ConfigDict, texts: Texts) -> Vocabulary:
             classes.add(label)
             yield sentence
 
-    codec = tokenizers.train(data, read())
+    if codec:
+        collections.deque(read(), maxlen=0)  # for the classes
+    else:
+        codec = tokenizers.train(data, read())
     return Vocabulary(codec, labels=tuple(sorted(classes - {""})))
 
 

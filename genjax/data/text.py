@@ -33,11 +33,12 @@ _KINDS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def load(data: ConfigDict, saved: Path | None = None) -> Dataset:
+def load(data: ConfigDict, saved: Path | None = None, pretrained: Path | None = None) -> Dataset:
     """The texts that `data` names, as tokens; for the kinds of examples see `DataSpec`.
 
     `python_docs`, `text:FILE` and `tfds:NAME` can be of several kinds, and `data.kind` chooses.
-    The tokenizer is trained on the training split alone, or is the one saved in `saved`.
+    The tokenizer is trained on the training split alone, or is the one saved in `saved`, or else
+    the one of another run that is saved in `pretrained`.
 
     Raises:
       ConfigError: the texts or a field of `data` are not as they must be.
@@ -57,7 +58,7 @@ def load(data: ConfigDict, saved: Path | None = None) -> Dataset:
     if data.bucketed and texts.kind not in ("sentence", "pair"):
         raise fail("data.bucketed", True, "is for sentences and pairs, of which lengths differ")
     maker = _KINDS[texts.kind]
-    words = vocabulary.load(saved, texts.kind) or _learned(data, texts)
+    words = vocabulary.load(saved, texts.kind) or _learned(data, texts, pretrained)
     train, test = (_encoded(data, texts, split, words) for split in ("train", "test"))
     return maker.dataset(data, words, train, test)
 
@@ -80,16 +81,22 @@ def _texts(data: ConfigDict) -> Texts:
     return {"text": text_files, "tsv": tsv, "pairs": pairs, "conll": conll}[source].texts(data)
 
 
-def _learned(data: ConfigDict, texts: Texts) -> vocabulary.Vocabulary:
-    """The vocabulary of the training split, from the cache if it is there."""
+def _learned(data: ConfigDict, texts: Texts, pretrained: Path | None) -> vocabulary.Vocabulary:
+    """The vocabulary of the training split, from the cache if it is there.
+
+    With `pretrained`, what is learned is but what belongs to these data, as names of classes do.
+    """
+    codec = vocabulary.tokenizer(pretrained) if pretrained else None
     identity = {field: data[field] for field in _FIELDS} | {
         "split": "vocabulary",
         "texts": texts.identity,
         "phrases": [data.get("phrases", 0), data.get("phrase_threshold", 0.0)],
     }
+    if codec:
+        identity["codec"] = _hash(codec.to_json())
 
     def build(to: Path) -> dict[str, Any]:
-        return _KINDS[texts.kind].learn(data, texts).to_json()
+        return _KINDS[texts.kind].learn(data, texts, codec).to_json()
 
     return vocabulary.from_json(cache.entry(cache.root(data.cache_dir), identity, build).info)
 
@@ -98,12 +105,11 @@ def _encoded(
     data: ConfigDict, texts: Texts, split: str, words: vocabulary.Vocabulary
 ) -> cache.Entry:
     """One split as tokens, in the cache."""
-    told = json.dumps(words.to_json(), sort_keys=True)
     shape = () if texts.kind in ("text", "passage") else _SHAPE
     identity = {field: data[field] for field in (*_FIELDS, *shape)} | {
         "split": split,
         "texts": texts.identity,
-        "vocabulary": hashlib.sha256(told.encode()).hexdigest(),
+        "vocabulary": _hash(words.to_json()),
     }
 
     def build(to: Path) -> dict[str, Any]:
@@ -112,3 +118,7 @@ def _encoded(
         return {}
 
     return cache.entry(cache.root(data.cache_dir), identity, build)
+
+
+def _hash(found: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()

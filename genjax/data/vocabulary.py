@@ -50,17 +50,37 @@ def save(dataset: Dataset, folder: Path) -> None:
     building.replace(folder / _FILE)
 
 
+def tokenizer(folder: Path) -> Codec:
+    """That of the texts x in a vocabulary that was saved in `folder`, of whatever kind of data.
+
+    Raises:
+      ConfigError: there is none, or it cannot be read.
+    """
+    record = _read(folder)
+    if record is None:
+        raise ConfigError(
+            f"{folder / _FILE}: no such file; a run of text keeps its tokenizer there"
+        )
+    return record[1].x
+
+
 def load(folder: Path | None, kind: str) -> Vocabulary | None:
     """The vocabulary of data of `kind` that was saved in `folder`; None where there is none.
 
     Raises:
       ConfigError: it cannot be read.
     """
-    if folder is None or not (folder / _FILE).exists():
+    found = _read(folder) if folder else None
+    return found[1] if found and found[0] == kind else None
+
+
+def _read(folder: Path) -> tuple[str, Vocabulary] | None:
+    """The kind of data and their vocabulary; None where nothing is saved."""
+    if not (folder / _FILE).exists():
         return None
     try:
         record = json.loads((folder / _FILE).read_text(encoding="utf-8"))
-        return from_json(record) if record.pop("kind") == kind else None
+        return record.pop("kind"), from_json(record)
     except Exception as error:  # the library has no error type of its own
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(f"{folder / _FILE}: cannot be read ({reason})") from error

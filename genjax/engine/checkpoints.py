@@ -123,20 +123,21 @@ class Checkpoints:
         """What was noted with the complete checkpoint `step`; empty where nothing was."""
         return json.loads((self.directory / str(step) / _MANIFEST).read_text()).get("note", {})
 
-    def restore(self, template: Any) -> tuple[int, Any] | None:
+    def restore(self, template: Any, *, part: bool = False) -> tuple[int, Any] | None:
         """The newest complete checkpoint as `(step, state)`; None where there is none.
 
         Incomplete, truncated and corrupted ones are passed over with a warning that names them.
 
         Args:
           template: pytree of `jax.ShapeDtypeStruct` with shardings, as the state is to be placed.
+          part: whether the checkpoint may hold more than `template`, which is then not read.
 
         Raises:
           ConfigError: the newest complete checkpoint has other leaves, shapes or dtypes.
         """
         self.wait()
         step = from_process_0(self._newest())
-        return None if step < 0 else (step, self._read(template, step))
+        return None if step < 0 else (step, self._read(template, step, part))
 
     def restore_step(self, template: Any, step: int) -> Any:
         """The state of checkpoint `step`; raises `ConfigError` if it is not there or not sound."""
@@ -162,17 +163,21 @@ class Checkpoints:
             logging.warning("Checkpoint %s is skipped: %s", path, defect)
         return -1
 
-    def _read(self, template: Any, step: int) -> Any:
+    def _read(self, template: Any, step: int, part: bool = False) -> Any:
         path = self.directory / str(step)
         wanted = _leaves(template)
-        _check_spec(path, json.loads((path / _MANIFEST).read_text())["leaves"], wanted)
+        there = json.loads((path / _MANIFEST).read_text())["leaves"]
+        if part:
+            there = {name: spec for name, spec in there.items() if name in wanted}
+        _check_spec(path, there, wanted)
         ocp = _orbax()
         stored = {name: _stored(x) for name, x in wanted.items() if x.size}
         args = {
             name: ocp.ArrayRestoreArgs(sharding=x.sharding, global_shape=x.shape, dtype=x.dtype)
             for name, x in stored.items()
         }
-        raw = self._open().restore(path, args=ocp.args.PyTreeRestore(stored, restore_args=args))
+        request = ocp.args.PyTreeRestore(stored, restore_args=args, partial_restore=part)
+        raw = self._open().restore(path, args=request)
         self._current = step
         return jax.tree.unflatten(jax.tree.structure(template), _placed(raw, wanted))
 

@@ -7,7 +7,7 @@ chunk is placed.
 """
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -144,10 +144,32 @@ class Executor:
 
     # What the loop calls.
 
-    def init(self) -> State:
-        """The state at step 0, placed."""
+    def init(self, networks: Mapping[str, Any] | None = None) -> State:
+        """The state at step 0, placed.
+
+        Args:
+          networks: parameters that stand in place of the random ones, by network, as
+            `networks_template` describes them; the same for all members of a population.
+        """
         sharding = self._state_sharding(jax.eval_shape(self._new_state))
-        return self.from_checkpoint(jax.jit(self._new_state, out_shardings=sharding)())
+
+        def start(networks: Mapping[str, Any]) -> State:
+            return _with_networks(self._new_state(), networks)
+
+        state = jax.jit(start, out_shardings=sharding)(dict(networks or {}))
+        return self.from_checkpoint(state)
+
+    def networks_template(self, names: Sequence[str]) -> dict[str, Any]:
+        """Shapes and shardings of the parameters of some networks, of one member.
+
+        Raises:
+          KeyError: the family has no such network.
+        """
+        params = jax.eval_shape(lambda: self.family.init(jax.random.key(0))).params
+        place = functools.partial(jax.ShapeDtypeStruct, sharding=self._replicated)
+        return {
+            name: jax.tree.map(lambda s: place(s.shape, s.dtype), params[name]) for name in names
+        }
 
     def template(self) -> State:
         """Shapes and shardings of the state as checkpoints hold it."""
@@ -280,6 +302,20 @@ def chunk_length(config: ConfigDict, family: Family, dataset: Dataset) -> int:
     if config.chunk:
         return most
     return max(k for k in range(1, most + 1) if config.log_every % k == 0)
+
+
+def _with_networks(state: State, networks: Mapping[str, Any]) -> State:
+    """The state with these networks, in its averages as well."""
+
+    def put(into: dict[str, Any]) -> dict[str, Any]:
+        found = {name: tree for name, tree in networks.items() if name in into}
+        members = jax.tree.map(
+            lambda new, old: jnp.broadcast_to(new, old.shape),
+            found, {name: into[name] for name in found},
+        )  # fmt: skip
+        return into | members
+
+    return state.replace(params=put(state.params), ema=put(state.ema))
 
 
 def _all_finite(tree: Any) -> jax.Array:

@@ -16,6 +16,7 @@ from genjax import data, families
 from genjax.core.config import ConfigError, total_steps, validate
 from genjax.core.family import Family, State
 from genjax.data.source import Dataset, first_rows
+from genjax.engine import pretrained
 from genjax.engine.best import Best, BestCheckpoint, check_metric
 from genjax.engine.checkpoints import Checkpoints, SaveError
 from genjax.engine.executor import Executor
@@ -94,11 +95,13 @@ def prepare(config: ConfigDict, workdir: str | Path | None = None, **population:
       **population: `seeds` and `hyperparameters` of `executors.Population`.
 
     Raises:
-      ConfigError: a mistake in the config or the data.
+      ConfigError: a mistake in the config or the data, or in a run that this one goes on from.
     """
     validate(config)
-    saved = Path(workdir).expanduser() / data.TOKENIZER if workdir else None
-    dataset = data.load(config.data, saved)
+    folder = Path(workdir).expanduser() if workdir else None
+    config = pretrained.adopt(config, folder)
+    saved = folder / data.TOKENIZER if folder else None
+    dataset = data.load(config.data, saved, pretrained.tokenizer(config))
     axis = batch_axis(config)
     # The length decides schedules, and a step's examples decide the length: build twice, cheaply.
     family = families.build(config, dataset.spec, 1, axis)
@@ -136,6 +139,7 @@ def train(
     path = open_workdir(workdir, run.config)
     if jax.process_index() == 0:
         data.save(run.dataset, path / data.TOKENIZER)
+        pretrained.keep(run.config, path)
     with Preemption() as preemption:
         return _Training(run, path, Profiler(path, steps), preemption, hooks).run_to_end()
 
@@ -163,7 +167,7 @@ class _Training:
             self.state: State = self.executor.from_checkpoint(restored[1])
             logging.info("Resumed from step %d", self.step)
         else:
-            self.step, self.state = 0, self.executor.init()
+            self.step, self.state = 0, self.executor.init(pretrained.networks(c, self.executor))
         main = jax.process_index() == 0
         self.writers = Writers(workdir, enabled=main, start_step=self.step)
         self.progress = Progress(self.total, self.step, enabled=main)

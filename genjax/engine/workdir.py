@@ -70,23 +70,29 @@ def open_workdir(path: str | os.PathLike, config: ConfigDict, *, resume: bool = 
     return workdir
 
 
-def read_config(workdir: str | os.PathLike, *, need_checkpoint: bool = True) -> ConfigDict:
+def read_config(
+    workdir: str | os.PathLike, *, need_checkpoint: bool = True, given_by: str = "--workdir"
+) -> ConfigDict:
     """The config of the run in `workdir`, locked; arrays of the JSON are tuples.
+
+    `given_by` is what errors call the folder.
 
     Raises:
       ConfigError: there is no such folder, no run in it, or no complete checkpoint of it.
     """
     folder = Path(workdir).expanduser().absolute()
     if not folder.is_dir():
-        raise ConfigError(f"--workdir={workdir}: no such folder; give the folder of a training run")
+        raise ConfigError(
+            f"{given_by}={workdir}: no such folder; give the folder of a training run"
+        )
     record = _read_record(folder)
     if record is None:
         raise ConfigError(
-            f"--workdir={workdir}: has no {CONFIG}; give the folder of a training run"
+            f"{given_by}={workdir}: has no {CONFIG}; give the folder of a training run"
         )
     if need_checkpoint and not Checkpoints(folder / CHECKPOINTS).steps():
         raise ConfigError(
-            f"--workdir={workdir}: has no complete checkpoint yet; train longer or again"
+            f"{given_by}={workdir}: has no complete checkpoint yet; train longer or again"
         )
     config = ConfigDict(_tuples(record["config"]))
     fill(config, base())  # shared fields that are younger than the run

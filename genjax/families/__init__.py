@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from types import ModuleType
+from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -38,6 +39,27 @@ def default_config(name: str) -> ConfigDict:
     """
     module = _module(name)
     return module.default_config() if hasattr(module, "default_config") else ConfigDict()
+
+
+def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
+    """The fields of `config`, by dotted names, that the run of `other` decides.
+
+    That is where the networks of `config.pretrained` are taken over from it. Such a family's module
+    has an `adopt` of this signature.
+
+    Args:
+      config: of the run that begins, with the section `pretrained`.
+      other: of the run that its networks come from.
+
+    Raises:
+      ConfigError: networks of such a run cannot be taken over.
+    """
+    module = _module(config.family)
+    if not hasattr(module, "adopt"):
+        told = f"the family {config.family} takes over no networks; must be empty"
+        raise fail("pretrained.workdir", config.pretrained.workdir, told)
+    found: dict[str, Any] = module.adopt(config, other)
+    return found
 
 
 def _module(name: str) -> ModuleType:

@@ -5,7 +5,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from genjax.core.axis import BatchAxis
-from genjax.core.config import choose, fail
+from genjax.core.config import choose, fail, get
 from genjax.core.family import compute_dtype
 from genjax.models.embedding import POSITIONS
 from genjax.models.transformer import ACTIVATIONS, GATED, NORMS, Layers
@@ -32,9 +32,11 @@ def layer_fields(**changes: Any) -> ConfigDict:
     return m
 
 
-def make_layers(config: ConfigDict, axis: BatchAxis, **changes: Any) -> Layers:
-    """The layers of `layer_fields`; `changes` replace their attributes."""
-    m = config.model
+def make_layers(
+    config: ConfigDict, axis: BatchAxis, section: str = "model", **changes: Any
+) -> Layers:
+    """The layers of the `layer_fields` in `section`; `changes` replace their attributes."""
+    m = get(config, section)
     fields = (
         "width", "num_layers", "num_heads", "num_groups", "hidden", "activation", "norm",
         "norm_first", "bias", "dropout", "init_std", "remat", "scan",
@@ -44,24 +46,26 @@ def make_layers(config: ConfigDict, axis: BatchAxis, **changes: Any) -> Layers:
     return Layers(**attributes | changes, axis=axis)
 
 
-def check_layers(m: ConfigDict) -> None:
-    """Raises `ConfigError` for a field of `layer_fields` that is out of range."""
+def check_layers(m: ConfigDict, section: str = "model") -> None:
+    """Raises `ConfigError` for a field of `layer_fields` (in `section`) that is out of range."""
     for field, least in (
         ("num_layers", 1), ("num_heads", 1), ("width", 1), ("num_groups", 0), ("hidden", 0),
         ("init_std", 0),
     ):  # fmt: skip
         if m[field] < least:
-            raise fail(f"model.{field}", m[field], f"must be at least {least}")
-    choose("model.activation", m.activation, (*ACTIVATIONS, *GATED))
-    choose("model.norm", m.norm, NORMS)
-    choose("model.positions", m.positions, POSITIONS)
+            raise fail(f"{section}.{field}", m[field], f"must be at least {least}")
+    choose(f"{section}.activation", m.activation, (*ACTIVATIONS, *GATED))
+    choose(f"{section}.norm", m.norm, NORMS)
+    choose(f"{section}.positions", m.positions, POSITIONS)
     if m.width % m.num_heads:
-        raise fail("model.num_heads", m.num_heads, f"must divide model.width={m.width}")
+        raise fail(f"{section}.num_heads", m.num_heads, f"must divide {section}.width={m.width}")
     if m.num_groups and m.num_heads % m.num_groups:
-        raise fail("model.num_groups", m.num_groups, f"must divide model.num_heads={m.num_heads}")
+        heads = f"{section}.num_heads={m.num_heads}"
+        raise fail(f"{section}.num_groups", m.num_groups, f"must divide {heads}")
     if m.positions == "rotary" and m.width // m.num_heads % 2:
-        raise fail("model.positions", "rotary", "needs an even width of heads, width / num_heads")
+        told = "needs an even width of heads, width / num_heads"
+        raise fail(f"{section}.positions", "rotary", told)
     if m.positions == "sinusoidal" and m.width % 2:
-        raise fail("model.positions", "sinusoidal", "needs an even model.width")
+        raise fail(f"{section}.positions", "sinusoidal", f"needs an even {section}.width")
     if not 0 <= m.dropout < 1:
-        raise fail("model.dropout", m.dropout, "must be at least 0 and below 1")
+        raise fail(f"{section}.dropout", m.dropout, "must be at least 0 and below 1")

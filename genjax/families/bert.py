@@ -31,6 +31,7 @@ from genjax.core.family import (
 )
 from genjax.core.optimizer import make_optimizer
 from genjax.core.update import minimise
+from genjax.families._encoders import NUM_TYPES, places
 from genjax.families._transformers import check_layers, layer_fields, make_layers
 from genjax.losses.bounds import example_uniform
 from genjax.losses.precision import softplus
@@ -82,9 +83,9 @@ def build(
     _check(config, spec)
     m, loss = config.model, config.loss
     paired = loss.next_sentence
-    places = spec.shape[0] + (3 if paired else 1)
+    length = places(config, spec.shape[0])
     layers = make_layers(config, axis)
-    encoder = Encoder(spec.vocab_size, places, layers, m.positions, num_types=2)
+    encoder = Encoder(spec.vocab_size, length, layers, m.positions, NUM_TYPES)
     heads = Heads(spec.vocab_size, layers, paired)
     tx = make_optimizer(config.optimizer, total_steps)
     word_parts = spec.word_parts if loss.whole_word else b""
@@ -100,7 +101,7 @@ def build(
 
     def init(key: jax.Array) -> State:
         encoder_key, heads_key = jax.random.split(init_key(key))
-        ids, h = jnp.full((1, places), tokens.BOS), jnp.zeros((1, places, m.width))
+        ids, h = jnp.full((1, length), tokens.BOS), jnp.zeros((1, length, m.width))
         table_VxD = jnp.zeros((spec.vocab_size, m.width))
 
         def both(heads: Heads) -> None:

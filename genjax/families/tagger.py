@@ -1,8 +1,10 @@
 """Tagger of words: a bidirectional recurrent network with a conditional random field on top.
 
-A word is its vector, joined by what a CNN finds in its characters where wanted; the network reads
-the sentence both ways; each word gets a score for each tag; and tags are chosen together, with
-scores for neighbours (`crf`), or each by itself (`softmax`).
+A word is its vector, joined by what a CNN finds in its characters where wanted. The vector is of
+the word alone, or BERT's of the word in its sentence (Devlin et al. 2019, section 5.3), whose
+encoder can be that of a trained run (`pretrained.workdir`) whose tokens are words. The network
+reads the sentence both ways; each word gets a score for each tag; and tags are chosen together,
+with scores for neighbours (`crf`), or each by itself (`softmax`).
 
 Sources: Huang et al. 2015 (BiLSTM-CRF); Lample et al. 2016 (its form here); Ma and Hovy 2016
 (characters by a CNN, sizes).
@@ -18,7 +20,7 @@ from ml_collections import ConfigDict
 from genjax import losses
 from genjax.core import tokens
 from genjax.core.axis import BatchAxis
-from genjax.core.config import base, choose, fail, optimizer, text_data
+from genjax.core.config import base, choose, fail, optimizer, pretrained, text_data
 from genjax.core.family import (
     Batch,
     DataSpec,
@@ -27,24 +29,33 @@ from genjax.core.family import (
     State,
     compute_dtype,
     init_key,
-    new_state,
     step_key,
 )
 from genjax.core.optimizer import make_optimizer
-from genjax.core.update import minimise
+from genjax.core.update import first_state, minimise
+from genjax.families._encoders import (
+    adopt_encoder,
+    check_encoder,
+    check_factor,
+    encoder_fields,
+    make_encoder,
+)
 from genjax.families._recurrent import (
     check_rates,
     check_recurrent,
     make_recurrent,
     recurrent_fields,
 )
+from genjax.models.bert import one_text
 from genjax.models.characters import CharacterCNN
 from genjax.models.dense import Dropout
 from genjax.models.embedding import Embedding
 from genjax.models.recurrent import Recurrent
+from genjax.models.token_corruption import hide_tokens
 
 _DROPOUT, _WORDS = range(2)  # uses of the step's key
 HEADS = ("crf", "softmax")
+WORDS = ("table", "bert")
 
 
 class TagScorer(nn.Module):
@@ -65,11 +76,18 @@ class TagScorer(nn.Module):
     characters: CharacterCNN | None = None
 
     @nn.compact
-    def __call__(self, x_BxT: jax.Array, chars_BxTxC: Any, *, train: bool = False) -> jax.Array:
-        """Words (B, T), padded, and characters (B, T, C) to scores (B, T, K), float32."""
+    def __call__(
+        self, x_BxT: jax.Array, chars_BxTxC: Any, words_BxTxD: Any = None, *, train: bool = False
+    ) -> jax.Array:
+        """Words (B, T), padded, and characters (B, T, C) to scores (B, T, K), float32.
+
+        The words' vectors are `words_BxTxD`, or else of a table of its own.
+        """
         r = self.recurrent
-        embed = Embedding(self.vocab_size, self.embed_dim, std=0.1, dtype=r.dtype, name="words")
-        words = [embed(x_BxT)]
+        if words_BxTxD is None:
+            embed = Embedding(self.vocab_size, self.embed_dim, std=0.1, dtype=r.dtype, name="words")
+            words_BxTxD = embed(x_BxT)
+        words = [words_BxTxD]
         if self.characters is not None:
             words.append(self.characters(chars_BxTxC))
         h, _ = r(jnp.concatenate(words, axis=-1), tokens.lengths(x_BxT), train=train)
@@ -83,13 +101,26 @@ def default_config() -> ConfigDict:
     c.family = "tagger"
     text_data(c, kind="tagged", tokenizer="word", length=64)
     c.model = recurrent_fields(embed_dim=100, hidden=100, dropout=0.5)
+    c.model.words = "table"  # vectors of words, of `embed_dim`; or "bert": of words in a sentence
+    c.model.bert = encoder_fields()
     c.model.head = "crf"  # or "softmax": each tag by itself
     c.model.char_filters = 30  # convolutions over a word's characters; 0: they are not seen
     c.model.char_width = 3  # characters that each of them sees
     c.model.char_embed_dim = 30  # width of a character's vector
     c.model.word_dropout = 0.0  # rate at which words become UNK in training; characters stay
     c.optimizer = optimizer(learning_rate=1e-3, clip_norm=5.0)
+    c.optimizer.encoder_factor = 1.0  # of the learning rate, for bert; 0: it stays as it is
+    c.pretrained = pretrained("encoder")
     return c
+
+
+def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
+    """See `families.adopt`; `other` is of the family `bert`, its tokens are words."""
+    decided = {"model.words": "bert"} | adopt_encoder(config, other)
+    if other.data.tokenizer != "word":
+        told = f"is a run whose tokens are {other.data.tokenizer}; must be words, which have tags"
+        raise fail("pretrained.workdir", config.pretrained.workdir, told)
+    return decided
 
 
 def build(
@@ -117,23 +148,35 @@ def build(
         characters = CharacterCNN(spec.char_vocab_size, m.char_embed_dim, filters, dtype=dtype)
     recurrent = make_recurrent(m, axis, dtype, bidirectional=True)
     scorer = TagScorer(num_tags, spec.vocab_size, m.embed_dim, recurrent, characters)
-    tx = make_optimizer(config.optimizer, total_steps)
+    encoder = make_encoder(config, spec.vocab_size, spec.shape[0], axis)
+    has_encoder, factor = m.words == "bert", config.optimizer.encoder_factor
+    factors = {"encoder": factor} if has_encoder else {}
+    tx = make_optimizer(config.optimizer, total_steps, factors)
 
     def init(key: jax.Array) -> State:
         x_BxT = jnp.ones((1, *spec.shape), jnp.int32)
         chars_BxTxC = jnp.ones((1, *spec.char_shape), jnp.int32)
-        params = {"scorer": scorer.init(init_key(key), x_BxT, chars_BxTxC)["params"]}
+        params: dict[str, Any] = {}
+        words_BxTxD = None
+        if has_encoder:
+            encoder_key = jax.random.fold_in(init_key(key), 1)
+            params["encoder"] = encoder.init(encoder_key, one_text(x_BxT))["params"]
+            words_BxTxD = jnp.zeros((*x_BxT.shape, m.bert.width), dtype)
+        variables = scorer.init(init_key(key), x_BxT, chars_BxTxC, words_BxTxD)
+        params["scorer"] = variables["params"]
         if m.head == "crf":
             ends, pairs = jnp.zeros(num_tags), jnp.zeros((num_tags, num_tags))
             params["crf"] = losses.Transitions(pairs, ends, ends)._asdict()
-        return new_state(
-            key, params=params, opt_state={"optimizer": tx.init(params)},
-            ema=params if config.ema_decay else {},
-        )  # fmt: skip
+        return first_state(key, params, tx, config)
 
     def scores_with(params: Any, batch: Batch, **kwargs: Any) -> jax.Array:
-        variables = {"params": params["scorer"]}
-        scores: Any = scorer.apply(variables, batch["x"], batch.get("chars"), **kwargs)
+        words_BxTxD: Any = None
+        if has_encoder:
+            ids_BxT = one_text(batch["x"])
+            h_BxTxD: Any = encoder.apply({"params": params["encoder"]}, ids_BxT, **kwargs)
+            words_BxTxD = (h_BxTxD if factor else jax.lax.stop_gradient(h_BxTxD))[:, 1:]
+        inputs = batch["x"], batch.get("chars"), words_BxTxD
+        scores: Any = scorer.apply({"params": params["scorer"]}, *inputs, **kwargs)
         return scores
 
     def log_likelihood(params: Any, scores_BxTxK: jax.Array, batch: Batch) -> jax.Array:
@@ -156,8 +199,8 @@ def build(
         key, x_BxT = step_key(state, _DROPOUT), batch["x"]
         mean_count = axis.mean(tokens.is_token(x_BxT).sum(-1).mean())
         if m.word_dropout:
-            dropped = axis.uniform(step_key(state, _WORDS), x_BxT.shape) < m.word_dropout
-            x_BxT = jnp.where(dropped & (x_BxT != tokens.PAD), tokens.UNK, x_BxT)
+            uniform_BxT = axis.uniform(step_key(state, _WORDS), x_BxT.shape)
+            x_BxT = hide_tokens(x_BxT, uniform_BxT, m.word_dropout, tokens.UNK)
 
         def objective(params: Any, rows: Batch, part: jax.Array) -> tuple[jax.Array, Metrics]:
             rngs = {"dropout": jax.random.fold_in(key, part)}
@@ -200,6 +243,10 @@ def _check(config: ConfigDict, spec: DataSpec) -> None:
     if spec.kind != "tagged":
         raise fail("data.name", config.data.name, "must be words with tags, as conll:FILE has them")
     choose("model.head", m.head, HEADS)
+    choose("model.words", m.words, WORDS)
+    if m.words == "bert":
+        check_encoder(config, spec.shape[0])
+        check_factor(config)
     check_recurrent(m)
     check_rates(m, "word_dropout")
     for field, least in (("char_filters", 0), ("char_width", 1), ("char_embed_dim", 1)):

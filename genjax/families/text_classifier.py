@@ -6,6 +6,9 @@ What makes the vector is `model.network`:
   layers (Iyyer et al. 2015, Deep averaging networks; Joulin et al. 2016, fastText). Order is lost.
 - `recurrent`: an RNN, GRU or LSTM over the sentence, both ways where wanted, its outputs pooled.
 - `transformer`: an encoder of the Transformer, its outputs pooled.
+- `bert`: BERT's encoder, its outputs pooled (Devlin et al. 2019, section 4.1). It can be that of a
+  trained run of the family `bert` (`pretrained.workdir`), to be fine-tuned, or to stay as it is
+  (`optimizer.encoder_factor`).
 """
 
 from typing import Any
@@ -18,7 +21,7 @@ from ml_collections import ConfigDict
 
 from genjax.core import tokens
 from genjax.core.axis import BatchAxis
-from genjax.core.config import base, choose, fail, optimizer, text_data
+from genjax.core.config import base, choose, fail, optimizer, pretrained, text_data
 from genjax.core.family import (
     Batch,
     DataSpec,
@@ -27,22 +30,40 @@ from genjax.core.family import (
     State,
     compute_dtype,
     init_key,
-    new_state,
     step_key,
 )
 from genjax.core.optimizer import make_optimizer
-from genjax.core.update import minimise
+from genjax.core.update import first_state, minimise
+from genjax.families._encoders import (
+    adopt_encoder,
+    check_encoder,
+    check_factor,
+    encoder_fields,
+    make_encoder,
+)
 from genjax.families._recurrent import (
     check_rates,
     check_recurrent,
     make_recurrent,
     recurrent_fields,
 )
-from genjax.models.sentence import POOLINGS, Bag, RecurrentEncoder, TransformerEncoder
+from genjax.models.sentence import (
+    POOLINGS,
+    Bag,
+    BertEncoder,
+    RecurrentEncoder,
+    TransformerEncoder,
+)
+from genjax.models.token_corruption import hide_tokens
 from genjax.models.transformer import Layers
 
 _DROPOUT, _WORDS = range(2)  # uses of the step's key
-NETWORKS = ("bag", "recurrent", "transformer")
+NETWORKS = ("bag", "recurrent", "transformer", "bert")
+_POOLINGS = {  # of networks that allow not all of them
+    "recurrent": ("mean", "max", "last"),
+    "transformer": ("mean", "max"),
+    "bert": ("mean", "max", "first"),
+}
 
 
 def default_config() -> ConfigDict:
@@ -53,14 +74,22 @@ def default_config() -> ConfigDict:
     # `hidden` and `layers` are of the recurrent network; of bag: of the dense layers (layers may be
     # 0); of transformer: width of the feed-forward networks, and layers. `embed_dim` is the width.
     c.model = recurrent_fields(hidden=128, dropout=0.5)
-    c.model.network = "recurrent"  # or "bag", "transformer"
+    c.model.network = "recurrent"  # or "bag", "transformer", "bert"
     c.model.bidirectional = True  # recurrent
-    c.model.pooling = "max"  # recurrent and transformer; or "mean", and of recurrent "last"
+    c.model.pooling = "max"  # or "mean", of recurrent also "last", of bert also "first": BOS
     c.model.num_heads = 4  # transformer
     c.model.bigrams = 0  # bag: rows of the table of hashed pairs of words; 0: none
     c.model.word_dropout = 0.0  # rate at which words become UNK in training
+    c.model.bert = encoder_fields()  # bert has nothing of the above but word_dropout
     c.optimizer = optimizer(learning_rate=1e-3, clip_norm=1.0)
+    c.optimizer.encoder_factor = 1.0  # of the learning rate, for what makes the vector; 0: fixed
+    c.pretrained = pretrained("encoder")
     return c
+
+
+def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
+    """See `families.adopt`; `other` is of the family `bert`."""
+    return {"model.network": "bert"} | adopt_encoder(config, other)
 
 
 def build(
@@ -81,13 +110,14 @@ def build(
     """
     _check(config, spec)
     m, dtype = config.model, compute_dtype(config.precision)
-    encoder = _make_encoder(m, spec.vocab_size, axis, dtype)
+    encoder = _make_encoder(config, spec, axis, dtype)
     head = nn.Dense(spec.num_classes, dtype=dtype)
-    tx = make_optimizer(config.optimizer, total_steps)
+    factor = config.optimizer.encoder_factor
+    tx = make_optimizer(config.optimizer, total_steps, {"encoder": factor})
 
     def encode_with(params: Any, x_BxT: jax.Array, **kwargs: Any) -> jax.Array:
         encoded: Any = encoder.apply({"params": params["encoder"]}, x_BxT, **kwargs)
-        return encoded
+        return encoded if factor else jax.lax.stop_gradient(encoded)
 
     def logits_with(params: Any, x_BxT: jax.Array, **kwargs: Any) -> jax.Array:
         h_BxD = encode_with(params, x_BxT, **kwargs)
@@ -98,19 +128,13 @@ def build(
         x_BxT = jnp.full((1, *spec.shape), tokens.EOS)
         h_BxD, variables = encoder.init_with_output(encoder_key, x_BxT)
         params = {"encoder": variables["params"], "head": head.init(head_key, h_BxD)["params"]}
-        return new_state(
-            key, params=params, opt_state={"optimizer": tx.init(params)},
-            ema=params if config.ema_decay else {},
-        )  # fmt: skip
-
-    def drop_words(x_BxT: jax.Array, key: jax.Array) -> jax.Array:
-        dropped = axis.uniform(key, x_BxT.shape) < m.word_dropout
-        return jnp.where(dropped & (x_BxT >= tokens.NUM_SPECIALS), tokens.UNK, x_BxT)
+        return first_state(key, params, tx, config)
 
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
         key, x_BxT = step_key(state, _DROPOUT), batch["x"]
         if m.word_dropout:
-            x_BxT = drop_words(x_BxT, step_key(state, _WORDS))
+            uniform_BxT = axis.uniform(step_key(state, _WORDS), x_BxT.shape)
+            x_BxT = hide_tokens(x_BxT, uniform_BxT, m.word_dropout, tokens.UNK)
 
         def objective(params: Any, rows: Batch, part: jax.Array) -> tuple[jax.Array, Metrics]:
             rngs = {"dropout": jax.random.fold_in(key, part)}
@@ -144,7 +168,10 @@ def build(
     )  # fmt: skip
 
 
-def _make_encoder(m: ConfigDict, vocab_size: int, axis: BatchAxis, dtype: Any) -> nn.Module:
+def _make_encoder(config: ConfigDict, spec: DataSpec, axis: BatchAxis, dtype: Any) -> nn.Module:
+    m, vocab_size = config.model, spec.vocab_size
+    if m.network == "bert":
+        return BertEncoder(make_encoder(config, vocab_size, spec.shape[0], axis), m.pooling)
     if m.network == "bag":
         return Bag(vocab_size, m.embed_dim, m.bigrams, m.hidden, m.layers, m.dropout, axis, dtype)
     if m.network == "transformer":
@@ -167,8 +194,9 @@ def _check(config: ConfigDict, spec: DataSpec) -> None:
         raise fail("data.name", name, "must be sentences with labels, as tsv:FILE has them")
     choose("model.network", m.network, NETWORKS)
     choose("model.pooling", m.pooling, POOLINGS)
-    if m.pooling == "last" and m.network == "transformer":
-        raise fail("model.pooling", m.pooling, "must be mean or max with model.network=transformer")
+    if m.pooling not in _POOLINGS.get(m.network, POOLINGS):
+        allowed = f"must be {' or '.join(_POOLINGS[m.network])} with model.network={m.network}"
+        raise fail("model.pooling", m.pooling, allowed)
     if m.bigrams < 0:
         raise fail("model.bigrams", m.bigrams, "must be at least 0")
     if m.bigrams and m.network != "bag":
@@ -177,3 +205,6 @@ def _check(config: ConfigDict, spec: DataSpec) -> None:
     check_rates(m, "word_dropout")
     if m.num_heads < 1 or m.embed_dim % m.num_heads:
         raise fail("model.num_heads", m.num_heads, f"must divide model.embed_dim={m.embed_dim}")
+    if m.network == "bert":
+        check_encoder(config, spec.shape[0])
+    check_factor(config)

@@ -1,4 +1,4 @@
-"""Sentences to vectors: a bag of words, a recurrent network, a Transformer encoder.
+"""Sentences to vectors: a bag of words, a recurrent network, a Transformer encoder, BERT.
 
 Each module takes tokens (B, T), int32, padded at their end, and gives vectors (B, D).
 """
@@ -12,12 +12,13 @@ from flax import linen as nn
 from genjax.core import tokens
 from genjax.core.axis import BatchAxis
 from genjax.models.attention import padding_mask
+from genjax.models.bert import Encoder, one_text
 from genjax.models.dense import Dropout
 from genjax.models.embedding import Embedding
 from genjax.models.recurrent import Recurrent
 from genjax.models.transformer import Layers, Stack
 
-POOLINGS = ("mean", "max", "last")
+POOLINGS = ("mean", "max", "last", "first")
 _STD = 0.1  # of the words' first vectors
 _MULTIPLIER = 2_654_435_761  # Knuth's: odd, and near 2^32 over the golden ratio
 
@@ -141,3 +142,31 @@ class TransformerEncoder(nn.Module):
         h_BxTxD = Stack(of)(embed(x_BxT, train=train), mask, train=train)
         h_BxD = pool(h_BxTxD, tokens.is_token(x_BxT), self.pooling)
         return Dropout(of.dropout, of.axis)(h_BxD, train=train)
+
+
+class BertEncoder(nn.Module):
+    """BERT over a sentence with BOS in front of it, its outputs pooled.
+
+    Its parameters are those of `encoder`, so that one that is trained already can stand there.
+
+    Attributes:
+      encoder: whose `length` is at least that of a sentence and 1.
+      pooling: `first`, the vector of BOS (Devlin et al. 2019), or `mean` or `max` of the others.
+    """
+
+    encoder: Encoder
+    pooling: str = "first"
+
+    def setup(self) -> None:
+        """Declares the parts."""
+        nn.share_scope(self, self.encoder)
+        self.last_drop = Dropout(self.encoder.layers.dropout, self.encoder.layers.axis)
+
+    def __call__(self, x_BxT: jax.Array, *, train: bool = False) -> jax.Array:
+        """Tokens (B, T) to vectors (B, D)."""
+        h_BxTxD = self.encoder(one_text(x_BxT), train=train)
+        if self.pooling == "first":
+            h_BxD = h_BxTxD[:, 0]
+        else:
+            h_BxD = pool(h_BxTxD[:, 1:], tokens.is_token(x_BxT), self.pooling)
+        return self.last_drop(h_BxD, train=train)

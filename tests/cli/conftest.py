@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.helpers import TINY, TINY_TEXT, main
+from tests.cli.helpers import TINY, TINY_BERT, TINY_TEXT, main
 
 
 @pytest.fixture(scope="session")
@@ -22,21 +22,41 @@ def trained(_trained: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def _writer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("writer")
+def _text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = "the quick brown fox jumps over a lazy dog ; größer als 3 Füchse ."
     words = text.split()
     lines = [" ".join(words[(i * j) % len(words)] for j in range(3, 12)) for i in range(300)]
-    (folder / "text.txt").write_text("\n".join(lines), encoding="utf-8")
-    data = f"--config.data.name=text:{folder / 'text.txt'}"
-    assert main("train", *TINY_TEXT, data, f"--workdir={folder / 'run'}") == 0
-    return folder / "run"
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def _writer(tmp_path_factory: pytest.TempPathFactory, _text: Path) -> Path:
+    workdir = tmp_path_factory.mktemp("writer") / "run"
+    data = f"--config.data.name=text:{_text}"
+    assert main("train", *TINY_TEXT, data, f"--workdir={workdir}") == 0
+    return workdir
 
 
 @pytest.fixture
 def writer(_writer: Path, tmp_path: Path) -> Path:
     """A finished run of a language model of characters, likewise."""
     return shutil.copytree(_writer, tmp_path / "writer")
+
+
+@pytest.fixture(scope="session")
+def _reader(tmp_path_factory: pytest.TempPathFactory, _text: Path) -> Path:
+    workdir = tmp_path_factory.mktemp("reader") / "run"
+    data = f"--config.data.name=text:{_text}"
+    assert main("train", *TINY_BERT, data, f"--workdir={workdir}") == 0
+    return workdir
+
+
+@pytest.fixture
+def reader(_reader: Path, tmp_path: Path) -> Path:
+    """A finished run of BERT, likewise."""
+    return shutil.copytree(_reader, tmp_path / "reader")
 
 
 @pytest.fixture

@@ -39,6 +39,18 @@ TINY_TEXT = (
     "--config.model.hidden=8",
     "--config.model.layers=1",
 )
+# An encoder of words, likewise.
+TINY_BERT = (
+    f"--config={ROOT}/configs/bert.py",
+    "--config.steps=4",
+    "--config.batch_size=8",
+    "--config.eval_every=0",
+    "--config.sample_every=0",
+    "--config.checkpoint_every=0",
+    "--config.data.length=12",
+    "--config.data.min_count=1",
+    "--config.model.width=16",
+)
 
 
 def main(program: str, *args: Any) -> int:

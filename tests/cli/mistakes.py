@@ -565,6 +565,43 @@ MISTAKES = {
         "train --config=bert NEW --config.loss.next_sentence --config.data.kind=sentence",
         "config.loss.next_sentence=True | data.kind=text",
     ),
+    "encoder of nothing": (
+        "train --config=text_classifier NEW --config.pretrained.workdir=none",
+        "config.pretrained.workdir=none | no such folder",
+    ),
+    "encoder without a checkpoint": (
+        "train --config=text_classifier NEW --config.pretrained.workdir=begun",
+        "config.pretrained.workdir=begun | no complete checkpoint",
+    ),
+    "encoder of images": (
+        "train --config=text_classifier NEW --config.pretrained.workdir=trained",
+        "config.pretrained.workdir='trained' | autoencoder | must be one of the family bert",
+    ),
+    "encoder of another width": (
+        "train --config=text_classifier NEW --config.pretrained.workdir=reader "
+        "--config.model.bert.width=64",
+        "config.model.bert.width=64 | is 16 in the run | leave it out",
+    ),
+    "encoder that is no bag": (
+        "train --config=text_classifier NEW --config.pretrained.workdir=reader "
+        "--config.model.network=bag",
+        "config.model.network='bag' | is 'bert' in the run",
+    ),
+    "encoder without its tokenizer": (
+        "train --config=text_classifier NEW --config.pretrained.workdir=no_tokenizer "
+        "--config.data.name=tsv:labelled.tsv",
+        "no_tokenizer/tokenizer/vocabulary.json | no such file",
+    ),
+    "texts longer than their encoder reads": (
+        "train --config=text_classifier NEW --config.pretrained.workdir=reader "
+        "--config.data.name=tsv:labelled.tsv",
+        "config.data.length=64 | below model.bert.max_length=14",
+    ),
+    "learning away from the encoder": (
+        "train --config=text_classifier NEW --config.optimizer.encoder_factor=-1 "
+        "--config.data.name=tsv:labelled.tsv",
+        "config.optimizer.encoder_factor=-1.0 | at least 0",
+    ),
     "words that are characters": (
         "train --config=elmo NEW --config.data.tokenizer=char",
         "config.data.tokenizer='char' | must be word",

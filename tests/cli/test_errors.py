@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,7 @@ LM = f"--config={ROOT}/configs/gpt.py"
 
 @pytest.fixture
 def world(
-    tmp_path: Path, trained: Path, writer: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, trained: Path, writer: Path, reader: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
     """The folder that the table's relative paths mean."""
     (tmp_path / "syntax.py").write_text("def get_config():\n    return return\n")
@@ -35,6 +36,8 @@ def world(
     (tmp_path / "nothing.txt").write_text("\n")
     (tmp_path / "latin1.txt").write_bytes("good\nMädchen\n".replace("M", "ein").encode("latin-1"))
     (tmp_path / "bad.conll").write_text("EU B-ORG\nrejects\n")
+    (tmp_path / "labelled.tsv").write_text("a lazy dog\tdog\na brown fox\tfox\n" * 20)
+    shutil.copytree(reader, tmp_path / "no_tokenizer", ignore=lambda *_: ["tokenizer"])
     for name in ("empty", "folder.png", "begun"):
         (tmp_path / name).mkdir()
     (tmp_path / "begun/config.json").write_text((trained / "config.json").read_text())

@@ -126,8 +126,19 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "text_classifier+transformer+ema": (
         "text_classifier", {"model.network": "transformer", "ema_decay": 0.9},
     ),
+    "text_classifier+bert+accumulate+encoder_factor": (
+        "text_classifier",
+        {
+            "model.network": "bert", "model.pooling": "first", "accumulate_steps": 2,
+            "optimizer.encoder_factor": 0.1,
+        },
+    ),
     "tagger+softmax+accumulate": (
         "tagger", {"model.head": "softmax", "model.char_filters": 0, "accumulate_steps": 2},
+    ),
+    "tagger+bert+ema": (
+        "tagger",
+        {"model.words": "bert", "optimizer.encoder_factor": 0.0, "ema_decay": 0.9},
     ),
     "seq2seq_attention+gru+layers+dropout+accumulate+ema": (
         "seq2seq_attention",

@@ -25,6 +25,19 @@ def steps(o, n=1, total=10, params=PARAMS, gradient=GRADIENT, change=None, growt
     return params
 
 
+def test_networks_learn_at_rates_of_their_own():
+    o = section(learning_rate=0.1, weight_decay=0.1, schedule="cosine", warmup_steps=2)
+    networks = {name: PARAMS for name in ("encoder", "head", "fixed")}
+    optimizer = make_optimizer(o, 10, {"encoder": 0.1, "head": 1.0, "fixed": 0.0})
+    updates, _ = optimizer.update(
+        {name: GRADIENT for name in networks}, optimizer.init(networks), networks
+    )
+    close(updates["encoder"], jax.tree.map(lambda u: 0.1 * u, updates["head"]))
+    moved = optax.apply_updates(networks, updates)
+    jax.tree.map(np.testing.assert_array_equal, moved["fixed"], PARAMS)
+    close(moved["head"], steps(o))
+
+
 def close(actual, expected, rtol=1e-5):
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-5), actual, expected

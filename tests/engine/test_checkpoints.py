@@ -74,6 +74,18 @@ def test_a_checkpoint_of_another_config_is_refused_in_one_line(tmp_path):
         checkpoints.restore(shapes_of({"w": jnp.ones((3, 4), jnp.bfloat16), "b": jnp.ones(3)}))
 
 
+def test_a_part_is_restored_by_itself(tmp_path):
+    state = make_state()
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(3, state, wait=True)
+    part = {"params": state.params}
+    step, restored = checkpoints.restore(shapes_of(part), part=True)
+    assert step == 3
+    assert bits(restored) == bits(part)
+    with pytest.raises(ConfigError, match=r"params.other is absent in it and float32\[2\]"):
+        checkpoints.restore(shapes_of({"params": {"other": jnp.ones(2)}}), part=True)
+
+
 def test_restore_step_names_what_there_is(tmp_path):
     two_saved(tmp_path)
     like = shapes_of(make_state())

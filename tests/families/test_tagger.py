@@ -9,7 +9,7 @@ from genjax import losses
 from genjax.core import tokens
 from genjax.core.config import ConfigError
 from genjax.core.family import DataSpec
-from genjax.families import tagger
+from genjax.families import bert, tagger
 from tests.families.compiled import compiled
 
 VOCAB, CHARS, TAGS, SHAPE = 12, 9, 4, (5, 3)
@@ -26,6 +26,7 @@ def build(kind="tagged", **changes):
     c = tagger.default_config()
     c.update({"steps": 1, "batch_size": 2})
     c.model.update({"embed_dim": 6, "hidden": 5, "char_filters": 4, "char_embed_dim": 3})
+    c.model.bert.update({"width": 8, "num_layers": 2, "num_heads": 2})
     c.update_from_flattened_dict({k.replace("__", "."): v for k, v in changes.items()})
     spec = DataSpec(
         kind, SHAPE[:1], num_classes=TAGS, vocab_size=VOCAB, char_shape=SHAPE, char_vocab_size=CHARS
@@ -78,9 +79,9 @@ def test_the_loss_is_that_of_the_field_over_the_words_of_the_batch():
     assert set(state.params["crf"]) == set(losses.Transitions._fields)
 
 
-@pytest.mark.parametrize("filters", [0, 4])
-def test_padding_changes_nothing(filters):
-    family = build(model__char_filters=filters)
+@pytest.mark.parametrize(("filters", "words"), [(0, "table"), (4, "table"), (4, "bert")])
+def test_padding_changes_nothing(filters, words):
+    family = build(model__char_filters=filters, model__words=words)
     state = trained_state(family)
     whole, tag = batch(), family.functions["tag"]
     alone = {k: v[1:, :2] if v.ndim > 1 else v[1:] for k, v in whole.items()}
@@ -91,6 +92,24 @@ def test_padding_changes_nothing(filters):
     np.testing.assert_array_equal(
         tag(state, WORDS, whole["chars"])[1, :2], tag(state, alone["x"], alone["chars"])[0]
     )
+
+
+@pytest.mark.slow
+def test_a_fixed_encoder_stays_and_the_others_learn():
+    fields = {"model__head": "softmax", "model__char_filters": 0}  # which compile faster
+    family = build(model__words="bert", optimizer__encoder_factor=0.0, **fields)
+    state, found = family.init(jax.random.key(0)), batch()
+    moved, _ = family.step(state, {name: found[name] for name in ("x", "chars", "label")})
+    equal = jax.tree.map(lambda a, b: bool((a == b).all()), moved.params, state.params)
+    assert all(jax.tree.leaves(equal["encoder"]))
+    assert not any(jax.tree.leaves(equal["scorer"]["Dense_0"]))
+
+
+def test_an_encoder_of_parts_of_words_is_refused():
+    other = bert.default_config()
+    other.data.tokenizer = "bpe"
+    with pytest.raises(ConfigError, match=r"config.pretrained.workdir='': .* tokens are bpe"):
+        tagger.adopt(tagger.default_config(), other)
 
 
 def test_characters_tell_unknown_words_apart():
@@ -109,6 +128,8 @@ def test_characters_tell_unknown_words_apart():
     [
         ({"kind": "sentence"}, "data.name='python_docs': must be words with tags"),
         ({"model__head": "hmm"}, "model.head='hmm': must be one of crf, softmax"),
+        ({"model__words": "elmo"}, "model.words='elmo': must be one of table, bert"),
+        ({"model__words": "bert", "model__bert__max_length": 5}, "data.length=5: must be below"),
         ({"model__char_filters": -1}, "model.char_filters=-1: must be at least 0"),
         ({"model__char_width": 0}, "model.char_width=0: must be at least 1"),
         ({"model__layers": 0}, "model.layers=0: must be at least 1"),

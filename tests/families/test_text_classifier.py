@@ -21,6 +21,8 @@ NETWORKS = {
     "rnn, last": {"network": "recurrent", "cell": "rnn", "pooling": "last", "bidirectional": False},
     "lstm, last": {"network": "recurrent", "pooling": "last", "layers": 2},
     "transformer": {"network": "transformer", "num_heads": 2, "pooling": "mean"},
+    "bert, first": {"network": "bert", "pooling": "first"},
+    "bert, max": {"network": "bert", "pooling": "max"},
 }
 
 
@@ -28,6 +30,7 @@ def build(network="lstm, max", kind="sentence", classes=CLASSES, **changes):
     c = text_classifier.default_config()
     c.update({"steps": 1, "batch_size": 4})
     c.model.update({"embed_dim": 8, "hidden": 8})
+    c.model.bert.update({"width": 8, "num_layers": 2, "num_heads": 2, "init_std": 0.2})
     c.model.update(NETWORKS[network])
     c.update_from_flattened_dict({k.replace("__", "."): v for k, v in changes.items()})
     spec = DataSpec(kind, (LENGTH,), vocab_size=VOCAB, num_classes=classes)
@@ -95,6 +98,16 @@ def test_words_are_dropped_and_marks_are_not():
     np.testing.assert_allclose(a["loss"], -jnp.log(p[jnp.arange(3), label]).mean(), rtol=1e-5)
 
 
+def test_a_fixed_encoder_stays_and_the_head_learns():
+    family = build("bert, first", optimizer__encoder_factor=0.0, optimizer__weight_decay=0.1)
+    state = family.init(jax.random.key(0))
+    moved, _ = family.step(state, {"x": SENTENCES, "label": jnp.array([0, 1, 2])})
+    jax.tree.map(
+        np.testing.assert_array_equal, moved.params["encoder"], state.params["encoder"]
+    )  # fmt: skip
+    assert (moved.params["head"]["kernel"] != state.params["head"]["kernel"]).all()
+
+
 def test_evaluation_counts_what_is_right():
     family = build()
     state = family.init(jax.random.key(0))
@@ -113,6 +126,14 @@ def test_evaluation_counts_what_is_right():
         ({"model__network": "cnn"}, "model.network='cnn': must be one of bag, recurrent"),
         ({"model__pooling": "min"}, "model.pooling='min': must be one of mean, max, last"),
         ({"network": "transformer", "model__pooling": "last"}, "model.pooling='last': must be"),
+        ({"model__pooling": "first"}, "model.pooling='first': must be mean or max or last with"),
+        (
+            {"network": "bert, first", "model__pooling": "last"},
+            "model.pooling='last': must be mean",
+        ),
+        ({"network": "bert, max", "model__bert__num_heads": 3}, "model.bert.num_heads=3: must"),
+        ({"network": "bert, max", "model__bert__max_length": 6}, "data.length=6: must be below"),
+        ({"optimizer__encoder_factor": -0.1}, "optimizer.encoder_factor=-0.1: must be at least 0"),
         ({"model__bigrams": 5}, "model.bigrams=5: must be 0 with model.network=recurrent"),
         ({"model__layers": 0}, "model.layers=0: must be at least 1"),
         ({"network": "transformer", "model__num_heads": 3}, "model.num_heads=3: must divide"),
