@@ -21,6 +21,7 @@ def layer_fields(**changes: Any) -> ConfigDict:
     m.hidden = 0  # inside feed-forward networks; 0: 4 x width
     m.activation = "gelu"  # relu, gelu, gelu_tanh, silu; gated: swiglu, geglu
     m.norm = "layer"  # or "rms"
+    m.norm_epsilon = 1e-5  # added to variances
     m.norm_first = True  # else behind each sum, as in the original transformer
     m.bias = True  # of dense layers and layer norms
     m.positions = "learned"  # sinusoidal, rotary, none
@@ -40,7 +41,10 @@ def make_layers(config: ConfigDict, axis: BatchAxis, **changes: Any) -> Layers:
         "norm_first", "bias", "dropout", "init_std", "remat", "scan",
     )  # fmt: skip
     attributes: dict[str, Any] = {name: m[name] for name in fields}
-    attributes |= {"rotary": m.positions == "rotary", "dtype": compute_dtype(config.precision)}
+    attributes |= {
+        "epsilon": m.norm_epsilon, "rotary": m.positions == "rotary",
+        "dtype": compute_dtype(config.precision),
+    }  # fmt: skip
     return Layers(**attributes | changes, axis=axis)
 
 
@@ -63,5 +67,7 @@ def check_layers(m: ConfigDict) -> None:
         raise fail("model.positions", "rotary", "needs an even width of heads, width / num_heads")
     if m.positions == "sinusoidal" and m.width % 2:
         raise fail("model.positions", "sinusoidal", "needs an even model.width")
+    if m.norm_epsilon <= 0:
+        raise fail("model.norm_epsilon", m.norm_epsilon, "must be above 0")
     if not 0 <= m.dropout < 1:
         raise fail("model.dropout", m.dropout, "must be at least 0 and below 1")
