@@ -70,6 +70,7 @@ def make_run(pretrained: Any, workdir: str) -> None:
 
     from genjax import data
     from genjax.data import vocabulary
+    from genjax.data.tokenizers import STORED
     from genjax.engine.checkpoints import Checkpoints, SaveError
     from genjax.engine.loop import prepare
     from genjax.engine.workdir import CHECKPOINTS, check_writable, open_workdir
@@ -77,6 +78,8 @@ def make_run(pretrained: Any, workdir: str) -> None:
     config, params, codec = pretrained
     if config.executor == "vmap":
         raise fail("executor", "vmap", "a folder holds one model, no population")
+    if config.data.tokenizer != STORED:
+        raise fail("data.tokenizer", config.data.tokenizer, f"must be {STORED}, the folder's")
     check_writable(Path(workdir).expanduser().absolute())
     with tempfile.TemporaryDirectory() as folder:
         words = vocabulary.Vocabulary(codec)

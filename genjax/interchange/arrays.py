@@ -24,7 +24,7 @@ def flattened(params: Any) -> Arrays:
 
 def stacked(tensors: Arrays, name: str) -> np.ndarray:
     """What `name`, with the number of a layer in place of `{}`, is in all layers: (L, …)."""
-    found = []
+    found: list[np.ndarray] = []
     while (of_layer := name.format(len(found))) in tensors:
         found.append(tensors[of_layer])
     return np.stack(found)
@@ -42,13 +42,11 @@ def check(tensors: Arrays, needed: Mapping[str, tuple[int, ...]], model: str, to
     for name, shape in needed.items():
         if name not in tensors:
             raise ConfigError(f"{told}: has no {name}; {model} needs it, of shape {shape}")
-        if tensors[name].shape != shape:
-            found = tensors[name].shape
-            raise ConfigError(f"{told}: {name} is {found}; config.json needs {shape}")
-        if tensors[name].dtype != np.float32:
-            found = tensors[name].dtype
-            raise ConfigError(f"{told}: {name} is {found}; must be of floating-point numbers")
-    for name in tensors:
+        x = tensors[name]
+        if x.shape != shape:
+            raise ConfigError(f"{told}: {name} is {x.shape}; config.json needs {shape}")
+        if x.dtype != np.float32:
+            raise ConfigError(f"{told}: {name} is {x.dtype}; must be of floating-point numbers")
+    for name, x in tensors.items():
         if name not in needed:
-            shape = tensors[name].shape
-            raise ConfigError(f"{told}: has {name}, of shape {shape}; {model} has no such tensor")
+            raise ConfigError(f"{told}: has {name}, of shape {x.shape}; {model} has no such tensor")

@@ -1,5 +1,4 @@
-"""Files of a folder: JSON and tensors. Together with `evaluation.weights` all that is safetensors'.
-"""
+"""Files of a folder: JSON and tensors."""
 
 import json
 import os

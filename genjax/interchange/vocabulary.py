@@ -111,7 +111,7 @@ def special_names(model: dict[str, Any]) -> list[str]:
 
 def _by_pattern(told: dict[str, Any]) -> dict[str, Any]:
     """Characters or words, which a text is cut into by a regular expression."""
-    found = {
+    found: dict[str, Any] = {
         "version": "1.0", "added_tokens": [], "normalizer": None, "decoder": None,
         "model": {
             "type": "WordLevel", "unk_token": SPECIALS[UNK],

@@ -45,9 +45,13 @@ def bert(tensors, config, ids_T, types_T):
     x = norm(x + w[at + "token_type_embeddings.weight"][types_T], w, at + "LayerNorm", eps)
     for i in range(config["num_hidden_layers"]):
         h = f"bert.encoder.layer.{i}."
-        query, key, value = (dense(x, f"{h}attention.self.{of}") for of in ("query", "key", "value"))
+        query, key, value = (
+            dense(x, f"{h}attention.self.{of}") for of in ("query", "key", "value")
+        )
         y = attend(query, key, value, config["num_attention_heads"], True)
-        x = norm(x + dense(y, h + "attention.output.dense"), w, h + "attention.output.LayerNorm", eps)
+        x = norm(
+            x + dense(y, h + "attention.output.dense"), w, h + "attention.output.LayerNorm", eps
+        )
         y = dense(activation(dense(x, h + "intermediate.dense")), h + "output.dense")
         x = norm(x + y, w, h + "output.LayerNorm", eps)
     at = "cls.predictions."

@@ -117,8 +117,13 @@ def test_the_library_has_the_same_tokens(name, lowercase, tmp_path):
 
 @pytest.mark.parametrize(
     ("family", "kind", "around"),
-    [("gpt", "text", ""), ("gpt", "sentence", "B"), ("bert", "text", "B"), ("bert", "sentence", "BE")],
-)  # fmt: skip
+    [
+        ("gpt", "text", ""),
+        ("gpt", "sentence", "B"),
+        ("bert", "text", "B"),
+        ("bert", "sentence", "BE"),
+    ],
+)
 def test_texts_are_given_what_the_model_has_learned_around_them(family, kind, around, tmp_path):
     before = model(family, **{"data.kind": kind})
     interchange.write(tmp_path / "out", before)
