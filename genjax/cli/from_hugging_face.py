@@ -85,9 +85,13 @@ def make_run(pretrained: Any, workdir: str) -> None:
         words = vocabulary.Vocabulary(codec)
         vocabulary.write(words, config.data.kind, Path(folder) / data.TOKENIZER)
         run = prepare(config, folder)
-    state = run.executor.to_checkpoint(run.executor.init())
-    params = jax.tree.map(jax.numpy.asarray, fitted(config, params, state.params))
-    state = state.replace(params=params, ema=params if state.ema else {})
+    params = fitted(config, params, run.executor.template().params)
+
+    def begin(params: Any) -> Any:
+        state = run.family.init(jax.random.key(config.seed))
+        return state.replace(params=params, ema=params if state.ema else {})
+
+    state = jax.jit(begin)(params)  # which draws nothing, as nothing of it would be kept
     path = open_workdir(workdir, config, resume=False)
     data.save(run.dataset, path / data.TOKENIZER)
     checkpoints = Checkpoints(path / CHECKPOINTS)

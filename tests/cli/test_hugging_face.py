@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import genjax
-from tests.cli.helpers import ROOT, checkpoints, main
+from tests.cli.helpers import checkpoints, main
 from tests.interchange import folders
 
 TRAIN = ("--config.steps=2", "--config.batch_size=2", "--config.log_every=1")
@@ -32,6 +32,7 @@ def made(tmp_path_factory, text):
     return at
 
 
+@pytest.mark.slow
 def test_a_run_of_a_folder_writes_evaluates_and_is_trained_further(made, capsys):
     workdir = made / "runs" / "gpt2"
     before = genjax.load(workdir)
@@ -95,15 +96,3 @@ def test_fewer_places_are_cut_and_more_refused(made, text, tmp_path, capsys):
     params = genjax.load(tmp_path / "run").state.params["network"]["embedding"]
     whole = genjax.load(made / "runs" / "gpt2", 0).state.params["network"]["embedding"]
     np.testing.assert_array_equal(params["positions"], whole["positions"][:5])
-
-
-def test_a_trained_run_becomes_a_folder(text, tmp_path):
-    small = ["model.width=8", "model.num_layers=1", "model.num_heads=2", "data.length=8"]
-    args = [f"--config.{field}" for field in (*small, "eval_every=0", "sample_every=0")]
-    run = f"--workdir={tmp_path / 'run'}"
-    assert main("train", f"--config={ROOT}/configs/gpt.py", run, text, *TRAIN, *args) == 0
-    assert main("to_hugging_face", run, f"--out={tmp_path / 'hf'}") == 0
-    assert {p.name for p in (tmp_path / "hf").iterdir()} == {
-        "config.json", "generation_config.json", "model.safetensors", "tokenizer.json",
-        "tokenizer_config.json",
-    }  # fmt: skip

@@ -3,13 +3,16 @@
 import json
 import re
 
+import jax
 import ml_dtypes
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
+from scipy.special import logsumexp
 
-from genjax import interchange
+from genjax import families, interchange
 from genjax.core.config import ConfigError
+from genjax.core.family import DataSpec, new_state
 from genjax.core.tokens import BOS, EOS, MASK, PAD, UNK
 from tests.interchange import folders, ours, reference
 
@@ -67,6 +70,29 @@ def test_tokens_of_gpt2_that_it_has_not_have_no_probability(tmp_path):
     table = params["network"]["embedding"]["tokens"]
     np.testing.assert_array_equal(table[BOS], tensors["transformer.wte.weight"][260])
     assert not table[[PAD, UNK, MASK]].any() and codec.vocab_size == 265
+
+
+@pytest.mark.parametrize("chunk", [0, 3])
+def test_the_softmax_is_over_the_tokens_of_the_folder_alone(chunk, tmp_path):
+    hf, tensors = folders.make(tmp_path / "hf", "gpt2")
+    config, params, codec = interchange.read(tmp_path / "hf")
+    config.loss.chunk = chunk
+    spec = DataSpec("text", (13,), vocab_size=codec.vocab_size)
+    family = families.build(config, spec, 1)
+    state = new_state(jax.random.key(0), params=params, opt_state={})
+    x_BxT = moved(IDS_BxT, (-1, -1, -1, 260, -1)).astype(np.int32)
+    found = np.asarray(jax.jit(family.functions["score"])(state, x_BxT))
+    for b in range(2):
+        logits = reference.gpt2(tensors, hf, IDS_BxT[b, :-1])
+        wanted = logsumexp(logits, -1) - logits[np.arange(6), IDS_BxT[b, 1:]]
+        np.testing.assert_allclose(found[b], wanted, atol=1e-4)
+
+    def mean(params):
+        return family.functions["score"](state.replace(params=params), x_BxT).mean()
+
+    gradient = jax.jit(jax.grad(mean))(params)
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(gradient))
+    assert not np.any(gradient["network"]["embedding"]["tokens"][np.array([PAD, UNK, MASK])])
 
 
 def test_tokenizers_say_what_the_folders_say_under_our_ids(tmp_path):
