@@ -104,7 +104,7 @@ def make_run(pretrained: Any, workdir: str) -> None:
 
 
 def fitted(config: ConfigDict, params: Any, template: Any) -> Any:
-    """The parameters with as many places as the config has.
+    """The parameters with as many places as the config has, and without a head that it has not.
 
     Raises:
       ConfigError: it has more, or is another in what decides shapes.
@@ -112,8 +112,11 @@ def fitted(config: ConfigDict, params: Any, template: Any) -> Any:
     from flax.traverse_util import flatten_dict, unflatten_dict
 
     flat, wanted = (flatten_dict(tree, sep=".") for tree in (params, template))
+    if "next_sentence" in config.loss and not config.loss.next_sentence:
+        pairs = ("heads.pooler.", "heads.follows.")
+        flat = {name: x for name, x in flat.items() if not name.startswith(pairs)}
     for name in sorted({*flat, *wanted}):
-        if name.endswith("embedding.positions") and len(wanted[name]) != len(flat[name]):
+        if name.endswith("embedding.positions") and name in wanted:
             more = len(wanted[name]) - len(flat[name])
             if more > 0:
                 most = config.data.length - more

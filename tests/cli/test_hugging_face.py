@@ -85,6 +85,7 @@ def test_fewer_places_are_cut_and_more_refused(made, text, tmp_path, capsys):
     for change, told in (
         ("data.length=13", "config.data.length=13: must be at most 12"),
         ("model.width=16", "network.embedding.positions is (12, 8) in the folder and (12, 16)"),
+        ("model.positions=rotary", "embedding.positions is (12, 8) in the folder and absent by"),
         ("executor=vmap", "config.executor='vmap': a folder holds one model"),
         ("data.tokenizer=word", "must be hugging_face"),
         ("model.tide=True", "config.model.tide=True: no such field"),
@@ -96,3 +97,10 @@ def test_fewer_places_are_cut_and_more_refused(made, text, tmp_path, capsys):
     params = genjax.load(tmp_path / "run").state.params["network"]["embedding"]
     whole = genjax.load(made / "runs" / "gpt2", 0).state.params["network"]["embedding"]
     np.testing.assert_array_equal(params["positions"], whole["positions"][:5])
+
+
+def test_a_head_that_the_config_has_not_is_left_out(made, text, tmp_path):
+    at = [f"--folder={made / 'bert'}", f"--workdir={tmp_path / 'run'}", text, *TRAIN]
+    alone = ("--config.loss.next_sentence=False", "--config.data.kind=sentence")
+    assert main("from_hugging_face", *at, *alone) == 0
+    assert "pooler" not in genjax.load(tmp_path / "run").state.params["heads"]
