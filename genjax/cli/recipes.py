@@ -13,7 +13,7 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 import genjax
-from genjax.core.config import ConfigError, fail, get
+from genjax.core.config import ConfigError, fail, fill, get
 
 _OVERRIDE = re.compile(r"--?(?P<no>no)?config\.(?P<field>[^=]+)(=(?P<value>.*))?", re.DOTALL)
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
@@ -24,12 +24,15 @@ def load(spec: str) -> ConfigDict:
 
     Args:
       spec: a file, or the name of a recipe: `configs/NAME.py` below the current folder, else one
-        of those that genjax comes with. `:ARG` at its end is handed to `get_config(ARG)`.
+        of those that genjax comes with. `:ARG` at its end is handed to `get_config(ARG)`. The
+        `config.json` of a run is the config of that run.
 
     Raises:
       ConfigError: no such file or recipe, or it cannot be run; the line is named.
     """
     path, argument = _find(spec)
+    if path.name == "config.json":
+        return _recorded(path)
     code = _guarded(spec, path, lambda: compile(path.read_text(), str(path), "exec"))
     module = ModuleType(f"genjax_config_{path.stem}")
     module.__file__ = str(path)
@@ -139,6 +142,16 @@ def _find(spec: str) -> tuple[Path, str | None]:
     names, hint = ", ".join(sorted(recipes)), nearest(path.stem, recipes)
     listed = "" if names in hint else f" (recipes by name: {names})"
     raise ConfigError(f"{shown}: no such file; {hint}{listed}")
+
+
+def _recorded(path: Path) -> ConfigDict:
+    """The config of the run whose `config.json` this is, with fields that are younger than it."""
+    from genjax import families
+    from genjax.engine.workdir import read_config
+
+    config = read_config(path.parent, need_checkpoint=False).unlock()
+    fill(config, families.default_config(config.family))
+    return config.lock()
 
 
 def _guarded(spec: str, path: Path, f: Any) -> Any:

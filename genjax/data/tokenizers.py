@@ -19,7 +19,8 @@ from genjax.core.tokens import BOS, EOS, MASK, NUM_SPECIALS, PAD, SPECIALS, UNK
 from genjax.data.phrases import join
 from genjax.data.source import Codec
 
-TOKENIZERS = ("char", "word", "bpe", "unigram")
+TOKENIZERS = ("char", "word", "bpe", "unigram")  # that are trained
+STORED = "hugging_face"  # that comes with weights
 _BYTES = 256
 _AT_ONCE = 1000  # texts that the library encodes in one call, on all cores
 
@@ -158,6 +159,51 @@ class Subwords:
         return {"tokenizer": self.kind, "lowercase": self.lowercase, "model": self._model}
 
 
+class Stored:
+    """A tokenizer of the `tokenizers` library that was not trained here: BERT's, GPT-2's, ….
+
+    What it does to a text is told by its JSON: whether the text comes back exactly, and what is
+    unknown.
+
+    Args:
+      model: the library's JSON, whose first ids are those of the special tokens, under whatever
+        names; see `genjax.interchange.vocabulary`.
+    """
+
+    def __init__(self, model: dict[str, Any]):
+        from tokenizers import Tokenizer
+
+        self._model = model
+        self._tokenizer = Tokenizer.from_str(json.dumps(model))
+        self._tokenizer.encode_special_tokens = True  # as the characters that they are
+        self.vocab_size = self._tokenizer.get_vocab_size()
+        ids = range(NUM_SPECIALS, self.vocab_size)
+        self.tokens = [str(self._tokenizer.id_to_token(i)) for i in ids]
+        pieces = model["model"]["type"] == "WordPiece"
+        # What a token begins with that goes on with a word.
+        self.inside = model["model"]["continuing_subword_prefix"] if pieces else ""
+
+    def encode(self, text: str) -> list[int]:
+        """See `genjax.data.source.Codec`."""
+        return next(iter(self.encode_all([text]))).tolist()
+
+    def encode_all(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
+        """See `genjax.data.source.Codec`."""
+        texts = iter(texts)
+        while several := list(itertools.islice(texts, _AT_ONCE)):
+            for found in self._tokenizer.encode_batch_fast(several, add_special_tokens=False):
+                ids = np.array(found.ids, np.int32)
+                yield np.where(ids < NUM_SPECIALS, UNK, ids)
+
+    def decode(self, ids: Any) -> str:
+        """See `genjax.data.source.Codec`."""
+        return self._tokenizer.decode(_text_ids(ids), skip_special_tokens=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """See `genjax.data.source.Codec`."""
+        return {"tokenizer": STORED, "model": self._model}
+
+
 def words(text: str, lowercase: bool, punctuation: bool) -> list[str]:
     """The words of a text, see `Words`."""
     text = text.lower() if lowercase else text
@@ -187,6 +233,9 @@ def train(
       ConfigError: unknown tokenizer, or a vocabulary too small for it.
     """
     check(data)
+    if data.tokenizer == STORED:
+        what = "comes with weights, by experiments.from_hugging_face; here"
+        raise fail("data.tokenizer", STORED, f"{what} must be one of {', '.join(TOKENIZERS)}")
     if data.tokenizer == "char":
         return Chars(_frequent(data, texts, list), data.lowercase)
     if data.tokenizer == "word":
@@ -199,7 +248,7 @@ def train(
 
 def check(data: ConfigDict) -> None:
     """Raises `ConfigError` for a field of a tokenizer that is out of range."""
-    choose("data.tokenizer", data.tokenizer, TOKENIZERS)
+    choose("data.tokenizer", data.tokenizer, (*TOKENIZERS, STORED))
     bytes_too = data.tokenizer in ("bpe", "unigram")
     least = NUM_SPECIALS + (_BYTES if bytes_too else 1)
     if data.vocab_size < least:
@@ -217,6 +266,8 @@ def from_json(found: dict[str, Any]) -> Codec:
         return Chars(**rest)
     if found["tokenizer"] == "word":
         return Words(**rest)
+    if found["tokenizer"] == STORED:
+        return Stored(found["model"])
     return Subwords(found["tokenizer"], found["model"], found["lowercase"])
 
 
@@ -264,6 +315,9 @@ def word_parts(codec: Codec) -> bytes:
     """`DataSpec.word_parts` of a vocabulary; zeros where tokens are words."""
     parts = np.zeros(codec.vocab_size, np.uint8)
     if isinstance(codec, Words):
+        return parts.tobytes()
+    if isinstance(codec, Stored) and codec.inside:  # what is no part begins a word
+        parts[NUM_SPECIALS:] = [2 + name.startswith(codec.inside) for name in codec.tokens]
         return parts.tobytes()
     for i in range(NUM_SPECIALS, codec.vocab_size):
         if text := codec.decode([i]):

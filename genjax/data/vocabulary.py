@@ -43,9 +43,14 @@ def save(dataset: Dataset, folder: Path) -> None:
     if dataset.codec is None or (folder / _FILE).exists():
         return
     found = Vocabulary(dataset.codec, dataset.target_codec, dataset.char_codec, dataset.labels)
+    write(found, dataset.spec.kind, folder)
+
+
+def write(found: Vocabulary, kind: str, folder: Path) -> None:
+    """Writes the vocabulary of data of `kind` into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     building = folder / f"{_FILE}.tmp"
-    record = found.to_json() | {"kind": dataset.spec.kind}
+    record = found.to_json() | {"kind": kind}
     building.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
     building.replace(folder / _FILE)
 

@@ -17,8 +17,8 @@ SECTION = "model.bert"
 NUM_TYPES = 2  # of segments: the first and the second text
 # What the parameters and what they say depend on; the other fields are of training.
 _LAYERS = (
-    "num_layers", "num_heads", "num_groups", "width", "hidden", "activation", "norm", "norm_first",
-    "bias", "positions",
+    "num_layers", "num_heads", "num_groups", "width", "hidden", "activation", "norm",
+    "norm_epsilon", "norm_first", "bias", "positions",
 )  # fmt: skip
 # Without vocab_size and min_count: they bound a vocabulary that is learned, and none is.
 _TOKENS = ("tokenizer", "lowercase")

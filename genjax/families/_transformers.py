@@ -21,6 +21,7 @@ def layer_fields(**changes: Any) -> ConfigDict:
     m.hidden = 0  # inside feed-forward networks; 0: 4 x width
     m.activation = "gelu"  # relu, gelu, gelu_tanh, silu; gated: swiglu, geglu
     m.norm = "layer"  # or "rms"
+    m.norm_epsilon = 1e-5  # added to variances
     m.norm_first = True  # else behind each sum, as in the original transformer
     m.bias = True  # of dense layers and layer norms
     m.positions = "learned"  # sinusoidal, rotary, none
@@ -42,7 +43,10 @@ def make_layers(
         "norm_first", "bias", "dropout", "init_std", "remat", "scan",
     )  # fmt: skip
     attributes: dict[str, Any] = {name: m[name] for name in fields}
-    attributes |= {"rotary": m.positions == "rotary", "dtype": compute_dtype(config.precision)}
+    attributes |= {
+        "epsilon": m.norm_epsilon, "rotary": m.positions == "rotary",
+        "dtype": compute_dtype(config.precision),
+    }  # fmt: skip
     return Layers(**attributes | changes, axis=axis)
 
 
@@ -67,5 +71,7 @@ def check_layers(m: ConfigDict, section: str = "model") -> None:
         raise fail(f"{section}.positions", "rotary", told)
     if m.positions == "sinusoidal" and m.width % 2:
         raise fail(f"{section}.positions", "sinusoidal", f"needs an even {section}.width")
+    if m.norm_epsilon <= 0:
+        raise fail(f"{section}.norm_epsilon", m.norm_epsilon, "must be above 0")
     if not 0 <= m.dropout < 1:
         raise fail(f"{section}.dropout", m.dropout, "must be at least 0 and below 1")

@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 from ml_collections import ConfigDict
 
@@ -100,6 +101,7 @@ def default_config() -> ConfigDict:
     text_data(c, kind="text", tokenizer="char", length=64)
     c.model = layer_fields(bias=False)
     c.model.tied = True  # the vectors of the tokens are the output's weights too
+    c.model.unpredicted = ()  # special tokens with probability 0, by id: the weights know none
     c.loss = ConfigDict()
     c.loss.unprompted = 0.05  # share of windows of running text whose first token is hidden by BOS
     c.loss.chunk = 0  # places of a row whose logits are held at once, made twice; 0: all, made once
@@ -134,12 +136,16 @@ def build(
     layers = make_layers(config, axis)
     network = Network(spec.vocab_size, length, layers, m.positions, m.tied)
     tx = make_optimizer(config.optimizer, total_steps)
+    bias_V: Any = None
+    if m.unpredicted:
+        ids = np.arange(spec.vocab_size)
+        bias_V = np.where(np.isin(ids, m.unpredicted), -np.inf, 0.0).astype(np.float32)
 
     def apply(params: Any, *args: Any, **kwargs: Any) -> Any:
         return network.apply({"params": params["network"]}, *args, **kwargs)
 
     def logits(params: Any, hidden: jax.Array) -> jax.Array:
-        return token_logits(hidden, apply(params, method="kernel"))
+        return token_logits(hidden, apply(params, method="kernel"), bias_V)
 
     def inputs_and_targets(x: jax.Array) -> tuple[jax.Array, jax.Array]:
         inputs, targets = _language_models.inputs_and_targets(x, running)
@@ -162,7 +168,9 @@ def build(
         if not loss.chunk:
             return token_cross_entropy(logits(params, hidden), targets, z_loss=z_loss)
         kernel = apply(params, method="kernel")
-        return chunked_cross_entropy(hidden, kernel, targets, chunk=loss.chunk, z_loss=z_loss)
+        return chunked_cross_entropy(
+            hidden, kernel, targets, chunk=loss.chunk, bias_V=bias_V, z_loss=z_loss
+        )
 
     def init(key: jax.Array) -> State:
         one, seen = jnp.zeros((1, 1), jnp.int32), jnp.ones((1, 1, 1), bool)
@@ -237,6 +245,9 @@ def _check(config: ConfigDict, spec: DataSpec) -> None:
     if spec.kind not in ("text", "sentence"):
         raise fail("data.name", config.data.name, "must be running text or sentences")
     check_layers(config.model)
+    may_be = (tokens.PAD, tokens.UNK, tokens.BOS, tokens.MASK)
+    if not set(config.model.unpredicted) <= set(may_be):
+        raise fail("model.unpredicted", config.model.unpredicted, f"must be of {may_be}")
     if not 0 <= loss.unprompted < 1:
         raise fail("loss.unprompted", loss.unprompted, "must be at least 0 and below 1")
     for field in ("chunk", "z_loss"):

@@ -612,6 +612,44 @@ MISTAKES = {
     ),
     "n-grams of nothing": ("ngrams NEW", "--workdir=new | no such folder"),
     "n-grams of images": ("ngrams --workdir=trained", "--workdir=trained | no running text"),
+    "tokens of weights that are not there": (
+        "train LM NEW --config.data.tokenizer=hugging_face",
+        "config.data.tokenizer='hugging_face' | experiments.from_hugging_face | char, word",
+    ),
+    "norms without their epsilon": (
+        "train LM NEW --config.model.norm_epsilon=0",
+        "config.model.norm_epsilon=0.0 | above 0",
+    ),
+    "text of tokens without probability": (
+        "train LM NEW '--config.model.unpredicted=(3,)'",
+        "config.model.unpredicted=(3,) | must be of (0, 1, 2, 4)",
+    ),
+    "Hugging Face folder of nothing": (
+        "to_hugging_face NEW --out=x",
+        "--workdir=new | no such folder",
+    ),
+    "Hugging Face folder nowhere": ("to_hugging_face --workdir=trained", "--out: missing"),
+    "Hugging Face folder of images": (
+        "to_hugging_face --workdir=trained --out=x",
+        "config.family='autoencoder' | gpt, bert",
+    ),
+    "Hugging Face folder of a recurrent network": (
+        "to_hugging_face --workdir=writer --out=x",
+        "config.family='recurrent_lm' | gpt, bert",
+    ),
+    "run of no Hugging Face folder": ("from_hugging_face NEW", "--folder: missing"),
+    "run of a folder that is not there": (
+        "from_hugging_face NEW --folder=none",
+        "none: no such folder | config.json, model.safetensors",
+    ),
+    "run of a folder without a config": (
+        "from_hugging_face NEW --folder=empty",
+        "empty/config.json: cannot be read | No such file",
+    ),
+    "run of another architecture": (
+        "from_hugging_face NEW --folder=trained",
+        "trained/config.json | model_type=None | gpt2, bert",
+    ),
     "sweep of an unknown field": (
         "sweep AE NEW --grid=optimizer.learning_rat=1,2",
         "--grid=optimizer.learning_rat=1,2 | did you mean optimizer.learning_rate?",

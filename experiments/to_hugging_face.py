@@ -1,0 +1,8 @@
+"""`python -m experiments.to_hugging_face`: see `genjax/cli/to_hugging_face.py`."""
+
+import sys
+
+from genjax.cli.to_hugging_face import main
+
+if __name__ == "__main__":
+    sys.exit(main())

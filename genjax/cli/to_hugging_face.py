@@ -1,0 +1,56 @@
+"""Writes a run of family gpt or bert as a Hugging Face folder: GPT-2 or BERT for `transformers`.
+
+    python -m experiments.to_hugging_face --workdir=DIR --out=FOLDER [--step=N|best] [--member=0]
+
+FOLDER gets config.json, model.safetensors and tokenizer.json with the run's own tokens and ids, so
+that `AutoModelForCausalLM.from_pretrained(FOLDER)` (of BERT `AutoModelForMaskedLM`) and
+`AutoTokenizer.from_pretrained(FOLDER)` have the same model. Weights are those that evaluate and
+sample: the averages, where the run keeps some.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from absl import flags
+
+from genjax.cli import program
+from genjax.core.config import ConfigError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Writes the folder; returns the exit status."""
+    return program.run(_to_hugging_face, argv)
+
+
+def _define(values: flags.FlagValues) -> None:
+    text: Any = {"flag_values": values}
+    flags.DEFINE_string("workdir", "", "The folder of a run.", **text)
+    flags.DEFINE_string("out", "", "The Hugging Face folder, which is made.", **text)
+    flags.DEFINE_string("step", "", "Of the checkpoint, or best; by default the newest.", **text)
+    flags.DEFINE_integer("member", 0, "Of a population.", 0, **text)
+
+
+def _to_hugging_face(argv: list[str]) -> int:
+    values = program.parse(argv, __doc__, _define)
+    step = program.checkpoint_step(values.step)
+    if not values.out:
+        raise ConfigError("--out: missing; must be the folder to make, as in --out=my_gpt2")
+    from genjax.engine.workdir import read_config
+
+    read_config(values.workdir)  # before JAX is given time to start
+    import jax
+    import numpy as np
+
+    from genjax import interchange
+    from genjax.loading import load
+
+    model = load(values.workdir, step)
+    if values.member >= max(model.num_members, 1):
+        n = max(model.num_members, 1)
+        raise ConfigError(f"--member={values.member}: must be below the number of members, {n}")
+    model = model.member(values.member) if model.num_members else model
+    params = jax.tree.map(np.asarray, model.state.ema or model.state.params)
+    codec = model.run.dataset.codec
+    interchange.write(values.out, interchange.Pretrained(model.config, params, codec))  # type: ignore[arg-type]
+    print(values.out)
+    return program.DONE

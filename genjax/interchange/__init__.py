@@ -1,0 +1,20 @@
+"""Hugging Face folders of GPT-2 and BERT, read and written; see `genjax.interchange.folder`.
+
+    pretrained = interchange.read("gpt2/")        # config, parameters, tokenizer
+    interchange.write("out/", pretrained)
+
+A folder holds `config.json`, `model.safetensors` (or its shards and their index) and
+`tokenizer.json`, in the layouts of the `transformers` library's `modeling_gpt2.py` and
+`modeling_bert.py`, and of the `safetensors` and `tokenizers` libraries' documentation.
+
+Vocabularies. Here the ids 0 to 4 are those of `genjax.core.tokens` in every vocabulary. Reading
+moves a folder's own special tokens there, and lets all other tokens follow in their order; rows of
+embeddings and biases move with them. Of BERT all five are there. GPT-2 has `<|endoftext|>` alone:
+it is EOS, and BOS has a copy of its vector, as GPT-2 reads it in front of texts too. PAD, UNK and
+MASK have zeros, and `model.unpredicted` gives them and BOS the probability 0. So every softmax is
+over the folder's own tokens. Writing keeps our ids, and says so in the folder's files.
+"""
+
+from genjax.interchange.folder import Pretrained, read, write
+
+__all__ = ["Pretrained", "read", "write"]

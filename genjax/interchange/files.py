@@ -1,0 +1,100 @@
+"""Files of a folder: JSON and tensors."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genjax.core.config import ConfigError
+from genjax.interchange.arrays import Arrays
+
+CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
+_INDEX = f"{WEIGHTS}.index.json"
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a file; raises `ConfigError` that names it."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"{path}: cannot be read ({reason})") from error
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path}: must hold a JSON object")
+    return found
+
+
+def read_tensors(folder: Path) -> tuple[str, Arrays]:
+    """What to call the file in errors, and all tensors in it or in the shards that it lists.
+
+    Numbers of any precision become float32; whole numbers stay what they are.
+    """
+    file, index = folder / WEIGHTS, folder / _INDEX
+    if file.is_file():
+        return str(file), _tensors(file)
+    if not index.is_file():
+        raise ConfigError(f"{folder}: has neither {WEIGHTS} nor {_INDEX}")
+    shards = read_json(index).get("weight_map")
+    if not isinstance(shards, dict) or not all(isinstance(s, str) for s in shards.values()):
+        raise ConfigError(f"{index}: must have a weight_map of tensors' names to files")
+    tensors: Arrays = {}
+    for shard in sorted(set(shards.values())):
+        found = _tensors(folder / shard)
+        for name in (name for name in shards if shards[name] == shard):
+            if name not in found:
+                raise ConfigError(f"{folder / shard}: has no {name}, which {_INDEX} says is there")
+        tensors |= found
+    return str(index), tensors
+
+
+def _tensors(file: Path) -> Arrays:
+    import ml_dtypes  # noqa: F401 - gives NumPy bfloat16
+    from safetensors import safe_open
+
+    try:
+        with safe_open(file, framework="np") as found:
+            return {name: _single(found.get_tensor(name)) for name in found.keys()}  # noqa: SIM118
+    except Exception as error:  # it has several types of its own
+        reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
+        raise ConfigError(f"{file}: cannot be read ({reason[0][:200]})") from error
+
+
+def _single(x: np.ndarray) -> np.ndarray:
+    whole = np.issubdtype(x.dtype, np.integer) or x.dtype == bool
+    return x if whole else x.astype(np.float32)
+
+
+def write(folder: Path, tensors: Arrays, records: Mapping[str, Any]) -> None:
+    """Makes `folder`, all of it or nothing.
+
+    Args:
+      folder: not there, or empty.
+      tensors: of `model.safetensors`.
+      records: the JSON of further files, by name.
+
+    Raises:
+      ConfigError: it holds something, or cannot be written.
+    """
+    from safetensors.numpy import save_file
+
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"--out={folder}: is there already; choose another folder")
+    building = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    try:
+        building.mkdir(parents=True)
+        for name, record in records.items():
+            text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+            (building / name).write_text(text, encoding="utf-8")
+        # A view would be written in the order of what it is a view of.
+        whole = {name: np.ascontiguousarray(x) for name, x in tensors.items()}
+        save_file(whole, building / WEIGHTS, metadata={"format": "pt"})
+        building.replace(folder)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ConfigError(f"--out={folder}: cannot be written ({reason})") from error
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
