@@ -12,6 +12,7 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
+from genjax import families
 from genjax.core.config import ConfigError, base, fill
 from genjax.engine.checkpoints import Checkpoints
 
@@ -143,6 +144,9 @@ def _read_record(workdir: Path) -> dict[str, Any] | None:
 def _check_same(path: Any, before: dict[str, Any], config: ConfigDict) -> None:
     """Raises `ConfigError` if fields differ that make it another run."""
     old, new = _flat(before), _flat(_plain(config))
+    usual = _flat(_plain(families.default_config(config.family)))
+    # A field that is younger than the run, at its default, is what the run has always done.
+    old = {f: usual[f] for f in new if f not in old and f in usual} | old
     scheduled = any(
         value != "constant"
         for flat in (old, new)

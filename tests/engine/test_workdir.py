@@ -101,6 +101,14 @@ def test_many_differences_are_told_in_one_line(tmp_path):
     assert "config.model.more is absent there, 1 here" in config_error(tmp_path, other)
 
 
+def test_a_run_that_is_older_than_a_field_resumes_at_its_default(tmp_path):
+    as_ever, other = make_config(), make_config()
+    as_ever.model.dropout, other.model.dropout = 0.0, 0.5  # the family's default, and not
+    open_workdir(tmp_path, make_config())
+    assert "config.model.dropout is 0.0 there, 0.5 here" in config_error(tmp_path, other)
+    open_workdir(tmp_path, as_ever)
+
+
 def test_the_length_of_a_run_with_a_schedule_is_fixed(tmp_path):
     open_workdir(tmp_path, make_config(**{"optimizer.schedule": "cosine"}))
     error = config_error(tmp_path, make_config(**{"optimizer.schedule": "cosine", "steps": 200}))
