@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import genjax
-from tests.cli.helpers import checkpoints, main
+from tests.cli.helpers import ROOT, checkpoints, main
 from tests.interchange import folders
 
 TRAIN = ("--config.steps=2", "--config.batch_size=2", "--config.log_every=1")
@@ -104,3 +104,22 @@ def test_a_head_that_the_config_has_not_is_left_out(made, text, tmp_path):
     alone = ("--config.loss.next_sentence=False", "--config.data.kind=sentence")
     assert main("from_hugging_face", *at, *alone) == 0
     assert "pooler" not in genjax.load(tmp_path / "run").state.params["heads"]
+
+
+def test_bert_of_a_folder_is_fine_tuned(made, tmp_path):
+    rows = "the cat sat\tcat\nby the dog\tdog\n" * 20
+    for name in ("train.tsv", "test.tsv"):
+        (tmp_path / name).write_text(rows)
+    workdir = tmp_path / "run"
+    args = [
+        f"--config={ROOT}/configs/sst2.py:bert", f"--workdir={workdir}", *TRAIN,
+        f"--config.data.dir={tmp_path}", f"--config.pretrained.workdir={made / 'runs' / 'bert'}",
+        "--config.data.length=8", "--config.epochs=0", "--config.optimizer.encoder_factor=0",
+    ]  # fmt: skip
+    assert main("train", *args) == 0
+    model = genjax.load(workdir)
+    assert model.config.data.tokenizer == "hugging_face"
+    folder = genjax.load(made / "runs" / "bert").state.params["encoder"]
+    for x, y in zip(*map(jax.tree.leaves, (folder, model.state.params["encoder"])), strict=True):
+        np.testing.assert_array_equal(x, y)
+    assert model.classify(["the cat sat"]).shape == (1, 2)
