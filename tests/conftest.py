@@ -1,6 +1,8 @@
 """Where tests run (CPU, with a compile cache that all test processes share) and where data lies."""
 
+import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,3 +24,19 @@ def shared_data() -> Path:
     if not path.is_dir():
         pytest.skip(f"no data at {path}: set GENJAX_TEST_DATA")
     return path
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_programs() -> Iterator[None]:
+    """Lets go of compiled programs before Linux runs out of mappings (vm.max_map_count: 65,530).
+
+    Each program holds some, a process that runs half of the tests makes thousands of programs, and
+    the one that gets no mapping any more ends it (SIGABRT inside XLA).
+    """
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > 20_000:
+        import jax
+
+        jax.clear_caches()
+        gc.collect()
