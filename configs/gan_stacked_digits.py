@@ -4,7 +4,9 @@
     python -m experiments.evaluate --workdir=runs/METHOD
 
 METHOD: wgan_gp (the default), gan, pacgan2, wgan or r3gan. Networks, batch and the number of
-updates are the same for all; optimizers are what suits each method. Not recorded yet.
+updates are the same for all; optimizers are what suits each method. r3gan, one seed alone
+(`--config.executor=scan --config.num_seeds=1`, 5 minutes on 2 shared CPU cores): 1,000 modes,
+reverse KL 0.057 on 26,000 samples (PacGAN: 1,000 and 0.06). Ten seeds: not recorded yet.
 """
 
 from ml_collections import ConfigDict
