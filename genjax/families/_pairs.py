@@ -24,11 +24,10 @@ from genjax.core.family import (
     Metrics,
     State,
     init_key,
-    new_state,
     step_key,
 )
 from genjax.core.optimizer import make_optimizer
-from genjax.core.update import minimise
+from genjax.core.update import first_state, minimise
 from genjax.families._language_models import count_tokens, inputs_and_targets, summary
 from genjax.losses.tokens import token_cross_entropy, token_logits
 
@@ -105,10 +104,7 @@ def build_pairs(
     def init(key: jax.Array) -> State:
         one = jnp.full((1, 1), tokens.EOS)
         params = {"network": network.init(init_key(key), one, one)["params"]}
-        return new_state(
-            key, params=params, opt_state={"optimizer": tx.init(params)},
-            ema=params if config.ema_decay else {},
-        )  # fmt: skip
+        return first_state(key, params, tx, config)
 
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
         key = step_key(state, _DROPOUT)

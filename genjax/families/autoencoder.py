@@ -23,11 +23,10 @@ from genjax.core.family import (
     Metrics,
     State,
     init_key,
-    new_state,
     step_key,
 )
 from genjax.core.optimizer import make_optimizer
-from genjax.core.update import minimise
+from genjax.core.update import first_state, minimise
 from genjax.families._coders import check_coders, coder_fields, make_coders
 from genjax.models.corruption import CORRUPTIONS, check_level, corrupt
 
@@ -107,10 +106,7 @@ def build(
             "encoder": encoder.init(encoder_key, jnp.zeros((1, *spec.shape)))["params"],
             "decoder": decoder.init(decoder_key, jnp.zeros((1, latent_dim)))["params"],
         }
-        return new_state(
-            key, params=params, opt_state={"optimizer": tx.init(params)},
-            ema=params if config.ema_decay else {},
-        )  # fmt: skip
+        return first_state(key, params, tx, config)
 
     def objective(params: Any, batch: Batch, part: jax.Array, key: jax.Array) -> Any:
         keys = jax.random.split(jax.random.fold_in(key, part))

@@ -26,11 +26,10 @@ from genjax.core.family import (
     Metrics,
     State,
     init_key,
-    new_state,
     step_key,
 )
 from genjax.core.optimizer import make_optimizer
-from genjax.core.update import minimise
+from genjax.core.update import first_state, minimise
 from genjax.families._encoders import NUM_TYPES, places
 from genjax.families._transformers import check_layers, layer_fields, make_layers
 from genjax.losses.bounds import example_uniform
@@ -113,10 +112,7 @@ def build(
             "encoder": encoder.init(encoder_key, ids)["params"],
             "heads": heads.init(heads_key, method=both)["params"],
         }
-        return new_state(
-            key, params=params, opt_state={"optimizer": tx.init(params)},
-            ema=params if config.ema_decay else {},
-        )  # fmt: skip
+        return first_state(key, params, tx, config)
 
     def texts(x_BxT: jax.Array, uniform_B: jax.Array, keep_B: jax.Array) -> Batch:
         """Rows as the encoder reads them: `ids`, and of pairs `types` and `follows`."""

@@ -32,11 +32,10 @@ from genjax.core.family import (
     State,
     compute_dtype,
     init_key,
-    new_state,
     step_key,
 )
 from genjax.core.optimizer import make_optimizer
-from genjax.core.update import minimise
+from genjax.core.update import first_state, minimise
 from genjax.families._recurrent import check_rates
 from genjax.losses.tokens import chunked_cross_entropy, token_cross_entropy, token_logits
 from genjax.models.elmo import BiLM, Mix, spell_vocabulary
@@ -108,10 +107,7 @@ def build(
             "mix": mix.init(output_key, layers)["params"],
             "output": {"kernel": kernel, "bias": jnp.zeros(spec.vocab_size)},
         }
-        return new_state(
-            key, params=params, opt_state={"optimizer": tx.init(params)},
-            ema=params if config.ema_decay else {},
-        )  # fmt: skip
+        return first_state(key, params, tx, config)
 
     def chars_of(ids_BxT: jax.Array) -> jax.Array:
         return jnp.asarray(chars_VxC)[ids_BxT]

@@ -24,11 +24,10 @@ from genjax.core.family import (
     State,
     compute_dtype,
     init_key,
-    new_state,
     step_key,
 )
 from genjax.core.optimizer import make_optimizer
-from genjax.core.update import minimise
+from genjax.core.update import first_state, minimise
 from genjax.losses.bounds import example_normal, example_uniform
 from genjax.losses.flow import METHODS
 from genjax.models.conv import LOWERINGS
@@ -119,10 +118,7 @@ def build(
         x, one = jnp.zeros((1, *shape)), jnp.zeros((1,))
         label = jnp.zeros((1,), jnp.int32) if classes else None
         params = {"velocity": network.init(init_key(key), x, one, label)["params"]}
-        return new_state(
-            key, params=params, opt_state={"optimizer": tx.init(params)},
-            ema=params if config.ema_decay else {},
-        )  # fmt: skip
+        return first_state(key, params, tx, config)
 
     def objective(params: Any, batch: Batch, part: jax.Array) -> tuple[jax.Array, Metrics]:
         loss_B = losses.flow_matching_loss(

@@ -25,11 +25,10 @@ from genjax.core.family import (
     Metrics,
     State,
     init_key,
-    new_state,
     step_key,
 )
 from genjax.core.optimizer import make_optimizer
-from genjax.core.update import minimise
+from genjax.core.update import first_state, minimise
 from genjax.decoding import decoder_of, draw
 from genjax.families import _language_models
 from genjax.families._language_models import begun, count_tokens, hide_first, summary
@@ -175,10 +174,7 @@ def build(
     def init(key: jax.Array) -> State:
         one, seen = jnp.zeros((1, 1), jnp.int32), jnp.ones((1, 1, 1), bool)
         params = {"network": network.init(init_key(key), one, seen)["params"]}
-        return new_state(
-            key, params=params, opt_state={"optimizer": tx.init(params)},
-            ema=params if config.ema_decay else {},
-        )  # fmt: skip
+        return first_state(key, params, tx, config)
 
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
         inputs, targets = inputs_and_targets(batch["x"])

@@ -29,11 +29,10 @@ from genjax.core.family import (
     State,
     compute_dtype,
     init_key,
-    new_state,
     step_key,
 )
 from genjax.core.optimizer import make_optimizer
-from genjax.core.update import minimise
+from genjax.core.update import first_state, minimise
 from genjax.decoding import decoder_of, draw
 from genjax.families._language_models import (
     begun,
@@ -135,10 +134,7 @@ def build(
 
     def init(key: jax.Array) -> State:
         params = network.init(init_key(key), jnp.zeros((1, 1), jnp.int32))["params"]
-        return new_state(
-            key, params=params, opt_state={"optimizer": tx.init(params)},
-            ema=params if config.ema_decay else {},
-        )  # fmt: skip
+        return first_state(key, params, tx, config)
 
     def apply(params: Any, *args: Any, **kwargs: Any) -> tuple[jax.Array, Any]:
         return network.apply({"params": params}, *args, **kwargs)

@@ -41,11 +41,10 @@ from genjax.core.family import (
     State,
     compute_dtype,
     init_key,
-    new_state,
     step_key,
 )
 from genjax.core.optimizer import make_optimizer
-from genjax.core.update import minimise
+from genjax.core.update import first_state, minimise
 from genjax.decoding import GREEDY, Decoder, Sampling, generate
 from genjax.families._language_models import inputs_and_targets
 from genjax.families._recurrent import check_recurrent, make_recurrent, recurrent_fields
@@ -133,10 +132,7 @@ def build(
             "encoder": encoder.init(encoder_key, x_BxT)["params"],
             "decoder": decoder.init(decoder_key, z_BxZ, x_BxT)["params"],
         }
-        return new_state(
-            key, params=params, opt_state={"optimizer": tx.init(params)},
-            ema=params if config.ema_decay else {},
-        )  # fmt: skip
+        return first_state(key, params, tx, config)
 
     def posterior_with(params: Any, x_BxT: jax.Array, **kwargs: Any) -> tuple[jax.Array, Any]:
         """Mean and log-variance of q(z|x), both (B, Z); z and None where it is not variational."""

@@ -30,11 +30,10 @@ from genjax.core.family import (
     Metrics,
     State,
     init_key,
-    new_state,
     step_key,
 )
 from genjax.core.optimizer import make_optimizer
-from genjax.core.update import minimise
+from genjax.core.update import first_state, minimise
 from genjax.families._coders import check_coders, coder_fields, make_coders
 from genjax.losses.bounds import example_normal, example_uniform, likelihood_bounds
 
@@ -166,10 +165,7 @@ def build(
         }
         if loss.likelihood != "bernoulli" and loss.learned_scale:
             params["log_scale"] = jnp.float32(math.log(loss.scale))
-        return new_state(
-            key, params=params, opt_state={"optimizer": tx.init(params)},
-            ema=params if config.ema_decay else {},
-        )  # fmt: skip
+        return first_state(key, params, tx, config)
 
     def objective(params: Any, batch: Batch, kl_weight: Any, mean_kl_Z: Any) -> Any:
         x, label_B, noise_BxKxZ = batch["x"], batch.get("label"), batch["noise"]
