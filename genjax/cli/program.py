@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from logging import WARNING, Formatter, getLogger
+from logging import CRITICAL, WARNING, Formatter, getLogger
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,9 @@ def run(body: Callable[[list[str]], int], argv: Sequence[str] | None) -> int:
     logging.set_verbosity(logging.INFO)
     logging.get_absl_handler().setFormatter(Formatter("genjax: %(message)s"))
     getLogger("jax").setLevel(WARNING)  # not every backend that this machine does not have
+    # Where several writers of a checkpoint fail, orbax raises the first error, which is told in one
+    # line, and asyncio reports the others with their tracebacks.
+    getLogger("asyncio").setLevel(CRITICAL)
     try:
         with _terminable():
             return body(arguments)
