@@ -14,6 +14,7 @@ from genjax.engine.checkpoints import Checkpoints
 from tests.contracts import recipes
 from tests.contracts.trees import assert_equal, leaves
 
+pytestmark = pytest.mark.slow  # minutes of compiling in children; some recipes are `long` as well
 ROOT = Path(__file__).parents[2]
 
 
