@@ -5,7 +5,9 @@
     python -m experiments.latent --workdir=runs/orl --out=runs/orl/latent
 
 CelebA comes through TFDS, its central square scaled to 64x64; not recorded yet. The second command
-takes any folder D of faces; on the 400 of ORL (AT&T Laboratories Cambridge): not recorded yet.
+takes any folder D of faces. On the 400 of ORL (AT&T Laboratories Cambridge) this length overfits:
+ELBO +9,100 nats in training and -10,560 on the 45 test faces, which are recognisable in their
+reconstructions, while new faces are not convincing. Settings that generalise: not recorded yet.
 """
 
 from ml_collections import ConfigDict
