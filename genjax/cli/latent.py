@@ -66,9 +66,7 @@ def _latent(argv: list[str]) -> int:
 
     enable_compilation_cache()
     model = load(values.workdir, values.step)
-    if values.member >= max(model.num_members, 1):
-        n = max(model.num_members, 1)
-        raise ConfigError(f"--member={values.member}: must be below the number of members, {n}")
+    program.check_member(values.member, model.num_members)
     model = model.member(values.member) if model.num_members else model
     if model.run.dataset.codec is not None:
         if values.attributes:

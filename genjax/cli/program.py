@@ -113,6 +113,13 @@ def checkpoint_step(text: str) -> Any:
     return int(text)
 
 
+def check_member(member: int, num_members: int) -> None:
+    """Raises `ConfigError` unless a run of `num_members` (0: a single run) has this `--member`."""
+    n = max(num_members, 1)
+    if member >= n:
+        raise ConfigError(f"--member={member}: must be below the number of members, {n}")
+
+
 def command(program: str, *args: str) -> str:
     """A command line that runs `program`, in the way in which this process was started."""
     started = Path(sys.argv[0]).name if sys.argv else ""

@@ -69,9 +69,8 @@ def _sample(argv: list[str]) -> int:
 
     enable_compilation_cache()
     model = load(values.workdir, step)
-    if values.member is not None and values.member >= max(model.num_members, 1):
-        n = max(model.num_members, 1)
-        raise ConfigError(f"--member={values.member}: must be below the number of members, {n}")
+    if values.member is not None:
+        program.check_member(values.member, model.num_members)
     if model.run.dataset.codec is not None:
         member = model.member(values.member or 0) if model.num_members else model
         return writing.write(member, values)

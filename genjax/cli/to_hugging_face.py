@@ -45,9 +45,7 @@ def _to_hugging_face(argv: list[str]) -> int:
     from genjax.loading import load
 
     model = load(values.workdir, step)
-    if values.member >= max(model.num_members, 1):
-        n = max(model.num_members, 1)
-        raise ConfigError(f"--member={values.member}: must be below the number of members, {n}")
+    program.check_member(values.member, model.num_members)
     model = model.member(values.member) if model.num_members else model
     params = jax.tree.map(np.asarray, model.state.ema or model.state.params)
     codec = model.run.dataset.codec

@@ -91,9 +91,7 @@ def load(workdir: str, step: Any = None, member: int = 0) -> Any:
     model = loading.load(workdir, step)
     if "vectors" not in model.family.functions:
         raise ConfigError(f"--workdir={workdir}: family {model.config.family} has no word vectors")
-    if member >= max(model.num_members, 1):
-        n = max(model.num_members, 1)
-        raise ConfigError(f"--member={member}: must be below the number of members, {n}")
+    program.check_member(member, model.num_members)
     model = model.member(member) if model.num_members else model
     codec = model.run.dataset.codec
     assert codec is not None  # of whose words the vectors are
