@@ -2,15 +2,23 @@
 
 from typing import Any
 
+import jax
 import numpy as np
+from ml_collections import ConfigDict
 
 from benchmarks import ours
 from benchmarks.child import Timed
 from benchmarks.harness import ROOT
+from genjax import families
 from genjax.cli import recipes
+from genjax.core import tokens
 from genjax.core.family import DataSpec
 from genjax.data.resident import Resident
 from genjax.data.source import Dataset
+from genjax.decoding import beam_search, decoder_of
+from genjax.engine.cache import enable_compilation_cache
+
+_TOTAL_STEPS = 10**6
 
 
 def attention(
@@ -30,24 +38,60 @@ def transformer(
     return _translator("transformer_multi30k", model | {"dropout": dropout}, iterations, **pairs)
 
 
+def beam(
+    batch_size: int, size: int, beam_width: int, *, vocab_size: int, length: int, width: int,
+    num_heads: int, layers: int, inner: int,
+) -> Timed:  # fmt: skip
+    """The rows `translation_beam_*`: answers of `size` tokens to one batch, as one program."""
+    enable_compilation_cache()
+    model = {"width": width, "num_heads": num_heads, "num_layers": layers, "hidden": inner}
+    config = _config("transformer_multi30k", model)
+    spec = _spec(vocab_size, length, size)
+    family = families.build(config, spec, _TOTAL_STEPS)
+    state = jax.jit(family.init)(jax.random.key(0))
+    x = jax.random.randint(jax.random.key(1), (batch_size, length), 5, vocab_size)
+
+    @jax.jit
+    def search(state: Any, x: jax.Array) -> jax.Array:
+        decoder = decoder_of(state, family.functions["start"], family.functions["decode"])
+        return beam_search(decoder, x, size, size=size, width=beam_width, alpha=1.0)[0]
+
+    def run() -> None:
+        ids = search(state, x)
+        if bool((ids == tokens.PAD).any()):
+            raise RuntimeError("an answer ended before its limit: the sides did not do the same")
+
+    run()
+    return Timed(run, info={"settings": f"one program, a cache of {size} places"})
+
+
+def _config(recipe: str, model: dict[str, Any]) -> ConfigDict:
+    config = recipes.load(str(ROOT / "configs" / f"{recipe}.py")).unlock()
+    config.model.update(model)
+    config.ema_decay, config.buckets = 0.0, ()
+    return config
+
+
+def _spec(vocab_size: int, length: int, target_length: int) -> DataSpec:
+    return DataSpec(
+        "pair", (length,), vocab_size=vocab_size, target_shape=(target_length,),
+        target_vocab_size=vocab_size,
+    )  # fmt: skip
+
+
 def _translator(
     recipe: str, model: dict[str, Any], iterations: int, *, vocab_size: int, length: int,
     num_examples: int, batch_size: int, learning_rate: float, clip_norm: float = 0.0,
 ) -> Timed:  # fmt: skip
     """A recipe of pairs, on pairs of sentences of `length` random tokens each."""
-    config = recipes.load(str(ROOT / "configs" / f"{recipe}.py")).unlock()
-    config.batch_size, config.ema_decay, config.buckets = batch_size, 0.0, ()
-    config.model.update(model)
-    config.loss.label_smoothing = 0.0
+    config = _config(recipe, model)
+    config.batch_size, config.loss.label_smoothing = batch_size, 0.0
     config.optimizer.update(
         name="adam", schedule="constant", warmup_steps=0, learning_rate=learning_rate, b1=0.9,
         b2=0.999, eps=1e-8, clip_norm=clip_norm,
     )  # fmt: skip
-    tokens = np.random.default_rng(0).integers(5, vocab_size, (2, num_examples, length), np.uint16)
-    source = Resident({"x": tokens[0], "y": tokens[1]}, levels=0)
-    spec = DataSpec(
-        "pair", (length,), vocab_size=vocab_size, target_shape=(length,),
-        target_vocab_size=vocab_size,
-    )  # fmt: skip
-    executor = ours._executor(config, Dataset(spec, source, source))
+    ids = np.random.default_rng(0).integers(5, vocab_size, (2, num_examples, length), np.uint16)
+    source = Resident({"x": ids[0], "y": ids[1]}, levels=0)
+    dataset = Dataset(_spec(vocab_size, length, length), source, source)
+    executor = ours._executor(config, dataset)
     return ours._steps(executor, iterations, iterations)

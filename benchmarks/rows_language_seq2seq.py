@@ -16,10 +16,14 @@ _TRANSFORMER: dict[str, Any] = {
     "width": 256, "num_heads": 8, "layers": 3, "inner": 512, "dropout": 0.1, **_PAIRS,
 }  # fmt: skip
 _TOKENS = _PAIRS["batch_size"] * _PAIRS["length"]
+_BEAM: dict[str, Any] = {
+    "vocab_size": 5900, "length": 15, "width": 256, "num_heads": 8, "layers": 3, "inner": 512,
+    "size": 16, "beam_width": 4,
+}  # fmt: skip
 
 
 def rows() -> list[Row]:
-    """The rows `seq2seq_attention` and `transformer`."""
+    """The rows `seq2seq_attention`, `transformer` and `translation_beam_*`."""
     unit = f"update ({_PAIRS['batch_size']} pairs of {_PAIRS['length']} tokens)"
     made = []
     for name, peer, side, settings, products in (
@@ -34,6 +38,14 @@ def rows() -> list[Row]:
         made.append(Row(
             name, "PyTorch", unit, Side("scan", f"benchmarks.ours_seq2seq:{side}", run), peers,
             products=tuple(floor.autoencoder(products)), rounds=7, settings=settings,
+        ))  # fmt: skip
+    for batch_size in (1, 32):
+        search = {"batch_size": batch_size, **_BEAM}
+        theirs = Side("eager", "benchmarks.peers.hf_marian:beam", search, ("torch", "transformers"))
+        made.append(Row(
+            f"translation_beam_{batch_size}", "transformers",
+            f"beam search of width 4, {batch_size} sentences of 15 tokens to 16",
+            Side("one program", "benchmarks.ours_seq2seq:beam", search), (theirs,), settings=search,
         ))  # fmt: skip
     return made
 

@@ -20,7 +20,7 @@ _TINY = {
 
 
 # Those whose networks have no small form: half a minute of compiling and more.
-_SLOW = ("bert", "flow", "transformer")
+_SLOW = ("bert", "flow", "transformer", "translation")
 
 
 @pytest.mark.parametrize(
