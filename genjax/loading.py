@@ -11,8 +11,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from genjax import families
-from genjax.core.config import ConfigError, fill
+from genjax.core.config import ConfigError
 from genjax.core.family import State, sample_key
 from genjax.data.sentences import padded
 from genjax.decoding import Sampling
@@ -155,7 +154,6 @@ def load(workdir: str | os.PathLike, step: int | Literal["best"] | None = None) 
     """The model of the run in `workdir`, on one device, however trained; see `genjax.load`."""
     folder = Path(workdir).expanduser().absolute()
     config = read_config(workdir).unlock()
-    fill(config, families.default_config(config.family))  # fields that are younger than the run
     # All executors of a single run write the same checkpoints, and one device reads them.
     config.executor = "vmap" if config.executor == "vmap" else "scan"
     config.lock()

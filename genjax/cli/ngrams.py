@@ -16,7 +16,7 @@ import numpy as np
 from absl import flags
 
 from genjax.cli import program
-from genjax.core.config import ConfigError, fill
+from genjax.core.config import ConfigError
 
 _ROWS = 4096  # read at once
 
@@ -34,14 +34,13 @@ def _define(values: flags.FlagValues) -> None:
 
 def _ngrams(argv: list[str]) -> int:
     values = program.parse(argv, __doc__, _define)
-    from genjax import data, families
+    from genjax import data
     from genjax.core.tokens import BOS, NUM_SPECIALS, PAD
     from genjax.engine.workdir import read_config
     from genjax.evaluation.ngrams import NGrams
     from genjax.evaluation.report import table
 
-    config = read_config(values.workdir, need_checkpoint=False).unlock()
-    fill(config, families.default_config(config.family))
+    config = read_config(values.workdir, need_checkpoint=False)
     folder = Path(values.workdir).expanduser() / data.TOKENIZER
     dataset = data.load(config.data, folder)
     if dataset.spec.kind not in ("text", "sentence"):

@@ -13,7 +13,7 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 import genjax
-from genjax.core.config import ConfigError, fail, fill, get
+from genjax.core.config import ConfigError, fail, get
 
 _OVERRIDE = re.compile(r"--?(?P<no>no)?config\.(?P<field>[^=]+)(=(?P<value>.*))?", re.DOTALL)
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
@@ -145,13 +145,10 @@ def _find(spec: str) -> tuple[Path, str | None]:
 
 
 def _recorded(path: Path) -> ConfigDict:
-    """The config of the run whose `config.json` this is, with fields that are younger than it."""
-    from genjax import families
+    """The config of the run whose `config.json` this is."""
     from genjax.engine.workdir import read_config
 
-    config = read_config(path.parent, need_checkpoint=False).unlock()
-    fill(config, families.default_config(config.family))
-    return config.lock()
+    return read_config(path.parent, need_checkpoint=False)
 
 
 def _guarded(spec: str, path: Path, f: Any) -> Any:

@@ -15,7 +15,7 @@ from absl import logging
 from ml_collections import ConfigDict
 
 from genjax import data, families
-from genjax.core.config import fail, fill, get
+from genjax.core.config import fail, get
 from genjax.engine.checkpoints import Checkpoints
 from genjax.engine.executor import Executor
 from genjax.engine.workdir import CHECKPOINTS, CONFIG, read_config, write_json
@@ -100,6 +100,4 @@ def _read(config: ConfigDict, workdir: Path | None) -> ConfigDict:
     if other.executor == "vmap":
         told = "is a population; must be a single run"
         raise fail(_FIELD, config.pretrained.workdir, told)
-    other.unlock()
-    fill(other, families.default_config(other.family))  # fields that are younger than it
-    return other.lock()
+    return other

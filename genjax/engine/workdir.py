@@ -13,7 +13,7 @@ import jax
 from ml_collections import ConfigDict
 
 from genjax import families
-from genjax.core.config import ConfigError, base, fill
+from genjax.core.config import ConfigError, fill
 from genjax.engine.checkpoints import Checkpoints
 
 CONFIG = "config.json"
@@ -96,7 +96,8 @@ def read_config(
             f"{given_by}={workdir}: has no complete checkpoint yet; train longer or again"
         )
     config = ConfigDict(_tuples(record["config"]))
-    fill(config, base())  # shared fields that are younger than the run
+    # A field that is younger than the run, at its default, is what the run has always done.
+    fill(config, families.default_config(config.family))
     return config.lock()
 
 

@@ -22,9 +22,7 @@ class Hashing:
       never: tokens that do not come.
     """
 
-    def __init__(
-        self, vocab: int = NUM_SPECIALS + 4, window: int = 0, seed: int = 0, never=()
-    ):
+    def __init__(self, vocab: int = NUM_SPECIALS + 4, window: int = 0, seed: int = 0, never=()):
         rng = np.random.default_rng(seed)
         self.table = rng.normal(size=(_STATES, vocab)).astype(np.float32) * 2
         self.table[:, list(never)] -= 50

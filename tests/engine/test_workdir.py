@@ -2,18 +2,17 @@ import json
 
 import jax.numpy as jnp
 import pytest
-from ml_collections import ConfigDict
 
-from genjax.core.config import ConfigError, base
+from genjax import families
+from genjax.core.config import ConfigError
 from genjax.engine.checkpoints import Checkpoints
 from genjax.engine.workdir import open_workdir, read_config, write_json
 
 
 def make_config(**changes):
-    c = base()
-    c.family = "autoencoder"
+    c = families.default_config("autoencoder")
     c.steps = 100
-    c.model = ConfigDict({"widths": (64, 32), "activation": "relu", "rate": 0.1, "extra": None})
+    c.model.update(widths=(64, 32), activation="relu", rate=0.1, extra=None)
     c.update_from_flattened_dict(changes)
     return c
 

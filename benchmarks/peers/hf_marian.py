@@ -1,0 +1,38 @@
+"""The paper's encoder-decoder of `transformers` (Marian's layers), with its `generate`."""
+
+import torch
+from transformers import MarianConfig, MarianMTModel
+
+from benchmarks.child import Timed
+from benchmarks.machine import cores
+
+
+def beam(batch_size: int, size: int, beam_width: int, *, vocab_size: int, width: int,
+         num_heads: int, layers: int, inner: int, length: int) -> Timed:  # fmt: skip
+    """The row `translation_beam`: answers of `size` tokens, none the last, to one batch."""
+    torch.manual_seed(0)
+    torch.set_num_threads(cores())
+    torch.set_flush_denormal(True)
+    config = MarianConfig(
+        vocab_size=vocab_size, decoder_vocab_size=vocab_size, max_position_embeddings=2 * length,
+        d_model=width, encoder_layers=layers, decoder_layers=layers, encoder_ffn_dim=inner,
+        decoder_ffn_dim=inner, encoder_attention_heads=num_heads,
+        decoder_attention_heads=num_heads, activation_function="relu", scale_embedding=True,
+        share_encoder_decoder_embeddings=False, pad_token_id=0, bos_token_id=2, eos_token_id=3,
+        decoder_start_token_id=2, forced_eos_token_id=None,
+    )  # fmt: skip
+    network = MarianMTModel(config).eval()
+    x = torch.randint(5, vocab_size, (batch_size, length))
+    options = {
+        "num_beams": beam_width, "length_penalty": 1.0, "do_sample": False,
+        "min_new_tokens": size, "max_new_tokens": size,
+    }  # fmt: skip
+
+    def run() -> None:
+        with torch.inference_mode():
+            found = network.generate(x, attention_mask=torch.ones_like(x), **options)
+        assert found.shape == (batch_size, 1 + size)
+
+    run()
+    settings = f"generate with its cache, {torch.get_num_threads()} threads, denormals flushed"
+    return Timed(run, info={"settings": settings})
