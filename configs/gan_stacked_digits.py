@@ -38,4 +38,6 @@ def get_config(method: str = "wgan_gp") -> ConfigDict:
     c.optimizer.learning_rate = 1e-3
     c.critic_optimizer.learning_rate = 2e-3
     gan.use_method(c, METHODS[method])
+    if c.loss.clip:
+        c.loss.clip = 0.01  # the paper's: in layers as wide as these 0.1 lets the critic explode
     return c
