@@ -5,9 +5,11 @@
     python -m experiments.latent --workdir=runs/orl --out=runs/orl/latent
 
 CelebA comes through TFDS, its central square scaled to 64x64; not recorded yet. The second command
-takes any folder D of faces. On the 400 of ORL (AT&T Laboratories Cambridge) this length overfits:
-ELBO +9,100 nats in training and -10,560 on the 45 test faces, which are recognisable in their
-reconstructions, while new faces are not convincing. Settings that generalise: not recorded yet.
+takes any folder D of faces. On the 400 of ORL (AT&T Laboratories Cambridge): 2.5 minutes on 2 CPU
+cores, ELBO 2,444, IWAE-10 2,462 nats on the 45 test faces (all pixels exact would be 2,828), KL
+54.7, all 32 latents active. Test faces are recognised in their reconstructions; of new faces most
+are faces, some are blurs. The pixels' standard deviation is fixed at 0.2: learned, it shrinks until
+the network knows the 355 training faces by heart (ELBO 9,100 in training, -10,560 in the test).
 """
 
 from ml_collections import ConfigDict
@@ -23,14 +25,16 @@ def get_config(faces: str = "celeb_a") -> ConfigDict:
     c.model.network = "conv"
     c.model.encoder_channels = (32, 64, 128, 256)
     c.model.decoder_channels = (32, 64, 128, 256)
-    c.loss.likelihood = "gaussian"  # with one standard deviation for all pixels, learned
+    c.loss.likelihood = "gaussian"  # with one standard deviation for all pixels
     c.loss.eval_samples = 10
     if faces == "orl":
         c.data.name = "images:"  # and the folder, on the command line
         c.data.channels = 1
-        c.epochs = 400.0
+        c.epochs = 150.0
         c.batch_size = 32
         c.model.latent_dim = 32
+        c.loss.learned_scale = False
+        c.loss.scale = 0.2
     else:
         c.data.name = "tfds:celeb_a"
         c.epochs = 20.0
