@@ -52,6 +52,7 @@ def default_config() -> ConfigDict:
     c.model.hidden = (256, 256, 256)  # mlp
     c.model.activation = "silu"  # mlp
     c.model.norm = "layer"  # mlp; or "none"
+    c.model.frequencies = 0  # mlp: of sines and cosines of each coordinate, for fine structure
     c.model.features = 64  # of the embedded time
     c.model.conditional = False  # the network is told the label
     c.model.conv_lowering = "auto"  # or "matmul", "stock": see genjax/models/conv.py
@@ -200,7 +201,7 @@ def build(
 def _network(config: ConfigDict, classes: int) -> nn.Module:
     m, dtype = config.model, compute_dtype(config.precision)
     if m.network == "mlp":
-        return TimeMLP(m.hidden, m.features, classes, m.activation, m.norm, dtype)
+        return TimeMLP(m.hidden, m.features, classes, m.activation, m.norm, dtype, m.frequencies)
     return UNet(
         m.channels, m.blocks, m.patch, m.attention, m.features, classes, m.conv_lowering, dtype
     )
@@ -223,7 +224,10 @@ def _check(config: ConfigDict, spec: DataSpec) -> None:
         if not 0 <= loss[field] < 1:
             raise fail(f"loss.{field}", loss[field], "must be at least 0 and below 1")
     choose("sampler.method", sampler.method, METHODS)
-    for name, least in (("model.blocks", 1), ("sampler.steps", 1), ("sampler.likelihood_steps", 0)):
+    for name, least in (
+        ("model.blocks", 1), ("model.frequencies", 0), ("sampler.steps", 1),
+        ("sampler.likelihood_steps", 0),
+    ):  # fmt: skip
         section, field = name.split(".")
         if config[section][field] < least:
             raise fail(name, config[section][field], f"must be at least {least}")

@@ -11,6 +11,7 @@ from flax import linen as nn
 from genjax.models.dense import MLP
 
 _FASTEST, _SLOWEST = 1000.0, 0.1  # radians in a unit of time
+_FINEST, _COARSEST = 128.0, 1.0  # radians in a unit of a coordinate
 
 
 def sinusoidal(time_B: jax.Array, features: int) -> jax.Array:
@@ -58,6 +59,9 @@ class TimeMLP(nn.Module):
     Attributes:
       hidden, activation, norm, dtype: of the `MLP`.
       features, num_classes: of the `Condition`.
+      frequencies: each coordinate is told by its sine and cosine at so many as well, geometric from
+        1 to 128 radians in a unit: a network learns fine structure of few dimensions by them
+        (Tancik et al. 2020, Fourier features, section 5). 0: none.
     """
 
     hidden: Sequence[int]
@@ -66,6 +70,7 @@ class TimeMLP(nn.Module):
     activation: str = "silu"
     norm: str = "layer"
     dtype: Any = jnp.float32
+    frequencies: int = 0
 
     @nn.compact
     def __call__(
@@ -73,5 +78,10 @@ class TimeMLP(nn.Module):
     ) -> jax.Array:
         """(B, …) and (B,) to (B, …)."""
         told = Condition(self.features, self.num_classes, self.dtype)(time_B, label_B)
-        flat = jnp.concatenate([x.reshape(x.shape[0], -1).astype(self.dtype), told], -1)
+        flat = x.reshape(x.shape[0], -1)
+        if self.frequencies:
+            steps = jnp.geomspace(_COARSEST, _FINEST, self.frequencies)
+            angles = (flat[..., None] * steps).reshape(len(flat), -1)
+            flat = jnp.concatenate([flat, jnp.sin(angles), jnp.cos(angles)], -1)
+        flat = jnp.concatenate([flat.astype(self.dtype), told], -1)
         return MLP(self.hidden, x.shape[1:], self.activation, self.norm, dtype=self.dtype)(flat)

@@ -108,6 +108,26 @@ def test_dense_network_has_the_shape_of_its_input(dtype):
     assert (same[0] != same[1]).any()
 
 
+def test_frequencies_tell_close_points_apart():
+    x, time = np.array([[0.5, 0.0], [0.51, 0.0]]), np.zeros(2)
+
+    def apart(frequencies):
+        network = TimeMLP((), features=4, frequencies=frequencies)
+        params = network.init(jax.random.key(0), x, time)["params"]
+        kernel = params["MLP_0"]["Dense_0"]["kernel"]
+        assert kernel.shape == (2 + 2 * 2 * frequencies + 4, 2)
+        # All weights of the first coordinate's inputs alike: its share of the inputs' distance.
+        y = network.apply({"params": jax.tree.map(jnp.ones_like, params)}, x, time)
+        return float(jnp.abs(y[1] - y[0]).max())
+
+    assert apart(0) == pytest.approx(0.01, rel=1e-3)
+    expected = 0.01 + sum(
+        np.sin(0.51 * f) - np.sin(0.5 * f) + np.cos(0.51 * f) - np.cos(0.5 * f)
+        for f in np.geomspace(1, 128, 6)
+    )
+    assert apart(6) == pytest.approx(abs(expected), rel=1e-3)
+
+
 def test_without_classes_no_label_is_needed():
     condition = Condition(6)
     variables = condition.init(jax.random.key(0), np.zeros(2))
