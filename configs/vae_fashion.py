@@ -22,6 +22,7 @@ def get_config(network: str = "mlp") -> ConfigDict:
     c.log_every = 200
     c.model.network = network
     c.model.latent_dim = 20
+    c.model.init_variance = 1 / 3  # 0.4 nats better than 1
     c.model.encoder_hidden = (400,)
     c.model.decoder_hidden = (400,)
     c.loss.binarise = "dynamic"

@@ -27,6 +27,7 @@ def coder_fields(hidden: tuple[int, ...]) -> ConfigDict:
     m.encoder_channels = (32, 64)  # conv, from the largest image to the smallest
     m.decoder_channels = (32, 64)  # conv, in the same order
     m.activation = "relu"
+    m.init_variance = 1.0  # of initial weights, times their inputs: LeCun's; PyTorch's: 1/3
     m.conv_lowering = "auto"  # or "matmul", "stock": see genjax/models/conv.py
     return m
 
@@ -48,7 +49,9 @@ def make_coders(
       dropout: after each hidden layer of the dense networks.
     """
     m, dtype = config.model, compute_dtype(config.precision)
-    shared: dict[str, Any] = {"activation": m.activation, "axis": axis, "dtype": dtype}
+    shared: dict[str, Any] = {
+        "activation": m.activation, "axis": axis, "dtype": dtype, "init_variance": m.init_variance
+    }  # fmt: skip
     if m.network == "conv":
         return (
             ConvEncoder(m.encoder_channels, code_shape, lowering=m.conv_lowering, **shared),
@@ -67,6 +70,8 @@ def check_coders(m: ConfigDict, spec: DataSpec) -> None:
     choose("model.conv_lowering", m.conv_lowering, LOWERINGS)
     if m.latent_dim < 1:
         raise fail("model.latent_dim", m.latent_dim, "must be at least 1")
+    if not m.init_variance > 0:
+        raise fail("model.init_variance", m.init_variance, "must be above 0")
     for field in ("encoder_hidden", "decoder_hidden"):
         check_widths(f"model.{field}", m[field])
     if m.network == "conv":

@@ -16,7 +16,7 @@ from genjax.models.conv import (
     to_batch_first,
     to_batch_last,
 )
-from genjax.models.dense import ACTIVATIONS, Norm, check_widths
+from genjax.models.dense import ACTIVATIONS, Norm, check_widths, initial_weights
 from genjax.models.minibatch import MinibatchStddev
 
 
@@ -34,6 +34,7 @@ class ConvEncoder(nn.Module):
       lowering: of the convolutions, see `genjax.models.conv`.
       dtype: of compute; parameters are float32.
       minibatch_stddev: puts a `MinibatchStddev` in front of the linear layer.
+      init_variance: of initial weights, see `genjax.models.dense.initial_weights`.
     """
 
     channels: Sequence[int]
@@ -44,11 +45,13 @@ class ConvEncoder(nn.Module):
     lowering: str = "auto"
     dtype: Any = jnp.float32
     minibatch_stddev: bool = False
+    init_variance: float = 1.0
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
         """(B, H, W, C) to (B, *out_shape)."""
-        last, options = _layout(self.lowering, self.dtype)
+        initial = initial_weights(self.init_variance)
+        last, options = _layout(self.lowering, self.dtype, initial)
         x = to_batch_last(x.astype(self.dtype)) if last else x.astype(self.dtype)
         for i, width in enumerate(self.channels):
             x = Conv(width, (4, 4), (2, 2), **options)(x)
@@ -62,7 +65,7 @@ class ConvEncoder(nn.Module):
         size = 1
         for n in self.out_shape:
             size *= n
-        y = nn.Dense(size, dtype=self.dtype)(x)
+        y = nn.Dense(size, dtype=self.dtype, kernel_init=initial)(x)
         return y.reshape(x.shape[0], *self.out_shape)
 
 
@@ -76,7 +79,8 @@ class ConvDecoder(nn.Module):
         is that of the first, small image.
       out_shape: (height, width, channels) of one output; height and width are divisible by
         `2 ** len(channels)`.
-      activation, norm, axis, lowering, dtype: as for `ConvEncoder`; norm on all but the output.
+      activation, norm, axis, lowering, dtype, init_variance: as for `ConvEncoder`; norm on all but
+        the output.
     """
 
     channels: Sequence[int]
@@ -86,6 +90,7 @@ class ConvDecoder(nn.Module):
     axis: BatchAxis = BatchAxis()
     lowering: str = "auto"
     dtype: Any = jnp.float32
+    init_variance: float = 1.0
 
     @nn.compact
     def __call__(self, z: jax.Array, *, train: bool = False) -> jax.Array:
@@ -93,9 +98,10 @@ class ConvDecoder(nn.Module):
         height, width, out_channels = self.out_shape
         factor = 2 ** len(self.channels)
         widths = list(reversed(self.channels))
-        x = nn.Dense(height // factor * (width // factor) * widths[0], dtype=self.dtype)(z)
+        size, initial = height // factor * (width // factor), initial_weights(self.init_variance)
+        x = nn.Dense(size * widths[0], dtype=self.dtype, kernel_init=initial)(z)
         x = x.reshape(-1, height // factor, width // factor, widths[0])
-        last, options = _layout(self.lowering, self.dtype)
+        last, options = _layout(self.lowering, self.dtype, initial)
         x = to_batch_last(x) if last else x
         for features in [*widths[1:], out_channels]:
             x = Norm(self.norm, self.axis, self.dtype, 0 if last else -1)(x, train=train)
@@ -104,10 +110,12 @@ class ConvDecoder(nn.Module):
         return to_batch_first(x) if last else x
 
 
-def _layout(lowering: str, dtype: Any) -> tuple[bool, dict[str, Any]]:
+def _layout(lowering: str, dtype: Any, initial: Any) -> tuple[bool, dict[str, Any]]:
     """Whether the layers keep the batch last, and the options that make them do so."""
     last = resolve_lowering(lowering) == "matmul"
-    return last, {"lowering": lowering, "batch_last": last, "dtype": dtype}
+    return last, {
+        "lowering": lowering, "batch_last": last, "dtype": dtype, "kernel_init": initial
+    }  # fmt: skip
 
 
 def check_halvings(field: str, channels: Sequence[int], shape: tuple[int, ...]) -> None:

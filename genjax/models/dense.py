@@ -67,6 +67,7 @@ class MLP(nn.Module):
       axis: the batch axis, for batch norm and dropout under pmap.
       dtype: of compute; parameters are float32.
       minibatch_stddev: puts a `MinibatchStddev` in front of the last layer.
+      init_variance: of initial weights, see `initial_weights`.
     """
 
     hidden: Sequence[int]
@@ -77,15 +78,17 @@ class MLP(nn.Module):
     axis: BatchAxis = BatchAxis()
     dtype: Any = jnp.float32
     minibatch_stddev: bool = False
+    init_variance: float = 1.0
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
         """(B, …) to (B, *out_shape); inputs are flattened."""
+        options = {"dtype": self.dtype, "kernel_init": initial_weights(self.init_variance)}
         x = x.reshape(x.shape[0], -1).astype(self.dtype)
         pieces = MAXOUT_PIECES if self.activation == "maxout" else 1
         activation = _maxout if self.activation == "maxout" else ACTIVATIONS[self.activation]
         for width in self.hidden:
-            x = nn.Dense(width * pieces, dtype=self.dtype)(x)
+            x = nn.Dense(width * pieces, **options)(x)
             x = Norm(self.norm, self.axis, self.dtype)(x, train=train)
             x = activation(x)
             x = Dropout(self.dropout, self.axis)(x, train=train)
@@ -94,7 +97,16 @@ class MLP(nn.Module):
         size = 1
         for n in self.out_shape:
             size *= n
-        return nn.Dense(size, dtype=self.dtype)(x).reshape(x.shape[0], *self.out_shape)
+        return nn.Dense(size, **options)(x).reshape(x.shape[0], *self.out_shape)
+
+
+def initial_weights(variance: float) -> nn.initializers.Initializer:
+    """Normal weights, cut off at two standard deviations, of `variance` over their inputs' number.
+
+    1 keeps the variance of inputs from layer to layer (LeCun et al. 1998, Efficient backprop,
+    section 4.6); PyTorch's layers begin with 1/3.
+    """
+    return nn.initializers.variance_scaling(variance, "fan_in", "truncated_normal")
 
 
 def _maxout(x: jax.Array) -> jax.Array:

@@ -73,6 +73,10 @@ IN_FIELDS = {
         "train AE NEW '--config.model.encoder_hidden=(64,0)'",
         "config.model.encoder_hidden=(64, 0) | at least 1",
     ),
+    "no variance of weights": (
+        "train AE NEW --config.model.init_variance=0.0",
+        "config.model.init_variance=0.0 | must be above 0",
+    ),
     "not finite": (
         "train AE NEW --config.optimizer.learning_rate=nan",
         "config.optimizer.learning_rate=nan | must be finite",

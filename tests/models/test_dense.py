@@ -1,5 +1,7 @@
 """Dense networks: dropout that devices agree on, norms, shapes."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 
 from genjax.core.axis import BatchAxis
 from genjax.core.config import ConfigError
+from genjax.models.convnets import ConvDecoder, ConvEncoder
 from genjax.models.dense import ACTIVATIONS, MAXOUT_PIECES, MLP, NORMS, Dropout, Norm
 
 DEVICES = """
@@ -32,6 +35,27 @@ jax.tree.map(lambda a, b: np.testing.assert_allclose(a, np.stack([b] * 4), rtol=
 assert (np.asarray(one) != np.asarray(outputs(BatchAxis(), variables, x[::-1])[0])[::-1]).any()
 print("equal")
 """
+
+
+@pytest.mark.parametrize(
+    ("network", "shape"),
+    [
+        (functools.partial(MLP, (64,)), (1, 64)),
+        (functools.partial(ConvEncoder, (32,)), (1, 8, 8, 16)),
+        (functools.partial(ConvDecoder, (64,)), (1, 64)),
+    ],
+)  # fmt: skip
+def test_initial_weights_have_the_variance_that_is_asked(network, shape):
+    def kernels(**options):
+        variables = network((8, 8, 16), **options).init(jax.random.key(0), jnp.zeros(shape))
+        flat = jax.tree.leaves_with_path(variables)
+        return [x for path, x in flat if "kernel" in str(path)]
+
+    usual, third = kernels(), kernels(init_variance=1 / 3)
+    assert len(usual) == 2
+    for a, b in zip(usual, third):
+        np.testing.assert_allclose(b, a / np.sqrt(3), rtol=1e-5)
+        assert np.var(a) * np.prod(a.shape[:-1]) == pytest.approx(1, rel=0.15)
 
 
 def test_dropout_and_batch_norm_are_the_same_over_devices():
