@@ -4,7 +4,11 @@
     python -m experiments.train --config=configs/flow_matching_mixture.py:ring --workdir=runs/ring
 
 Evaluation tells the negative log-likelihood of held-out points in nats as well; the true mixture's
-is its entropy, 0.06 for the grid and -4.29 for the ring. Not recorded yet.
+is its entropy. Ten seeds, about 5 minutes on 2 CPU cores each, means and standard errors:
+
+            modes   high quality    reverse KL       nats (entropy)
+    grid    25.0    95.7 % ± 0.2    0.006 ± 0.001     0.144 ± 0.002 ( 0.06)
+    ring     8.0    93.9 % ± 0.2    0.002 ± 0.000    -4.268 ± 0.002 (-4.29)
 """
 
 from ml_collections import ConfigDict
