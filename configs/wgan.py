@@ -3,9 +3,9 @@
     python -m experiments.train --config=configs/wgan.py --workdir=runs/wgan
     python -m experiments.evaluate --workdir=runs/wgan
 
-95 s on 2 shared CPU cores. A classifier trained on the real digits is more than 0.9 sure
-of 70.6 % of 2,500 samples (of real held-out digits: 97.2 %) and finds all ten classes.
-RMSProp, five critic updates and the clip are those of the paper.
+56 s on 2 CPU cores. A classifier trained on the real digits is more than 0.9 sure of 76.3 % of
+2,500 samples (of real held-out digits: 97.2 %) and finds all ten classes. RMSProp and five critic
+updates are those of the paper; its clip of 0.01 comes to 70.1 %.
 """
 
 from ml_collections import ConfigDict
@@ -24,7 +24,7 @@ def get_config() -> ConfigDict:
     c.model.generator_norm = "batch"
     c.loss.n_critic = 5
     c.loss.penalty = "none"
-    c.loss.clip = 0.01
+    c.loss.clip = 0.05
     rmsprop = {"name": "rmsprop", "learning_rate": 5e-4, "b2": 0.99, "schedule": "linear"}
     c.optimizer.update(rmsprop)
     c.critic_optimizer.update(rmsprop)
