@@ -16,5 +16,5 @@ def get_config() -> ConfigDict:
     c = recipes.load(str(Path(__file__).with_name("dcgan.py"))).unlock()
     c.data.name = "tfds:fashion_mnist"
     c.steps = 0
-    c.epochs = 10.0
+    c.epochs = 5.0
     return c
