@@ -10,6 +10,7 @@ from transformers import BertConfig, BertForMaskedLM
 
 from benchmarks.child import Timed
 from benchmarks.peers import torch_bert
+from benchmarks.peers.torch_loop import settle
 
 # eager:    its own loss: all places are projected to the vocabulary, of most nothing is asked.
 # gathered: its encoder, and its head at the hidden places alone.
@@ -21,9 +22,7 @@ _IGNORED = -100
 def training(mode: str, steps: int, *, vocab_size: int, length: int, num_layers: int,
              num_heads: int, width: int, **loop: Any) -> Timed:  # fmt: skip
     """The row `bert_transformers`: `steps` updates a run."""
-    if mode not in MODES:
-        raise ValueError(f"mode={mode!r}: must be one of {', '.join(MODES)}")
-    torch_bert.start()
+    settle(mode, MODES)
     config = BertConfig(
         vocab_size=vocab_size, hidden_size=width, num_hidden_layers=num_layers,
         num_attention_heads=num_heads, intermediate_size=4 * width, max_position_embeddings=length,

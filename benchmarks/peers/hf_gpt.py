@@ -4,15 +4,13 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from benchmarks.child import Timed
-from benchmarks.machine import cores
+from benchmarks.peers.torch_loop import described, settle
 
 
 def decoding(batch_size: int, size: int, *, vocab_size: int, length: int, num_layers: int,
              num_heads: int, width: int) -> Timed:  # fmt: skip
     """The rows `gpt_decode_*`: `size` tokens behind prompts of one token, drawn, none the last."""
-    torch.manual_seed(0)
-    torch.set_num_threads(cores())
-    torch.set_flush_denormal(True)
+    settle()
     config = GPT2Config(
         vocab_size=vocab_size, n_positions=length, n_embd=width, n_layer=num_layers,
         n_head=num_heads, activation_function="gelu", bos_token_id=2, eos_token_id=None,
@@ -27,5 +25,4 @@ def decoding(batch_size: int, size: int, *, vocab_size: int, length: int, num_la
             network.generate(prompt, attention_mask=torch.ones_like(prompt), **options)
 
     run()
-    settings = f"generate with its cache, {torch.get_num_threads()} threads, denormals flushed"
-    return Timed(run, info={"settings": settings})
+    return Timed(run, info=described("generate with its cache"))

@@ -4,15 +4,13 @@ import torch
 from transformers import MarianConfig, MarianMTModel
 
 from benchmarks.child import Timed
-from benchmarks.machine import cores
+from benchmarks.peers.torch_loop import described, settle
 
 
 def beam(batch_size: int, size: int, beam_width: int, *, vocab_size: int, width: int,
          num_heads: int, layers: int, inner: int, length: int) -> Timed:  # fmt: skip
     """The row `translation_beam`: answers of `size` tokens, none the last, to one batch."""
-    torch.manual_seed(0)
-    torch.set_num_threads(cores())
-    torch.set_flush_denormal(True)
+    settle()
     config = MarianConfig(
         vocab_size=vocab_size, decoder_vocab_size=vocab_size, max_position_embeddings=2 * length,
         d_model=width, encoder_layers=layers, decoder_layers=layers, encoder_ffn_dim=inner,
@@ -34,5 +32,4 @@ def beam(batch_size: int, size: int, beam_width: int, *, vocab_size: int, width:
         assert found.shape == (batch_size, 1 + size)
 
     run()
-    settings = f"generate with its cache, {torch.get_num_threads()} threads, denormals flushed"
-    return Timed(run, info={"settings": settings})
+    return Timed(run, info=described("generate with its cache"))

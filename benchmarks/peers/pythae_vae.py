@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from benchmarks.child import Timed
 from benchmarks.machine import cores
+from benchmarks.peers.torch_loop import settle
 
 
 class _Encoder(BaseEncoder):
@@ -47,9 +48,7 @@ def _layers(widths: Sequence[int]) -> nn.Module:
 def dense(epochs: int, *, size: int, hidden: Sequence[int], latent_dim: int, num_examples: int,
           batch_size: int, learning_rate: float) -> Timed:  # fmt: skip
     """The row `vae_pythae`: `epochs` of the trainer a run; its data stay in memory."""
-    torch.manual_seed(0)
-    torch.set_num_threads(cores())
-    torch.set_flush_denormal(True)
+    settle()
     logging.disable(logging.INFO)
     networks: Any = (_Encoder(size, hidden, latent_dim), _Decoder(size, hidden, latent_dim))
     config = VAEConfig(input_dim=(size,), latent_dim=latent_dim, reconstruction_loss="bce")

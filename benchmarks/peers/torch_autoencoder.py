@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.child import Timed
-from benchmarks.machine import cores
+from benchmarks.peers.torch_loop import described, settle
 
 # eager:         nn.Module, autograd, fused Adam: the usual loop at its best.
 # compiled:      the loss (and so its gradient) through torch.compile, fused Adam.
@@ -35,9 +35,7 @@ def dense(mode: str, epochs: int, *, size: int, hidden: Sequence[int], latent_di
 
     `epochs` a run, of whole batches only.
     """
-    torch.manual_seed(0)
-    torch.set_num_threads(cores())
-    torch.set_flush_denormal(True)
+    settle(mode, MODES)
     model = network([size, *hidden, latent_dim], [latent_dim, *reversed(hidden), size])
     update = updater(mode, model, learning_rate, masking)
     data = torch.rand(num_examples, size)
@@ -51,8 +49,7 @@ def dense(mode: str, epochs: int, *, size: int, hidden: Sequence[int], latent_di
     for _ in range(3):
         update(data[:batch_size])
     run()
-    settings = f"{mode}, {torch.get_num_threads()} threads, denormals flushed"
-    return Timed(run, units=epochs, info={"settings": settings})
+    return Timed(run, units=epochs, info=described(mode))
 
 
 def updater(mode: str, model: nn.Module, learning_rate: float,

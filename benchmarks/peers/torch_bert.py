@@ -12,11 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.child import Timed
-from benchmarks.machine import cores
+from benchmarks.peers.torch_loop import adamw, settle, timed_updates
 
 # eager:    nn.Module, autograd, fused AdamW: the usual loop at its best.
 # compiled: the model with its loss (and so its gradient) through torch.compile.
-MODES = ("eager", "compiled")
 SPECIALS, BOS, MASK = 5, 2, 4
 
 
@@ -84,19 +83,10 @@ def hide(x: Tensor, number: int, vocab_size: int) -> tuple[Tensor, Tensor, Tenso
 def training(mode: str, steps: int, *, vocab_size: int, length: int, num_layers: int,
              num_heads: int, width: int, **loop: Any) -> Timed:  # fmt: skip
     """The row `bert`: `steps` updates a run."""
-    if mode not in MODES:
-        raise ValueError(f"mode={mode!r}: must be one of {', '.join(MODES)}")
-    start()
+    settle(mode)
     network = BERT(vocab_size, length, num_layers, num_heads, width)
     loss = torch.compile(network) if mode == "compiled" else network
     return train(mode, network, loss, steps, vocab_size=vocab_size, length=length, **loop)
-
-
-def start() -> None:
-    """Seed and threads."""
-    torch.manual_seed(0)
-    torch.set_num_threads(cores())
-    torch.set_flush_denormal(True)
 
 
 def train(mode: str, network: nn.Module, loss: Callable[..., Tensor], steps: int, *,
@@ -106,11 +96,7 @@ def train(mode: str, network: nn.Module, loss: Callable[..., Tensor], steps: int
     text = torch.randint(SPECIALS, vocab_size, (num_tokens,))
     window, begin = torch.arange(length - 1), torch.full((batch_size, 1), BOS)
     number = round(mask_rate * (length - 1))
-    groups = [
-        {"params": [p for p in network.parameters() if p.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in network.parameters() if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, learning_rate, (0.9, 0.98), fused=True)
+    optimizer = adamw(network, learning_rate, (0.9, 0.98), weight_decay)
 
     def update() -> None:
         at = torch.randint(0, num_tokens - length, (batch_size, 1)) + window
@@ -120,11 +106,4 @@ def train(mode: str, network: nn.Module, loss: Callable[..., Tensor], steps: int
         nn.utils.clip_grad_norm_(network.parameters(), clip_norm)
         optimizer.step()
 
-    def run() -> None:
-        for _ in range(steps):
-            update()
-
-    for _ in range(3):  # compiles
-        update()
-    settings = f"{mode}, {torch.get_num_threads()} threads, denormals flushed"
-    return Timed(run, units=steps, info={"settings": settings})
+    return timed_updates(update, steps, mode)

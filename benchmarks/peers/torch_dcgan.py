@@ -13,7 +13,8 @@ from torch.nn.functional import softplus
 
 from benchmarks.child import Timed
 from benchmarks.peers import torch_wgan_gp
-from benchmarks.peers.torch_wgan_gp import conv_networks, settings, timed
+from benchmarks.peers.torch_loop import settle, timed_updates
+from benchmarks.peers.torch_wgan_gp import conv_networks
 
 # compiled: torch.compile of both players' losses, their backward passes with them.
 MODES = ("eager", "compiled", "eager_channels_last", "compiled_channels_last")
@@ -55,7 +56,8 @@ class Trainer(torch_wgan_gp.Trainer):
 def conv(mode: str, iterations: int, *, latent_dim: int, channels: Sequence[int], height: int,
          num_examples: int, **recipe: Any) -> Timed:  # fmt: skip
     """The row `dcgan`: `iterations` a run."""
-    settings()
+    settle(mode, MODES)
     networks = conv_networks(latent_dim, channels, height, norm=True)
     data = torch.rand(num_examples, 1, height, height) * 2 - 1
-    return timed(Trainer(*networks, data, mode, latent_dim=latent_dim, **recipe), mode, iterations)
+    trainer = Trainer(*networks, data, mode, latent_dim=latent_dim, **recipe)
+    return timed_updates(trainer.iteration, iterations, mode)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.child import Timed
-from benchmarks.machine import cores
+from benchmarks.peers.torch_loop import settle, timed_updates
 
 # eager:          nn.Module, autograd: the usual loop at its best.
 # compiled:       the loss (and so its gradient) through torch.compile.
@@ -108,11 +108,7 @@ def unet(mode: str, steps: int, *, height: int, num_examples: int, batch_size: i
          learning_rate: float, channels: Sequence[int], blocks: int, patch: int,
          features: int) -> Timed:  # fmt: skip
     """The row `flow_matching`: `steps` updates a run."""
-    if mode not in MODES:
-        raise ValueError(f"mode={mode!r}: must be one of {', '.join(MODES)}")
-    torch.manual_seed(0)
-    torch.set_num_threads(cores())
-    torch.set_flush_denormal(True)
+    settle(mode, MODES)
     network = UNet(1, channels, blocks, patch, features)
     data = torch.rand(num_examples, 1, height, height)
     if mode.endswith("channels_last"):
@@ -132,11 +128,4 @@ def unet(mode: str, steps: int, *, height: int, num_examples: int, batch_size: i
         objective(network, x, torch.randn_like(x), torch.rand(batch_size)).backward()
         optimizer.step()
 
-    def run() -> None:
-        for _ in range(steps):
-            update()
-
-    for _ in range(3):
-        update()
-    settings = f"{mode}, {torch.get_num_threads()} threads, denormals flushed"
-    return Timed(run, units=steps, info={"settings": settings})
+    return timed_updates(update, steps, mode)

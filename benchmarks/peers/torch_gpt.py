@@ -10,11 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.child import Timed
-from benchmarks.machine import cores
+from benchmarks.peers.torch_loop import adamw, described, settle, timed_updates
 
 # eager:    nn.Module, autograd: the usual loop at its best.
 # compiled: the model with its loss (and so its gradient) through torch.compile.
-MODES = ("eager", "compiled")
 
 
 class GPT(nn.Module):
@@ -83,13 +82,7 @@ def training(mode: str, steps: int, *, batch_size: int, num_tokens: int, learnin
     network = _network(mode, **model)
     length, vocab_size = model["length"], model["vocab_size"]
     data = torch.randint(5, vocab_size, (num_tokens,))
-    matrices = [p for p in network.parameters() if p.ndim >= 2]
-    others = [p for p in network.parameters() if p.ndim < 2]
-    groups = [
-        {"params": matrices, "weight_decay": weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, learning_rate, (0.9, 0.99), fused=True)
+    optimizer = adamw(network, learning_rate, (0.9, 0.99), weight_decay)
 
     def update() -> None:
         starts = torch.randint(num_tokens - length, (batch_size,))
@@ -99,13 +92,7 @@ def training(mode: str, steps: int, *, batch_size: int, num_tokens: int, learnin
         nn.utils.clip_grad_norm_(network.parameters(), clip_norm)
         optimizer.step()
 
-    def run() -> None:
-        for _ in range(steps):
-            update()
-
-    for _ in range(3):
-        update()
-    return Timed(run, units=steps, info={"settings": _settings(mode)})
+    return timed_updates(update, steps, mode)
 
 
 def decoding(batch_size: int, size: int, **model: int) -> Timed:
@@ -120,18 +107,10 @@ def decoding(batch_size: int, size: int, **model: int) -> Timed:
         network.generate(prompt, size)
 
     run()
-    return Timed(run, info={"settings": _settings("eager")})
+    return Timed(run, info=described("eager"))
 
 
 def _network(mode: str, **model: int) -> nn.Module:
-    if mode not in MODES:
-        raise ValueError(f"mode={mode!r}: must be one of {', '.join(MODES)}")
-    torch.manual_seed(0)
-    torch.set_num_threads(cores())
-    torch.set_flush_denormal(True)
+    settle(mode)
     network = GPT(**model)
     return torch.compile(network) if mode == "compiled" else network
-
-
-def _settings(mode: str) -> str:
-    return f"{mode}, {torch.get_num_threads()} threads, denormals flushed"

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.child import Timed
-from benchmarks.machine import cores
 from benchmarks.peers.torch_autoencoder import minimiser
+from benchmarks.peers.torch_loop import described, settle
 
 
 class Bound(nn.Module):
@@ -80,7 +80,7 @@ def train_and_judge(
     Returns:
       The mean ELBO and importance weighted bound of `draws` draws on `test`, in nats.
     """
-    _settle(seed)
+    settle(seed=seed)
     size, height = math.prod(train.shape[1:]), train.shape[1]
     if network == "conv":
         bound = conv_bound(height, channels, latent_dim)
@@ -139,7 +139,7 @@ def iwae(mode: str, iterations: int, **settings: Any) -> Timed:
 def samples(mode: str, iterations: int, *, num_samples: int, size: int, hidden: Sequence[int],
             latent_dim: int, **_: Any) -> Timed:  # fmt: skip
     """The row `vae_samples`: `iterations` times `num_samples` images a run."""
-    _settle()
+    settle()
     decoder = dense_bound(size, hidden, latent_dim).decoder
     decode = torch.compile(decoder) if mode == "compiled" else decoder
 
@@ -149,13 +149,13 @@ def samples(mode: str, iterations: int, *, num_samples: int, size: int, hidden: 
             decode(torch.randn(num_samples, latent_dim)).sigmoid()
 
     run()
-    return Timed(run, units=iterations, info={"settings": _settings(mode)})
+    return Timed(run, units=iterations, info=described(mode))
 
 
 def _updates(mode: str, updates: int, units: int, *, size: int, hidden: Sequence[int],
              latent_dim: int, num_examples: int, batch_size: int, learning_rate: float,
              importance_samples: int = 1) -> Timed:  # fmt: skip
-    _settle()
+    settle()
     objective = dense_bound(size, hidden, latent_dim, importance_samples)
     update = minimiser(mode, objective, learning_rate)
     data = torch.rand(num_examples, size)
@@ -171,14 +171,4 @@ def _updates(mode: str, updates: int, units: int, *, size: int, hidden: Sequence
     for _ in range(3):  # compiles
         update(data[:batch_size])
     run()
-    return Timed(run, units=units, info={"settings": _settings(mode)})
-
-
-def _settle(seed: int = 0) -> None:
-    torch.manual_seed(seed)
-    torch.set_num_threads(cores())
-    torch.set_flush_denormal(True)
-
-
-def _settings(mode: str) -> str:
-    return f"{mode}, {torch.get_num_threads()} threads, denormals flushed"
+    return Timed(run, units=units, info=described(mode))

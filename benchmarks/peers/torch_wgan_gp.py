@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.child import Timed
-from benchmarks.machine import cores
+from benchmarks.peers.torch_loop import settle, timed_updates
 
 # eager:      double backward through autograd (`create_graph=True`).
 # compiled:   torch.compile of the whole critic loss with both its gradients, written with
@@ -195,11 +195,12 @@ def mlp(
     critic_hidden: Sequence[int], height: int, num_examples: int, **recipe: Any,
 ) -> Timed:  # fmt: skip
     """The row `wgan_gp_mlp`: `iterations` a run."""
-    settings()
+    settle(mode, MODES)
     size = height**2
     networks = mlp_networks(latent_dim, generator_hidden, critic_hidden, size)
     data = torch.rand(num_examples, size) * 2 - 1
-    return timed(Trainer(*networks, data, mode, latent_dim=latent_dim, **recipe), mode, iterations)
+    trainer = Trainer(*networks, data, mode, latent_dim=latent_dim, **recipe)
+    return timed_updates(trainer.iteration, iterations, mode)
 
 
 def conv(
@@ -207,27 +208,8 @@ def conv(
     num_examples: int, colors: int = 1, **recipe: Any,
 ) -> Timed:  # fmt: skip
     """The rows `wgan_gp_conv` and `wgan_gp_64`: `iterations` a run."""
-    settings()
+    settle(mode, MODES)
     networks = conv_networks(latent_dim, channels, height, colors)
     data = torch.rand(num_examples, colors, height, height) * 2 - 1
-    return timed(Trainer(*networks, data, mode, latent_dim=latent_dim, **recipe), mode, iterations)
-
-
-def settings() -> None:
-    """What every PyTorch side runs with."""
-    torch.manual_seed(0)
-    torch.set_num_threads(cores())
-    torch.set_flush_denormal(True)
-
-
-def timed(trainer: Trainer, mode: str, iterations: int) -> Timed:
-    """`iterations` of the trainer a run, warmed up."""
-
-    def run() -> None:
-        for _ in range(iterations):
-            trainer.iteration()
-
-    for _ in range(3):  # compiles, and compiles again where the first time was special
-        trainer.iteration()
-    how = f"{mode}, {torch.get_num_threads()} threads, fused Adam, denormals flushed"
-    return Timed(run, units=iterations, info={"settings": how})
+    trainer = Trainer(*networks, data, mode, latent_dim=latent_dim, **recipe)
+    return timed_updates(trainer.iteration, iterations, mode)
