@@ -7,8 +7,8 @@ Dense: 9,375 updates, five seeds as one program in 4 minutes on 2 CPU cores. Tes
 (standard error 0.03), bound of 50 draws -237.16 (0.07), KL 18.4; the same model and updates in
 PyTorch: -240.03 (0.07) and -237.15 (0.08), by `python -m benchmarks.elbo --workdir=runs/elbo`.
 Dynamic binarisation, sums over 784 pixels. Convolutional, five seeds of 1,406 updates in 5 minutes
-(`--config.epochs=3`): -245.86 (0.12) and -241.44 (0.11); PyTorch: -246.08 (0.24) and -241.58 (0.24),
-by the same with `--network=conv --epochs=3`. Its full length of 20 epochs: not recorded.
+(`--config.epochs=3`): -245.86 (0.12) and -241.44 (0.11); PyTorch: -246.08 (0.24) and -241.58
+(0.24), by the same with `--network=conv --epochs=3`. Its full 20 epochs: not recorded.
 """
 
 from ml_collections import ConfigDict
