@@ -10,6 +10,14 @@ tells how much the losses and the quality of samples vary in time; and of the wh
 losses rank the quality: 1 or -1 where a loss tells it, 0 where it says nothing.
 
 Quality: the mode scores of `ring`; the FID of `digits` by genjax's own classifier.
+
+Recorded on the ring, ten seeds, 9 minutes on 2 busy CPU cores: over the second half of a run the
+share of samples of high quality varies by 0.17 without a remedy, 0.16 with R1 and 0.15 with
+WGAN-GP, though R1 makes the critic's loss twenty times calmer (0.0009 for 0.017): calm losses say
+nothing of the samples. The average of the weights (0.017) and a falling rate (0.045) steady them,
+at 95 and 94 % of high quality in the end for 78; R1 and WGAN-GP keep the modes (reverse KL 0.002
+for 0.07). The critic's loss goes with high quality (rank correlation 0.6 to 0.8) as both grow with
+training; with instance noise the sign is the other (-0.7), and of the modes no loss tells much.
 """
 
 import functools
