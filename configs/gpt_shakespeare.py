@@ -5,7 +5,7 @@
 MODEL: gpt (the default, the layers of gpt.py) or modern (those of gpt_modern.py). nanoGPT states a
 validation loss of 1.88 for this budget. Its validation text is TFDS's validation and test together:
 gpt comes to 1.716 there, 1.673 on validation (`--config.data.test=validation`) and 1.759 on test,
-in 5 minutes on 2 busy CPU cores. modern: not recorded yet.
+in 5 minutes on 2 busy CPU cores. modern: 1.708 on test, in 80 s on 2 CPU cores.
 """
 
 from pathlib import Path
