@@ -5,7 +5,7 @@
 
 METHOD: lstm (the default), bag or transformer. DIR holds train.tsv and test.tsv, a sentence and its
 label a line; `--config.data.test=dev.tsv` to choose settings. Test accuracy, on 2 CPU cores: bag
-81.9 % in 8 s, lstm 81.7 % in 32 s; transformer: not recorded yet.
+81.9 % in 8 s, lstm 81.7 % in 32 s, transformer 78.5 % in 49 s.
 
 METHOD bert is fine-tuned from the encoder of another run, whose tokens and widths it has:
 
