@@ -2,7 +2,8 @@
 
     python -m experiments.train --config=configs/gpt_modern.py --workdir=runs/gpt_modern
 
-The budget of gpt.py, and a little fewer parameters. 1.341 nats on the test text, 1.94 bits a character (`gpt.py`: 1.373 and 1.98).
+The budget of gpt.py, and a little fewer parameters. 1.341 nats on the test text,
+1.94 bits a character, in 81 s on 2 CPU cores (`gpt.py`: 1.373 and 1.98).
 """
 
 from pathlib import Path
