@@ -32,9 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--json", metavar="FILE", help="write the numbers")
     arguments = parser.parse_args(argv)
-    from benchmarks.peers.torch_vae import train_and_judge  # without PyTorch it fails here
-
-    sides = {"genjax": _ours(arguments), "PyTorch": _torch(arguments, train_and_judge)}
+    theirs = _torch(arguments)  # first: without PyTorch it ends here
+    sides = {"genjax": _ours(arguments), "PyTorch": theirs}
     print(f"{'':8} {'ELBO':>18} {f'IWAE-{_DRAWS}':>18} {'seconds':>9}")
     for name, side in sides.items():
         elbo, iwae = (f"{_mean(side[n]):.2f} ± {_error(side[n]):.2f}" for n in ("elbo", "iwae"))
@@ -62,7 +61,8 @@ def _ours(arguments: Any) -> dict[str, Any]:
     return {"elbo": test["elbo"], "iwae": test[f"iwae_{_DRAWS}"], "seconds": seconds}
 
 
-def _torch(arguments: Any, train_and_judge: Any) -> dict[str, Any]:
+def _torch(arguments: Any) -> dict[str, Any]:
+    from benchmarks.peers.torch_vae import train_and_judge
     from genjax import data
     from genjax.cli import recipes
     from genjax.data.source import first_rows

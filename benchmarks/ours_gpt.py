@@ -19,8 +19,6 @@ from genjax.decoding import Sampling, decoder_of, generate
 from genjax.engine.cache import enable_compilation_cache
 from genjax.losses.tokens import chunked_cross_entropy, token_cross_entropy, token_logits
 
-_TOTAL_STEPS = 10**6
-
 
 def training(steps: int, *, batch_size: int, num_tokens: int, learning_rate: float,
              weight_decay: float, clip_norm: float, **model: int) -> Timed:  # fmt: skip
@@ -40,7 +38,7 @@ def training(steps: int, *, batch_size: int, num_tokens: int, learning_rate: flo
 def decoding(batch_size: int, size: int, **model: int) -> Timed:
     """The rows `gpt_decode_*`: `size` tokens behind prompts of one token, drawn, as one program."""
     enable_compilation_cache()
-    family = families.build(_config(**model), _spec(**model), _TOTAL_STEPS)
+    family = families.build(_config(**model), _spec(**model), ours._TOTAL_STEPS)
     state = jax.jit(family.init)(jax.random.key(0))
     prompt = jnp.full((batch_size, 1), 5, jnp.int32)
 

@@ -18,8 +18,6 @@ from genjax.data.source import Dataset
 from genjax.decoding import beam_search, decoder_of
 from genjax.engine.cache import enable_compilation_cache
 
-_TOTAL_STEPS = 10**6
-
 
 def attention(
     iterations: int, *, embed_dim: int, units: int, clip_norm: float, **pairs: Any
@@ -47,7 +45,7 @@ def beam(
     model = {"width": width, "num_heads": num_heads, "num_layers": layers, "hidden": inner}
     config = _config("transformer_multi30k", model)
     spec = _spec(vocab_size, length, size)
-    family = families.build(config, spec, _TOTAL_STEPS)
+    family = families.build(config, spec, ours._TOTAL_STEPS)
     state = jax.jit(family.init)(jax.random.key(0))
     x = jax.random.randint(jax.random.key(1), (batch_size, length), 5, vocab_size)
 

@@ -13,7 +13,7 @@ import jax
 from ml_collections import ConfigDict
 
 from genjax import families
-from genjax.core.config import ConfigError, fill
+from genjax.core.config import ConfigError, base, fill
 from genjax.engine.checkpoints import Checkpoints
 
 CONFIG = "config.json"
@@ -79,7 +79,8 @@ def read_config(
     `given_by` is what errors call the folder.
 
     Raises:
-      ConfigError: there is no such folder, no run in it, or no complete checkpoint of it.
+      ConfigError: there is no such folder, no run of a known family in it, or no complete
+        checkpoint of it.
     """
     folder = Path(workdir).expanduser().absolute()
     if not folder.is_dir():
@@ -96,6 +97,7 @@ def read_config(
             f"{given_by}={workdir}: has no complete checkpoint yet; train longer or again"
         )
     config = ConfigDict(_tuples(record["config"]))
+    fill(config, base())  # the family among others
     # A field that is younger than the run, at its default, is what the run has always done.
     fill(config, families.default_config(config.family))
     return config.lock()

@@ -154,6 +154,13 @@ def test_reading_tells_what_is_missing(tmp_path):
     assert read_config(tmp_path).steps == 100
 
 
+@pytest.mark.parametrize("recorded", [{}, {"family": "nonsense"}])
+def test_a_config_of_no_known_family_is_refused(tmp_path, recorded):
+    (tmp_path / "config.json").write_text(json.dumps({"config": recorded}))
+    with pytest.raises(ConfigError, match=r"config\.family='(nonsense)?': must be one of"):
+        read_config(tmp_path, need_checkpoint=False)
+
+
 def test_a_read_only_disk_is_refused(small_disk, make_read_only):
     open_workdir(small_disk / "run", make_config())
     make_read_only()
