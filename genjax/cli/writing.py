@@ -121,7 +121,7 @@ def _write_samples(model: Any, prompts: Sequence[str], n: int, values: Any, out:
     """What a model that reads no prompts draws of itself."""
     family = model.config.family
     if not model.family.has_prior or model.family.sample is None:
-        raise ConfigError(f"--workdir={values.workdir}: holds a {family}, which writes no texts")
+        raise ConfigError(f"--workdir={values.workdir}: its family, {family}, writes no texts")
     if prompts:
         raise ConfigError(f"--prompt={prompts[0]}: {family} takes none; it draws whole texts")
     texts = as_texts(model.run.dataset)(model.sample(n, values.seed))

@@ -169,4 +169,4 @@ def test_tags_are_judged_by_whole_entities(tmp_path: Path, capfd: pytest.Capture
     scores = json.loads((workdir / "eval.json").read_text())["scores"]
     assert set(scores) >= {"precision", "recall", "f1", "f1_PER", "f1_LOC"}
     assert main("sample", f"--workdir={workdir}", "--prompt=Anna") == 2
-    assert "holds a tagger, which writes no texts" in capfd.readouterr().err
+    assert "its family, tagger, writes no texts" in capfd.readouterr().err
