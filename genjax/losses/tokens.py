@@ -4,6 +4,9 @@ The values of padding are exactly 0, so that `nll.sum() / number of tokens` is t
 however rows are padded, and padding has no gradient.
 """
 
+import functools
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -27,15 +30,40 @@ def token_cross_entropy(
       label_smoothing: in [0, 1).
       z_loss: weight of `(log Z)^2`, which keeps logits from drifting.
     """
-    logits = wide(logits_BxTxV)
-    log_z = jax.nn.logsumexp(logits, -1)
-    target = jnp.take_along_axis(logits, target_BxT[..., None], -1)[..., 0]
+    # Flat as `token_logits` makes them: of more axes, XLA's CPU backend copies the gradient.
+    logits_NxV = wide(logits_BxTxV).reshape(-1, logits_BxTxV.shape[-1])
+    nll_N = _cross_entropy(label_smoothing, z_loss, logits_NxV, target_BxT.reshape(-1))
+    return jnp.where(target_BxT == PAD, 0.0, nll_N.reshape(target_BxT.shape))
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def _cross_entropy(
+    label_smoothing: float, z_loss: float, logits_NxV: jax.Array, target_N: jax.Array
+) -> jax.Array:
+    log_z = jax.nn.logsumexp(logits_NxV, -1)
+    target = jnp.take_along_axis(logits_NxV, target_N[:, None], -1)[:, 0]
     nll = log_z - target
     if label_smoothing:
-        nll += label_smoothing * (target - logits.mean(-1))
+        nll += label_smoothing * (target - logits_NxV.mean(-1))
     if z_loss:
         nll += z_loss * jnp.square(log_z)
-    return jnp.where(target_BxT == PAD, 0.0, nll)
+    return nll
+
+
+@_cross_entropy.defjvp
+def _cross_entropy_jvp(label_smoothing: float, z_loss: float, primals: Any, tangents: Any) -> Any:
+    """The gradient is made of the logits in one pass; of the value's parts it would be several."""
+    logits_NxV, target_N = primals
+    log_z = jax.nn.logsumexp(logits_NxV, -1)[:, None]
+    gradient = jnp.exp(logits_NxV - log_z)
+    if z_loss:
+        gradient *= 1 + 2 * z_loss * log_z
+    wanted = jnp.arange(logits_NxV.shape[-1]) == target_N[:, None]
+    gradient -= jnp.where(wanted, 1 - label_smoothing, 0.0)
+    if label_smoothing:
+        gradient -= label_smoothing / logits_NxV.shape[-1]
+    nll = _cross_entropy(label_smoothing, z_loss, logits_NxV, target_N)
+    return nll, (gradient * tangents[0]).sum(-1)
 
 
 def chunked_cross_entropy(
@@ -84,8 +112,23 @@ def token_logits(
       kernel_DxV: float32; a tied embedding's transpose.
       bias_V: if any.
     """
+    hidden_NxD = hidden_BxTxD.reshape(-1, hidden_BxTxD.shape[-1])  # as in `token_cross_entropy`
     logits = jnp.matmul(
-        hidden_BxTxD, kernel_DxV.astype(hidden_BxTxD.dtype),
-        preferred_element_type=jnp.promote_types(hidden_BxTxD.dtype, jnp.float32),
+        hidden_NxD, kernel_DxV.astype(hidden_NxD.dtype),
+        preferred_element_type=jnp.promote_types(hidden_NxD.dtype, jnp.float32),
     )  # fmt: skip
-    return logits if bias_V is None else logits + bias_V
+    if bias_V is not None:
+        logits += _rows(bias_V, len(logits))
+    return logits.reshape(*hidden_BxTxD.shape[:-1], -1)
+
+
+def _rows(bias_V: jax.Array, rows: int) -> jax.Array:
+    """The bias of each row, or of all.
+
+    On CPU as a product, whose gradient is one as well: XLA would fuse that of a sum into a scalar
+    loop that makes the gradient of the logits once more, which costs a third of the whole loss.
+    """
+    if jax.default_backend() != "cpu":
+        return bias_V
+    ones_Nx1 = jax.lax.optimization_barrier(jnp.ones((rows, 1), bias_V.dtype))
+    return ones_Nx1 @ bias_V[None]

@@ -27,6 +27,7 @@ from flax import linen as nn
 
 from genjax.core.axis import BatchAxis
 from genjax.models.dense import Dropout
+from genjax.models.scanned import product
 
 Carry = tuple[jax.Array, ...]  # what a cell hands on: h, and c of an lstm; each (B, H), float32
 
@@ -37,11 +38,13 @@ class Cell(NamedTuple):
     Attributes:
       gates: G, how many blocks of H its products have.
       states: how many arrays its carry has, h first.
+      added: x W + b and h U are only ever added, so that their sum is all that is kept of them.
       update: `update(x_BxGH, h_BxGH, carry) -> carry`; x W + b and h U to the next step.
     """
 
     gates: int
     states: int
+    added: bool
     update: Callable[[jax.Array, jax.Array, Carry], Carry]
 
 
@@ -62,7 +65,9 @@ def _lstm(x: jax.Array, h: jax.Array, carry: Carry) -> Carry:
     return nn.sigmoid(o) * jnp.tanh(c), c
 
 
-CELLS = {"rnn": Cell(1, 1, _rnn), "gru": Cell(3, 1, _gru), "lstm": Cell(4, 2, _lstm)}
+CELLS = {
+    "rnn": Cell(1, 1, True, _rnn), "gru": Cell(3, 1, False, _gru), "lstm": Cell(4, 2, True, _lstm)
+}  # fmt: skip
 
 
 def zero_carry(cell: str, batch_size: int, hidden: int) -> Carry:
@@ -107,42 +112,45 @@ def _recurrence(
 def _forward(
     cell: str, reverse: bool, x: jax.Array, kernel: jax.Array, first: Carry, keep: Any, mask: Any
 ) -> Any:
-    update = CELLS[cell].update
+    _, _, added, update = CELLS[cell]
 
     def step(carry: Carry, inputs: Any) -> tuple[Carry, Any]:
         x_BxG, keep_B = inputs
-        h_BxG = _product(_masked(carry[0], mask), kernel)
-        new = _where(keep_B, update(x_BxG.astype(h_BxG.dtype), h_BxG, carry), carry)
-        return new, (new, h_BxG)
+        h_BxG = product(_masked(carry[0], mask), kernel)
+        x_BxG = x_BxG.astype(h_BxG.dtype)
+        new = _where(keep_B, update(x_BxG, h_BxG, carry), carry)
+        return new, (new, (x_BxG + h_BxG,) if added else (x_BxG, h_BxG))
 
-    last, (carries, products) = jax.lax.scan(step, first, (x, keep), reverse=reverse)
-    return (carries[0], last), (x, kernel, first, keep, mask, carries, products)
+    last, (carries, gates) = jax.lax.scan(step, first, (x, keep), reverse=reverse)
+    return (carries[0], last), (gates, jnp.zeros((), x.dtype), kernel, first, keep, mask, carries)
 
 
 def _backward(cell: str, reverse: bool, residuals: Any, cotangents: Any) -> Any:
-    x, kernel, first, keep, mask, carries, products = residuals
+    gates, no_x, kernel, first, keep, mask, carries = residuals
     d_outputs, d_last = cotangents
-    update = CELLS[cell].update
+    _, _, added, update = CELLS[cell]
     before = tuple(_shifted(s, s_0, reverse) for s, s_0 in zip(carries, first))
     kernel_GxH = kernel.T  # once, not in every step
 
     def step(d_carry: Carry, inputs: Any) -> tuple[Carry, Any]:
-        x_BxG, h_BxG, before, keep_B, d_output = inputs
+        gates, before, keep_B, d_output = inputs
         d_carry = (d_carry[0] + d_output, *d_carry[1:])
         zero = jax.tree.map(jnp.zeros_like, d_carry)
-        pull = jax.vjp(update, x_BxG.astype(h_BxG.dtype), h_BxG, before)[1]
-        d_x, d_h, d_before = pull(_where(keep_B, d_carry, zero))
-        through_h = _masked(_product(d_h, kernel_GxH), mask)
+        none = (jnp.zeros_like(gates[0]),) * added
+        pull = jax.vjp(lambda gates, before: update(*gates, *none, before), gates, before)[1]
+        d_gates, d_before = pull(_where(keep_B, d_carry, zero))
+        through_h = _masked(product(d_gates[-1], kernel_GxH), mask)
         d_before = (d_before[0] + through_h, *d_before[1:])
         if keep_B is not None:
             d_before = jax.tree.map(jnp.add, d_before, _where(keep_B, zero, d_carry))
-        return d_before, (d_x.astype(x.dtype), d_h.astype(kernel.dtype))
+        return d_before, tuple(d.astype(kernel.dtype) for d in d_gates)
 
-    inputs = (x, products, before, keep, d_outputs)
-    d_first, (d_x, d_h) = jax.lax.scan(step, d_last, inputs, reverse=not reverse)
+    inputs = (gates, before, keep, d_outputs)
+    d_first, d_gates = jax.lax.scan(step, d_last, inputs, reverse=not reverse)
     h = _masked(before[0], mask).astype(kernel.dtype)
-    d_kernel = jnp.einsum("tbh,tbg->hg", h, d_h, preferred_element_type=_wide(h.dtype))
-    return d_x, d_kernel.astype(kernel.dtype), d_first, None, None
+    h_NxH, d_h_NxG = (a.reshape(-1, a.shape[-1]) for a in (h, d_gates[-1]))
+    d_kernel = jnp.dot(h_NxH.T, d_h_NxG, preferred_element_type=_wide(h.dtype))
+    return d_gates[0].astype(no_x.dtype), d_kernel.astype(kernel.dtype), d_first, None, None
 
 
 _recurrence.defvjp(_forward, _backward)
@@ -153,10 +161,6 @@ def _shifted(after: jax.Array, first: jax.Array, reverse: bool) -> jax.Array:
     if reverse:
         return jnp.concatenate([after[1:], first[None]])
     return jnp.concatenate([first[None], after[:-1]])
-
-
-def _product(a: jax.Array, kernel: jax.Array) -> jax.Array:
-    return jnp.dot(a.astype(kernel.dtype), kernel, preferred_element_type=_wide(kernel.dtype))
 
 
 def _wide(dtype: Any) -> Any:
@@ -213,7 +217,7 @@ class Direction(nn.Module):
         )
         kernel_h = self.param("kernel_h", nn.initializers.orthogonal(), (self.hidden, features))
         bias = self.param("bias", first_bias(self.cell), (features,))
-        x_TxBxG = x_TxBxD.astype(self.dtype) @ kernel_x.astype(self.dtype)
+        x_TxBxG = product(x_TxBxD, kernel_x.astype(self.dtype)).astype(self.dtype)
         return recurrence(
             self.cell, x_TxBxG + bias.astype(self.dtype), kernel_h.astype(self.dtype), carry,
             keep_TxB=keep_TxB, state_mask_BxH=state_mask_BxH, reverse=self.reverse,

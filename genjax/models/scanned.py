@@ -11,9 +11,13 @@ Times = Callable[[str, jax.Array], jax.Array]
 
 
 def product(a: jax.Array, kernel_DxG: jax.Array) -> jax.Array:
-    """`a @ kernel` of a (…, D), in the dtype of the kernel; summed in at least float32."""
-    a = a.astype(kernel_DxG.dtype)
-    return jnp.matmul(a, kernel_DxG, preferred_element_type=_wide(kernel_DxG))
+    """`a @ kernel` of a (…, D), in the dtype of the kernel; summed in at least float32.
+
+    Flat, as XLA's CPU backend copies the factors of a gradient that have more axes than two.
+    """
+    a_NxD = a.reshape(-1, a.shape[-1]).astype(kernel_DxG.dtype)
+    y_NxG = jnp.matmul(a_NxD, kernel_DxG, preferred_element_type=_wide(kernel_DxG))
+    return y_NxG.reshape(*a.shape[:-1], -1)
 
 
 def scan_products(
@@ -73,10 +77,10 @@ def _backward(step: Any, residuals: Any, cotangents: Any) -> Any:
     d_products, *rest = pull(cotangents)
 
     def gradient(name: str, kernel: jax.Array) -> jax.Array:
-        found = jnp.einsum(
-            "tbd,tbg->dg", factors[name], d_products[name].astype(kernel.dtype),
-            preferred_element_type=_wide(kernel),
-        )  # fmt: skip
+        factors_NxD, d_NxG = (a.reshape(-1, a.shape[-1]) for a in (factors[name], d_products[name]))
+        found = jnp.matmul(
+            factors_NxD.T, d_NxG.astype(kernel.dtype), preferred_element_type=_wide(kernel)
+        )
         return found.astype(kernel.dtype)
 
     return {name: gradient(name, kernel) for name, kernel in kernels.items()}, *rest
