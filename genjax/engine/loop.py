@@ -1,5 +1,6 @@
 """The training loop: dispatches chunks, and between them reports, evaluates, samples and saves."""
 
+import contextlib
 import functools
 import math
 from collections.abc import Callable, Mapping
@@ -24,8 +25,11 @@ from genjax.engine.executors import batch_axis, make_executor
 from genjax.engine.preemption import Preemption
 from genjax.engine.profiling import Clock, Profiler, measured_gemm_rate, parse_profile_steps
 from genjax.engine.progress import Progress
-from genjax.engine.workdir import CHECKPOINTS, open_workdir
+from genjax.engine.workdir import CHECKPOINTS, alone, open_workdir
 from genjax.engine.writers import Writers
+
+_CHUNK_SECONDS = 5.0  # the longest chunk, once the rate is known
+_FIRST_STEPS = 5  # before it is
 
 
 class Diverged(RuntimeError):
@@ -128,19 +132,25 @@ def train(
       hooks: what to draw and how to judge samples.
 
     Raises:
-      ConfigError: the workdir is of another config or cannot be written, or no evaluation gives
-        `best_metric`; nothing was written.
+      ConfigError: the workdir is of another config or cannot be written, another process trains
+        in it, or no evaluation gives `best_metric`; nothing was written.
       SaveError: a checkpoint could not be written.
       Diverged: training is not finite any more.
     """
     steps = parse_profile_steps(profile_steps)
     if run.config.best_metric:
         check_metric(run.config.best_metric, {*run.executor.evaluated(), *hooks.judged})
-    path = open_workdir(workdir, run.config)
-    if jax.process_index() == 0:
-        data.save(run.dataset, path / data.TOKENIZER)
-        pretrained.keep(run.config, path)
-    with Preemption() as preemption:
+    folder = Path(workdir).expanduser().absolute()
+    new = not folder.is_dir()
+    with contextlib.ExitStack() as held:
+        held.enter_context(alone(folder))
+        path = open_workdir(workdir, run.config)
+        if new:
+            held.enter_context(alone(path))
+        if jax.process_index() == 0:
+            data.save(run.dataset, path / data.TOKENIZER)
+            pretrained.keep(run.config, path)
+        preemption = held.enter_context(Preemption())
         return _Training(run, path, Profiler(path, steps), preemption, hooks).run_to_end()
 
 
@@ -210,7 +220,7 @@ class _Training:
             (self.step // every + 1) * every
             for every in (c.log_every, c.eval_every, c.sample_every, c.checkpoint_every) if every
         ]  # fmt: skip
-        n = min(self.executor.chunk, min(ends) - self.step)
+        n = min(self._chunk(), min(ends) - self.step)
         self.profiler.before(self.step, self.step + n)
         self.state, metrics = self.executor.run(self.state, self.step, n)
         self.step += n
@@ -219,6 +229,23 @@ class _Training:
             self.checkpoints.warm_up()  # not before: its import would hold up the first step
         previous, self._pending = self._pending, (self.step, n, metrics)
         self._fetch(previous)
+
+    def _chunk(self) -> int:
+        """The most steps of the next chunk: few seconds of them, as a signal waits for two chunks.
+
+        Processes must agree on it, so that several make all chunks as long as they may be.
+        """
+        most = self.executor.chunk
+        if jax.process_count() > 1:
+            return most
+        if len(self._marks) < 2:
+            return min(most, _FIRST_STEPS)
+        return max(1, min(most, int(_CHUNK_SECONDS * self._rate())))
+
+    def _rate(self) -> float:
+        """Steps a second since the first chunk, which waits for the compilation."""
+        (t0, step0), (t1, step1) = self._marks
+        return (step1 - step0) / max(t1 - t0, 1e-9)
 
     def _drain(self) -> None:
         previous, self._pending = self._pending, None
@@ -370,10 +397,8 @@ class _Training:
             signal=self.preemption.requested if self.step < self.total else None,
         )  # fmt: skip
         summary.best = self.best.best if self.best else None
-        # The first chunk waits for the compilation: the rate is that of the chunks after it.
         if len(self._marks) == 2 and summary.signal is None:
-            (t0, step0), (t1, step1) = self._marks
-            summary.steps_per_second = (step1 - step0) / max(t1 - t0, 1e-9)
+            summary.steps_per_second = self._rate()
             summary.flops_per_second = self.executor.step_flops() * summary.steps_per_second
             summary.gemm_rate = measured_gemm_rate()
         return summary

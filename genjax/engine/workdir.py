@@ -1,11 +1,14 @@
 """The folder of a run: checked before anything is written, and `config.json` in it."""
 
+import contextlib
 import datetime
+import fcntl
 import importlib.metadata
 import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +104,30 @@ def read_config(
     # A field that is younger than the run, at its default, is what the run has always done.
     fill(config, families.default_config(config.family))
     return config.lock()
+
+
+@contextlib.contextmanager
+def alone(workdir: Path) -> Iterator[None]:
+    """Holds a folder that is there, so that no other process trains in it; ends with the process.
+
+    Process 0 holds it for all of a run's. File systems that know no locks are not protected.
+
+    Raises:
+      ConfigError: another process holds it.
+    """
+    with contextlib.ExitStack() as held:
+        if jax.process_index() == 0 and workdir.is_dir():
+            with contextlib.suppress(OSError):  # of a folder that may not be read, for one
+                folder = os.open(workdir, os.O_RDONLY)
+                held.callback(os.close, folder)
+                try:
+                    fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    raise ConfigError(
+                        f"--workdir={workdir}: another process trains in it; "
+                        "wait for its end or stop it, or give another folder"
+                    ) from error
+        yield
 
 
 def write_json(path: Path, value: Any) -> None:

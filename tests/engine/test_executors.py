@@ -196,3 +196,28 @@ def test_a_family_without_a_prior_shows_reconstructions(executor, folder, tmp_pa
     ]  # fmt: skip
     np.testing.assert_array_equal(shown[0][0], first_rows(run.dataset.test, 5)[0])
     assert not np.array_equal(shown[0][1], shown[1][1])
+
+
+def test_slow_steps_come_in_short_chunks_and_to_the_same_bits(tmp_path, monkeypatch):
+    """A signal waits for no more than two chunks: their length is a matter of seconds."""
+    every = {"log_every": 20, "eval_every": 0, "sample_every": 0, "checkpoint_every": 0}
+    run = prepare(recipes.tiny("autoencoder", tmp_path, steps=40, epochs=0.0, chunk=20, **every))
+    lengths, states = [], []
+    advance = run.executor.run
+
+    def recorded(state, first, n):
+        lengths.append(n)
+        state, metrics = advance(state, first, n)
+        states.append(leaves(state))
+        return state, metrics
+
+    monkeypatch.setattr(run.executor, "run", recorded)
+    loop.train(run, tmp_path / "quick")
+    quick, end = lengths.copy(), states[-1]
+    lengths.clear()
+    monkeypatch.setattr(loop, "_CHUNK_SECONDS", 1e-9)
+    loop.train(run, tmp_path / "slow")
+    assert max(quick) > 5
+    assert lengths[:3] == [5, 5, 5] and set(lengths[3:]) == {1}
+    assert sum(quick) == sum(lengths) == 40
+    assert_equal(states[-1], end)

@@ -5,8 +5,11 @@ import pytest
 
 from genjax import families
 from genjax.core.config import ConfigError
+from genjax.engine import loop
 from genjax.engine.checkpoints import Checkpoints
 from genjax.engine.workdir import open_workdir, read_config, write_json
+from tests.contracts import recipes
+from tests.engine.processes import start_python
 
 
 def make_config(**changes):
@@ -185,3 +188,29 @@ def test_json_is_replaced_whole_or_not_at_all(small_disk):
         write_json(small_disk / "eval.json", {"a": list(range(1000))})
     assert json.loads((small_disk / "eval.json").read_text()) == {"a": 1}
     assert sorted(p.name for p in small_disk.iterdir()) == ["eval.json", "filler"]
+
+
+def test_one_process_at_a_time_trains_in_a_folder(tmp_path):
+    run = loop.prepare(recipes.tiny("autoencoder", tmp_path, steps=2, epochs=0.0))
+    loop.train(run, tmp_path / "run")
+    before = (tmp_path / "run" / "config.json").read_bytes()
+    code = """
+        import sys, time
+        from pathlib import Path
+        from genjax.engine.workdir import alone
+        with alone(Path(sys.argv[1])):
+            print("ready", flush=True)
+            time.sleep(600)
+    """
+    (other,) = start_python(code, tmp_path / "run")
+    try:
+        assert other.stdout is not None and other.stdout.readline() == "ready\n"
+        with pytest.raises(ConfigError, match="run: another process trains in it; wait") as e:
+            loop.train(run, tmp_path / "run")
+        assert "\n" not in str(e.value)
+        assert (tmp_path / "run" / "config.json").read_bytes() == before
+    finally:
+        other.kill()
+        other.communicate()
+    loop.train(run, tmp_path / "run")  # what is killed holds nothing
+    assert "resumed" in json.loads((tmp_path / "run" / "config.json").read_text())
