@@ -244,7 +244,10 @@ def _predict(
         return jnp.tanh(times("out", h_BxQxH) + biases["out"]), None
     if attention == "additive":
         query = times("query", h_BxQxH).astype(memory["key"].dtype)
-        scores = additive_scores(query, memory["key"], biases["score"].astype(query.dtype))
+        # Its hidden layer (B, Q, K, A) is sooner made again than kept.
+        scores = jax.checkpoint(additive_scores)(
+            query, memory["key"], biases["score"].astype(query.dtype)
+        )
     else:
         scores = dot_scores(h_BxQxH.astype(memory["key"].dtype), memory["key"])
     context, weights = attend(scores, memory["value"], memory["mask"])
