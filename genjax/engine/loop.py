@@ -11,20 +11,17 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from absl import logging
-from ml_collections import ConfigDict
 
-from genjax import data, families
-from genjax.core.config import ConfigError, total_steps, validate
-from genjax.core.family import Family, State
-from genjax.data.source import Dataset, first_rows
+from genjax import data
+from genjax.core.family import State
+from genjax.data.source import first_rows
 from genjax.engine import pretrained
 from genjax.engine.best import Best, BestCheckpoint, check_metric
 from genjax.engine.checkpoints import Checkpoints, SaveError
-from genjax.engine.executor import Executor
-from genjax.engine.executors import batch_axis, make_executor
 from genjax.engine.preemption import Preemption
 from genjax.engine.profiling import Clock, Profiler, measured_gemm_rate, parse_profile_steps
 from genjax.engine.progress import Progress
+from genjax.engine.run import Run, prepare
 from genjax.engine.workdir import CHECKPOINTS, alone, open_workdir
 from genjax.engine.writers import Writers
 
@@ -34,16 +31,6 @@ _FIRST_STEPS = 5  # before it is
 
 class Diverged(RuntimeError):
     """Training is not finite any more; the message names the step and the last good checkpoint."""
-
-
-class Run(NamedTuple):
-    """A config made concrete: its data, its family and the executor that runs it."""
-
-    config: ConfigDict
-    dataset: Dataset
-    family: Family
-    executor: Executor
-    total_steps: int
 
 
 class Hooks(NamedTuple):
@@ -88,36 +75,6 @@ class Summary:
     steps_per_second: float = 0.0
     flops_per_second: float = 0.0
     gemm_rate: float = 0.0
-
-
-def prepare(config: ConfigDict, workdir: str | Path | None = None, **population: Any) -> Run:
-    """Checks the config, loads its data, builds its family and executor; writes nothing.
-
-    Args:
-      config: the resolved config.
-      workdir: a run's folder, if it is there: texts become tokens as they did in that run.
-      **population: `seeds` and `hyperparameters` of `executors.Population`.
-
-    Raises:
-      ConfigError: a mistake in the config or the data, or in a run that this one goes on from.
-    """
-    validate(config)
-    folder = Path(workdir).expanduser() if workdir else None
-    config = pretrained.adopt(config, folder)
-    saved = folder / data.TOKENIZER if folder else None
-    dataset = data.load(config.data, saved, pretrained.tokenizer(config))
-    axis = batch_axis(config)
-    # The length decides schedules, and a step's examples decide the length: build twice, cheaply.
-    family = families.build(config, dataset.spec, 1, axis)
-    examples = int(np.prod(family.batch_shape))
-    if 0 < dataset.train.num_examples < config.batch_size:
-        raise ConfigError(
-            f"config.batch_size={config.batch_size}: must be at most the number of training "
-            f"examples, {dataset.train.num_examples} in data.name={config.data.name}"
-        )
-    total = total_steps(config, examples, dataset.train.num_examples)
-    family = families.build(config, dataset.spec, total, axis)
-    return Run(config, dataset, family, make_executor(family, dataset, config, **population), total)
 
 
 def train(

@@ -136,8 +136,11 @@ def _backward(cell: str, reverse: bool, residuals: Any, cotangents: Any) -> Any:
         gates, before, keep_B, d_output = inputs
         d_carry = (d_carry[0] + d_output, *d_carry[1:])
         zero = jax.tree.map(jnp.zeros_like, d_carry)
-        none = (jnp.zeros_like(gates[0]),) * added
-        pull = jax.vjp(lambda gates, before: update(*gates, *none, before), gates, before)[1]
+
+        def after(gates: Any, before: Carry) -> Carry:
+            return update(gates[0], jnp.zeros_like(gates[0]) if added else gates[1], before)
+
+        pull = jax.vjp(after, gates, before)[1]
         d_gates, d_before = pull(_where(keep_B, d_carry, zero))
         through_h = _masked(product(d_gates[-1], kernel_GxH), mask)
         d_before = (d_before[0] + through_h, *d_before[1:])

@@ -1,0 +1,55 @@
+"""A config made concrete, checked before anything is written."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from genjax import data, families
+from genjax.core.config import ConfigError, total_steps, validate
+from genjax.core.family import Family
+from genjax.data.source import Dataset
+from genjax.engine import pretrained
+from genjax.engine.executor import Executor
+from genjax.engine.executors import batch_axis, make_executor
+
+
+class Run(NamedTuple):
+    """A config made concrete: its data, its family and the executor that runs it."""
+
+    config: ConfigDict
+    dataset: Dataset
+    family: Family
+    executor: Executor
+    total_steps: int
+
+
+def prepare(config: ConfigDict, workdir: str | Path | None = None, **population: Any) -> Run:
+    """Checks the config, loads its data, builds its family and executor; writes nothing.
+
+    Args:
+      config: the resolved config.
+      workdir: a run's folder, if it is there: texts become tokens as they did in that run.
+      **population: `seeds` and `hyperparameters` of `executors.Population`.
+
+    Raises:
+      ConfigError: a mistake in the config or the data, or in a run that this one goes on from.
+    """
+    validate(config)
+    folder = Path(workdir).expanduser() if workdir else None
+    config = pretrained.adopt(config, folder)
+    saved = folder / data.TOKENIZER if folder else None
+    dataset = data.load(config.data, saved, pretrained.tokenizer(config))
+    axis = batch_axis(config)
+    # The length decides schedules, and a step's examples decide the length: build twice, cheaply.
+    family = families.build(config, dataset.spec, 1, axis)
+    examples = int(np.prod(family.batch_shape))
+    if 0 < dataset.train.num_examples < config.batch_size:
+        raise ConfigError(
+            f"config.batch_size={config.batch_size}: must be at most the number of training "
+            f"examples, {dataset.train.num_examples} in data.name={config.data.name}"
+        )
+    total = total_steps(config, examples, dataset.train.num_examples)
+    family = families.build(config, dataset.spec, total, axis)
+    return Run(config, dataset, family, make_executor(family, dataset, config, **population), total)
