@@ -96,7 +96,9 @@ def _scores(model: Any, beam: int, length_penalty: float) -> Scores:
     written = generator.write(sources, sampling=GREEDY, beam=beam, length_penalty=length_penalty)
     if dataset.spec.kind != "pair":  # a reconstruction, of as much as the model sees
         targets = [dataset.codec.decode(t.prompt) for t in written]
-    scores, hold_for = translation_scores([t.text for t in written], targets)
+    scores, hold_for = translation_scores(
+        [t.text for t in written], targets, lowercase=model.config.data.lowercase
+    )
     decoded = f"beam {beam}, length penalty {length_penalty}" if beam else "greedy"
     protocol = f"{len(sources):,} test sentences, {decoded}"
     return scores, {n: "; ".join([protocol, *filter(None, [hold_for.get(n)])]) for n in scores}

@@ -28,6 +28,14 @@ def test_the_reference_itself_is_perfect_in_any_case():
     assert scores["word_bleu"] == pytest.approx(100) and scores["bleu"] < 50
     assert scores["exact"] == 0 and scores["rouge_l"] == 1
     assert translation_scores(REFERENCES, REFERENCES)[0]["exact"] == 1
+    scores, hold_for = translation_scores(shouted, REFERENCES[:2], lowercase=True)
+    assert scores["exact"] == 1 and "case:lc" in hold_for["bleu"]
+    assert [scores["bleu"], scores["chrf"]] == pytest.approx([100, 100])
+
+
+def test_exact_texts_have_the_words_of_their_references():
+    written = ["two dogs run , and bark !", "two dogs run and bark !"]
+    assert translation_scores(written, ["two dogs run, and bark!"] * 2)[0]["exact"] == 0.5
 
 
 def test_texts_without_references_are_refused():
