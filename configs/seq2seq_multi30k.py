@@ -7,7 +7,9 @@
 
 ATTENTION: additive (the default: Bahdanau's), multiplicative or dot (Luong's), or none. DIR holds
 train.de.gz, train.en.gz and those of test_2016_flickr. Words are lower-cased; those that occur only
-once are unknown. Not recorded yet.
+once are unknown. Test (test_2016_flickr) after 2,719 updates, 30 minutes on 2 CPU cores: additive
+37.7 BLEU of lower-cased words, with `--beam=4` 38.8; sacreBLEU's own tokens, its case of the
+references: 32.1; 1.64 nats a token. The others: not recorded yet.
 """
 
 from ml_collections import ConfigDict
