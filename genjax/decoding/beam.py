@@ -77,7 +77,7 @@ def beam_search(
         log_prob = jax.nn.log_softmax(logits_RxV).reshape(rows, width, vocab)
         log_prob += beams.log_prob_BxK[..., None]
         # Of so many at most `width` end: `width` are left that live.
-        best_BxC, index_BxC = jax.lax.top_k(log_prob.reshape(rows, -1), 2 * width)
+        best_BxC, index_BxC = _top_k(log_prob.reshape(rows, -1), 2 * width)
         parent_BxC, token_BxC = index_BxC // vocab, index_BxC % vocab
         ids_BxCxL = jnp.take_along_axis(beams.ids_BxKxL, parent_BxC[..., None], axis=1)
         ids_BxCxL = jax.lax.dynamic_update_slice_in_dim(
@@ -93,7 +93,7 @@ def beam_search(
         )  # fmt: skip
         num_ended_B = beams.num_ended_B + (score > -jnp.inf).sum(-1)
 
-        log_prob_BxK, live_BxK = jax.lax.top_k(jnp.where(ends_BxC, -jnp.inf, best_BxC), width)
+        log_prob_BxK, live_BxK = _top_k(jnp.where(ends_BxC, -jnp.inf, best_BxC), width)
         parent_BxK = jnp.take_along_axis(parent_BxC, live_BxK, axis=1)
         source_R = (jnp.arange(rows)[:, None] * width + parent_BxK).reshape(-1)
         # A live text's log probability only falls; its penalty is strongest at the limit.
@@ -132,5 +132,10 @@ def beam_search(
 
 
 def _best(score_BxC: jax.Array, ids_BxCxL: jax.Array, n: int) -> tuple[jax.Array, jax.Array]:
-    score_BxN, index_BxN = jax.lax.top_k(score_BxC, n)
+    score_BxN, index_BxN = _top_k(score_BxC, n)
     return score_BxN, jnp.take_along_axis(ids_BxCxL, index_BxN[..., None], axis=1)
+
+
+def _top_k(x: jax.Array, k: int) -> Any:
+    """`jax.lax.top_k`; with the barrier as XLA sorts all of `x` where only a part of k is used."""
+    return jax.lax.optimization_barrier(jax.lax.top_k(x, k))
