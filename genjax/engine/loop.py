@@ -98,7 +98,7 @@ def train(
     if run.config.best_metric:
         check_metric(run.config.best_metric, {*run.executor.evaluated(), *hooks.judged})
     folder = Path(workdir).expanduser().absolute()
-    new = not folder.is_dir()
+    new = not folder.is_dir()  # it can be held as soon as it is made
     with contextlib.ExitStack() as held:
         held.enter_context(alone(folder))
         path = open_workdir(workdir, run.config)

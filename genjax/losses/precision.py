@@ -1,4 +1,4 @@
-"""What losses share: one rule for the precision of reductions, and a softplus."""
+"""What losses and models share: one rule for the precision of sums, products, and a softplus."""
 
 from typing import Any
 
@@ -8,7 +8,29 @@ import jax.numpy as jnp
 
 def wide(x: jax.Array) -> jax.Array:
     """`x` in at least float32, so that bfloat16 compute still sums in float32; float64 stays."""
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    return x.astype(wide_dtype(x.dtype))
+
+
+def wide_dtype(dtype: Any) -> Any:
+    """At least float32."""
+    return jnp.promote_types(dtype, jnp.float32)
+
+
+def product(a: jax.Array, kernel_DxG: jax.Array) -> jax.Array:
+    """`a @ kernel` of a (…, D), in the dtype of the kernel; summed in at least float32.
+
+    Flat, as XLA's CPU backend copies the factors of a gradient that have more axes than two.
+    """
+    a_NxD = a.reshape(-1, a.shape[-1]).astype(kernel_DxG.dtype)
+    y_NxG = jnp.matmul(a_NxD, kernel_DxG, preferred_element_type=wide_dtype(kernel_DxG.dtype))
+    return y_NxG.reshape(*a.shape[:-1], -1)
+
+
+def kernel_gradient(a: jax.Array, d_product: jax.Array, kernel_DxG: jax.Array) -> jax.Array:
+    """The gradient of the kernel in `product(a, kernel)`, from that of the product (…, G)."""
+    dtype = kernel_DxG.dtype
+    a_NxD, d_NxG = (x.reshape(-1, x.shape[-1]).astype(dtype) for x in (a, d_product))
+    return jnp.matmul(a_NxD.T, d_NxG, preferred_element_type=wide_dtype(dtype)).astype(dtype)
 
 
 def sum_elements(x: jax.Array, weight: float = 1.0) -> jax.Array:

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from genjax.core.tokens import PAD
-from genjax.losses.precision import wide
+from genjax.losses.precision import product, wide
 
 
 def token_cross_entropy(
@@ -112,17 +112,11 @@ def token_logits(
       kernel_DxV: float32; a tied embedding's transpose.
       bias_V: if any.
     """
-    hidden_NxD = hidden_BxTxD.reshape(-1, hidden_BxTxD.shape[-1])  # as in `token_cross_entropy`
-    logits = jnp.matmul(
-        hidden_NxD, kernel_DxV.astype(hidden_NxD.dtype),
-        preferred_element_type=jnp.promote_types(hidden_NxD.dtype, jnp.float32),
-    )  # fmt: skip
-    if bias_V is not None:
-        logits += _rows(bias_V, len(logits))
-    return logits.reshape(*hidden_BxTxD.shape[:-1], -1)
+    logits = product(hidden_BxTxD, kernel_DxV.astype(hidden_BxTxD.dtype))
+    return logits if bias_V is None else logits + _rows(bias_V, logits.shape[:-1])
 
 
-def _rows(bias_V: jax.Array, rows: int) -> jax.Array:
+def _rows(bias_V: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     """The bias of each row, or of all.
 
     On CPU as a product, whose gradient is one as well: XLA would fuse that of a sum into a scalar
@@ -130,5 +124,5 @@ def _rows(bias_V: jax.Array, rows: int) -> jax.Array:
     """
     if jax.default_backend() != "cpu":
         return bias_V
-    ones_Nx1 = jax.lax.optimization_barrier(jnp.ones((rows, 1), bias_V.dtype))
-    return ones_Nx1 @ bias_V[None]
+    ones = jax.lax.optimization_barrier(jnp.ones((*shape, 1), bias_V.dtype))
+    return product(ones, bias_V[None])

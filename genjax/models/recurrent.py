@@ -26,8 +26,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.core.axis import BatchAxis
+from genjax.losses.precision import kernel_gradient, product, wide_dtype
 from genjax.models.dense import Dropout
-from genjax.models.scanned import product
 
 Carry = tuple[jax.Array, ...]  # what a cell hands on: h, and c of an lstm; each (B, H), float32
 
@@ -98,7 +98,7 @@ def recurrence(
       state_mask_BxH: multiplies h in front of U in all steps (variational dropout). None: 1.
       reverse: from the last step to the first.
     """
-    carry = tuple(s.astype(_wide(x_TxBxG.dtype)) for s in carry)
+    carry = tuple(s.astype(wide_dtype(x_TxBxG.dtype)) for s in carry)
     return _recurrence(cell, reverse, x_TxBxG, kernel_HxG, carry, keep_TxB, state_mask_BxH)
 
 
@@ -150,10 +150,8 @@ def _backward(cell: str, reverse: bool, residuals: Any, cotangents: Any) -> Any:
 
     inputs = (gates, before, keep, d_outputs)
     d_first, d_gates = jax.lax.scan(step, d_last, inputs, reverse=not reverse)
-    h = _masked(before[0], mask).astype(kernel.dtype)
-    h_NxH, d_h_NxG = (a.reshape(-1, a.shape[-1]) for a in (h, d_gates[-1]))
-    d_kernel = jnp.dot(h_NxH.T, d_h_NxG, preferred_element_type=_wide(h.dtype))
-    return d_gates[0].astype(no_x.dtype), d_kernel.astype(kernel.dtype), d_first, None, None
+    d_kernel = kernel_gradient(_masked(before[0], mask), d_gates[-1], kernel)
+    return d_gates[0].astype(no_x.dtype), d_kernel, d_first, None, None
 
 
 _recurrence.defvjp(_forward, _backward)
@@ -164,11 +162,6 @@ def _shifted(after: jax.Array, first: jax.Array, reverse: bool) -> jax.Array:
     if reverse:
         return jnp.concatenate([after[1:], first[None]])
     return jnp.concatenate([first[None], after[:-1]])
-
-
-def _wide(dtype: Any) -> Any:
-    """At least float32."""
-    return jnp.promote_types(dtype, jnp.float32)
 
 
 def _masked(h: jax.Array, mask: jax.Array | None) -> jax.Array:

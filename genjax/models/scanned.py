@@ -7,17 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from genjax.losses.precision import kernel_gradient, product, wide_dtype
+
 Times = Callable[[str, jax.Array], jax.Array]
-
-
-def product(a: jax.Array, kernel_DxG: jax.Array) -> jax.Array:
-    """`a @ kernel` of a (…, D), in the dtype of the kernel; summed in at least float32.
-
-    Flat, as XLA's CPU backend copies the factors of a gradient that have more axes than two.
-    """
-    a_NxD = a.reshape(-1, a.shape[-1]).astype(kernel_DxG.dtype)
-    y_NxG = jnp.matmul(a_NxD, kernel_DxG, preferred_element_type=_wide(kernel_DxG))
-    return y_NxG.reshape(*a.shape[:-1], -1)
 
 
 def scan_products(
@@ -67,7 +59,9 @@ def _forward(step: Any, kernels: Any, shared: Any, first: Any, xs: Any) -> Any:
 
     # The gradient of what is added to a product is that of the product.
     steps, rows = len(jax.tree.leaves(xs)[0]), len(jax.tree.leaves(first)[0])
-    zeros = {n: jnp.zeros((steps, rows, k.shape[1]), _wide(k)) for n, k in kernels.items()}
+    zeros = {
+        n: jnp.zeros((steps, rows, k.shape[1]), wide_dtype(k.dtype)) for n, k in kernels.items()
+    }
     out, pull, factors = jax.vjp(run, zeros, shared, first, xs, has_aux=True)
     return out, (pull, factors, kernels)
 
@@ -76,18 +70,8 @@ def _backward(step: Any, residuals: Any, cotangents: Any) -> Any:
     pull, factors, kernels = residuals
     d_products, *rest = pull(cotangents)
 
-    def gradient(name: str, kernel: jax.Array) -> jax.Array:
-        factors_NxD, d_NxG = (a.reshape(-1, a.shape[-1]) for a in (factors[name], d_products[name]))
-        found = jnp.matmul(
-            factors_NxD.T, d_NxG.astype(kernel.dtype), preferred_element_type=_wide(kernel)
-        )
-        return found.astype(kernel.dtype)
-
-    return {name: gradient(name, kernel) for name, kernel in kernels.items()}, *rest
+    gradients = {n: kernel_gradient(factors[n], d_products[n], k) for n, k in kernels.items()}
+    return gradients, *rest
 
 
 _scan.defvjp(_forward, _backward)
-
-
-def _wide(x: jax.Array) -> Any:
-    return jnp.promote_types(x.dtype, jnp.float32)

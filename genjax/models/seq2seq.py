@@ -21,11 +21,12 @@ from flax import linen as nn
 
 from genjax.core import tokens
 from genjax.core.axis import BatchAxis
+from genjax.losses.precision import product
 from genjax.models.attention import additive_scores, attend, dot_scores, padding_mask
 from genjax.models.dense import Dropout
 from genjax.models.embedding import Embedding
 from genjax.models.recurrent import CELLS, Carry, Recurrent, first_bias, recurrence
-from genjax.models.scanned import Times, product, scan_products
+from genjax.models.scanned import Times, scan_products
 
 ATTENTIONS = ("none", "additive", "multiplicative", "dot")
 _STD = 0.1  # of the tokens' first vectors
