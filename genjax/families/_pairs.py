@@ -64,7 +64,9 @@ def pair_config(family: str) -> ConfigDict:
     c.family = family
     text_data(c, tokenizer="word", length=16)
     c.data.name = "reverse"
-    c.buckets = ()  # lengths that a batch may be cut to, if it is no longer: a program for each
+    # Lengths that a batch may be cut to, if it is no longer: a program for each. A population cuts
+    # nothing: with dropout its members are those of single runs with buckets=().
+    c.buckets = ()
     c.loss = ConfigDict()
     c.loss.label_smoothing = 0.0  # probability that is spread over all tokens alike
     return c

@@ -3,8 +3,9 @@
     p(y | x) = prod_t softmax(W v_t)[y_t],   v_t = tanh(W_c [c_t; h_t])
 
 h_t is the decoder's state behind y_{t-1}, c_t the source's states weighted by attention. Sources:
-Sutskever et al. 2014 (none), Bahdanau et al. 2015 (the score `additive`), Luong et al. 2015 (the
-scores `multiplicative` and `dot`, and input feeding); see `genjax.models.seq2seq`.
+Sutskever et al. 2014 (none), Bahdanau et al. 2015 (the score `additive`), Chorowski et al. 2015
+(`location`), Luong et al. 2015 (the scores `multiplicative` and `dot`, and input feeding); see
+`genjax.models.seq2seq`.
 """
 
 from ml_collections import ConfigDict
@@ -27,7 +28,7 @@ def default_config() -> ConfigDict:
     c.model.hidden = 128  # units of each layer; of the encoder's half in each direction
     c.model.layers = 1
     c.model.bidirectional = True  # the encoder
-    c.model.attention = "additive"  # multiplicative, dot, none
+    c.model.attention = "additive"  # location, multiplicative, dot, none
     c.model.input_feeding = True  # what predicts a token is part of the next step's input
     c.model.tied = False  # the target's vectors are the output's weights too
     c.model.dropout = 0.0  # of each layer's inputs and of what predicts
@@ -69,4 +70,6 @@ def _check(m: ConfigDict) -> None:
         raise fail("model.hidden", m.hidden, "must be even: half of it for each direction")
     if m.input_feeding and m.attention == "none":
         raise fail("model.input_feeding", True, "needs model.attention")
+    if m.attention == "location" and not m.input_feeding:
+        raise fail("model.attention", "location", "needs model.input_feeding=True: step by step")
     check_rates(m, "dropout")

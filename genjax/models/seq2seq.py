@@ -9,7 +9,10 @@ h, c, make the vector that predicts the next token:
 Sources: Sutskever et al. 2014 (Sequence to sequence learning) without attention; Luong et al. 2015
 (Effective approaches to attention-based neural machine translation), equations 5 to 8 and, for
 `input_feeding`, section 3.3: v of a step is part of the next step's input; Bahdanau et al. 2015
-for the score `additive`. v is as wide as the embeddings, so that these can be the output's weights.
+for the score `additive`; Chorowski et al. 2015 (Attention-based models for speech recognition),
+equation 9, for `location`: the additive score also sees where the step before attended, so that a
+decoder can move on from there in sources longer than any of training. v is as wide as the
+embeddings, so that these can be the output's weights.
 """
 
 from collections.abc import Mapping
@@ -28,7 +31,8 @@ from genjax.models.embedding import Embedding
 from genjax.models.recurrent import CELLS, Carry, Recurrent, first_bias, recurrence
 from genjax.models.scanned import Times, scan_products
 
-ATTENTIONS = ("none", "additive", "multiplicative", "dot")
+ATTENTIONS = ("none", "additive", "location", "multiplicative", "dot")
+_REACH = 5  # places to each side whose weights of the step before a score of `location` sees
 _STD = 0.1  # of the tokens' first vectors
 
 
@@ -44,7 +48,7 @@ class Seq2Seq(nn.Module):
       layers: of encoder and decoder each.
       bidirectional: the encoder also reads from the end; H is even then.
       attention: of `ATTENTIONS`.
-      input_feeding: see above; with attention.
+      input_feeding: see above; with attention, and always with `location`.
       tied: the target's embeddings are the output's weights too.
       dropout: rate, of each layer's inputs and of the vectors that predict.
       axis: the batch axis, for dropout.
@@ -106,6 +110,8 @@ class Seq2Seq(nn.Module):
         cache: dict[str, Any] = {"carry": carry, "memory": memory}
         if self.input_feeding:
             cache["vector"] = jnp.zeros((len(x_BxS), self.embed_dim))
+        if self.attention == "location":
+            cache["weights"] = jnp.zeros(x_BxS.shape)
         return cache
 
     def extend(self, token_B: jax.Array, cache: Any) -> tuple[jax.Array, Any]:
@@ -145,15 +151,18 @@ class Decoder(nn.Module):
             biases[f"x{i}"] = (first_bias(self.cell), (gates,))
         if self.input_feeding:
             kernels["vector"] = (scaled, (width, gates))
-        if self.attention in ("additive", "multiplicative"):
+        if self.attention in ("additive", "location", "multiplicative"):
             kernels["key"] = (scaled, (size, size))
-        if self.attention == "additive":
+        if self.attention in ("additive", "location"):
             kernels["query"] = (scaled, (size, size))
             biases["score"] = (nn.initializers.normal(size**-0.5), (size,))
         self.kernels = {
             n: self.param(f"kernel_{n}", *k).astype(self.dtype) for n, k in kernels.items()
         }
-        self.biases = {n: self.param(f"bias_{n}", *b) for n, b in biases.items()}
+        added = {n: self.param(f"bias_{n}", *b) for n, b in biases.items()}
+        if self.attention == "location":  # filters of the weights before, and their matrix, in one
+            added["location"] = self.param("filters", scaled, (2 * _REACH + 1, size))
+        self.biases = added
         self.drop = Dropout(self.dropout, self.axis)
 
     def remember(self, outputs_BxSxH: jax.Array, mask_Bx1xS: jax.Array) -> dict[str, jax.Array]:
@@ -192,7 +201,7 @@ class Decoder(nn.Module):
             if i < self.layers:
                 x_UxBxG = self._input(i, h_BxUxH, train)
         vectors, weights = _predict(
-            self.attention, self._times, self.biases, cache["memory"], h_BxUxH
+            self.attention, self._times, self.biases, cache["memory"], h_BxUxH, None
         )
         return vectors, cache | {"carry": tuple(carry)}, weights
 
@@ -201,7 +210,7 @@ class Decoder(nn.Module):
         cell, attention = CELLS[self.cell], self.attention
 
         def step(times: Times, shared: Any, state: Any, inputs: Any) -> Any:
-            (carry, vector_BxE), (x, kept), biases = state, inputs, shared["biases"]
+            (carry, vector_BxE, before_BxS), (x, kept), biases = state, inputs, shared["biases"]
             x = x + times("vector", vector_BxE)
             after: list[Carry] = []
             for i, before in enumerate(carry):
@@ -211,22 +220,25 @@ class Decoder(nn.Module):
                 after.append(cell.update(x, times(f"h{i}", before[0]), before))
             vectors, weights = _predict(
                 attention, lambda name, a: times(name, a[:, 0])[:, None], biases,
-                shared["memory"], after[-1][0][:, None],
+                shared["memory"], after[-1][0][:, None], before_BxS,
             )  # fmt: skip
-            return (tuple(after), vectors[:, 0]), (vectors[:, 0], weights[:, 0])
+            vector_BxE, weights_BxS = vectors[:, 0], weights[:, 0]
+            seen = None if before_BxS is None else weights_BxS
+            return (tuple(after), vector_BxE, seen), (vector_BxE, weights_BxS)
 
         steps, rows, _ = x_UxBxG.shape
         kept = []
         if train and self.dropout:
             ones = jnp.ones((rows, steps, self.hidden))
             kept = [jnp.swapaxes(self.drop(ones, train=True), 0, 1) for _ in cache["carry"][1:]]
-        (carry, vector), outputs = scan_products(
+        (carry, vector, seen), outputs = scan_products(
             step, {n: k for n, k in self.kernels.items() if n not in ("x0", "key")},
             {"biases": self.biases, "memory": cache["memory"]},
-            (cache["carry"], cache["vector"]), (x_UxBxG, kept),
+            (cache["carry"], cache["vector"], cache.get("weights")), (x_UxBxG, kept),
         )  # fmt: skip
         vectors_BxUxE, weights_BxUxS = (jnp.swapaxes(x, 0, 1) for x in outputs)
-        return vectors_BxUxE, cache | {"carry": carry, "vector": vector}, weights_BxUxS
+        cache = cache | {"carry": carry, "vector": vector}
+        return vectors_BxUxE, cache | ({} if seen is None else {"weights": seen}), weights_BxUxS
 
     def _input(self, i: int, x_BxUxD: jax.Array, train: bool) -> jax.Array:
         """What layer `i` gets of its inputs, (U, B, G)."""
@@ -238,19 +250,33 @@ class Decoder(nn.Module):
 
 
 def _predict(
-    attention: str, times: Times, biases: Mapping[str, jax.Array], memory: Any, h_BxQxH: jax.Array
-) -> tuple[jax.Array, Any]:
-    """The vectors v (B, Q, E) of states h, and the weights (B, Q, S) of attention."""
+    attention: str, times: Times, biases: Mapping[str, jax.Array], memory: Any, h_BxQxH: jax.Array,
+    before_BxS: jax.Array | None,
+) -> tuple[jax.Array, Any]:  # fmt: skip
+    """The vectors v (B, Q, E) of states h, and the weights (B, Q, S) of attention.
+
+    `before_BxS` are the weights of the step before, for `location`, where Q is 1.
+    """
     if attention == "none":
         return jnp.tanh(times("out", h_BxQxH) + biases["out"]), None
-    if attention == "additive":
-        query = times("query", h_BxQxH).astype(memory["key"].dtype)
+    if attention in ("additive", "location"):
+        key = memory["key"]
+        query = times("query", h_BxQxH).astype(key.dtype)
+        if before_BxS is not None:
+            key += _windows(before_BxS, _REACH).astype(key.dtype) @ biases["location"].astype(
+                key.dtype
+            )
         # Its hidden layer (B, Q, K, A) is sooner made again than kept.
-        scores = jax.checkpoint(additive_scores)(
-            query, memory["key"], biases["score"].astype(query.dtype)
-        )
+        scores = jax.checkpoint(additive_scores)(query, key, biases["score"].astype(query.dtype))
     else:
         scores = dot_scores(h_BxQxH.astype(memory["key"].dtype), memory["key"])
     context, weights = attend(scores, memory["value"], memory["mask"])
     both = jnp.concatenate([context.astype(h_BxQxH.dtype), h_BxQxH], -1)
     return jnp.tanh(times("out", both) + biases["out"]), weights
+
+
+def _windows(x_BxS: jax.Array, reach: int) -> jax.Array:
+    """What lies up to `reach` places before and behind each place, 0 beyond the ends: (B, S, W)."""
+    padded = jnp.pad(x_BxS, ((0, 0), (reach, reach)))
+    places = x_BxS.shape[1]
+    return jnp.stack([padded[:, i : i + places] for i in range(2 * reach + 1)], -1)

@@ -22,6 +22,7 @@ BATCH = {"x": X, "y": Y}
 MODELS = {
     "none": ("seq2seq", {"model.attention": "none", "model.input_feeding": False}),
     "additive": ("seq2seq", {"model.layers": 2}),
+    "location": ("seq2seq", {"model.attention": "location"}),
     "multiplicative": (
         "seq2seq",
         {"model.attention": "multiplicative", "model.input_feeding": False, "model.cell": "gru"},
@@ -192,6 +193,7 @@ def test_buckets_and_parts_of_a_batch_change_nothing_in_an_update(name, changes)
     [
         ("additive", {"model__attention": "cubic"}, "model.attention='cubic': must be one of none"),
         ("none", {"model__input_feeding": True}, "model.input_feeding=True: needs"),
+        ("location", {"model__input_feeding": False}, "'location': needs model.input_feeding"),
         ("additive", {"model__hidden": 7}, "model.hidden=7: must be even"),
         ("none", {"model__cell": "tree"}, "model.cell='tree'"),
         ("none", {"model__layers": 0}, "model.layers=0: must be at least 1"),
