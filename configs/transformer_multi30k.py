@@ -8,8 +8,8 @@
 
 DIR holds train.de.gz, train.en.gz and those of test_2016_flickr. Words are lower-cased; those that
 occur only once are unknown. Test (test_2016_flickr) after 4,078 updates, some 45 minutes on 2 CPU
-cores: 38.5 BLEU of lower-cased words, with `--beam=4` 39.4; of sacreBLEU's own tokens 38.0; 1.57 nats
-a token.
+cores: 38.5 BLEU of lower-cased words, with `--beam=4` 39.4; of sacreBLEU's own tokens 38.0; 1.57
+nats a token.
 """
 
 from ml_collections import ConfigDict

@@ -3,7 +3,7 @@
     python -m experiments.train --config=configs/word2vec_cbow.py --workdir=runs/cbow
     python -m experiments.word_vectors --workdir=runs/cbow --most_similar=list,float
 
-8 seconds on 2 CPU cores. "raise": typeerror, runtimeerror, try, fail; "float": complex, nan, decimal.
+8 seconds on 2 CPU cores. "raise": typeerror, runtimeerror, try, fail; "float": complex, nan.
 """
 
 from ml_collections import ConfigDict
