@@ -21,6 +21,7 @@ from genjax.losses.precision import wide
 from genjax.models.attention import multi_head_attention
 from genjax.models.dense import Dropout
 from genjax.models.embedding import rotate, rotations
+from genjax.models.norm import normalise
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "relu": nn.relu,
@@ -119,14 +120,12 @@ class Norm(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Same shape as `x`, features last."""
-        of, size = self.layers, x.shape[-1:]
-        x = wide(x)
-        if of.norm == "layer":
-            x = x - x.mean(-1, keepdims=True)
-        x = x * jax.lax.rsqrt(jnp.square(x).mean(-1, keepdims=True) + of.epsilon)
-        x = x * self.param("scale", nn.initializers.ones_init(), size)
-        if of.bias and of.norm == "layer":
-            x = x + self.param("bias", nn.initializers.zeros_init(), size)
+        of, size, centred = self.layers, x.shape[-1:], self.layers.norm == "layer"
+        scale = self.param("scale", nn.initializers.ones_init(), size)
+        bias = None
+        if of.bias and centred:
+            bias = self.param("bias", nn.initializers.zeros_init(), size)
+        x = normalise(wide(x), scale, bias, of.epsilon, centred)
         return x.astype(of.dtype)
 
 
