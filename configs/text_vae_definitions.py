@@ -4,7 +4,7 @@
         --workdir=runs/text_vae_definitions --config.data.dir=DIR
     python -m experiments.latent --workdir=runs/text_vae_definitions
 
-DIR holds definitions.txt.gz. 5,560 updates, about an hour on 2 busy CPU cores. Not recorded yet.
+DIR holds definitions.txt.gz. Not recorded yet.
 """
 
 from pathlib import Path
@@ -20,13 +20,14 @@ def get_config() -> ConfigDict:
     c.data.test_fraction = 0.01
     c.data.vocab_size = 10_000
     c.data.min_count = 5
-    c.epochs = 1.0
+    c.epochs = 0.0
+    c.steps = 2500
     c.batch_size = 64
     c.eval_every = 1000
     c.sample_every = 1000
     c.checkpoint_every = 500
     c.model.hidden = 256
-    c.loss.kl_annealing_steps = 2000
+    c.loss.kl_annealing_steps = 1000
     c.optimizer.learning_rate = 1e-3
     c.optimizer.schedule = "cosine"
     return c

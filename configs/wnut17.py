@@ -5,8 +5,9 @@
     python -m experiments.evaluate --workdir=runs/wnut17
 
 DIR holds train.conll and test.conll; `--config.data.test=dev.conll` to choose settings.
-`--config.model.char_filters=0` leaves the characters out. With them entity F1 is 11.4 % on the test
-after 3 minutes on 2 CPU cores, from no vectors but its own; without: not recorded yet.
+`--config.model.char_filters=0` leaves the characters out. From no vectors but its own, and after 4
+minutes on 2 CPU cores beside other jobs, entity F1 is 16.0 % on the test, without characters 3.3 %:
+hardly a name of the test is a word of the training set.
 """
 
 from ml_collections import ConfigDict
