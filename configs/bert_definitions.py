@@ -4,7 +4,9 @@
         --config.data.dir=DIR
     python -m experiments.ngrams --workdir=runs/definitions
 
-DIR holds definitions.txt.gz, a definition a line. Not recorded yet.
+DIR holds definitions.txt.gz, a definition a line. 30 minutes on 2 CPU cores beside another job:
+5.02 nats a masked word of the test split, 25.6 % of them right; `ngrams`: unigrams 6.76, bigrams
+5.91, trigrams 5.48. That split is the end of the file, another dictionary than most of it.
 """
 
 from ml_collections import ConfigDict
