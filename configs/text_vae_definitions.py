@@ -4,7 +4,18 @@
         --workdir=runs/text_vae_definitions --config.data.dir=DIR
     python -m experiments.latent --workdir=runs/text_vae_definitions
 
-DIR holds definitions.txt.gz. Not recorded yet.
+DIR holds definitions.txt.gz. 2,500 updates, 25 minutes on 2 CPU cores beside another job. Held-out
+sentences: ELBO -75.9 nats (reconstruction 68.2, KL 7.8, all 32 latents active, each at its free
+0.25 nats); BLEU of what comes back 16.6. `interpolations.txt` of `experiments.latent`, by argmax:
+
+    from  mar law to relinquish all claim to used when an insured person gives up to <unk> all claim
+    0.00  usage to be <unk> to be <unk> to be <unk> to be <unk> to be <unk> to be <unk> to be <unk>
+    0.33  <unk> n a <unk> of a <unk> or <unk> to the <unk> of a <unk> of a <unk>
+    0.67  <unk> n pl <unk> a <unk> of <unk> <unk> of a <unk> of a <unk>
+    1.00  <unk> n zool a <unk> of <unk> <unk> <unk> <unk>
+    to    <unk> n pl zool a group of <unk> having abdominal appendages
+
+The kind of an entry lies in the vector, its rare words do not.
 """
 
 from pathlib import Path
