@@ -4,7 +4,10 @@
         --config.data.dir=DIR
     python -m experiments.ngrams --workdir=runs/definitions
 
-DIR holds definitions.txt.gz, a definition a line. Not recorded yet.
+DIR holds definitions.txt.gz, a definition a line. Recorded in two parts: one epoch with its own
+schedule (4.87 nats a token of the test split), and from there, with the schedule of 1.5 epochs, the
+rest: 4.82, forward 4.80, backward 4.85. `ngrams`, which read forward: unigrams 5.88, bigrams 5.16,
+trigrams 4.81. 90 minutes on 2 CPU cores beside other jobs.
 """
 
 from ml_collections import ConfigDict
