@@ -263,9 +263,8 @@ def _predict(
         key = memory["key"]
         query = times("query", h_BxQxH).astype(key.dtype)
         if before_BxS is not None:
-            key += _windows(before_BxS, _REACH).astype(key.dtype) @ biases["location"].astype(
-                key.dtype
-            )
+            filters = biases["location"].astype(key.dtype)
+            key += product(_windows(before_BxS, _REACH), filters).astype(key.dtype)
         # Its hidden layer (B, Q, K, A) is sooner made again than kept.
         scores = jax.checkpoint(additive_scores)(query, key, biases["score"].astype(query.dtype))
     else:
