@@ -1,6 +1,7 @@
 """What the engine asks of a split of data."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -97,6 +98,14 @@ class Dataset(NamedTuple):
       target_codec: of the texts y of pairs.
       char_codec: of the characters of tagged words.
       labels: names of the classes, where they have some.
+      found: what reading the data found, as JSON, for the line that a run begins with and for its
+        record. Each key is there only where it says something: `source` (str: where the splits
+        come from), `checksum` (str: of the listing or the content), `left_alone` and `skipped`
+        (`{"count": int, "first": [str, …]}`: files that are no data, and data that were passed over
+        with the reason of each), and by split `cut` (`{"train": {"count": int, "of": int,
+        "what": "sentences", "entities": int}, …}`: examples cut at `data.length`, and entities that
+        this costs) and `unknown` (`{"train": float, …}`: share of tokens that are unknown).
+      warnings: what is probably a mistake in the data, a line each.
     """
 
     spec: DataSpec
@@ -107,6 +116,8 @@ class Dataset(NamedTuple):
     target_codec: Codec | None = None
     char_codec: Codec | None = None
     labels: tuple[str, ...] = ()
+    found: Mapping[str, Any] = MappingProxyType({})
+    warnings: tuple[str, ...] = ()
 
 
 def rows(source: Source, batch_size: int) -> Iterator[dict[str, np.ndarray]]:
