@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import jax
@@ -83,3 +84,13 @@ def test_every_recipe_is_in_the_table():
     rows = [line for line in _README.splitlines() if line.startswith("| `")]
     named = {name for line in rows for name in re.findall(r"`(\w+)[:`]", line.split("|")[1])}
     assert named == {path.stem for path in (_ROOT / "configs").glob("[!_]*.py")}
+
+
+def test_the_distribution_is_not_called_as_another_project_is():
+    name = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]["name"]
+    assert name != "genjax"  # MIT's, on PyPI
+    assert f"`{name}`" in _README
+    pattern = r"pip install .?genjax(\[|$|[ `'\"])"
+    command = ["git", "grep", "-lE", pattern, "--", ":!tests"]
+    listed = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
+    assert (listed.returncode, listed.stdout) == (1, "")

@@ -271,7 +271,7 @@ def _prepare(data: ConfigDict, root: Path) -> Path:
         raise fail(
             "data.name", data.name,
             f"not found below {root}, and preparing it needs TensorFlow: "
-            "pip install genjax[tfds-prepare], or set config.data.dir",
+            "pip install tensorflow-cpu, or set config.data.dir",
         )  # fmt: skip
     _require_network(data, root, builder)
     hide_accelerators()

@@ -22,6 +22,8 @@ from genjax.engine.checkpoints import Checkpoints
 CONFIG = "config.json"
 CHECKPOINTS = "checkpoints"
 
+_DISTRIBUTION = "genjax-families"  # as pyproject.toml names it; "genjax" is another project
+
 # What may differ when a run is resumed: how it is run and reported, not what is computed.
 _FREE = frozenset({
     "executor", "chunk", "sharding", "log_every", "eval_every", "sample_every", "checkpoint_every",
@@ -211,7 +213,8 @@ def _record(config: ConfigDict, before: dict[str, Any] | None) -> dict[str, Any]
     record = {
         "config": _plain(config),
         "versions": {"python": platform.python_version()}
-        | {name: _version(name) for name in ("jax", "jaxlib", "flax", "optax", "genjax")},
+        | {name: _version(name) for name in ("jax", "jaxlib", "flax", "optax")}
+        | {"genjax": _version(_DISTRIBUTION)},
         "device": {
             "platform": device.platform,
             "kind": device.device_kind,

@@ -220,7 +220,7 @@ def test_missing_folders_are_refused(tmp_path, cache):
 @pytest.mark.skipif(not NO_TENSORFLOW, reason="tensorflow is installed: it would prepare the set")
 def test_preparing_without_tensorflow_names_the_extra(tmp_path, cache):
     c = section("tfds:mnist", tmp_path, cache)
-    refused(c, r"config\.data\.name='tfds:mnist'.*pip install genjax\[tfds-prepare\]")
+    refused(c, r"config\.data\.name='tfds:mnist'.*pip install tensorflow-cpu")
 
 
 @pytest.mark.parametrize("damage", ["records", "records_gone", "info", "format"])
@@ -254,7 +254,7 @@ def test_fashion_mnist_is_whole(shared_data, cache):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(NO_TENSORFLOW, reason="needs tensorflow-cpu: pip install genjax[tfds-prepare]")
+@pytest.mark.skipif(NO_TENSORFLOW, reason="needs tensorflow-cpu: pip install tensorflow-cpu")
 def test_preparing_through_tfds_own_download_manager(shared_data, tmp_path, cache):
     prepared = section(
         "tfds:tiny_shakespeare", tmp_path, cache, manual_dir=str(shared_data / "manual")

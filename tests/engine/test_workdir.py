@@ -32,6 +32,7 @@ def test_a_new_workdir_gets_the_config_and_what_it_ran_on(tmp_path):
     record = json.loads((path / "config.json").read_text())
     assert record["config"]["model"]["widths"] == [64, 32]
     assert set(record["versions"]) == {"python", "jax", "jaxlib", "flax", "optax", "genjax"}
+    assert all(record["versions"].values())  # genjax's own under its distribution's name
     assert record["device"]["count"] >= 1
     assert record["device"]["kind"]
     assert "started" in record
