@@ -14,6 +14,7 @@ from absl import logging
 
 from genjax import data
 from genjax.core.family import State
+from genjax.data import found
 from genjax.data.source import first_rows
 from genjax.engine import pretrained
 from genjax.engine.best import Best, BestCheckpoint, check_metric
@@ -107,8 +108,19 @@ def train(
         if jax.process_index() == 0:
             data.save(run.dataset, path / data.TOKENIZER)
             pretrained.keep(run.config, path)
+            _announce(run)
         preemption = held.enter_context(Preemption())
         return _Training(run, path, Profiler(path, steps), preemption, hooks).run_to_end()
+
+
+def _announce(run: Run) -> None:
+    """Logs what was found, in one line, and a line for each probable mistake in the data."""
+    device, n = jax.devices()[0], jax.device_count()
+    where = f"{n} x {device.device_kind}" if n > 1 else device.device_kind
+    line = found.line(run.dataset, run.config.data.name)
+    logging.info("%s; on %s, %s", line, where, run.config.precision)
+    for warning in found.warnings(run.dataset):
+        logging.warning("warning: %s: %s", run.config.data.name, warning)
 
 
 class _Training:
