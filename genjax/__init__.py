@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from genjax.loading import Model
+    from genjax.model import Model
 
 __all__ = ["load"]
 
