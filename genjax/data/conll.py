@@ -80,7 +80,9 @@ def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabul
 
     if isinstance(codec, tokenizers.Words):
         collections.deque(read(), maxlen=0)  # for the tags and the characters
-        codec = tokenizers.Words(codec.tokens, codec.lowercase, punctuation=False)
+        codec = tokenizers.Words(
+            codec.tokens, codec.lowercase, punctuation=False, rules=codec.rules
+        )
     else:
         codec = tokenizers.train(data, read(), punctuation=False)
     names = sorted(tags, key=lambda tag: (tag != _OUTSIDE, tag))

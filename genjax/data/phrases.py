@@ -68,7 +68,7 @@ def find(texts: Texts, *, least: int, threshold: float) -> dict[Pair, float]:
 
 
 def _is_word(text: str) -> bool:
-    return text.replace("_", "a").isalnum()
+    return text[0] == "_" or text[0].isalnum()  # whatever marks follow
 
 
 def _join(words: Sequence[str], phrases: Container[Pair]) -> list[str]:

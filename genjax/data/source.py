@@ -68,10 +68,12 @@ class Codec(Protocol):
       vocab_size: number of tokens, the special ones included.
       tokens: the tokens' names without those of the special ones: id `NUM_SPECIALS + i` is
         `tokens[i]`.
+      rules: the number of those for words, case and line ends, see `genjax.data.words`.
     """
 
     vocab_size: int
     tokens: list[str]
+    rules: int
 
     def encode(self, text: str) -> list[int]:
         """The tokens of `text`, without BOS or EOS."""

@@ -23,6 +23,7 @@ from genjax.data import (
 )
 from genjax.data.source import Dataset
 from genjax.data.texts import Texts
+from genjax.data.words import RULES
 
 _FIELDS = (  # that the vocabulary depends on
     "name", "kind", "test", "test_fraction", "tokenizer", "vocab_size", "min_count", "lowercase",
@@ -91,6 +92,7 @@ def _learned(data: ConfigDict, texts: Texts, pretrained: Path | None) -> vocabul
         "split": "vocabulary",
         "texts": texts.identity,
         "phrases": [data.get("phrases", 0), data.get("phrase_threshold", 0.0)],
+        "rules": RULES,
     }
     if codec:
         identity["codec"] = _hash(codec.to_json())

@@ -1,4 +1,4 @@
-"""Tokenizers: from texts to tokens and back. The only module that imports `tokenizers`.
+"""Tokenizers: from texts to tokens and back. With `genjax.data.words`, what imports `tokenizers`.
 
 Every vocabulary starts with the special tokens of `genjax.core.tokens`, which no text encodes to
 (but unknown ones): a text may hold "<eos>" and means these five characters.
@@ -7,7 +7,6 @@ Every vocabulary starts with the special tokens of `genjax.core.tokens`, which n
 import collections
 import itertools
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from genjax.core.config import choose, fail
 from genjax.core.tokens import BOS, EOS, MASK, NUM_SPECIALS, PAD, SPECIALS, UNK
 from genjax.data.phrases import join
 from genjax.data.source import Codec
+from genjax.data.words import RULES, inside_word, lower, words
 
 TOKENIZERS = ("char", "word", "bpe", "unigram")  # that are trained
 STORED = "hugging_face"  # that comes with weights
@@ -33,10 +33,11 @@ class Chars:
     Args:
       tokens: the characters that have one, by id, without the special ones.
       lowercase: whether texts are lower-cased first.
+      rules: how, see `genjax.data.words`.
     """
 
-    def __init__(self, tokens: Sequence[str], lowercase: bool = False):
-        self.tokens, self.lowercase = list(tokens), lowercase
+    def __init__(self, tokens: Sequence[str], lowercase: bool = False, rules: int = RULES):
+        self.tokens, self.lowercase, self.rules = list(tokens), lowercase, rules
         self.vocab_size = NUM_SPECIALS + len(self.tokens)
         codes = np.array([ord(c) for c in self.tokens], np.int64)
         self._ids = np.full(codes.max(initial=0) + 2, UNK, np.int32)  # the last one: all beyond
@@ -57,10 +58,11 @@ class Chars:
 
     def to_json(self) -> dict[str, Any]:
         """See `genjax.data.source.Codec`."""
-        return {"tokenizer": "char", "lowercase": self.lowercase, "tokens": self.tokens}
+        told = {"tokenizer": "char", "lowercase": self.lowercase, "tokens": self.tokens}
+        return told | _kept(self.rules)
 
     def _encode(self, text: str) -> np.ndarray:
-        text = text.lower() if self.lowercase else text
+        text = lower(text, self.rules) if self.lowercase else text
         codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
         return self._ids[np.minimum(codes, len(self._ids) - 1)]
 
@@ -77,13 +79,15 @@ class Words:
       punctuation: whether punctuation ends a word, each mark a token of its own: `it's` is
         `it ' s`. Otherwise white space alone separates.
       phrases: pairs of words that become one, round by round, see `genjax.data.phrases`.
+      rules: what a word is, see `genjax.data.words`.
     """
 
     def __init__(
         self, tokens: Sequence[str], lowercase: bool = False, punctuation: bool = True,
-        phrases: Iterable[Iterable[Sequence[str]]] = (),
+        phrases: Iterable[Iterable[Sequence[str]]] = (), rules: int = RULES,
     ):  # fmt: skip
         self.tokens, self.lowercase, self.punctuation = list(tokens), lowercase, punctuation
+        self.rules = rules
         self.phrases = [{(a, b) for a, b in pairs} for pairs in phrases]
         self.vocab_size = NUM_SPECIALS + len(self.tokens)
         self._ids = {word: NUM_SPECIALS + i for i, word in enumerate(self.tokens)}
@@ -91,7 +95,8 @@ class Words:
 
     def encode(self, text: str) -> list[int]:
         """See `genjax.data.source.Codec`."""
-        found = join(words(text, self.lowercase, self.punctuation), self.phrases)
+        several = words(text, self.lowercase, self.punctuation, self.rules)
+        found = join(several, self.phrases)
         return [self._ids.get(word, UNK) for word in found]
 
     def encode_all(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
@@ -107,7 +112,7 @@ class Words:
         return {
             "tokenizer": "word", "lowercase": self.lowercase, "punctuation": self.punctuation,
             "tokens": self.tokens, "phrases": [sorted(map(list, pairs)) for pairs in self.phrases],
-        }  # fmt: skip
+        } | _kept(self.rules)  # fmt: skip
 
 
 class Subwords:
@@ -123,13 +128,16 @@ class Subwords:
       kind: `bpe` or `unigram`.
       model: the library's JSON, without special tokens; its ids follow those of ours.
       lowercase: whether texts are lower-cased first.
+      rules: how, see `genjax.data.words`.
     """
 
-    def __init__(self, kind: str, model: dict[str, Any], lowercase: bool = False):
+    def __init__(
+        self, kind: str, model: dict[str, Any], lowercase: bool = False, rules: int = RULES
+    ):
         from tokenizers import Tokenizer, decoders
 
         # Kept as it is: each time that the library reads and writes them, scores change in a bit.
-        self.kind, self.lowercase, self._model = kind, lowercase, model
+        self.kind, self.lowercase, self.rules, self._model = kind, lowercase, rules, model
         self._tokenizer = Tokenizer.from_str(json.dumps(model))
         self._bytes = decoders.ByteLevel()
         size = self._tokenizer.get_vocab_size()
@@ -146,7 +154,7 @@ class Subwords:
         texts = iter(texts)
         while several := list(itertools.islice(texts, _AT_ONCE)):
             if self.lowercase:
-                several = [text.lower() for text in several]
+                several = [lower(text, self.rules) for text in several]
             for found in self._tokenizer.encode_batch_fast(several, add_special_tokens=False):
                 yield np.array(found.ids, np.int32) + NUM_SPECIALS
 
@@ -156,7 +164,8 @@ class Subwords:
 
     def to_json(self) -> dict[str, Any]:
         """See `genjax.data.source.Codec`."""
-        return {"tokenizer": self.kind, "lowercase": self.lowercase, "model": self._model}
+        told = {"tokenizer": self.kind, "lowercase": self.lowercase, "model": self._model}
+        return told | _kept(self.rules)
 
 
 class Stored:
@@ -168,12 +177,13 @@ class Stored:
     Args:
       model: the library's JSON, whose first ids are those of the special tokens, under whatever
         names; see `genjax.interchange.vocabulary`.
+      rules: 1 of a running text's lines, each by itself; 2 of the text as a whole.
     """
 
-    def __init__(self, model: dict[str, Any]):
+    def __init__(self, model: dict[str, Any], rules: int = RULES):
         from tokenizers import Tokenizer
 
-        self._model = model
+        self._model, self.rules = model, rules
         self._tokenizer = Tokenizer.from_str(json.dumps(model))
         self._tokenizer.encode_special_tokens = True  # as the characters that they are
         self.vocab_size = self._tokenizer.get_vocab_size()
@@ -201,17 +211,7 @@ class Stored:
 
     def to_json(self) -> dict[str, Any]:
         """See `genjax.data.source.Codec`."""
-        return {"tokenizer": STORED, "model": self._model}
-
-
-def words(text: str, lowercase: bool, punctuation: bool) -> list[str]:
-    """The words of a text, see `Words`."""
-    text = text.lower() if lowercase else text
-    return _WORDS.findall(text) if punctuation else text.split()
-
-
-_WORDS = re.compile(r"\w+|[^\w\s]")
-_INSIDE = re.compile("[\\w\ufffd]")  # U+FFFD: a part of a character, seldom of a punctuation mark
+        return {"tokenizer": STORED, "model": self._model} | _kept(self.rules)
 
 
 def train(
@@ -262,13 +262,19 @@ def check(data: ConfigDict) -> None:
 def from_json(found: dict[str, Any]) -> Codec:
     """The tokenizer whose `to_json` this is."""
     rest = {name: value for name, value in found.items() if name != "tokenizer"}
+    rest = {"rules": 1} | rest  # they had no number then
     if found["tokenizer"] == "char":
         return Chars(**rest)
     if found["tokenizer"] == "word":
         return Words(**rest)
     if found["tokenizer"] == STORED:
-        return Stored(found["model"])
-    return Subwords(found["tokenizer"], found["model"], found["lowercase"])
+        return Stored(**rest)
+    return Subwords(found["tokenizer"], **rest)
+
+
+def _kept(rules: int) -> dict[str, int]:
+    """What a tokenizer's JSON tells of its rules: nothing of the first, as then."""
+    return {} if rules == 1 else {"rules": rules}
 
 
 def _frequent(
@@ -277,7 +283,7 @@ def _frequent(
     """The most frequent parts of texts, the more frequent first, equal ones in their order."""
     counts: collections.Counter[str] = collections.Counter()
     for text in texts:
-        counts.update(parts(text.lower() if data.lowercase else text))
+        counts.update(parts(lower(text) if data.lowercase else text))
     kept = [part for part, count in counts.items() if count >= data.min_count]
     return sorted(kept, key=lambda part: (-counts[part], part))[: data.vocab_size - NUM_SPECIALS]
 
@@ -299,7 +305,7 @@ def _train_subwords(data: ConfigDict, texts: Iterable[str]) -> Subwords:
         trainer = trainers.UnigramTrainer(**shared)
         tokenizer = Tokenizer(models.Unigram())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    lowered = (text.lower() for text in texts) if data.lowercase else iter(texts)
+    lowered = map(lower, texts) if data.lowercase else iter(texts)
     tokenizer.train_from_iterator(lowered, trainer)
     return Subwords(data.tokenizer, json.loads(tokenizer.to_str()), data.lowercase)
 
@@ -321,7 +327,7 @@ def word_parts(codec: Codec) -> bytes:
         return parts.tobytes()
     for i in range(NUM_SPECIALS, codec.vocab_size):
         if text := codec.decode([i]):
-            parts[i] = bool(_INSIDE.match(text[0])) + 2 * bool(_INSIDE.match(text[-1]))
+            parts[i] = inside_word(text[0], codec.rules) + 2 * inside_word(text[-1], codec.rules)
     return parts.tobytes()
 
 

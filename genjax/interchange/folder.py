@@ -116,7 +116,7 @@ def _codec(file: Path, layout: ModuleType) -> tuple[np.ndarray, Codec]:
         if source_V[i] < 0:
             raise ConfigError(f"{file}: has no {SPECIALS[i]} under any name that is known")
     try:
-        return source_V, tokenizers.from_json({"tokenizer": tokenizers.STORED, "model": model})
+        return source_V, tokenizers.Stored(model)
     except Exception as error:  # the library has no error type of its own
         reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
         raise ConfigError(f"{file}: is not the JSON of a tokenizer ({reason[0][:200]})") from error

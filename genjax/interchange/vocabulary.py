@@ -12,6 +12,7 @@ from genjax.core.config import ConfigError
 from genjax.core.tokens import BOS, EOS, MASK, NUM_SPECIALS, PAD, SPECIALS, UNK
 from genjax.data.source import Codec
 from genjax.data.tokenizers import STORED
+from genjax.data.words import PATTERNS, normalizer
 
 # Names that folders give the special tokens, ours first.
 _NAMES = {
@@ -100,7 +101,7 @@ def tokenizer_json(codec: Codec, around: str) -> dict[str, Any]:
     else:
         model = _by_pattern(told)
     if told.get("lowercase"):
-        model["normalizer"] = {"type": "Lowercase"}
+        model["normalizer"] = normalizer(told.get("rules", 1))
     return model | {"post_processor": _around(model, around)}
 
 
@@ -123,7 +124,7 @@ def _by_pattern(told: dict[str, Any]) -> dict[str, Any]:
         found["pre_tokenizer"] = split | {"pattern": {"Regex": r"[\s\S]"}}
         found["decoder"] = {"type": "Fuse"}
     else:
-        pattern = r"\w+|[^\w\s]" if told["punctuation"] else r"\S+"
+        pattern = PATTERNS[told.get("rules", 1), told["punctuation"]]
         found["pre_tokenizer"] = split | {"pattern": {"Regex": pattern}}
     return renumbered(found, "tokenizer").model
 

@@ -56,3 +56,8 @@ def test_a_higher_threshold_finds_fewer():
     sizes = [len(phrases.find(texts, least=1, threshold=t)) for t in (0.0, 0.5, 1.0, 100.0)]
     assert sizes == sorted(sizes, reverse=True) and sizes[-1] == 0
     assert np.isfinite(list(phrases.find(texts, least=1, threshold=0.0).values())).all()
+
+
+def test_words_with_marks_are_in_phrases_and_punctuation_is_not():
+    texts = [["नई", "दिल्ली", ",", "में"]] * 9
+    assert set(phrases.find(lambda: texts, least=1, threshold=0.0)) == {("नई", "दिल्ली")}

@@ -143,6 +143,8 @@ def test_word_parts_tell_which_tokens_can_touch(codecs):
     assert one == {"t": 3, ".": 0, " ": 0, "\n": 0}
     (the,) = bpe.encode(" the")
     assert parts[the] == 2
+    signs = tokenizers.Chars("कि!")
+    assert list(tokenizers.word_parts(signs)[NUM_SPECIALS:]) == [3, 3, 0]
     assert all(parts[i] == 0 for i in range(NUM_SPECIALS))
     assert not any(tokenizers.word_parts(codecs["word"]))
 
