@@ -27,7 +27,7 @@ def load(workdir: str | os.PathLike, step: int | Literal["best"] | None = None) 
     # All executors of a single run write the same checkpoints, and one device reads them.
     config.executor = "vmap" if config.executor == "vmap" else "scan"
     config.lock()
-    run = prepare(config, folder, **read_population(folder))
+    run = prepare(config, folder, use=True, **read_population(folder))
     checkpoints = Checkpoints(folder / (BEST if step == "best" else CHECKPOINTS))
     template = run.executor.template()
     if step == "best":

@@ -92,7 +92,7 @@ def make_run(pretrained: Any, workdir: str) -> None:
         return state.replace(params=params, ema=params if state.ema else {})
 
     state = jax.jit(begin)(params)  # which draws nothing, as nothing of it would be kept
-    path = open_workdir(workdir, config, resume=False)
+    path = open_workdir(workdir, config, run.dataset, resume=False)
     data.save(run.dataset, path / data.TOKENIZER)
     checkpoints = Checkpoints(path / CHECKPOINTS)
     try:

@@ -61,7 +61,6 @@ def _latent(argv: list[str]) -> int:
     read_config(values.workdir)  # before JAX is given time to start
     sentences = latent_text.read(values.sentences)
     from genjax.engine.cache import enable_compilation_cache
-    from genjax.evaluation.space import Space
     from genjax.loading import load
 
     enable_compilation_cache()
@@ -78,7 +77,7 @@ def _latent(argv: list[str]) -> int:
     if sentences:
         name = model.config.data.name
         raise ConfigError(f"--sentences={values.sentences}: is for text; the data are {name}")
-    space = Space(model, values.seed)
+    space, left_out = _space(model, values)
     chosen = choose(space, values.attributes)
     pictures = _decoded(space) | {"samples": _grid(model.sample(_NUM_SAMPLES, values.seed))}
     numbers: dict[str, Any] = {"family": model.config.family, "step": model.step}
@@ -91,13 +90,28 @@ def _latent(argv: list[str]) -> int:
             )
             pictures |= drawn
     else:
-        program.say(
-            f"family {model.config.family} has no encoder: no reconstructions, distribution of "
-            "latents, attribute vectors or arithmetic"
-        )
+        lacking = "no reconstructions, distribution of latents, attribute vectors or arithmetic"
+        program.say(f"{left_out}: {lacking}")
     for path in _write(folder, pictures, numbers):
         print(path)
     return program.DONE
+
+
+def _space(model: Any, values: Any) -> tuple[Any, str]:
+    """The latent space, of the prior alone where the data are gone, and why it has no examples.
+
+    Raises:
+      ConfigError: without the data there is nothing to show.
+    """
+    from genjax.data.record import DataMissing
+    from genjax.evaluation.space import Space
+
+    try:
+        return Space(model, values.seed), f"family {model.config.family} has no encoder"
+    except DataMissing as error:
+        if values.attributes or not model.family.has_prior:
+            raise
+        return Space(model, values.seed, data=False), str(error)
 
 
 def choose(space: Any, wanted: Sequence[str]) -> list[int]:

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from genjax.cli import program
 from genjax.core.config import ConfigError
+from genjax.data.record import DataMissing
 
 _NUM_JUDGED = 500  # test sentences whose reconstructions are counted
 _NUM_SHOWN = 32  # sentences
@@ -42,9 +44,16 @@ def write(model: Any, folder: Path, sentences: Sequence[str], variants: int, see
     functions, name = model.family.functions, model.config.family
     if not {"reconstruct", "interpolate", "augment"} <= functions.keys():
         raise ConfigError(f"family {name}: must be one of sentences and latents, text_autoencoder")
-    rows = model.tokens(sentences) if sentences else _test_rows(model)
+    numbers: dict[str, Any] = {"family": name, "step": model.step}
+    try:
+        rows = model.tokens(sentences) if sentences else _test_rows(model)
+    except DataMissing as error:
+        if not model.family.has_prior:
+            raise
+        program.say(f"{error}, or --sentences: samples alone")
+        return _save(folder, {"samples": model.strings(model.sample(_NUM_SHOWN, seed))}, numbers)
     reconstructed = np.asarray(model.reconstruct(rows))
-    numbers = {"family": name, "step": model.step} | _judged(rows, reconstructed)
+    numbers |= _judged(rows, reconstructed)
     texts = {
         "reconstructions": _reconstructions(model, rows, reconstructed),
         "interpolations": _interpolations(model, rows),

@@ -180,7 +180,7 @@ def by_setting(rows: Sequence[dict[str, Any]], fields: Sequence[str]) -> str:
 def _prepare(group: Group) -> Any:
     from genjax.engine import loop
 
-    population = {"seeds": group.seeds, "hyperparameters": group.hyperparameters}
+    population: dict[str, Any] = {"seeds": group.seeds, "hyperparameters": group.hyperparameters}
     return loop.prepare(group.config, group.folder, **population)
 
 

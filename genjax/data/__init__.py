@@ -1,6 +1,8 @@
 """Data sets by name."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -32,11 +34,39 @@ def load(data: ConfigDict, saved: Path | None = None, pretrained: Path | None = 
       ConfigError: unknown name, missing or unreadable data, or a setting that the data cannot meet.
     """
     dataset = _named(data, saved, pretrained)
+    if "checksum" not in dataset.found:  # bundled or drawn
+        from genjax.data.cache import checksum_of_arrays
+
+        checksum = checksum_of_arrays(dataset.train.arrays, dataset.test.arrays)
+        dataset = dataset._replace(found={**dataset.found, "checksum": checksum})
     if not data.get("num_labelled", 0):
         return dataset
     from genjax.data import labelled
 
     return labelled.limit(dataset, data)
+
+
+def recorded(
+    data: ConfigDict, record: Mapping[str, Any], saved: Path, pretrained: Path | None = None
+) -> Dataset:
+    """The data set that a run recorded, whose splits are read at first use.
+
+    Args:
+      data: the section of the run's config.
+      record: what `genjax.data.record.of` made of the data set.
+      saved, pretrained: as `load` takes them.
+
+    Raises:
+      ConfigError: the record or what is saved cannot be read. At first use of a split
+        `genjax.data.record.DataMissing` where it is not there any more, `ConfigError` where it is
+        of other shapes or names.
+    """
+    from genjax.data import record as records
+    from genjax.data import vocabulary
+
+    words = vocabulary.load(saved, record.get("spec", {}).get("kind", ""))
+    name = f"config.data.name={data.name!r}"
+    return records.dataset(record, words, lambda: load(data, saved, pretrained), name)
 
 
 def save(dataset: Dataset, folder: Path) -> None:

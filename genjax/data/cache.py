@@ -23,6 +23,7 @@ from genjax.core.config import ConfigError, fail
 
 Rows = dict[str, np.ndarray]
 _META = "meta.json"
+_CHECKSUM = "checksum"
 _FORMAT = 1  # of an entry; another number rebuilds all
 
 
@@ -42,6 +43,54 @@ class Entry(NamedTuple):
             p.stem: np.load(p, mmap_mode="r" if mmap else None)
             for p in sorted(self.folder.glob("*.npy"))
         }
+
+    def checksum(self) -> str:
+        """Of the arrays: the same wherever and whenever they are decoded from the same data."""
+        path = self.folder / _META
+        meta = json.loads(path.read_text())
+        if _CHECKSUM not in meta:  # made before there were checksums
+            meta[_CHECKSUM] = _checksum(self.folder)
+            building = path.with_name(f"{_META}.{os.getpid()}.tmp")
+            with contextlib.suppress(OSError):  # a folder that may only be read
+                building.write_text(json.dumps(meta, indent=1))
+                building.replace(path)
+        return str(meta[_CHECKSUM])
+
+
+def checksum(*entries: Entry) -> str:
+    """Of the content of several entries, in their order."""
+    return _digest("\0".join(e.checksum() for e in entries).encode()).hexdigest()
+
+
+def checksum_of_arrays(*trees: Any) -> str:
+    """As `checksum`, of arrays in memory: dicts of them, or of such dicts."""
+    digest = _digest()
+
+    def add(tree: Any) -> None:
+        for name in sorted(tree):
+            if isinstance(tree[name], dict):
+                add(tree[name])
+            else:
+                x = np.ascontiguousarray(tree[name])
+                digest.update(f"\0{name}\0{x.dtype.str}\0{x.shape}\0".encode())
+                digest.update(x)
+
+    for tree in trees:
+        digest.update(b"\0split")
+        add(tree)
+    return digest.hexdigest()
+
+
+def _checksum(folder: Path) -> str:
+    digest = _digest()
+    for path in sorted(folder.glob("*.npy")):
+        with path.open("rb") as f:
+            digest.update(path.name.encode() + hashlib.file_digest(f, _digest).digest())
+    return digest.hexdigest()
+
+
+def _digest(content: bytes = b"") -> Any:
+    return hashlib.blake2b(content, digest_size=16)
 
 
 def root(cache_dir: str) -> Path:
@@ -106,7 +155,8 @@ def _build(path: Path, identity: dict[str, Any], build: Callable[[Path], dict[st
         info = build(building)
         files = {p.name: p.stat().st_size for p in building.glob("*.npy")}
         with open(building / _META, "w") as f:
-            json.dump({"identity": identity, "files": files, "info": info}, f, indent=1)
+            meta = {"identity": identity, "files": files, "info": info}
+            json.dump(meta | {_CHECKSUM: _checksum(building)}, f, indent=1)
             f.flush()
             os.fsync(f.fileno())
         try:

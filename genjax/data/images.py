@@ -65,7 +65,7 @@ def load(data: ConfigDict) -> Dataset:
         _entry(data, folder, [f for f, t in zip(files, in_test) if t == test], classes, split)
         for split, test in (("train", False), ("test", True))
     )
-    return dataset(data, train, test, num_classes=len(classes))
+    return dataset(data, train, test, num_classes=len(classes), labels=classes)
 
 
 def _files(folder: Path, below: str) -> Iterator[_File]:

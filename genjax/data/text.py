@@ -14,6 +14,7 @@ from genjax.data import (
     conll,
     pairs,
     passages,
+    record,
     running,
     sentences,
     text_files,
@@ -59,9 +60,14 @@ def load(data: ConfigDict, saved: Path | None = None, pretrained: Path | None = 
     if data.bucketed and texts.kind not in ("sentence", "pair"):
         raise fail("data.bucketed", True, "is for sentences and pairs, of which lengths differ")
     maker = _KINDS[texts.kind]
-    words = vocabulary.load(saved, texts.kind) or _learned(data, texts, pretrained)
+    words = vocabulary.load(saved, texts.kind)
+    if words is None:
+        words = _learned(data, texts, pretrained)
+    elif words.labels:
+        _check_labels(data, texts, words)
     train, test = (_encoded(data, texts, split, words) for split in ("train", "test"))
-    return maker.dataset(data, words, train, test)
+    dataset = maker.dataset(data, words, train, test)
+    return dataset._replace(found={**dataset.found, "checksum": cache.checksum(train, test)})
 
 
 def read(data: ConfigDict, split: str) -> Iterator[Any]:
@@ -101,6 +107,23 @@ def _learned(data: ConfigDict, texts: Texts, pretrained: Path | None) -> vocabul
         return _KINDS[texts.kind].learn(data, texts, codec).to_json()
 
     return vocabulary.from_json(cache.entry(cache.root(data.cache_dir), identity, build).info)
+
+
+def _check_labels(data: ConfigDict, texts: Texts, words: vocabulary.Vocabulary) -> None:
+    """Raises `ConfigError` unless the training split has the classes or tags of `words`."""
+    identity = {field: data[field] for field in _FIELDS}
+    identity |= {"split": "labels", "texts": texts.identity}
+
+    def build(to: Path) -> dict[str, Any]:
+        found: set[str] = set()
+        for _, labels, _ in texts.read("train"):
+            found.update(labels if texts.kind == "tagged" else [labels])
+        return {"labels": sorted(found - {""})}
+
+    here = cache.entry(cache.root(data.cache_dir), identity, build).info["labels"]
+    if set(here) != set(words.labels):
+        what = "tags" if texts.kind == "tagged" else "classes"
+        raise record.others(f"config.data.name={data.name!r}", what, words.labels, here)
 
 
 def _encoded(

@@ -82,7 +82,10 @@ def load(data: ConfigDict) -> Dataset:
     train, test = (
         _entry(data, prepared, split, rows, image, label) for split, rows in splits(data, prepared)
     )
-    return dataset(data, train, test, num_classes=classes, attributes=prepared.flags()[1])
+    names = class_names(prepared, label) if label else []
+    return dataset(
+        data, train, test, num_classes=classes, attributes=prepared.flags()[1], labels=names
+    )
 
 
 def examples(

@@ -40,7 +40,6 @@ class Executor:
         self.chunk = 1 if config.executor == "loop" else chunk_length(config, family, dataset)
         self.clock = Clock()
         self._place()
-        self._arrays = self._put(dataset.train.arrays)
         self._program: Any = None
         self._test: Any = None
         self._stream: Iterator[Any] | None = None
@@ -252,6 +251,11 @@ class Executor:
     def eval_batch_size(self) -> int:
         """Rows of an evaluation batch: a multiple of `batch_size`, at least 256."""
         return self.config.batch_size * -(-256 // self.config.batch_size)
+
+    @functools.cached_property
+    def _arrays(self) -> Any:
+        """Of the training split; not before they are needed, as a model that is loaded may not."""
+        return self._put(self.dataset.train.arrays)
 
     @functools.cached_property
     def _evaluation(self) -> Any:

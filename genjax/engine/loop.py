@@ -102,7 +102,7 @@ def train(
     new = not folder.is_dir()  # it can be held as soon as it is made
     with contextlib.ExitStack() as held:
         held.enter_context(alone(folder))
-        path = open_workdir(workdir, run.config)
+        path = open_workdir(workdir, run.config, run.dataset)
         if new:
             held.enter_context(alone(path))
         if jax.process_index() == 0:

@@ -13,6 +13,7 @@ from genjax.data.source import Dataset
 from genjax.engine import pretrained
 from genjax.engine.executor import Executor
 from genjax.engine.executors import batch_axis, make_executor
+from genjax.engine.workdir import read_data
 
 
 class Run(NamedTuple):
@@ -25,12 +26,16 @@ class Run(NamedTuple):
     total_steps: int
 
 
-def prepare(config: ConfigDict, workdir: str | Path | None = None, **population: Any) -> Run:
+def prepare(
+    config: ConfigDict, workdir: str | Path | None = None, *, use: bool = False, **population: Any
+) -> Run:
     """Checks the config, loads its data, builds its family and executor; writes nothing.
 
     Args:
       config: the resolved config.
       workdir: a run's folder, if it is there: texts become tokens as they did in that run.
+      use: whether the run is to be used and not trained: what its folder records of the data then
+        stands for them, and they are read when something first asks for an example.
       **population: `seeds` and `hyperparameters` of `executors.Population`.
 
     Raises:
@@ -40,7 +45,11 @@ def prepare(config: ConfigDict, workdir: str | Path | None = None, **population:
     folder = Path(workdir).expanduser() if workdir else None
     config = pretrained.adopt(config, folder)
     saved = folder / data.TOKENIZER if folder else None
-    dataset = data.load(config.data, saved, pretrained.tokenizer(config))
+    record = read_data(folder) if use and folder else None
+    if record is not None and saved is not None:
+        dataset = data.recorded(config.data, record, saved, pretrained.tokenizer(config))
+    else:
+        dataset = data.load(config.data, saved, pretrained.tokenizer(config))
     axis = batch_axis(config)
     # The length decides schedules, and a step's examples decide the length: build twice, cheaply.
     family = families.build(config, dataset.spec, 1, axis)

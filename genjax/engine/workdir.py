@@ -17,6 +17,8 @@ from ml_collections import ConfigDict
 
 from genjax import families
 from genjax.core.config import ConfigError, base, fill
+from genjax.data import record as data_record
+from genjax.data.source import Dataset
 from genjax.engine.checkpoints import Checkpoints
 
 CONFIG = "config.json"
@@ -35,7 +37,10 @@ _FREE = frozenset({
 _LENGTH = frozenset({"steps", "epochs", "examples"})
 
 
-def open_workdir(path: str | os.PathLike, config: ConfigDict, *, resume: bool = True) -> Path:
+def open_workdir(
+    path: str | os.PathLike, config: ConfigDict, dataset: Dataset | None = None, *,
+    resume: bool = True,
+) -> Path:  # fmt: skip
     """Makes `path` the folder of a run with `config`, new or resumed, and writes `config.json`.
 
     Everything is checked before anything is written; where writing fails after all, what was made
@@ -44,12 +49,23 @@ def open_workdir(path: str | os.PathLike, config: ConfigDict, *, resume: bool = 
     Args:
       path: the folder; it and its parents need not exist.
       config: the resolved config.
+      dataset: its data, which are recorded.
       resume: whether a run that is there already may be continued.
 
     Raises:
       ConfigError: the folder holds a run of another config (the first fields that differ are
-        named), or cannot be made or written.
+        named) or of other data, or cannot be made or written.
     """
+    workdir, before = check_workdir(path, config, dataset, resume=resume)
+    write_record(path, config, dataset, before)
+    return workdir
+
+
+def check_workdir(
+    path: str | os.PathLike, config: ConfigDict, dataset: Dataset | None = None, *,
+    resume: bool = True,
+) -> tuple[Path, dict[str, Any] | None]:  # fmt: skip
+    """What `open_workdir` checks; returns the folder and what its `config.json` holds so far."""
     workdir = Path(path).expanduser().absolute()
     check_writable(workdir)
     before = _read_record(workdir)
@@ -62,18 +78,52 @@ def open_workdir(path: str | os.PathLike, config: ConfigDict, *, resume: bool = 
             f"--workdir={path}: has {CHECKPOINTS} but no {CONFIG}, so their config is not known; "
             "choose another folder"
         )
-    if jax.process_index() == 0:
-        made = [p for p in (workdir, *workdir.parents) if not p.exists()]
-        try:
-            workdir.mkdir(parents=True, exist_ok=True)
-            write_json(workdir / CONFIG, _record(config, before))
-        except OSError as error:
-            for folder in made:
-                if folder.is_dir() and not any(folder.iterdir()):
-                    folder.rmdir()
-            reason = error.strerror or error
-            raise ConfigError(f"--workdir={path}: cannot be written ({reason})") from error
-    return workdir
+    if before is not None and dataset is not None and "data" in before:
+        data_record.check(
+            _data_of(workdir, before), dataset, f"config.data.name={config.data.name!r}"
+        )
+    return workdir, before
+
+
+def write_record(
+    path: str | os.PathLike, config: ConfigDict, dataset: Dataset | None,
+    before: dict[str, Any] | None,
+) -> None:  # fmt: skip
+    """Writes `config.json`, in process 0; `before` is what it held.
+
+    Raises:
+      ConfigError: it cannot be written.
+    """
+    if jax.process_index() != 0:
+        return
+    workdir = Path(path).expanduser().absolute()
+    made = [p for p in (workdir, *workdir.parents) if not p.exists()]
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        write_json(workdir / CONFIG, _record(config, dataset, before))
+    except OSError as error:
+        for folder in made:
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+        reason = error.strerror or error
+        raise ConfigError(f"--workdir={path}: cannot be written ({reason})") from error
+
+
+def read_data(workdir: Path) -> dict[str, Any] | None:
+    """What the run recorded of its data (`genjax.data.record.of`); None of an older run.
+
+    Raises:
+      ConfigError: `config.json` cannot be read.
+    """
+    record = _read_record(workdir)
+    return _data_of(workdir, record) if record and "data" in record else None
+
+
+def _data_of(workdir: Path, record: dict[str, Any]) -> dict[str, Any]:
+    found = record["data"]
+    if not isinstance(found, dict) or not isinstance(found.get("spec"), dict):
+        raise ConfigError(f"{workdir / CONFIG}: its record of the data cannot be read")
+    return found
 
 
 def read_config(
@@ -207,7 +257,9 @@ def _check_same(path: Any, before: dict[str, Any], config: ConfigDict) -> None:
     )
 
 
-def _record(config: ConfigDict, before: dict[str, Any] | None) -> dict[str, Any]:
+def _record(
+    config: ConfigDict, dataset: Dataset | None, before: dict[str, Any] | None
+) -> dict[str, Any]:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     device = jax.devices()[0]
     record = {
@@ -224,6 +276,10 @@ def _record(config: ConfigDict, before: dict[str, Any] | None) -> dict[str, Any]
         "git_revision": _git_revision(),
         "started": now if before is None else before.get("started", now),
     }
+    if dataset is not None:
+        record["data"] = data_record.of(dataset)
+    elif before is not None and "data" in before:
+        record["data"] = before["data"]
     return record if before is None else record | {"resumed": now}
 
 

@@ -43,19 +43,22 @@ class Space:
     Args:
       model: a single trained model (`genjax.load`).
       seed: of all draws.
+      data: whether examples are read; without them nothing is known but the prior.
 
     Attributes:
-      test: the first test examples with their codes; None where the family has no encoder.
+      test: the first test examples with their codes; None where the family has no encoder, or
+        without data.
       attributes: names of the columns of `Codes.attributes`.
-      center, spread: mean and standard deviation (Z,) of `test.draw`; those of the prior, 0 and 1,
-        without an encoder.
+      center, spread: mean and standard deviation (Z,) of `test.draw`; without `test` those of the
+        prior, 0 and 1.
       order: the latents, from that which tells most of an example to that which tells least.
 
     Raises:
       ConfigError: the family decodes no images from latents.
+      DataMissing: the data are gone.
     """
 
-    def __init__(self, model: Any, seed: int = 0):
+    def __init__(self, model: Any, seed: int = 0, *, data: bool = True):
         functions, dataset = model.family.functions, model.run.dataset
         encodes, dim = "encode" in functions, model.config.model.get("latent_dim", 0)
         if "decode" not in functions or not (encodes or dim) or dataset.spec.kind != "image":
@@ -67,7 +70,7 @@ class Space:
         self._conditional = bool(model.config.model.get("conditional", False))
         classes = dataset.spec.num_classes
         self.attributes = list(dataset.attributes) or [f"class {i}" for i in range(classes)]
-        self.test = self.codes(dataset.test) if encodes else None
+        self.test = self.codes(dataset.test) if encodes and data else None
         if self.test is None:
             self.center, self.spread, self.order = np.zeros(dim), np.ones(dim), np.arange(dim)
         else:
