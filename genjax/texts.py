@@ -11,6 +11,7 @@ import numpy as np
 from genjax.core.config import ConfigError
 from genjax.core.family import Family, State
 from genjax.core.tokens import EOS, PAD
+from genjax.data.sentences import ended
 from genjax.data.source import Dataset
 from genjax.decoding import PLAIN, Sampling, Text, advance, beam_search, begin, decoder_of, generate
 
@@ -169,7 +170,7 @@ class TextGenerator:
         """The tokens of a prompt or source that the model is given."""
         ids = list(self._codec.encode(prompt))
         if not self.continues:
-            return [*ids[: self._widest - 1], EOS]
+            return ended(ids, self._widest).tolist()
         return ids[-max(self.window // 2, 1) :] if self.window and len(ids) >= self.window else ids
 
     def _padded(self, rows: Sequence[Sequence[int]]) -> np.ndarray:

@@ -131,14 +131,12 @@ def _write_samples(model: Any, prompts: Sequence[str], n: int, values: Any, out:
 def _prompts(values: Any) -> list[str]:
     if not values.prompts:
         return list(values.prompt)
+    from genjax.data.text_files import whole_lines
+
     try:
-        lines = Path(values.prompts).expanduser().read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"--prompts={values.prompts}: cannot be read ({reason})") from error
-    if not lines:
-        raise ConfigError(f"--prompts={values.prompts}: is empty; must hold a prompt a line")
-    return lines
+        return whole_lines(Path(values.prompts).expanduser())
+    except ConfigError as error:
+        raise ConfigError(f"--prompts={error}") from error
 
 
 def _stream(prompt: str, pieces: Any) -> None:

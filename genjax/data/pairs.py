@@ -12,6 +12,7 @@ from genjax.data import text_files, tokenizers
 from genjax.data.cache import Entry, Rows
 from genjax.data.sentences import padded, source
 from genjax.data.source import Codec, Dataset
+from genjax.data.tally import Tally
 from genjax.data.texts import Texts
 from genjax.data.vocabulary import Vocabulary
 
@@ -28,7 +29,8 @@ def texts(data: ConfigDict) -> Texts:
     """
     train, test = text_files.files(data, "pairs:SRC,TGT")
     read = text_files.splits(data, _read, train, test)
-    return Texts("pair", text_files.stamps(train, test), read)
+    where = text_files.origin(data, test)
+    return Texts("pair", text_files.stamps(train, test), read, source=where)
 
 
 def _read(source: Path, target: Path) -> Iterator[tuple[str, str]]:
@@ -57,20 +59,26 @@ def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabul
     return Vocabulary(codec or train(0), train(1))
 
 
-def encode(data: ConfigDict, texts: Texts, split: str, words: Vocabulary) -> Iterator[Rows]:
+def encode(
+    data: ConfigDict, texts: Texts, split: str, words: Vocabulary, tally: Tally
+) -> Iterator[Rows]:
     """A split in blocks: `x` (N, T) and `y` (N, T)."""
     assert words.y is not None
     found = texts.read(split)
     while block := list(itertools.islice(found, _BLOCK)):
         xs, ys = zip(*block)
+        x_ids = list(tally.tokens(words.x.encode_all(xs)))
+        y_ids = list(tally.tokens(words.y.encode_all(ys)))
+        tally.examples += len(block)
+        tally.cut += sum(max(len(x), len(y)) >= data.length for x, y in zip(x_ids, y_ids))
         yield {
-            "x": padded(words.x.encode_all(xs), data.length, words.x),
-            "y": padded(words.y.encode_all(ys), data.length, words.y),
+            "x": padded(x_ids, data.length, words.x),
+            "y": padded(y_ids, data.length, words.y),
         }
 
 
 def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> Dataset:
-    """Pairs of sentences of at most `data.length` tokens, the EOS that ends each included."""
+    """Pairs of sentences as rows of `data.length` tokens, see `genjax.data.sentences.ended`."""
     assert words.y is not None
     spec = DataSpec(
         "pair", (data.length,), vocab_size=words.x.vocab_size,

@@ -55,7 +55,8 @@ def texts(data: ConfigDict) -> Texts:
     text = "\0".join(p for paragraphs in topics.values() for p in paragraphs)
     identity = {"digest": hashlib.sha256(text.encode()).hexdigest()}
     read = {"sentence": sentences, "tagged": tagged}.get(data.kind, running)
-    return Texts(data.kind, identity, read)
+    where = f"the last {data.test_fraction:.3g} of each topic is the test split"
+    return Texts(data.kind, identity, read, source=where)
 
 
 def _tagged(paragraph: str) -> tuple[list[str], list[str]]:

@@ -11,6 +11,7 @@ from genjax.core.tokens import EOS
 from genjax.data import tokenizers
 from genjax.data.cache import Entry, Rows
 from genjax.data.source import Codec, Dataset, Source
+from genjax.data.tally import Tally
 from genjax.data.texts import Texts
 from genjax.data.vocabulary import Vocabulary
 from genjax.data.windows import StreamedWindows, Windows
@@ -23,11 +24,13 @@ def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabul
     return Vocabulary(codec or tokenizers.train(data, texts.read("train")))
 
 
-def encode(data: ConfigDict, texts: Texts, split: str, words: Vocabulary) -> Iterator[Rows]:
+def encode(
+    data: ConfigDict, texts: Texts, split: str, words: Vocabulary, tally: Tally
+) -> Iterator[Rows]:
     """The tokens of a split in blocks: `x` (N,) of the smallest type."""
     kind = tokenizers.smallest_type(words.x.vocab_size)
     end = np.full(1 if texts.ends else 0, EOS, kind)
-    for block in _blocks(words.x.encode_all(texts.read(split))):
+    for block in _blocks(tally.tokens(words.x.encode_all(texts.read(split)))):
         yield {"x": np.concatenate([a for ids in block for a in (ids.astype(kind), end)])}
 
 

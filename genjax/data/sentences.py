@@ -2,46 +2,61 @@
 
 import collections
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from ml_collections import ConfigDict
 
-from genjax.core.config import ConfigError
+from genjax.core.config import ConfigError, fail
 from genjax.core.family import DataSpec
 from genjax.core.tokens import EOS, PAD
 from genjax.data import tokenizers
 from genjax.data.cache import Entry, Rows
+from genjax.data.found import shorten
 from genjax.data.order import Bucketed
 from genjax.data.packing import pack
 from genjax.data.resident import Resident
 from genjax.data.source import Codec, Dataset, Source
+from genjax.data.tally import Tally
 from genjax.data.texts import Texts
 from genjax.data.vocabulary import Vocabulary
 
 _BLOCK = 4096  # sentences that are written at once
+_FEW = 100  # different sentences: too few for ten times as many classes
 
 
 def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabulary:
     """The vocabulary and the classes of the training split, classes in alphabetical order.
 
     With a tokenizer `codec` that is there already, classes alone are learned.
+
+    Raises:
+      ConfigError: what should be classes are texts, and the other way round.
     """
     classes: set[str] = set()
+    different: set[str] = set()  # sentences, of the first ones
 
     def read() -> Iterator[str]:
         for sentence, label, _ in texts.read("train"):
             classes.add(label)
+            if len(different) < _FEW:
+                different.add(sentence)
             yield sentence
 
     if codec:
         collections.deque(read(), maxlen=0)  # for the classes
     else:
         codec = tokenizers.train(data, read())
+    if len(different) < _FEW and len(classes) >= 10 * len(different):
+        told = f"{len(classes):,} classes ({shorten(sorted(classes), 3)}) of {len(different):,} "
+        told += f"different sentences ({shorten(sorted(different), 3)}): are the columns swapped?"
+        raise fail("data.name", data.name, f"{told} A line must be sentence<TAB>label")
     return Vocabulary(codec, labels=tuple(sorted(classes - {""})))
 
 
-def encode(data: ConfigDict, texts: Texts, split: str, words: Vocabulary) -> Iterator[Rows]:
+def encode(
+    data: ConfigDict, texts: Texts, split: str, words: Vocabulary, tally: Tally
+) -> Iterator[Rows]:
     """A split in blocks: `x` (N, T), and `label` int32 (N,) where there are classes.
 
     With `data.packed` several sentences share a row, and classes are left out.
@@ -49,43 +64,51 @@ def encode(data: ConfigDict, texts: Texts, split: str, words: Vocabulary) -> Ite
     numbers = {name: i for i, name in enumerate(words.labels)}
     found = texts.read(split)
     while block := list(itertools.islice(found, _BLOCK)):
-        found_ids = words.x.encode_all(s for s, *_ in block)
+        found_ids = list(tally.tokens(words.x.encode_all(s for s, *_ in block)))
+        tally.examples += len(block)
+        tally.cut += sum(len(ids) >= data.length for ids in found_ids)
         if data.packed:
             kind = tokenizers.smallest_type(words.x.vocab_size)
-            yield {"x": pack([_ended(ids, data.length, kind) for ids in found_ids], data.length)}
+            rows_of = [ended(ids, data.length).astype(kind) for ids in found_ids]
+            yield {"x": pack(rows_of, data.length)}
             continue
         rows = {"x": padded(found_ids, data.length, words.x)}
         if numbers:
+            for _, label, where in block:
+                tally.label(label, where)
             labels = [_number(numbers, label, where) for _, label, where in block]
             rows["label"] = np.array(labels, np.int32)
         yield rows
 
 
-def _number(numbers: dict[str, int], label: str, where: str) -> int:
+def _number(numbers: Mapping[str, int], label: str, where: str) -> int:
     if label not in numbers:
-        raise ConfigError(
-            f"{where}: class {label!r} is none of the training split's: {', '.join(numbers)}"
-        )
+        known = shorten(list(numbers), 4)
+        told = f"class {shorten([label])!r} is none of the training split's: {known}"
+        hint = "; is it a header line?" if where.endswith(": line 1") else ""
+        raise ConfigError(f"{where}: {told}{hint}")
     return numbers[label]
 
 
 def padded(sentences: Iterable[np.ndarray], length: int, codec: tokenizers.Codec) -> np.ndarray:
-    """Sentences as rows (N, length) of the smallest type: tokens, EOS, padding; cut if too long."""
-    kind = tokenizers.smallest_type(codec.vocab_size)
-    ended = [_ended(ids, length, kind) for ids in sentences]
-    x = np.full((len(ended), length), PAD, kind)
-    for row, ids in zip(x, ended):
+    """Sentences as rows (N, length) of the smallest type, each as `ended`, then padding."""
+    rows = [ended(ids, length) for ids in sentences]
+    x = np.full((len(rows), length), PAD, tokenizers.smallest_type(codec.vocab_size))
+    for row, ids in zip(x, rows):
         row[: len(ids)] = ids
     return x
 
 
-def _ended(ids: np.ndarray, length: int, kind: np.dtype) -> np.ndarray:
-    """A sentence with its EOS, cut to `length` tokens."""
-    return np.append(ids[: length - 1], EOS).astype(kind)
+def ended(ids: Sequence[int] | np.ndarray, length: int) -> np.ndarray:
+    """A sentence and the EOS that ends it; its first `length` tokens where these are more.
+
+    EOS says that a text ends, so there is none behind a cut.
+    """
+    return np.append(ids, EOS)[:length].astype(np.int32)
 
 
 def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> Dataset:
-    """Sentences of at most `data.length` tokens, the EOS that ends each included."""
+    """Sentences as rows of `data.length` tokens, see `ended`."""
     labels = () if data.packed else words.labels
     spec = DataSpec(
         "sentence", (data.length,), num_classes=len(labels), vocab_size=words.x.vocab_size,

@@ -17,6 +17,7 @@ from genjax.data import (
     record,
     running,
     sentences,
+    tally,
     text_files,
     tokenizers,
     tsv,
@@ -30,6 +31,8 @@ _FIELDS = (  # that the vocabulary depends on
     "name", "kind", "test", "test_fraction", "tokenizer", "vocab_size", "min_count", "lowercase",
 )  # fmt: skip
 _SHAPE = ("length", "word_length", "packed")  # and rows of tokens, where they are no running text
+_READING = 2  # how texts are read and made rows; another number reads all of them again
+_EXAMPLES = {"sentence": "sentences", "pair": "pairs", "tagged": "sentences"}
 _KINDS: dict[str, Any] = {
     "text": running, "sentence": sentences, "passage": passages, "pair": pairs, "tagged": conll,
 }  # fmt: skip
@@ -41,6 +44,11 @@ def load(data: ConfigDict, saved: Path | None = None, pretrained: Path | None = 
     `python_docs`, `text:FILE` and `tfds:NAME` can be of several kinds, and `data.kind` chooses.
     The tokenizer is trained on the training split alone, or is the one saved in `saved`, or else
     the one of another run that is saved in `pretrained`.
+
+    EOS stands where a text ends and nowhere else: a sentence, source or target of `data.length` or
+    more tokens is cut to its first `data.length`, without EOS behind the cut, so that no model
+    learns to stop there. `Dataset.found` tells how many there are, and the share of tokens that are
+    unknown.
 
     Raises:
       ConfigError: the texts or a field of `data` are not as they must be.
@@ -66,8 +74,15 @@ def load(data: ConfigDict, saved: Path | None = None, pretrained: Path | None = 
     elif words.labels:
         _check_labels(data, texts, words)
     train, test = (_encoded(data, texts, split, words) for split in ("train", "test"))
-    dataset = maker.dataset(data, words, train, test)
-    return dataset._replace(found={**dataset.found, "checksum": cache.checksum(train, test)})
+    dataset: Dataset = maker.dataset(data, words, train, test)
+    found: dict[str, Any] = {"source": texts.source} if texts.source else {}
+    found |= {"checksum": cache.checksum(train, test)}
+    for key in ("cut", "unknown"):
+        of = {name: e.info[key] for name, e in (("train", train), ("test", test)) if key in e.info}
+        found |= {key: of} if of else {}
+    odd = [train.info["warning"]] if "warning" in train.info else []
+    told = (*texts.warnings, *odd, *dataset.warnings)
+    return dataset._replace(found={**dataset.found, **found}, warnings=told)
 
 
 def read(data: ConfigDict, split: str) -> Iterator[Any]:
@@ -96,6 +111,7 @@ def _learned(data: ConfigDict, texts: Texts, pretrained: Path | None) -> vocabul
     codec = vocabulary.tokenizer(pretrained) if pretrained else None
     identity = {field: data[field] for field in _FIELDS} | {
         "split": "vocabulary",
+        "reading": _READING,
         "texts": texts.identity,
         "phrases": [data.get("phrases", 0), data.get("phrase_threshold", 0.0)],
         "rules": RULES,
@@ -133,14 +149,16 @@ def _encoded(
     shape = () if texts.kind in ("text", "passage") else _SHAPE
     identity = {field: data[field] for field in (*_FIELDS, *shape)} | {
         "split": split,
+        "reading": _READING,
         "texts": texts.identity,
         "vocabulary": _hash(words.to_json()),
     }
 
     def build(to: Path) -> dict[str, Any]:
-        blocks: Iterator[cache.Rows] = _KINDS[texts.kind].encode(data, texts, split, words)
+        counts = tally.Tally(_EXAMPLES.get(texts.kind, "texts"))
+        blocks: Iterator[cache.Rows] = _KINDS[texts.kind].encode(data, texts, split, words, counts)
         cache.write_rows(to, None, blocks, f"encoding {data.name} {split}")
-        return {}
+        return counts.facts()
 
     return cache.entry(cache.root(data.cache_dir), identity, build)
 

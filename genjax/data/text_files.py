@@ -2,6 +2,7 @@
 
 import functools
 import gzip
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,15 +17,17 @@ from genjax.data.texts import Texts
 
 Item = TypeVar("Item")
 _LONGEST = 2**20  # bytes; a longer line of a running text is taken for several
+_NEAR = 1000  # characters before a cut where white space is looked for
+_SPACE = re.compile(r"\s")
 
 
 def texts(data: ConfigDict) -> Texts:
     """`text:FILE`: a running text, or a sentence a line.
 
     Without `data.test` the last `data.test_fraction` of the characters of a running text are the
-    test split, cut at white space unless characters are the tokens; of sentences a fixed random
-    part. Running text keeps its line ends; where words are the tokens each line is a text, empty
-    lines are left out. So are they among sentences.
+    test split, cut at white space, if some is near, unless characters are the tokens; of sentences
+    a fixed random part. Running text keeps its line ends; where words are the tokens each line is a
+    text, empty lines are left out. So are they among sentences.
     """
     (path,), test = files(data, "text:FILE")
     identity = stamps([path], test)
@@ -34,19 +37,29 @@ def texts(data: ConfigDict) -> Texts:
             found = ((line.strip(), "", "") for line in lines(path))
             return (item for item in found if item[0])
 
-        return Texts("sentence", identity, splits(data, read, [path], test))
+        return Texts(
+            "sentence", identity, splits(data, read, [path], test), source=origin(data, test)
+        )
     if data.kind == "tagged":
         raise fail("data.kind", data.kind, f"{data.name} has no tags; must be text or sentence")
     by_line = data.tokenizer == "word"
-    return Texts(data.kind, identity, _running(data, path, test, by_line), ends=by_line)
+    where = origin(data, test)
+    if not test:
+        where = f"its last {data.test_fraction:.3g} is the test split"
+    read_running = _running(data, path, test, by_line)
+    return Texts(data.kind, identity, read_running, ends=by_line, source=where)
 
 
-def lines(path: Path, longest: int = -1) -> Iterator[str]:
+def lines(path: Path, longest: int = -1, blank: bool = False) -> Iterator[str]:
     """The lines of a file with their ends, "\\n" or "\\r\\n" as "\\n".
+
+    All text files that a user names are read by this. Nothing else ends a line, whatever Unicode
+    says of it (U+2028, a form feed), and a byte order mark is left out.
 
     Args:
       path: of the file, plain or gzip, whatever its name.
       longest: where a longer line is cut, in bytes, if possible after a space.
+      blank: whether a file of nothing but white space is one too, if it has a line.
 
     Raises:
       ConfigError: the file cannot be read, is empty, or is not UTF-8; names the line.
@@ -60,12 +73,34 @@ def lines(path: Path, longest: int = -1) -> Iterator[str]:
                     at = _cut(raw)
                     raw, rest = raw[:at], raw[at:]
                 yield _decoded(path, number, raw)
-                number, some = number + raw.endswith(b"\n"), some or not raw.isspace()
+                number, some = number + raw.endswith(b"\n"), some or blank or not raw.isspace()
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"{path}: cannot be read ({reason})") from error
     if not some:
         raise ConfigError(f"{path}: is empty; must hold text")
+
+
+def whole_lines(path: Path) -> list[str]:
+    """The lines of a file that asks for an answer to each of them: without ends, blank ones too.
+
+    Raises:
+      ConfigError: see `lines`.
+    """
+    return [line.removesuffix("\n") for line in lines(path, blank=True)]
+
+
+def shown(line: str, most: int = 40) -> str:
+    """A line as an error quotes it, on one line and of bounded length."""
+    line = line.rstrip("\n")
+    return repr(line if len(line) <= most else line[:most] + "…")
+
+
+def origin(data: ConfigDict, test: list[Path]) -> str:
+    """`Texts.source` of files."""
+    if test:
+        return f"test split of {', '.join(map(str, test))}"
+    return f"a random {data.test_fraction:.3g} of it is the test split"
 
 
 def files(data: ConfigDict, form: str) -> tuple[list[Path], list[Path]]:
@@ -142,8 +177,9 @@ def _running(
         for piece in lines(path, _LONGEST):
             at = min(left, len(piece))
             if 0 < at < len(piece) and data.tokenizer != "char":
-                at = 1 + max(piece.rfind(" ", 0, at), piece.rfind("\n", 0, at))
-                left = at
+                # Scripts without spaces are cut anywhere.
+                spaces = _SPACE.finditer(piece, max(at - _NEAR, 0), at)
+                at = left = max((space.end() for space in spaces), default=at)
             left -= at
             if part := piece[:at] if split == "train" else piece[at:]:
                 yield part

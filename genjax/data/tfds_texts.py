@@ -1,5 +1,6 @@
 """`tfds:NAME`: the texts of a TFDS data set, read without TensorFlow."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -42,9 +43,13 @@ def texts(data: ConfigDict) -> Texts:
     def running(split: str) -> Iterator[str]:
         for text, *_ in read(split):
             if data.tokenizer == "word":
-                yield from (line for line in text.splitlines() if line.strip())
+                yield from (line for line in re.split("\r?\n", text) if line.strip())
             else:
                 yield text
 
     identity: dict[str, Any] = {"files": tfds.stamps(prepared), "feature": feature, "label": label}
-    return Texts(data.kind, identity, read if data.kind == "sentence" else running)
+    train, test = rows["train"], rows["test"]
+    origin = f"splits {train[0]} and {test[0]} of {prepared.folder}"
+    if train[1] is not None:
+        origin = f"a random {data.test_fraction:.3g} of {train[0]} is the test split"
+    return Texts(data.kind, identity, read if data.kind == "sentence" else running, source=origin)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from genjax.core.config import ConfigError
+from genjax.data import text_files
 from genjax.evaluation.word_vectors import WordVectors
 
 _MOST_WORDS = 300_000
@@ -149,11 +150,6 @@ def _first_rows(vectors: WordVectors) -> dict[str, int]:
 
 def _lines(path: str | Path) -> Iterator[tuple[int, str]]:
     """Number and text of the lines that are neither empty nor comments."""
-    try:
-        with Path(path).expanduser().open(encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
-                if line.strip() and not line.startswith("#"):
-                    yield number, line.rstrip("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"{path}: cannot be read ({reason})") from error
+    for number, line in enumerate(text_files.lines(Path(path).expanduser()), 1):
+        if line.strip() and not line.startswith("#"):
+            yield number, line.removesuffix("\n")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genjax.evaluation.entities import Entity, are_spans, entities, entity_scores
+from genjax.evaluation.entities import Entity, Scheme, entities, entity_scores, scheme
 
 TAGS = st.sampled_from(["O", *(f"{letter}-{name}" for letter in "BIES" for name in ("PER", "LOC"))])
 ROWS = st.lists(st.lists(st.tuples(TAGS, TAGS), max_size=8), min_size=1, max_size=5)
@@ -55,9 +55,65 @@ def test_an_entity_is_right_as_a_whole_or_not_at_all():
     assert entity_scores([["O"]], [["O"]])["f1"] == 0
 
 
-def test_tags_that_mark_no_entities_are_noticed():
-    assert are_spans(["O", "B-PER", "I-PER", "S-X"])
-    assert not are_spans(["O", "NN", "VB"]) and not are_spans(["DET"])
+@pytest.mark.parametrize(
+    "tags, expected",
+    [
+        ("O B-PER I-PER", Scheme("BIO")),
+        ("O I-PER", Scheme("BIO")),
+        ("O I-PER E-PER", Scheme("IOE")),
+        ("O B-PER I-PER E-PER S-X", Scheme("BIOES")),
+        ("O B-PER L-PER U-X", Scheme("BILOU")),
+        ("B M E S", Scheme("BMES")),
+        ("O B-PER M-PER E-PER W-PER", Scheme("BMEW")),
+        ("B-A M-A L-A U-A", Scheme("mixed")),
+        ("O PER-B PER-I", Scheme("BIO", suffix=True)),
+        ("o b-per i-per", Scheme("BIO")),
+        ("O NN VB", None),
+        ("DET", None),
+        ("M W", None),
+    ],
+)
+def test_schemes_are_recognised(tags, expected):
+    assert scheme(tags.split()) == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(TAGS, max_size=8))
+def test_a_scheme_changes_no_entity(tags):
+    expected = entities(tags)
+    bilou = [tag.replace("E-", "L-").replace("S-", "U-") for tag in tags]
+    assert entities(bilou) == expected
+    bmes = [tag.replace("I-", "M-") for tag in tags]
+    assert entities(bmes) == expected
+    last = ["-".join(reversed(tag.split("-"))) for tag in tags]
+    assert entities(last, suffix=True) == expected
+    small = {(e.type.upper(), *e[1:]) for e in entities([tag.lower() for tag in tags])}
+    assert small == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["PER", "LOC", ""]), st.integers(0, 3)), max_size=6))
+def test_well_formed_spans_come_back_from_every_scheme(spans):
+    """Spans of a type and a length, "" for one word outside, written by each scheme's rules."""
+    at, expected, written = 0, set(), {name: [] for name in ("BIOES", "BILOU", "BMES")}
+    for name, more in spans:
+        size = 1 + more if name else 1
+        if name:
+            expected.add(Entity(name, at, at + size - 1))
+        for letters, tags in written.items():
+            begin, inside, end, single = {"BIOES": "BIES", "BILOU": "BILU", "BMES": "BMES"}[letters]
+            row = [single] if size == 1 else [begin, *[inside] * (size - 2), end]
+            tags += [f"{letter}-{name}" for letter in row] if name else ["O"]
+        at += size
+    assert all(entities(tags) == expected for tags in written.values())
+
+
+def test_entities_of_words_that_were_not_seen_are_missed():
+    right = [["B-X", "O", "O", "B-X", "I-X"]]
+    scores = entity_scores(right, [["B-X", "O", "O", "O", "O"]])
+    assert (scores["precision"], scores["recall"]) == (1, 0.5)
+    torn = entity_scores(right, [["B-X", "O", "O", "B-X", "O"]])  # cut within the second
+    assert (torn["precision"], torn["recall"]) == (0.5, 0.5)
 
 
 def test_sentences_of_other_lengths_are_refused():
