@@ -128,7 +128,7 @@ def _learned(data: ConfigDict, texts: Texts, pretrained: Path | None) -> vocabul
 def _check_labels(data: ConfigDict, texts: Texts, words: vocabulary.Vocabulary) -> None:
     """Raises `ConfigError` unless the training split has the classes or tags of `words`."""
     identity = {field: data[field] for field in _FIELDS}
-    identity |= {"split": "labels", "texts": texts.identity}
+    identity |= {"split": "labels", "reading": _READING, "texts": texts.identity}
 
     def build(to: Path) -> dict[str, Any]:
         found: set[str] = set()

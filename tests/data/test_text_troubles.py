@@ -96,7 +96,7 @@ def test_cut_sentences_fill_their_row_and_do_not_end(load, tmp_path, packed):
 def test_nothing_is_told_where_nothing_is_cut_or_unknown(load, tmp_path):
     write(tmp_path / "a", ["1 2 3", "1"])
     d = load("text:a", test="a", kind="sentence", tokenizer="word", length=4)
-    assert set(d.found) == {"source"} and str(tmp_path / "a") in d.found["source"]
+    assert set(d.found) == {"source", "checksum"} and str(tmp_path / "a") in d.found["source"]
     assert d.warnings == ()
 
 
