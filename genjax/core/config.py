@@ -69,6 +69,8 @@ def base() -> ConfigDict:
 
     c.data.image_size = 0  # resize and centre-crop to a square of so many pixels; 0: as stored
     c.data.channels = 0  # 1 grey, 3 colour, 0 as stored
+    c.data.max_value = 0.0  # white in grey pictures of more than 8 bits; 0: what the files say
+    c.data.on_bad = "stop"  # or "skip": pictures that cannot be read are left out and counted
     c.data.test_fraction = 0.1  # of data that come without a split: digits, images:DIR, some tfds:
     c.data.device_limit_mb = 2048  # a larger decoded set is streamed instead of kept on the device
     c.optimizer = optimizer()
@@ -141,6 +143,7 @@ def validate(c: ConfigDict) -> None:
     choose("precision", c.precision, ("float32", "bfloat16"))
     choose("on_divergence", c.on_divergence, ("stop", "skip"))
     choose("best_mode", c.best_mode, ("min", "max"))
+    choose("data.on_bad", c.data.on_bad, ("stop", "skip"))
     if c.best_metric and not c.eval_every:
         raise fail("best_metric", c.best_metric, "needs evaluations during the run: set eval_every")
     if c.eval_weights and not c.eval_metrics:

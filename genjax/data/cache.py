@@ -181,7 +181,10 @@ def _lock(path: Path) -> Iterator[None]:
         yield
 
 
-def write_rows(folder: Path, num_rows: int | None, blocks: Iterable[Rows], what: str) -> None:
+def write_rows(
+    folder: Path, num_rows: int | None, blocks: Iterable[Rows], what: str,
+    left_out: Callable[[], int] = lambda: 0,
+) -> None:  # fmt: skip
     """Writes blocks of rows, in order, as one `.npy` file for each name.
 
     Plain writes and no memory map: a full disk is then an `OSError` instead of a SIGBUS.
@@ -192,6 +195,7 @@ def write_rows(folder: Path, num_rows: int | None, blocks: Iterable[Rows], what:
       blocks: dicts of arrays, `x` among them, whose first axis is rows; names, dtypes and row
         shapes never change.
       what: shown in the progress line.
+      left_out: how many of `num_rows` the blocks came without; asked after the last one.
     """
     from tqdm import tqdm
 
@@ -211,13 +215,13 @@ def write_rows(folder: Path, num_rows: int | None, blocks: Iterable[Rows], what:
                 files[name].write(np.ascontiguousarray(rows).data)
             written += len(block["x"])
             progress.update(len(block["x"]))
-        if num_rows is None:
+        if num_rows is not None and written + left_out() != num_rows:
+            raise ConfigError(f"{what}: {written} examples found where {num_rows} were announced")
+        if written != num_rows:
             for name, f in files.items():
                 shape, dtype = kinds[name]
                 f.seek(0)
                 _write_header(f, (written, *shape), dtype)  # NumPy leaves room for any length
-        elif written != num_rows:
-            raise ConfigError(f"{what}: {written} examples found where {num_rows} were announced")
         for f in files.values():
             f.flush()
             os.fsync(f.fileno())

@@ -1,25 +1,65 @@
 """From decoded splits on disk to a data set: on the device where they fit, streamed where not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ml_collections import ConfigDict
 
+from genjax.core.config import fail
 from genjax.core.family import DataSpec
 from genjax.data.cache import Entry, checksum
+from genjax.data.pictures import Facts, other_shape, shown, some
 from genjax.data.resident import Resident
 from genjax.data.source import Dataset, Source
 
 
 def dataset(
-    data: ConfigDict, train: Entry, test: Entry, num_classes: int, attributes: Sequence[str] = (),
-    labels: Sequence[str] = (),
+    data: ConfigDict, train: Entry, test: Entry, num_classes: int = 0,
+    attributes: Sequence[str] = (), labels: Sequence[str] = (),
+    found: Mapping[str, Any] | None = None, warnings: Sequence[str] = (),
+    bad: Sequence[Sequence[str]] = (),
 ) -> Dataset:  # fmt: skip
-    """Images as a `Dataset`; a split of more than `data.device_limit_mb` MiB is streamed."""
-    splits = _source(data, train), _source(data, test)
-    shape = train.load(mmap=True)["x"].shape[1:]
+    """Images as a `Dataset`; a split of more than `data.device_limit_mb` MiB is streamed.
+
+    Args:
+      data: the config's section.
+      train, test: decoded splits, whose `info` is `genjax.data.pictures.Facts`.
+      num_classes, attributes, labels: as in `Dataset` and its spec.
+      found, warnings: what reading found besides decoding.
+      bad: names and reasons of what could not even be read.
+
+    Raises:
+      ConfigError: unreadable pictures and `data.on_bad=stop`, or a split that is left with none, or
+        splits of different shape.
+    """
+    facts = [Facts(**e.info) for e in (train, test)]
+    told = dict(found or {})
+    all_bad = [*bad, *(b for f in facts for b in f.first_bad)]
+    count = len(bad) + sum(f.bad for f in facts)
+    total = count + sum(f.count for f in facts)
+    empty = [name for name, f in zip(("training", "test"), facts) if not f.count]
+    if count and (empty or data.on_bad == "stop"):
+        end = "; config.data.on_bad=skip leaves them out"
+        if data.on_bad == "skip":
+            end = f"; no {' and no '.join(empty)} picture is left"
+        raise fail(
+            "data.name", data.name,
+            f"{count:,} of {total:,} pictures cannot be read: "
+            f"{some(all_bad, room=190 - len(data.name))}{end}",
+        )  # fmt: skip
+    shapes = [e.load(mmap=True)["x"].shape[1:] for e in (train, test)]
+    if shapes[0] != shapes[1]:
+        raise other_shape(facts[1].named, shapes[1], facts[0].named, shapes[0])
+    if count:
+        first = [f"{shown(name)} ({reason})" for name, reason in all_bad[:3]]
+        told["skipped"] = {"count": count, "first": first}
+    told["checksum"] = checksum(train, test)
+    lines = list(warnings)
+    if moving := sum(f.moving for f in facts):
+        lines.append(f"{moving:,} pictures have several frames, of which the first is taken")
     return Dataset(
-        DataSpec("image", shape, num_classes), *splits, tuple(attributes), labels=tuple(labels),
-        found={"checksum": checksum(train, test)},
+        DataSpec("image", shapes[0], num_classes), _source(data, train), _source(data, test),
+        tuple(attributes), labels=tuple(labels), found=told, warnings=tuple(lines),
     )  # fmt: skip
 
 

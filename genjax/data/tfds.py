@@ -5,6 +5,7 @@ What a prepared data set holds is read from its two JSON files, so that a decode
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -22,8 +23,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from genjax.core.config import ConfigError, fail
-from genjax.data import cache
-from genjax.data.pictures import decode_blocks
+from genjax.data import cache, pictures
 from genjax.data.shuffle import permuted
 from genjax.data.source import Dataset
 from genjax.data.stored import dataset
@@ -79,13 +79,21 @@ def load(data: ConfigDict) -> Dataset:
         raise fail("data.name", data.name, f"stores images as {dtype}; must be uint8")
     label = prepared.first("ClassLabel", "label")
     classes = int(prepared.features[label]["classLabel"]["numClasses"]) if label else 0
-    train, test = (
-        _entry(data, prepared, split, rows, image, label) for split, rows in splits(data, prepared)
-    )
-    names = class_names(prepared, label) if label else []
+    of = splits(data, prepared)
+    train, test = (_entry(data, prepared, split, rows, image, label) for split, rows in of)
     return dataset(
-        data, train, test, num_classes=classes, attributes=prepared.flags()[1], labels=names
-    )
+        data, train, test, num_classes=classes, attributes=prepared.flags()[1],
+        labels=class_names(prepared, label) if label else (),
+        found={"source": _source_of(data, prepared, of)},
+    )  # fmt: skip
+
+
+def _source_of(data: ConfigDict, prepared: Prepared, of: list[Any]) -> str:
+    """Where the two splits come from, in words."""
+    version = f"version {prepared.folder.name}"
+    if of[1][1] is None:
+        return f"{version}, splits {of[0][0]} and {of[1][0]}"
+    return f"{version}, test split a fixed random {100 * data.test_fraction:g} % of {of[1][0]}"
 
 
 def examples(
@@ -108,9 +116,13 @@ def examples(
 def class_names(prepared: Prepared, label: str) -> list[str]:
     """The names of the classes of a label, their numbers where they have none."""
     path = prepared.folder / f"{label}.labels.txt"
-    if path.exists():
-        return path.read_text(encoding="utf-8").splitlines()
-    return [str(i) for i in range(int(prepared.features[label]["classLabel"]["numClasses"]))]
+    number = int(prepared.features[label]["classLabel"]["numClasses"])
+    if not path.exists():
+        return [str(i) for i in range(number)]
+    names = [pictures.printable(n) for n in path.read_text(encoding="utf-8").splitlines()]
+    if len(names) != number:
+        raise ConfigError(f"{path}: names {len(names)} classes; features.json has {number}")
+    return names
 
 
 def stamps(prepared: Prepared) -> list[list[Any]]:
@@ -216,7 +228,8 @@ def _entry(
         "label": label,
         "size": data.image_size,
         "channels": data.channels,
-        "decoder": f"pillow {importlib.metadata.version('pillow')}",
+        "max_value": data.max_value,
+        "decoder": f"pillow {importlib.metadata.version('pillow')}, rules {pictures.RULES}",
         "described": hashlib.sha256(b"".join(described)).hexdigest(),
         "files": stats,
     }
@@ -241,9 +254,12 @@ def _entry(
                 further["attributes"] = np.array(values, np.uint8)
             return [e[image] for e in examples], names, further
 
-        blocks = decode_blocks(count, read, data.image_size, data.channels)
-        cache.write_rows(to, count, blocks, f"decoding {name} {split}")
-        return {}
+        facts = pictures.Facts()
+        blocks = pictures.decode_blocks(
+            count, read, data.image_size, data.channels, data.max_value, facts
+        )
+        cache.write_rows(to, count, blocks, f"decoding {name} {split}", lambda: facts.bad)
+        return dataclasses.asdict(facts)
 
     return cache.entry(cache.root(data.cache_dir), identity, build)
 

@@ -92,7 +92,7 @@ ELSEWHERE = {
     ),
     "broken image": (
         "train AE NEW --config.data.name=images:broken",
-        "broken/3.png | not a readable picture",
+        "config.data.name='images:broken' | 3.png (cannot identify image file) | on_bad=skip",
     ),
     "images of two sizes": (
         "train AE NEW --config.data.name=images:mixed",

@@ -1,5 +1,3 @@
-import io
-import os
 import shutil
 
 import jax.numpy as jnp
@@ -10,7 +8,6 @@ from PIL import Image
 from genjax import data
 from genjax.core.config import ConfigError, base
 from genjax.core.family import DataSpec
-from genjax.data import pictures
 
 
 @pytest.fixture
@@ -110,25 +107,6 @@ def test_formats(load, tmp_path, ending):
     np.testing.assert_allclose(x * 255, smooth, atol=6)  # some formats lose a little
 
 
-def test_sixteen_bits_are_scaled_not_clipped():
-    wide = Image.fromarray((np.arange(16).reshape(4, 4) * 4369).astype(np.uint16))
-    file = io.BytesIO()
-    wide.save(file, "PNG")
-    x = pictures.decode(file.getvalue(), "wide.png", 0, 0)
-    np.testing.assert_array_equal(x[..., 0], np.arange(16).reshape(4, 4) * 17)
-
-
-def test_photographs_are_turned_upright():
-    pixels = np.zeros((8, 16), np.uint8)
-    pixels[:, :8] = 255
-    image, file = Image.fromarray(pixels), io.BytesIO()
-    exif = image.getexif()
-    exif[0x0112] = 6  # to be shown turned a quarter clockwise
-    image.save(file, "JPEG", exif=exif, quality=100)
-    x = pictures.decode(file.getvalue(), "photo.jpg", 0, 0)
-    assert x.shape == (16, 8, 1) and x[0].min() > 250 and x[-1].max() < 5
-
-
 def test_a_changed_picture_is_decoded_again(load, folder):
     first = load(folder)
     again = load(folder)
@@ -157,40 +135,6 @@ def test_one_picture_is_refused(load, tmp_path):
     (tmp_path / "set").mkdir()
     picture(np.random.RandomState(0)).save(tmp_path / "set" / "a.png")
     refused(load, tmp_path / "set", "must be two or more")
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root can read every folder")
-def test_unreadable_folder_is_refused(load, folder):
-    (folder / "cat").chmod(0)
-    try:
-        refused(load, folder, r"cannot read .*cat: Permission denied")
-    finally:
-        (folder / "cat").chmod(0o700)
-
-
-@pytest.mark.parametrize("kind", ["truncated", "empty", "text"])
-def test_broken_picture_is_named(load, folder, kind, tmp_path):
-    path = folder / "dog" / "3.png"
-    if kind == "truncated":
-        os.truncate(path, path.stat().st_size // 2)
-    else:
-        path.write_text("" if kind == "empty" else "hello")
-    refused(load, folder, r"dog/3\.png: not a readable picture")
-    assert not list((tmp_path / "cache").glob("[!.]*train*"))
-
-
-def test_broken_link_is_named(load, folder):
-    (folder / "dog" / "3.png").unlink()
-    (folder / "dog" / "3.png").symlink_to(folder / "nowhere.png")
-    refused(load, folder, r"dog/3\.png")
-
-
-def test_mixed_shapes_need_a_size(load, folder):
-    rng = np.random.RandomState(1)
-    for i in range(4):
-        picture(rng, 9, 9, "L").save(folder / "dog" / f"small{i}.png")
-    refused(load, folder, r"dog/small\d\.png: shape .*config\.data\.image_size")
-    assert load(folder, image_size=8).spec.shape == (8, 8, 1)
 
 
 def test_pictures_beside_class_folders_are_refused(load, folder):

@@ -184,6 +184,71 @@ def test_celeb_a_gives_its_central_square_and_its_attributes(faces, tmp_path):
     np.testing.assert_allclose(inner, np.zeros_like(inner) + colours[:, None, None], atol=0.03)
 
 
+def rewrite(folder, pictures):
+    """The train split of `faces` holds these encoded pictures instead."""
+    import io
+
+    import tensorflow_datasets as tfds_library
+    from array_record.python.array_record_module import ArrayRecordWriter
+
+    folder = folder / "celeb_a" / "2.1.0"
+    features = tfds_library.features.FeaturesDict.from_config(folder)
+    name = "celeb_a-train.array_record-00000-of-00001"
+    writer = ArrayRecordWriter(str(folder / name), "group_size:1")
+    for i, encoded in enumerate(pictures):
+        writer.write(features.serialize_example({
+            "image": io.BytesIO(encoded), "landmarks": {"lefteye_x": i, "lefteye_y": i},
+            "attributes": {"Young": i % 2 == 0, "Eyeglasses": i == 1, "Smiling": i > 2},
+            "identity": {"Identity_No": i},
+        }))  # fmt: skip
+    writer.close()
+
+
+def test_bad_pictures_of_a_set_are_counted_or_skipped(faces, tmp_path):
+    from tests.data import odd_pictures as odd
+
+    good = odd.png(odd.picture())
+    rewrite(faces, [good, good[: len(good) // 2], good, b"", good, good, good])
+    changes = {"image_size": 32, "channels": 3}
+    c = section("tfds:celeb_a", faces, tmp_path / "cache", **changes)
+    refused(
+        c, r"2 of 10 pictures cannot be read: tfds:celeb_a train\[1\] \(.*train\[3\] \(empty file"
+    )
+    c.on_bad = "skip"
+    d = data.load(c)
+    assert (d.train.num_examples, d.test.num_examples) == (5, 3)
+    assert d.found["skipped"]["count"] == 2
+    rows = d.train.arrays["attributes"]
+    np.testing.assert_array_equal(rows[:, 2], [i % 2 == 0 for i in (0, 2, 4, 5, 6)])
+
+
+def test_transparency_of_a_set_shows_the_background(faces, tmp_path):
+    from tests.data import odd_pictures as odd
+
+    hidden = odd.encoded(odd.TRANSPARENT["rgba_hidden_magenta.png"], tmp_path)
+    rewrite(faces, [hidden] * 7)
+    d = data.load(section("tfds:celeb_a", faces, tmp_path / "cache", image_size=32, channels=3))
+    assert (d.train.arrays["x"][:, : odd.HIDDEN] == 255).all()
+
+
+def test_class_names_and_splits_are_told(small, cache):
+    d = data.load(section("tfds:fashion_mnist", small, cache, test_fraction=0.2))
+    assert d.found["source"] == "version 3.0.1, test split a fixed random 20 % of train"
+    assert d.labels == tuple(str(i) for i in range(10))  # copied without its file of names
+    named = small / "fashion_mnist" / "3.0.1" / "label.labels.txt"
+    named.write_text("\n".join("abcdefghij") + "\n")
+    try:
+        d = data.load(section("tfds:fashion_mnist", small, cache, test_fraction=0.2))
+        assert d.labels == tuple("abcdefghij")
+        named.write_text("a\nb\n")
+        refused(
+            section("tfds:fashion_mnist", small, cache, test_fraction=0.2),
+            r"label\.labels\.txt: names 2 classes; features\.json has 10",
+        )
+    finally:
+        named.unlink()
+
+
 def test_attributes_are_streamed_like_the_images(faces, tmp_path):
     changes = {"image_size": 8, "device_limit_mb": 0}
     d = data.load(section("tfds:celeb_a", faces, tmp_path / "cache", **changes))
