@@ -8,7 +8,9 @@ if TYPE_CHECKING:
 __all__ = ["load"]
 
 
-def load(workdir: Any, step: "int | Literal['best'] | None" = None) -> "Model":
+def load(
+    workdir: Any, step: "int | Literal['best'] | None" = None, *, recipe: Any = None
+) -> "Model":
     """A trained model from the folder of its run.
 
         model = genjax.load("runs/ae")
@@ -17,10 +19,12 @@ def load(workdir: Any, step: "int | Literal['best'] | None" = None) -> "Model":
     Args:
       workdir: the run's folder.
       step: of the checkpoint; "best": the one kept by `best_metric`; None: the newest complete one.
+      recipe: the file of a family of one's own, `my_vae.py`, which is executed. Nothing in the
+        run's folder ever is.
 
     Raises:
       ConfigError: no run there, no such checkpoint, or its data set is gone.
     """
     from genjax.loading import load  # here: `import genjax` alone stays free of JAX
 
-    return load(workdir, step)
+    return load(workdir, step, recipe)

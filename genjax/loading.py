@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from absl import logging
 from ml_collections import ConfigDict
 
+from genjax import families
 from genjax.core.config import ConfigError
 from genjax.engine.best import BEST, best
 from genjax.engine.checkpoints import Checkpoints
@@ -20,13 +22,23 @@ __all__ = ["POPULATION", "Model", "load", "read_population"]
 POPULATION = "population.json"  # seeds and hyper-parameters, where a config does not tell them
 
 
-def load(workdir: str | os.PathLike, step: int | Literal["best"] | None = None) -> Model:
+def load(
+    workdir: str | os.PathLike, step: int | Literal["best"] | None = None,
+    recipe: str | os.PathLike | None = None,
+) -> Model:  # fmt: skip
     """The model of the run in `workdir`, on one device, however trained; see `genjax.load`."""
     folder = Path(workdir).expanduser().absolute()
+    if recipe is not None:
+        families.load(recipe, f"recipe={os.fspath(recipe)!r}")
     config = read_config(workdir).unlock()
     # All executors of a single run write the same checkpoints, and one device reads them.
     config.executor = "vmap" if config.executor == "vmap" else "scan"
     config.lock()
+    if families.changed(config.family, folder):
+        logging.warning(
+            "%s: was trained by another program of the family %s than the one given; that one is "
+            "kept there as recipe.py.txt", workdir, config.family,
+        )  # fmt: skip
     run = prepare(config, folder, use=True, **read_population(folder))
     checkpoints = Checkpoints(folder / (BEST if step == "best" else CHECKPOINTS))
     template = run.executor.template()

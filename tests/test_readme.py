@@ -54,8 +54,8 @@ def test_a_family_of_ones_own_trains_evaluates_and_samples(tmp_path):
     rows = [r for r in read_metrics(tmp_path / "vae" / "metrics.jsonl") if "train/loss" in r]
     assert [r["step"] for r in rows] == [100, 200, 300]
     assert rows[-1]["train/loss"] < 0.9 * rows[0]["train/loss"]
-    assert "kl" in _run(tmp_path, "evaluate", "--workdir=vae")
-    _run(tmp_path, "sample", "--workdir=vae", "--n=4", "--out=grid.png")
+    assert "kl" in _run(tmp_path, "evaluate", "--workdir=vae", "--recipe=my_vae.py")
+    _run(tmp_path, "sample", "--workdir=vae", "--recipe=my_vae.py", "--n=4", "--out=grid.png")
     assert (tmp_path / "grid.png").stat().st_size > 100
 
 

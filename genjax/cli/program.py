@@ -70,8 +70,7 @@ def parse(argv: Sequence[str], doc: str | None, define: Define) -> Any:
       ConfigError: unknown flags, wrong values, no `--workdir`.
       SystemExit: `--help` was asked for.
     """
-    values = flags.FlagValues()
-    define(values)
+    values = _flags(define)
     if _asks_for_help(argv):
         _help(doc, values, None)
     for field, value in recipes.overrides(argv):
@@ -83,6 +82,7 @@ def parse(argv: Sequence[str], doc: str | None, define: Define) -> Any:
     if left:
         raise ConfigError(f"{left[0]!r}: is no flag; flags are written --NAME=VALUE")
     _need_workdir(values)
+    _load_recipe(values.recipe)
     return values
 
 
@@ -90,9 +90,9 @@ def parse_with_config(
     argv: Sequence[str], doc: str | None, define: Define
 ) -> tuple[Any, ConfigDict]:
     """As `parse`, for programs that take `--config` and its overrides: flags and config, locked."""
-    values = flags.FlagValues()
-    define(values)
+    values = _flags(define)
     given, rest = _take(argv, "config")
+    _load_recipe(_take(rest, "recipe")[0])  # before a config.json is read, whose family it may be
     if _asks_for_help(rest):
         _help(doc, values, given)
     if not given:
@@ -127,6 +127,22 @@ def command(program: str, *args: str) -> str:
         "python", "-m", f"experiments.{program}",
     ]  # fmt: skip
     return shlex.join([*module, *args])
+
+
+def _flags(define: Define) -> flags.FlagValues:
+    """The flags of a program, and that which all share."""
+    values = flags.FlagValues()
+    define(values)
+    told = "FILE.py with the family of one's own that the config names: it is executed."
+    flags.DEFINE_string("recipe", None, told, flag_values=values)
+    return values
+
+
+def _load_recipe(recipe: str | None) -> None:
+    if recipe is not None:
+        from genjax import families
+
+        families.load(recipe, f"--recipe={recipe}")
 
 
 @contextmanager

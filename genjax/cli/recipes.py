@@ -3,7 +3,6 @@
 import difflib
 import math
 import re
-import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -13,9 +12,12 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 import genjax
+from genjax.core import files
 from genjax.core.config import ConfigError, fail, get
+from genjax.core.execution import execute, guarded
 
 _OVERRIDE = re.compile(r"--?(?P<no>no)?config\.(?P<field>[^=]+)(=(?P<value>.*))?", re.DOTALL)
+_NEEDS = "a Python file whose get_config() returns a ConfigDict"
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
@@ -24,28 +26,44 @@ def load(spec: str) -> ConfigDict:
 
     Args:
       spec: a file, or the name of a recipe: `configs/NAME.py` below the current folder, else one
-        of those that genjax comes with. `:ARG` at its end is handed to `get_config(ARG)`. The
-        `config.json` of a run is the config of that run.
+        of those that genjax comes with. `:ARG` at its end is handed to `get_config(ARG)`. Where
+        the file has a function `build`, it is a family of its own, called like the file. The
+        `config.json` of a run is the config of that run, and nothing of it is executed.
 
     Raises:
       ConfigError: no such file or recipe, or it cannot be run; the line is named.
     """
     path, argument = _find(spec)
-    if path.name == "config.json":
-        return _recorded(path)
-    code = _guarded(spec, path, lambda: compile(path.read_text(), str(path), "exec"))
-    module = ModuleType(f"genjax_config_{path.stem}")
-    module.__file__ = str(path)
-    _guarded(spec, path, lambda: exec(code, module.__dict__))
+    if path.suffix != ".py":
+        return _recorded(spec, path)
+    told = f"--config={spec}"
+    module, source = execute(path, told, _NEEDS)
     get_config = getattr(module, "get_config", None)
     if not callable(get_config):
-        raise ConfigError(f"--config={spec}: has no function get_config(); see configs/wgan_gp.py")
+        raise ConfigError(f"{told}: has no function get_config(); see configs/wgan_gp.py")
     arguments = [] if argument is None else [argument]
-    config = _guarded(spec, path, lambda: get_config(*arguments))
+    config = guarded(lambda: get_config(*arguments), path, told, _NEEDS)
     if not isinstance(config, ConfigDict):
         kind = type(config).__name__
-        raise ConfigError(f"--config={spec}: get_config() returns {kind}; must be a ConfigDict")
+        raise ConfigError(f"{told}: get_config() returns {kind}; must be a ConfigDict")
+    if callable(getattr(module, "build", None)):
+        _add_family(config, path, module, source)
     return config.lock()
+
+
+def _add_family(config: ConfigDict, path: Path, module: ModuleType, source: str) -> None:
+    """Makes the recipe's own family known, if it is that which its config names."""
+    from genjax import families  # here: it starts JAX
+
+    name, known = config.get("family"), families.names()
+    if name == path.stem and name not in known:
+        families.add(path, module, source)
+    elif name == path.stem or name not in known:
+        raise ConfigError(
+            f"config.family={files.shown(name)}: {path.name} has a family of its own (a function "
+            f"build), which must be called like its file, {path.stem}, and not like one of "
+            "genjax's; rename them"
+        )
 
 
 def override(config: ConfigDict, args: Sequence[str], values: flags.FlagValues) -> ConfigDict:
@@ -144,32 +162,13 @@ def _find(spec: str) -> tuple[Path, str | None]:
     raise ConfigError(f"{shown}: no such file; {hint}{listed}")
 
 
-def _recorded(path: Path) -> ConfigDict:
-    """The config of the run whose `config.json` this is."""
-    from genjax.engine.workdir import read_config
+def _recorded(spec: str, path: Path) -> ConfigDict:
+    """The config of the run whose `config.json` this is; nothing is executed."""
+    from genjax.engine.workdir import CONFIG, read_config
 
+    if path.name != CONFIG:
+        raise ConfigError(f"--config={spec}: must end in .py, or be the {CONFIG} of a run")
     return read_config(path.parent, need_checkpoint=False)
-
-
-def _guarded(spec: str, path: Path, f: Any) -> Any:
-    """`f()`, with whatever a config file raises told in one line with its place in the file."""
-    try:
-        return f()
-    except ConfigError:
-        raise
-    except (Exception, SystemExit) as error:
-        if isinstance(error, SyntaxError) and error.filename == str(path):
-            line, what = error.lineno, error.msg
-        else:
-            frames = [
-                f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)
-            ]
-            line, what = (frames[-1].lineno if frames else None), str(error)
-        where = f"line {line}: " if line else ""
-        raise ConfigError(
-            f"--config={spec}: {where}{type(error).__name__}: {what}; must be a Python file whose "
-            "get_config() returns a ConfigDict"
-        ) from error
 
 
 def _wrong_type(config: ConfigDict, args: Sequence[str], error: Exception) -> ConfigError:

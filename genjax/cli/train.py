@@ -53,6 +53,7 @@ def _train(argv: list[str]) -> int:
 
 def report(run: Any, workdir: str, summary: Any) -> str:
     """The end of a run for its reader: numbers, where the time went, where to look further."""
+    from genjax import families
     from genjax.evaluation.report import table
 
     config = run.config
@@ -71,11 +72,11 @@ def report(run: Any, workdir: str, summary: Any) -> str:
     if summary.best:
         metric, value, step = summary.best
         parts.append(f"Best {metric}: {value:.4g} at step {step}; evaluate or sample: --step=best")
-    at = f"--workdir={workdir}"
+    at = [f"--workdir={workdir}", *families.flags(config.family)]
     writes = run.family.sample is not None or "start" in run.family.functions
     commands = [
-        program.command("evaluate", at),
-        *([program.command("sample", at, f"--n={config.num_samples}")] if writes else []),
+        program.command("evaluate", *at),
+        *([program.command("sample", *at, f"--n={config.num_samples}")] if writes else []),
         f"tensorboard --logdir={shlex.quote(str(workdir))}",
     ]
     return "\n\n".join([*parts, "Look further:\n" + "\n".join(f"  {c}" for c in commands)])

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from absl import logging
 
-from genjax import data
+from genjax import data, families
 from genjax.core.family import State
 from genjax.data import found
 from genjax.data.source import first_rows
@@ -108,6 +108,7 @@ def train(
         if jax.process_index() == 0:
             data.save(run.dataset, path / data.TOKENIZER)
             pretrained.keep(run.config, path)
+            families.keep(run.config.family, path)
             _announce(run)
         preemption = held.enter_context(Preemption())
         return _Training(run, path, Profiler(path, steps), preemption, hooks).run_to_end()

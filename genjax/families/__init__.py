@@ -1,15 +1,19 @@
 """Model families, one module each; a new one is found by its file name."""
 
 import importlib
+import os
 import pkgutil
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from ml_collections import ConfigDict
 
+from genjax.core import files
 from genjax.core.axis import BatchAxis
-from genjax.core.config import fail
+from genjax.core.config import ConfigError, fail
 from genjax.core.family import DataSpec, Family
+from genjax.families import _own
 
 
 def names() -> list[str]:
@@ -22,8 +26,9 @@ def build(
 ) -> Family:
     """The family that `config.family` names.
 
-    That is a module of this package, or any other module that can be imported and has a `build`
-    of this signature: a family of one's own.
+    That is a module of this package, or a family of one's own: the file that the user named, which
+    has a `build` of this signature. A name alone, which may come from a config that was downloaded,
+    never imports anything.
 
     Raises:
       ConfigError: no such family, or a field of its config is out of range.
@@ -62,20 +67,52 @@ def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
     return found
 
 
+def load(recipe: str | os.PathLike, told: str) -> None:
+    """Executes the file of a family of one's own, which the user names; it is called like its file.
+
+    Args:
+      recipe: the file, of any folder.
+      told: what the user named it by, for errors.
+
+    Raises:
+      ConfigError: no such file, it cannot be run, or has no function `build`.
+    """
+    _own.load(Path(recipe), told)
+
+
+def add(path: Path, module: ModuleType, source: str) -> None:
+    """The same for a file whose `module` was executed already, from its `source` text."""
+    _own.add(path, module, source)
+
+
+def keep(name: str, workdir: Path) -> None:
+    """Writes the source text of a family of one's own into a run's folder, for the reader.
+
+    Nothing is ever executed from there. It warns where the run was begun with another text.
+    """
+    if name not in names():
+        _own.keep(name, workdir)
+
+
+def changed(name: str, workdir: Path) -> bool:
+    """Whether a family of one's own is another program than the run in `workdir` was trained by."""
+    return name not in names() and _own.changed(name, workdir)
+
+
+def flags(name: str) -> list[str]:
+    """What a command line needs beside the folder of a run of this family: a `--recipe`, if any."""
+    own = None if name in names() else _own.find(name)
+    return [f"--recipe={own.path}"] if own else []
+
+
 def _module(name: str) -> ModuleType:
-    return importlib.import_module(f"{__name__}.{name}") if name in names() else _foreign(name)
-
-
-def _foreign(name: str) -> ModuleType:
-    allowed = f"must be one of {', '.join(names())}, or a module on the path with a function build"
-    if not name:
-        raise fail("family", name, allowed)
-    try:
-        module = importlib.import_module(name)
-    except ImportError as error:
-        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise  # the module is there; what it imports is not
-        raise fail("family", name, allowed) from error
-    if not callable(getattr(module, "build", None)):
-        raise fail("family", name, allowed)
-    return module
+    if name in names():
+        return importlib.import_module(f"{__name__}.{name}")
+    own = _own.find(name) if isinstance(name, str) else None
+    if own is not None:
+        return own.module
+    known = ", ".join(names())
+    raise ConfigError(
+        f"config.family={files.shown(name)}: must be one of {known}; a family of one's own needs "
+        "its file: --recipe=FILE.py, in Python recipe="
+    )

@@ -1,0 +1,150 @@
+"""Reading files that others made: bounded, never followed out of their folder, never executed.
+
+A folder that was downloaded may hold anything: a JSON of gigabytes or of a million brackets, a
+name that leads out of the folder, a number that claims more memory than there is. Whatever reads
+files reads them by these functions, which refuse such things in one line.
+"""
+
+import json
+import math
+import os
+import stat
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from genjax.core.config import ConfigError
+
+LARGEST_JSON = 64 * 2**20  # bytes; the largest of real ones, of a vocabulary, has some ten MB
+LONGEST_LINE = 64 * 2**20  # bytes, of texts that are read by lines
+PACKED = 1032  # bytes that one byte of a deflated file can stand for at most
+
+
+def shown(value: Any, most: int = 60) -> str:
+    """`repr(value)`, cut in its middle where it is long: what a file holds may have any length."""
+    text = repr(value[: 4 * most] if isinstance(value, str) else value)
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[-most // 3 :]}"
+
+
+def reason(error: BaseException, most: int = 160) -> str:
+    """Why something failed, in one line that is not long."""
+    told = str(getattr(error, "strerror", None) or error).strip()
+    line = (told.splitlines() or [""])[0].strip() or type(error).__name__
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def opened(path: Path) -> BinaryIO:
+    """A regular file, opened for reading; `OSError` for a pipe or a device, which may never end."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        if Path(path).is_dir():
+            raise IsADirectoryError(21, "is a folder; must be a file", str(path))
+        raise OSError(22, "is no regular file", str(path))
+    return os.fdopen(handle, "rb")
+
+
+def read_bytes(path: Path, most: int = LARGEST_JSON) -> bytes:
+    """All of a regular file; `OSError` where it has more than `most` bytes."""
+    with opened(path) as file:
+        found = file.read(most + 1)
+    if len(found) > most:
+        raise OSError(27, f"has more than {most:,} bytes", str(path))
+    return found
+
+
+def parse_json(text: bytes | str, *, finite: bool = True) -> Any:
+    """The value of a JSON text.
+
+    Args:
+      text: UTF-8.
+      finite: whether NaN and infinite numbers, which JSON does not have, are refused.
+
+    Raises:
+      ValueError: it is none, is nested too deeply, or names a key twice.
+    """
+    text = text.decode("utf-8") if isinstance(text, bytes) else text
+    strict: dict[str, Any] = {"parse_constant": _refuse, "parse_float": _finite} if finite else {}
+    try:
+        return json.loads(text, object_pairs_hook=_object, **strict)
+    except RecursionError as error:
+        raise ValueError("is nested too deeply") from error
+
+
+def read_json(path: Path, *, finite: bool = True, most: int = LARGEST_JSON) -> Any:
+    """The value in a JSON file; see `parse_json`.
+
+    Raises:
+      OSError: no such file, no regular one, or more than `most` bytes.
+      ValueError: see `parse_json`.
+    """
+    return parse_json(read_bytes(path, most), finite=finite)
+
+
+def read_object(path: Path, told: str = "", *, finite: bool = True) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Args:
+      path: the file.
+      told: what errors add, in its own words.
+      finite: see `parse_json`.
+
+    Raises:
+      ConfigError: it cannot be read or holds something else.
+    """
+    end = f"; {told}" if told else ""
+    try:
+        found = read_json(path, finite=finite)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read ({reason(error)}){end}") from error
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path}: must hold a JSON object{end}")
+    return found
+
+
+def inside(folder: Path, name: Any) -> Path:
+    """The file in `folder` that a file of the folder names.
+
+    Links are resolved, and what they lead to must be in `folder` as well. One kind of folder is
+    made of links that lead out of it, the cache of Hugging Face: `NAME/snapshots/REVISION/FILE` is
+    a link into `NAME/blobs`, which counts as inside.
+
+    Raises:
+      ValueError: the name is none, or leads out of the folder.
+    """
+    if not isinstance(name, str) or not name or "\0" in name or len(name) > 1000:
+        raise ValueError(f"{shown(name)} is no name of a file")
+    if name.startswith(("/", "\\", "~")) or ".." in Path(name).parts:
+        raise ValueError(f"{shown(name)} leads out of the folder")
+    root = folder.resolve()
+    allowed = [root]
+    if root.parent.name == "snapshots":
+        allowed.append(root.parent.parent / "blobs")
+    try:
+        path = (folder / name).resolve()
+    except (OSError, RuntimeError) as error:  # a link to itself
+        raise ValueError(f"{shown(name)} is no name of a file ({reason(error)})") from error
+    if not any(path.is_relative_to(at) for at in allowed):
+        raise ValueError(f"{shown(name)} is a link that leads out of the folder")
+    return folder / name
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise ValueError(f"names {shown(name)} twice")
+            seen.add(name)
+    return found
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"holds {name}, which is no number of JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"holds {shown(text)}, which is too large")
+    return value
