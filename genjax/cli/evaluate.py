@@ -11,8 +11,8 @@ else by those of genjax's own classifier; what a number holds for is printed wit
 DIR/eval.json.
 
 Models of text are judged by what they are for: perplexity, accuracy; translations by BLEU (of
-lower-cased words, and sacreBLEU's own) and chrF, greedy or by the beam of --beam; entities by F1 of
-whole spans.
+lower-cased words, and sacreBLEU's own, by the tokenizer of --bleu_tokenize: zh for Chinese) and
+chrF, greedy or by the beam of --beam; entities by F1 of whole spans.
 """
 
 import math
@@ -24,6 +24,7 @@ import numpy as np
 from absl import flags
 
 from genjax.cli import program
+from genjax.core.config import BLEU_TOKENIZERS
 
 EVAL = "eval.json"
 _MAX_JUDGED = 60_000  # of the test split that the classifier judges
@@ -48,6 +49,10 @@ def _define(values: flags.FlagValues) -> None:
     )  # fmt: skip
     flags.DEFINE_string("weights", "", "A file of InceptionV3's weights.", **text)
     flags.DEFINE_integer("beam", 0, "Width of beam search for translations; 0: greedy.", 0, **text)
+    flags.DEFINE_enum(
+        "bleu_tokenize", None, BLEU_TOKENIZERS,
+        "sacreBLEU's tokenizer; by default config.data.bleu_tokenize, which is 13a.", **text,
+    )  # fmt: skip
     flags.DEFINE_float("length_penalty", 0.6, "Of beam search; 0: none.", 0, **text)
 
 
@@ -70,6 +75,8 @@ def _evaluate(argv: list[str]) -> int:
         raise ConfigError(
             f"--beam={values.beam}: is for translations; {model.config.family} has none"
         )
+    if model.run.dataset.codec is not None or values.bleu_tokenize:
+        text_scores.check_bleu_tokenize(model, values.bleu_tokenize or "")
     scorer = scoring.by_flags(model, values)
     numbers: dict[str, Any] = {"test": _lists(model.evaluate())}
     numbers |= judged(model)
@@ -79,8 +86,9 @@ def _evaluate(argv: list[str]) -> int:
         hold_for = scorer.hold_for()
     elif model.run.dataset.codec is not None:
         scores, hold_for = text_scores.of_model(
-            model, numbers["test"], values.beam, values.length_penalty
-        )
+            model, numbers["test"], values.beam, values.length_penalty,
+            values.bleu_tokenize or "",
+        )  # fmt: skip
         numbers |= {"scores": scores} if scores else {}
     folder = Path(values.workdir).expanduser()
     record = {"step": model.step, "num_members": model.num_members} | numbers

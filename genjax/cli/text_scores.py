@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from absl import logging
 
+from genjax.core.config import ConfigError
 from genjax.core.tokens import EOS, PAD
 from genjax.data import text
 from genjax.data.source import rows
 from genjax.decoding import GREEDY
 from genjax.evaluation.entities import entity_scores, scheme
-from genjax.evaluation.translation import translation_scores
+from genjax.evaluation.translation import misread, translation_scores, why_not
 from genjax.texts import TextGenerator, can_write
 
 _MAX_ANSWERED = 10_000  # of the test split
@@ -28,8 +30,9 @@ def answers(model: Any) -> bool:
 
 
 def of_model(
-    model: Any, means: Mapping[str, Any], beam: int = 0, length_penalty: float = 0.6
-) -> Scores:
+    model: Any, means: Mapping[str, Any], beam: int = 0, length_penalty: float = 0.6,
+    bleu_tokenize: str = "",
+) -> Scores:  # fmt: skip
     """The scores of a model, or lists of them over a population's members, and what they hold for.
 
     Of running text: bits per character and byte. Of answers to sources (translations,
@@ -41,15 +44,29 @@ def of_model(
       means: what its evaluation on the test split gave.
       beam: width; 0: greedy.
       length_penalty: of beam search.
+      bleu_tokenize: of `translation_scores`; "": the run's own.
     """
     dataset = model.run.dataset
     running = dataset.spec.kind == "text" and can_write(model.family)
     if running and model.config.data.tokenizer != "word":
         return _bits(dataset, np.asarray(means["loss"]))
+    options = beam, length_penalty, bleu_tokenize or model.config.data.bleu_tokenize
     if not model.num_members:
-        return _scores(model, beam, length_penalty)
-    members = [_scores(model.member(i), beam, length_penalty) for i in range(model.num_members)]
+        return _scores(model, *options)
+    members = [_scores(model.member(i), *options) for i in range(model.num_members)]
     return {name: [m[0][name] for m in members] for name in members[0][0]}, members[0][1]
+
+
+def check_bleu_tokenize(model: Any, flag: str) -> None:
+    """Raises `ConfigError` unless sacreBLEU's tokenizer of the flag, or the run, can be used."""
+    if flag and not answers(model):
+        raise ConfigError(
+            f"--bleu_tokenize={flag}: is for translations; {model.config.family} has none"
+        )
+    name = flag or model.config.data.bleu_tokenize
+    if answers(model) and (reason := why_not(name)):
+        told = f"--bleu_tokenize={name}" if flag else f"config.data.bleu_tokenize={name!r}"
+        raise ConfigError(f"{told}: {reason}")
 
 
 def draw_attention(model: Any, folder: Path) -> list[Path]:
@@ -85,7 +102,7 @@ def _bits(dataset: Any, loss: np.ndarray) -> Scores:
     return scores, hold_for
 
 
-def _scores(model: Any, beam: int, length_penalty: float) -> Scores:
+def _scores(model: Any, beam: int, length_penalty: float, bleu_tokenize: str) -> Scores:
     dataset, functions = model.run.dataset, model.family.functions
     if dataset.spec.kind == "tagged" and "tag" in functions and scheme(dataset.labels):
         return _entities(model)
@@ -96,9 +113,12 @@ def _scores(model: Any, beam: int, length_penalty: float) -> Scores:
     written = generator.write(sources, sampling=GREEDY, beam=beam, length_penalty=length_penalty)
     if dataset.spec.kind != "pair":  # a reconstruction, of as much as the model sees
         targets = [dataset.codec.decode(t.prompt) for t in written]
+    if told := misread(targets, bleu_tokenize):
+        logging.warning("warning: --bleu_tokenize=%s: %s", bleu_tokenize, told)
     scores, hold_for = translation_scores(
-        [t.text for t in written], targets, lowercase=model.config.data.lowercase
-    )
+        [t.text for t in written], targets, lowercase=model.config.data.lowercase,
+        tokenize=bleu_tokenize,
+    )  # fmt: skip
     decoded = f"beam {beam}, length penalty {length_penalty}" if beam else "greedy"
     protocol = f"{len(sources):,} test sentences, {decoded}"
     return scores, {n: "; ".join([protocol, *filter(None, [hold_for.get(n)])]) for n in scores}

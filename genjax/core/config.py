@@ -12,6 +12,10 @@ from ml_collections import ConfigDict
 EXECUTORS = ("scan", "loop", "vmap", "sharded", "pmap")
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
 SCHEDULES = ("constant", "linear", "cosine", "inverse_sqrt")
+BLEU_TOKENIZERS = (  # of sacreBLEU
+    "13a", "intl", "zh", "char", "none", "ja-mecab", "ko-mecab", "flores101", "flores200",
+    "spBLEU-1K",
+)  # fmt: skip
 
 
 class ConfigError(ValueError):
@@ -91,6 +95,7 @@ def text_data(c: ConfigDict, **changes: Any) -> None:
     d.word_length = 20  # characters of a word of tagged text, where it is cut
     d.bucketed = False  # batches of sentences of similar length, for `core.buckets.by_length`
     d.packed = False  # examples hold several whole texts each, see `core.tokens.segments`
+    d.bleu_tokenize = "13a"  # of translations, sacreBLEU's: zh for Chinese, char, intl, …
     d.update(changes)
 
 
@@ -150,6 +155,8 @@ def validate(c: ConfigDict) -> None:
         raise fail("eval_weights", c.eval_weights, "needs eval_metrics")
     if c.data.channels not in (0, 1, 3):
         raise fail("data.channels", c.data.channels, "must be 0 (as stored), 1 (grey), 3 (colour)")
+    if "bleu_tokenize" in c.data:
+        choose("data.bleu_tokenize", c.data.bleu_tokenize, BLEU_TOKENIZERS)
     if not 0 < c.data.test_fraction < 1:
         raise fail("data.test_fraction", c.data.test_fraction, "must be between 0 and 1, exclusive")
     if not 0 <= c.ema_decay < 1:

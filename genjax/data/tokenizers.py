@@ -17,7 +17,7 @@ from genjax.core.config import choose, fail
 from genjax.core.tokens import BOS, EOS, MASK, NUM_SPECIALS, PAD, SPECIALS, UNK
 from genjax.data.phrases import join
 from genjax.data.source import Codec
-from genjax.data.words import RULES, inside_word, lower, words
+from genjax.data.words import RULES, inside_word, lower, valid, words
 
 TOKENIZERS = ("char", "word", "bpe", "unigram")  # that are trained
 STORED = "hugging_face"  # that comes with weights
@@ -155,6 +155,7 @@ class Subwords:
         while several := list(itertools.islice(texts, _AT_ONCE)):
             if self.lowercase:
                 several = [lower(text, self.rules) for text in several]
+            several = list(map(valid, several))
             for found in self._tokenizer.encode_batch_fast(several, add_special_tokens=False):
                 yield np.array(found.ids, np.int32) + NUM_SPECIALS
 
@@ -200,7 +201,7 @@ class Stored:
     def encode_all(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
         """See `genjax.data.source.Codec`."""
         texts = iter(texts)
-        while several := list(itertools.islice(texts, _AT_ONCE)):
+        while several := list(map(valid, itertools.islice(texts, _AT_ONCE))):
             for found in self._tokenizer.encode_batch_fast(several, add_special_tokens=False):
                 ids = np.array(found.ids, np.int32)
                 yield np.where(ids < NUM_SPECIALS, UNK, ids)

@@ -54,8 +54,20 @@ def lower(text: str, rules: int = RULES) -> str:
     """A text in small letters."""
     if rules == 1 or text.isascii():
         return text.lower()
-    small: str = _lowercase().normalize_str(text)
+    small: str = _lowercase().normalize_str(valid(text))
     return small
+
+
+def valid(text: str) -> str:
+    """A text with U+FFFD in place of lone surrogates, which the library refuses.
+
+    No UTF-8 file holds any; arguments of a process whose bytes are not UTF-8 do, and JSON may.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def inside_word(character: str, rules: int = RULES) -> bool:
@@ -68,7 +80,7 @@ def inside_word(character: str, rules: int = RULES) -> bool:
 
 def pieces(pattern: str, text: str) -> list[str]:
     """What a pattern of the library matches in a text, from left to right."""
-    return [piece for piece, _ in _splitter(pattern).pre_tokenize_str(text)]
+    return [piece for piece, _ in _splitter(pattern).pre_tokenize_str(valid(text))]
 
 
 def normalizer(rules: int) -> dict[str, Any]:

@@ -30,6 +30,7 @@ _DISTRIBUTION = "genjax-families"  # as pyproject.toml names it; "genjax" is ano
 _FREE = frozenset({
     "executor", "chunk", "sharding", "log_every", "eval_every", "sample_every", "checkpoint_every",
     "keep_checkpoints", "keep_every", "num_samples", "data.dir", "data.cache_dir",
+    "data.bleu_tokenize",
     "data.device_limit_mb", "eval_metrics", "eval_num_samples", "eval_weights", "best_metric",
     "best_mode",
 })  # fmt: skip

@@ -1,16 +1,16 @@
 """ROUGE: how much of a text's words, pairs of words and word order a summary has.
 
 Source: Lin 2004 (ROUGE: a package for automatic evaluation of summaries). Words are lower-cased
-letters and digits, not stemmed, as in Google's `rouge-score`.
+letters and digits, not stemmed, as in Google's `rouge-score`, with their marks, in any script;
+where a script has no spaces, its characters (see `genjax.evaluation.units`).
 """
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
-_WORD = re.compile(r"[^\W_]+")
+from genjax.evaluation.units import units
 
 
 def rouge(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, float]:
@@ -23,7 +23,7 @@ def rouge(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, flo
       references: one for each.
     """
     pairs = [
-        (_WORD.findall(h.lower()), _WORD.findall(r.lower()))
+        (units(h, lowercase=True, signs=False), units(r, lowercase=True, signs=False))
         for h, r in zip(hypotheses, references, strict=True)
     ]
     return {

@@ -163,6 +163,12 @@ ELSEWHERE = {
         "--weights=file.txt | needs --metrics",
     ),
     "beam search of images": ("evaluate --workdir=trained --beam=4", "--beam=4 | translations"),
+    "bleu of images": (
+        "evaluate --workdir=trained --bleu_tokenize=zh", "--bleu_tokenize=zh | translations"
+    ),
+    "a tokenizer that sacreBLEU has not": (
+        "evaluate --workdir=trained --bleu_tokenize=cn", "bleu_tokenize=cn | 13a"
+    ),
     "sample nothing": ("sample NEW", "--workdir=new | no such folder"),
     "sample to another format": (
         "sample --workdir=trained --out=x.jpg",

@@ -111,6 +111,13 @@ def test_many_texts_at_once_are_encoded_as_one_by_one(name, codecs):
     assert all(ids.dtype == np.int32 for ids in found)
 
 
+@pytest.mark.parametrize("lowercase", [False, True])
+@pytest.mark.parametrize("name", tokenizers.TOKENIZERS)
+def test_half_a_surrogate_pair_is_an_unknown_character(name, lowercase):
+    codec = trained(name, lowercase=lowercase)
+    assert codec.encode("cat \udcff\ud800 é") == codec.encode("cat \ufffd\ufffd é")
+
+
 @pytest.mark.parametrize("name", tokenizers.TOKENIZERS)
 def test_lower_case(name):
     codec = trained(name, lowercase=True)

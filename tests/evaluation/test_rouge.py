@@ -29,3 +29,17 @@ def test_word_order_counts_for_the_longest_subsequence_alone():
 def test_scores_are_means_over_the_texts_and_letters_are_of_any_script():
     found = rouge(["Größe, über alles", "x"], ["größe über ALLES", "y"])
     assert found == {"rouge_1": 0.5, "rouge_2": 0.5, "rouge_l": 0.5}
+
+
+def test_words_that_differ_in_marks_alone_are_different():
+    found = rouge(["कि हिन्दी"], ["की हिन्दी"])
+    assert found == {"rouge_1": 0.5, "rouge_2": 0.0, "rouge_l": 0.5}
+    assert rouge(["தமிழ்"], ["தமழ"])["rouge_1"] == 0
+    assert rouge(["cafe\u0301 ΟΔΟΣ"], ["CAFÉ οδος"])["rouge_2"] == 1  # composed or not, any case
+
+
+def test_scripts_without_spaces_are_scored_by_their_characters():
+    assert rouge(["我喜欢吃苹果。"], ["我喜欢吃香蕉"])["rouge_l"] == pytest.approx(4 / 6)
+    assert rouge(["マットの上"], ["マットの下"])["rouge_2"] == pytest.approx(3 / 4)
+    assert rouge(["ฉันกินข้าว"], ["ฉันกินปลา"])["rouge_1"] > 0.5
+    assert rouge(["GPT4 写"], ["gpt4写"])["rouge_2"] == 1

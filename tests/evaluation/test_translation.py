@@ -3,7 +3,9 @@
 import pytest
 from sacrebleu import corpus_bleu, corpus_chrf
 
-from genjax.evaluation.translation import translation_scores
+from genjax.core.config import BLEU_TOKENIZERS
+from genjax.evaluation.translation import misread, translation_scores, why_not
+from genjax.evaluation.units import are_without_spaces
 
 HYPOTHESES = ["A man in a blue shirt is standing on a ladder.", "two dogs run , and bark !", ""]
 REFERENCES = [
@@ -41,3 +43,36 @@ def test_exact_texts_have_the_words_of_their_references():
 def test_texts_without_references_are_refused():
     with pytest.raises(ValueError, match="3 texts, 2 references"):
         translation_scores(HYPOTHESES, REFERENCES[:2])
+
+
+CHINESE = ["我喜欢吃苹果，也喜欢喝茶。"], ["我喜欢吃香蕉，也喜欢喝茶。"]
+
+
+def test_chinese_is_scored_with_the_tokenizer_that_is_asked_for():
+    by_default, _ = translation_scores(*CHINESE)
+    scores, hold_for = translation_scores(*CHINESE, tokenize="zh")
+    assert by_default["bleu"] == pytest.approx(0, abs=1e-6) and "tok:zh" in hold_for["bleu"]
+    wanted = corpus_bleu(CHINESE[0], [CHINESE[1]], tokenize="zh").score
+    assert scores["bleu"] == pytest.approx(wanted) and wanted > 50
+    assert scores["word_bleu"] > 50 and scores["rouge_l"] > 0.8
+
+
+def test_word_bleu_tells_words_that_differ_in_marks():
+    hindi = ["यह कि किताब बहुत अच्छी है"], ["यह की किताब बहुत अच्छी है"]
+    assert 40 < translation_scores(*hindi)[0]["word_bleu"] < 70
+    assert translation_scores(*hindi)[0]["exact"] == 0
+
+
+def test_scripts_without_spaces_are_told_from_others():
+    assert are_without_spaces(CHINESE[0]) and are_without_spaces(["マットの上に", "GPT-2"])
+    assert not are_without_spaces(HYPOTHESES) and not are_without_spaces(["कि की", "北京 is big"])
+    assert not are_without_spaces([""])
+    assert "zh (of Chinese)" in misread(CHINESE[1], "13a")
+    assert not misread(CHINESE[1], "zh") and not misread(REFERENCES, "13a")
+
+
+def test_tokenizers_of_sacrebleu_are_known_and_what_they_lack_is_told():
+    from sacrebleu.metrics import bleu
+
+    assert {*BLEU_TOKENIZERS} == {*bleu._TOKENIZERS} - {"spm"}  # which is flores101's old name
+    assert not why_not("char") and "\n" not in why_not("ja-mecab")
