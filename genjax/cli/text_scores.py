@@ -1,7 +1,7 @@
 """How `experiments.evaluate` judges what a model writes and how it tags, on the test split."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +9,10 @@ import numpy as np
 from absl import logging
 
 from genjax.core.config import ConfigError
-from genjax.core.tokens import EOS, PAD
+from genjax.core.tokens import EOS, PAD, UNK
 from genjax.data import text
 from genjax.data.source import rows
+from genjax.data.words import lower
 from genjax.decoding import GREEDY
 from genjax.evaluation.entities import entity_scores, scheme
 from genjax.evaluation.translation import misread, translation_scores, why_not
@@ -49,7 +50,8 @@ def of_model(
     dataset = model.run.dataset
     running = dataset.spec.kind == "text" and can_write(model.family)
     if running and model.config.data.tokenizer != "word":
-        return _bits(dataset, np.asarray(means["loss"]))
+        read = text.read(model.config.data, "test")
+        return _bits(dataset, np.asarray(means["loss"]), read)
     options = beam, length_penalty, bleu_tokenize or model.config.data.bleu_tokenize
     if not model.num_members:
         return _scores(model, *options)
@@ -84,20 +86,31 @@ def draw_attention(model: Any, folder: Path) -> list[Path]:
     return [path]
 
 
-def _bits(dataset: Any, loss: np.ndarray) -> Scores:
-    """From nats a token, of one model or of each member of a population."""
-    found = [row[row != PAD][1:] for batch in rows(dataset.test, 1000) for row in batch["x"]]
-    ids = np.concatenate(found)  # each token that is predicted, once
-    ends = np.flatnonzero(ids == EOS) + 1
-    texts = [dataset.codec.decode(part) for part in np.split(ids, ends)]
+def _bits(dataset: Any, loss: np.ndarray, texts: Iterable[str]) -> Scores:
+    """From nats a token, of one model or of each member of a population.
+
+    Of the texts as they were written, but in small letters where the model reads no others: an
+    unknown character counts with its own bytes. The first token is not predicted and not counted;
+    each EOS counts as one character and byte.
+    """
+    found = [row[row != PAD] for batch in rows(dataset.test, 1000) for row in batch["x"]]
+    ids = np.concatenate([row[1:] for row in found])  # each token that is predicted, once
+    codec, ends = dataset.codec, int((ids == EOS).sum())
+    first, sizes = codec.decode(found[0][:1]), {"character": ends, "byte": ends}
+    for written in texts:
+        small = getattr(codec, "lowercase", False)
+        written = lower(written, codec.rules) if small else written
+        # Where the first token is no text of its own, it is taken for the first character.
+        written = written[len(first) if written.startswith(first) else 1 :]
+        first = ""
+        sizes["character"] += len(written)
+        sizes["byte"] += len(written.encode())
     bits = loss * len(ids) / np.log(2)
-    sizes = {
-        "character": sum(map(len, texts)) + len(ends),
-        "byte": sum(len(text.encode()) for text in texts) + len(ends),
-    }
     scores = {f"bits_per_{name}": (bits / size).tolist() for name, size in sizes.items()}
+    unknown = f"{100 * (ids == UNK).mean():.3g} % of its tokens are unknown"
     hold_for = {
-        f"bits_per_{name}": f"{size:,} {name}s of test text" for name, size in sizes.items()
+        f"bits_per_{name}": f"{size:,} {name}s of test text; {unknown}"
+        for name, size in sizes.items()
     }
     return scores, hold_for
 
