@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 from genjax.core.config import ConfigError, fail
 from genjax.core.family import DataSpec
 from genjax.core.tokens import EOS
-from genjax.data import tokenizers
+from genjax.data import joined, tokenizers
 from genjax.data.cache import Entry, Rows
 from genjax.data.source import Codec, Dataset, Source
 from genjax.data.tally import Tally
@@ -21,7 +21,10 @@ _BLOCK = 2**20  # tokens that are written at once
 
 def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabulary:
     """The vocabulary of the training split, with the tokenizer `codec` if it is there already."""
-    return Vocabulary(codec or tokenizers.train(data, texts.read("train")))
+    found = texts.read("train")
+    if data.tokenizer in ("bpe", "unigram") and not texts.ends:
+        found = joined.parts(found)
+    return Vocabulary(codec or tokenizers.train(data, found))
 
 
 def encode(
@@ -30,7 +33,10 @@ def encode(
     """The tokens of a split in blocks: `x` (N,) of the smallest type."""
     kind = tokenizers.smallest_type(words.x.vocab_size)
     end = np.full(1 if texts.ends else 0, EOS, kind)
-    for block in _blocks(tally.tokens(words.x.encode_all(texts.read(split)))):
+    found = texts.read(split)
+    if not texts.ends and tokenizers.sees_lines(words.x):
+        found = joined.parts(found, words.x)
+    for block in _blocks(tally.tokens(words.x.encode_all(found))):
         yield {"x": np.concatenate([a for ids in block for a in (ids.astype(kind), end)])}
 
 

@@ -332,6 +332,11 @@ def word_parts(codec: Codec) -> bytes:
     return parts.tobytes()
 
 
+def sees_lines(codec: Codec) -> bool:
+    """Whether the tokens of a text are others than those of its lines, one after another."""
+    return isinstance(codec, Subwords | Stored) and codec.rules > 1  # before, lines were all it saw
+
+
 def spellings(codec: Codec) -> tuple[str, ...]:
     """`DataSpec.spellings` of a vocabulary; empty where tokens are no words."""
     return tuple(codec.tokens) if isinstance(codec, Words) else ()

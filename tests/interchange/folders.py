@@ -28,16 +28,16 @@ BERT_CONFIG = {
 }  # fmt: skip
 
 
-def gpt2_tokenizer():
+def gpt2_tokenizer(texts=TEXTS, size=260):
     """Byte-level BPE with <|endoftext|> as its last token."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=260, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        vocab_size=size, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )  # fmt: skip
-    tokenizer.train_from_iterator(TEXTS, trainer)
+    tokenizer.train_from_iterator(texts, trainer)
     tokenizer.add_special_tokens(["<|endoftext|>"])
     return tokenizer
 
