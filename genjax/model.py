@@ -12,6 +12,7 @@ from genjax.core.family import State, sample_key
 from genjax.data.sentences import padded
 from genjax.decoding import Sampling
 from genjax.engine.run import Run
+from genjax.predictions import Classified, TaggedWords, predict, tag
 from genjax.texts import TextGenerator
 
 
@@ -91,6 +92,41 @@ class Model:
             raise IndexError(f"member {i}: must be below {self.num_members}, the number of members")
         state = jax.tree.map(lambda x: x[i], self.state.replace(step=None))  # all share the step
         return Model(self.run, state.replace(step=self.state.step), self.step, 0)
+
+    def predict(
+        self, texts: Sequence[str | Sequence[str]]
+    ) -> list[Classified] | list[TaggedWords]:
+        """What new texts are, by name, of a classifier of sentences or a tagger of words.
+
+            model.predict(["a fine film"])  # [Classified(label="positive", probability=0.98)]
+            model.predict(["Anna saw Rome"])  # [[("Anna", "B-PER"), ("saw", "O"), …]]
+
+        Args:
+          texts: see `genjax.predictions.classify` and `genjax.predictions.tag`.
+
+        Raises:
+          ConfigError: the family does neither, or this is a population.
+        """
+        return predict(self, texts)
+
+    def tag(self, sentences: Any, chars: Any = None) -> Any:
+        """The words of sentences with their tags, see `genjax.predictions.tag`.
+
+        Args:
+          sentences: strings, or lists of words; or tokens (B, T).
+          chars: with tokens, those of the characters (B, T, C), if the model sees them.
+
+        Returns:
+          A list of (word, tag) for each sentence; of tokens the tags' numbers, int32 (B, T).
+
+        Raises:
+          ConfigError: the family tags no words.
+        """
+        if "tag" not in self.family.functions:
+            raise ConfigError(f"family {self.config.family}: tags no words")
+        if isinstance(sentences, (str, list, tuple)):
+            return tag(self, sentences)
+        return self._jitted("tag")(self.state, sentences, chars)
 
     def generate(self, prompts: Sequence[str] = ("",), **options: Any) -> list[str]:
         """Texts for prompts, of a family that writes: continuations, translations, ….

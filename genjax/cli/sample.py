@@ -13,6 +13,12 @@ A model that writes texts continues or translates what it is given, on the termi
         [--repetition_penalty=1] [--no_repeat=0] [--beam=0 [--length_penalty=0.6]] [--out=FILE.txt]
 
 A .png of a model that attends shows what each word of its answers looked at.
+
+A classifier or tagger of texts tells the class of each, and its probability, or the tag of each
+word (white space separates words; punctuation marks are words of their own, if training had it so):
+
+    python -m experiments.sample --workdir=DIR [--prompt=TEXT | --prompts=FILE]
+        [--out=FILE.tsv|FILE.conll]
 """
 
 import os
@@ -22,7 +28,7 @@ from typing import Any
 
 from absl import flags
 
-from genjax.cli import program, writing
+from genjax.cli import predicting, program, writing
 from genjax.core.config import ConfigError
 
 _SUFFIXES = (".png", ".npy", ".npz")  # and .txt for texts
@@ -95,7 +101,7 @@ def _sample(argv: list[str]) -> int:
 def check_out(text: str) -> None:
     """Raises `ConfigError` unless `text` names a file that can be written."""
     out = Path(text).expanduser().absolute()
-    if out.suffix not in (*_SUFFIXES, ".txt"):
+    if out.suffix not in (*_SUFFIXES, ".txt", *predicting.SUFFIXES):
         raise ConfigError(f"--out={text}: must end in {', '.join(_SUFFIXES)}, of texts in .txt")
     if out.is_dir():
         raise ConfigError(f"--out={text}: is a folder; must be a file")

@@ -1,4 +1,4 @@
-"""`experiments.sample` for models that write texts, and the texts that a run shows of itself."""
+"""`experiments.sample` for models of texts, and the texts that a run shows of itself."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -22,10 +22,10 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_multi_string(
         "prompt",
         [],
-        "What a text begins with, or a sentence to translate; may be repeated.",
+        "What a text begins with, or a text to translate, classify or tag; may be repeated.",
         **text,
     )
-    flags.DEFINE_string("prompts", "", "A file of prompts, one a line.", **text)
+    flags.DEFINE_string("prompts", "", "A file of prompts, each line one; UTF-8 or gzip.", **text)
     flags.DEFINE_integer("max_tokens", None, "Of a text.", 1, **text)
     flags.DEFINE_float(
         "temperature", None, "0: the likeliest token. By default 1; of translations 0.", 0, **text
@@ -74,9 +74,12 @@ def check_beam(values: Any) -> None:
 def write(model: Any, values: Any) -> int:
     """Writes what the flags ask for to the terminal or to --out; returns the exit status."""
     from genjax.decoding import Sampling
+    from genjax.predictions import can_predict
     from genjax.texts import TextGenerator, can_write
 
     out = Path(values.out).expanduser() if values.out else None
+    if can_predict(model):
+        return _predict(model, values, out)
     if out is not None and out.suffix not in _SUFFIXES:
         raise ConfigError(f"--out={out}: must end in {' or '.join(_SUFFIXES)} for texts")
     prompts, n = _prompts(values), values.n or 1
@@ -111,10 +114,21 @@ def write(model: Any, values: Any) -> int:
         return _draw(out, model, written[::n])
     scored = [f"{text.score:.4f}\t" if values.beam and n > 1 else "" for text in written]
     if not generator.continues:
-        return _tell([s + t.text for s, t in zip(scored, written)], out, "\n")
+        answers = [" ".join(t.text.split("\n")) for t in written]  # a line for each
+        return _tell([s + answer for s, answer in zip(scored, answers)], out, "\n")
     starts = [prompt for prompt in prompts for _ in range(n)]
     texts = [s + p + t.text for s, p, t in zip(scored, starts, written)]
     return _tell(texts, out, f"\n{_BETWEEN}\n")
+
+
+def _predict(model: Any, values: Any, out: Path | None) -> int:
+    from genjax.cli import predicting
+
+    predicting.check(values, model.config.family, tags="tag" in model.family.functions)
+    prompts = _prompts(values)
+    if not prompts:
+        raise ConfigError("--prompt: missing; must be a text, or --prompts a file of them")
+    return _tell(predicting.lines(model, prompts), out, "\n")
 
 
 def _write_samples(model: Any, prompts: Sequence[str], n: int, values: Any, out: Any) -> int:

@@ -1,5 +1,6 @@
 """Texts of trained runs: on the terminal, in files, in training and in the evaluation's numbers."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -137,6 +138,28 @@ def test_sources_are_answered_line_by_line(
     assert "--max_tokens=99: must be at most 16" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("form", ["plain", "gzip", "mark and CRLF"])
+def test_each_line_of_a_file_of_prompts_has_one_answer(
+    translator: Path, tmp_path: Path, capfd: pytest.CaptureFixture, form: str
+) -> None:
+    text = "1 2\u20283\n\n\u00854 5\x0b6\x0c7\n8\n"
+    data = text.replace("\n", "\r\n").encode("utf-8-sig") if "CRLF" in form else text.encode()
+    (tmp_path / "prompts").write_bytes(gzip.compress(data) if form == "gzip" else data)
+    command = ("sample", f"--workdir={translator}", f"--prompts={tmp_path / 'prompts'}")
+    out = out_of(capfd, *command)
+    assert out.count("\n") == 4
+    given = [f"--prompt={line}" for line in text.split("\n")[:-1]]
+    assert out == out_of(capfd, *command[:2], *given)
+
+
+def test_prompts_that_are_no_text_are_told_with_their_line(
+    translator: Path, tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "prompts").write_bytes(b"1 2\n3 \xff\n")
+    assert main("sample", f"--workdir={translator}", f"--prompts={tmp_path / 'prompts'}") == 2
+    assert "prompts: line 2: is not UTF-8 (byte 0xff" in capfd.readouterr().err
+
+
 def test_attention_is_drawn(translator: Path, tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
     out = tmp_path / "maps.png"
     out_of(capfd, "sample", f"--workdir={translator}", "--prompt=1 2 3", f"--out={out}")
@@ -153,20 +176,3 @@ def test_translations_are_shown_and_judged(translator: Path, capfd: pytest.Captu
     assert "1,000 test sentences; beam 2" in told.replace(", beam", "; beam") and "tok:char" in told
     assert f"({told})" in out
     assert list((translator / "samples").glob("attention_*.png"))
-
-
-def test_tags_are_judged_by_whole_entities(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
-    lines = ["Anna B-PER", "Lee I-PER", "saw O", "Rome B-LOC", ""] * 30
-    (tmp_path / "names.conll").write_text("\n".join(lines))
-    sizes = [f"--config.model.{n}=8" for n in ("embed_dim", "hidden", "char_filters")]
-    workdir = tmp_path / "run"
-    assert main(
-        "train", f"--config={ROOT}/configs/tagger.py", *sizes, "--config.epochs=0",
-        "--config.steps=2", "--config.batch_size=8", f"--workdir={workdir}",
-        f"--config.data.name=conll:{tmp_path / 'names.conll'}", "--config.data.length=6",
-    ) == 0  # fmt: skip
-    out_of(capfd, "evaluate", f"--workdir={workdir}")
-    scores = json.loads((workdir / "eval.json").read_text())["scores"]
-    assert set(scores) >= {"precision", "recall", "f1", "f1_PER", "f1_LOC"}
-    assert main("sample", f"--workdir={workdir}", "--prompt=Anna") == 2
-    assert "its family, tagger, writes no texts" in capfd.readouterr().err
