@@ -134,6 +134,10 @@ def _scores(model: Any, beam: int, length_penalty: float, bleu_tokenize: str) ->
     )  # fmt: skip
     decoded = f"beam {beam}, length penalty {length_penalty}" if beam else "greedy"
     protocol = f"{len(sources):,} test sentences, {decoded}"
+    if cut := dataset.found.get("cut", {}).get("test"):
+        whole = "references are whole" if dataset.spec.kind == "pair" else "as references are"
+        protocol += f", {cut['count']:,} of them cut at data.length={model.config.data.length}"
+        protocol += f", {whole}"
     return scores, {n: "; ".join([protocol, *filter(None, [hold_for.get(n)])]) for n in scores}
 
 

@@ -40,7 +40,7 @@ class DataSpec(NamedTuple):
     Attributes:
       kind: `"image"` (x in [0, 1], shape (height, width, channels)), `"point"` (x in R^d), or of
         int32 tokens (see `genjax.core.tokens`): `"text"` (a window of a running text, all of it
-        tokens), `"sentence"` (a text that ends in EOS, padded), `"pair"` (a sentence x and the
+        tokens), `"sentence"` (a text, EOS where it ends, padded), `"pair"` (a sentence x and the
         sentence y that it is to become), `"tagged"` (words, padded, with a tag each), `"passage"`
         (a piece of a running text, of which no two overlap).
       shape: shape of one example.

@@ -25,6 +25,8 @@ def lengths(ids_BxT: jax.Array) -> jax.Array:
 def segments(ids_BxT: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Where texts begin and end in rows that hold several, each of which ends with EOS.
 
+    A text that is cut has no EOS and a row of its own.
+
     Returns:
       The number of the text that a token belongs to, 1, 2, …, and the token's place in it, 0, 1, …;
       both int32 (B, T), and 0 at padding.

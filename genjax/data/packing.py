@@ -39,6 +39,8 @@ def assign(lengths: Sequence[int], width: int) -> list[list[int]]:
 def pack(texts: Sequence[np.ndarray], width: int) -> np.ndarray:
     """Texts (each of at most `width` tokens, its EOS included) as rows (N, width), padded.
 
+    One that has no EOS, as it is cut, has `width` tokens.
+
     `genjax.core.tokens.segments` tells the texts of a row apart again.
     """
     rows = assign([len(text) for text in texts], width)

@@ -308,7 +308,11 @@ def _train_subwords(data: ConfigDict, texts: Iterable[str]) -> Subwords:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     lowered = map(lower, texts) if data.lowercase else iter(texts)
     tokenizer.train_from_iterator(lowered, trainer)
-    return Subwords(data.tokenizer, json.loads(tokenizer.to_str()), data.lowercase)
+    try:
+        return Subwords(data.tokenizer, json.loads(tokenizer.to_str()), data.lowercase)
+    except Exception as error:  # the library has no type of its own for scores of nothing
+        told = f"cannot be learned from the little text of {data.name}'s training split"
+        raise fail("data.tokenizer", data.tokenizer, told) from error
 
 
 def _text_ids(ids: Any) -> list[int]:

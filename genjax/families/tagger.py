@@ -129,7 +129,7 @@ def build(
     """The family `tagger` for a config like `configs/tagger.py`.
 
     Evaluation reports `nll` (nats of a sentence's tags), and `accuracy`, the share of words whose
-    tag is right.
+    tag is right; both are of sentences as far as the model sees them, `data.length` words.
 
     Args:
       config: the resolved config.

@@ -238,3 +238,9 @@ def test_white_space_of_any_kind_is_where_words_are_parted(section, tmp_path):
     (tmp_path / "x").write_text("aa\u3000bb\u2003cc\tdddd", encoding="utf-8")
     texts = text_files.texts(section("text:x", tokenizer="bpe", test_fraction=0.3))
     assert "".join(texts.read("test")) == "dddd"
+
+
+def test_a_text_that_no_unigrams_can_be_learned_from_is_told_in_one_line(load, tmp_path):
+    (tmp_path / "x").write_bytes(b"\0" * 50)
+    with pytest.raises(ConfigError, match=r"tokenizer='unigram': cannot be learned from the"):
+        load("text:x", tokenizer="unigram")
