@@ -124,6 +124,7 @@ def _missing(dataset: Dataset) -> list[str]:
         label = np.asarray(rows["label"])
         if dataset.spec.kind == "tagged":
             label = label[np.asarray(rows["x"]) != PAD]
+        label = label[label >= 0]  # some splits are without labels
         counts = np.bincount(label.reshape(-1), minlength=dataset.spec.num_classes)
         absent = [names[i] for i in np.flatnonzero(counts[: dataset.spec.num_classes] == 0)]
         if absent:

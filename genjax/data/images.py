@@ -105,7 +105,7 @@ def _warnings(data: ConfigDict, found: Listing) -> list[str]:
     if unread := [e for e in ends if e in UNREAD]:
         kinds = ", ".join(sorted(set(unread)))
         told.append(
-            f"{len(unread):,} pictures of kinds that are not read ({kinds}) are left alone: "
+            f"pictures of kinds that are not read ({kinds}: {len(unread):,}) are left alone: "
             "convert them to PNG or JPEG"
         )
     return told

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,7 @@ RULES = 2  # of what pixels are made of a file; another number decodes all again
 BACKGROUND = (255, 255, 255)  # what lies under transparent pixels: white
 _BLOCK = 512  # pictures decoded by one task
 _DARK = 4095  # a 16-bit picture without any value above it may hold 12 bits
+_NEARLY_BLACK = 2  # of 255
 _FIRST = 3  # unreadable pictures that are named
 
 
@@ -39,6 +40,8 @@ class Facts:
       bad: how many could not be decoded.
       first_bad: names and reasons of the first few of those.
       moving: how many have several frames, of which the first was taken.
+      dark: how many of more than 8 bits hold next to nothing but black, though not black alone.
+      first_dark: the name of the first of those.
     """
 
     count: int = 0
@@ -46,6 +49,14 @@ class Facts:
     bad: int = 0
     first_bad: list[list[str]] = dataclasses.field(default_factory=list)
     moving: int = 0
+    dark: int = 0
+    first_dark: str = ""
+
+
+class _Decoded(NamedTuple):
+    pixels: np.ndarray
+    moving: bool
+    dark: bool
 
 
 def fit(image: Any, size: int, channels: int) -> np.ndarray:
@@ -95,19 +106,16 @@ def decode(encoded: bytes, name: str, size: int, channels: int, max_value: float
       encoded: the file.
       name: what errors call it.
       size, channels: as `fit` takes them.
-      max_value: what is white in grey pictures of more than 8 bits; 0: as above.
+      max_value: what is white in grey pictures of more than 8 bits, but for PGM; 0: as above.
 
     Raises:
       Unreadable: it cannot be decoded.
       ConfigError: what is white is not known, or a value is above `max_value` or below 0.
     """
-    return _decode(encoded, name, size, channels, max_value)[0]
+    return _decode(encoded, name, size, channels, max_value).pixels
 
 
-def _decode(
-    encoded: bytes, name: str, size: int, channels: int, max_value: float
-) -> tuple[np.ndarray, bool]:
-    """The pixels, and whether there are further frames."""
+def _decode(encoded: bytes, name: str, size: int, channels: int, max_value: float) -> _Decoded:
     from PIL import Image
 
     try:
@@ -115,12 +123,15 @@ def _decode(
         # A JPEG with several frames (MPO) is a photograph with its preview.
         kinds = ("GIF", "PNG", "TIFF", "WEBP")
         moving = image.format in kinds and bool(getattr(image, "is_animated", False))
+        dark = False
         image.load()  # Pillow turns a TIFF here, and PNG may have its EXIF behind the pixels
         if _is_wide(image):
             image = _eight_bits(image, name, max_value)
+            # Its white may be another than that of the set.
+            dark = 0 < int(np.asarray(image).max()) <= _NEARLY_BLACK
         elif image.format == "PNG" and image.mode in ("L", "RGB"):
             _scale_key(image, encoded[24])
-        return fit(_upright(image), size, channels), moving
+        return _Decoded(fit(_upright(image), size, channels), moving, dark)
     except (ConfigError, MemoryError):
         raise
     except Exception as e:  # Pillow's readers raise whatever their format makes them stumble over
@@ -167,7 +178,7 @@ def _eight_bits(image: Any, name: str, max_value: float) -> Any:
             f"{shown(name)}: holds {low:g}; pictures must not go below 0, which is black"
         )
     white, told = _white(image, high)
-    if max_value and image.format != "PPM":
+    if max_value and (image.format != "PPM" or image.mode == "F"):
         white = max_value
         if high > white:
             told = f"{shown(name)}: holds {high:g}"
@@ -283,15 +294,18 @@ def decode_blocks(
                 if len(facts.first_bad) < _FIRST:
                     facts.first_bad.append([name, d.reason])
                 continue
-            pixels, moving = d
-            facts.moving += moving
+            pixels = d.pixels
+            facts.moving += d.moving
+            facts.dark += d.dark
+            if d.dark and not facts.first_dark:
+                facts.first_dark = name
             if not shape:
                 shape, facts.named = pixels.shape, within + name
             if pixels.shape != shape:
                 raise other_shape(within + name, pixels.shape, facts.named, shape)
         if good:
             kept = {k: v[good] for k, v in rows.items()}
-            kept["x"] = np.stack([decoded[i][0] for i in good])
+            kept["x"] = np.stack([decoded[i].pixels for i in good])
             facts.count += len(good)
             yield kept
 

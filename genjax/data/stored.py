@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from ml_collections import ConfigDict
 
 from genjax.core.config import fail
@@ -54,13 +55,32 @@ def dataset(
         first = [f"{shown(name)} ({reason})" for name, reason in all_bad[:3]]
         told["skipped"] = {"count": count, "first": first}
     told["checksum"] = checksum(train, test)
-    lines = list(warnings)
-    if moving := sum(f.moving for f in facts):
-        lines.append(f"{moving:,} pictures have several frames, of which the first is taken")
+    lines = [*warnings, *_warnings(facts)]
+    for name, entry in (("training", train), ("test", test)):
+        label = entry.load(mmap=True).get("label", np.zeros(0, np.int32))
+        if outside := int(((label < 0) | (label >= max(num_classes, 1))).sum()):
+            lines.append(
+                f"{outside:,} labels of the {name} split are none of 0 … {num_classes - 1}, as "
+                f"{label.min()}: its examples are probably unlabelled"
+            )
     return Dataset(
         DataSpec("image", shapes[0], num_classes), _source(data, train), _source(data, test),
         tuple(attributes), labels=tuple(labels), found=told, warnings=tuple(lines),
     )  # fmt: skip
+
+
+def _warnings(facts: Sequence[Facts]) -> list[str]:
+    """What is probably not as the pictures' owner thinks."""
+    lines = []
+    if moving := sum(f.moving for f in facts):
+        lines.append(f"of pictures with several frames ({moving:,}) the first frame is taken")
+    if dark := sum(f.dark for f in facts):
+        name = next(f.first_dark for f in facts if f.first_dark)
+        lines.append(
+            f"pictures of more than 8 bits that are all but black: {dark:,}, as {shown(name)}; "
+            "is their white another one (config.data.max_value)?"
+        )
+    return lines
 
 
 def _source(data: ConfigDict, split: Entry) -> Source:

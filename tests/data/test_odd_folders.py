@@ -1,6 +1,7 @@
 """Folders of pictures as people have them: what cannot be read is told, counted, and never moves
 another picture."""
 
+import dataclasses
 import os
 import re
 import shutil
@@ -11,7 +12,7 @@ from PIL import Image
 
 from genjax import data
 from genjax.core.config import ConfigError, base
-from genjax.data import found, listing
+from genjax.data import cache, found, listing, pictures, stored
 from tests.data import odd_pictures as odd
 
 
@@ -189,7 +190,7 @@ def test_files_that_are_no_pictures_are_left_alone_and_told(load, tmp_path):
         "count": 4, "first": ["photo.AVIF", "pic.heic", "README"],
     }  # fmt: skip
     (warning,) = d.warnings
-    assert warning.startswith("2 pictures of kinds that are not read (.avif, .heic)")
+    assert "not read (.avif, .heic: 2) are left alone" in warning
 
 
 def test_a_folder_of_nothing_but_heic_is_refused_with_their_names(refused, tmp_path):
@@ -277,7 +278,7 @@ def test_several_frames_are_told(load, tmp_path):
     folder = odd.folder(tmp_path / "set", n=4)
     frames = [Image.new("RGB", (8, 8), c) for c in ("red", "green", "blue")]
     frames[0].save(folder / "film.gif", save_all=True, append_images=frames[1:])
-    assert "1 pictures have several frames, of which the first is taken" in load(folder).warnings
+    assert "of pictures with several frames (1) the first frame is taken" in load(folder).warnings
 
 
 def test_what_is_white_holds_for_the_whole_set(load, refused, tmp_path):
@@ -290,3 +291,32 @@ def test_what_is_white_holds_for_the_whole_set(load, refused, tmp_path):
     d = load(folder, max_value=255.0)
     x = np.concatenate([d.train.arrays["x"], d.test.arrays["x"]])[:, 0, 0, 0]
     assert sorted(x) == [30 * i for i in range(8)]
+
+
+def test_a_picture_of_another_white_than_the_set_is_told(load, tmp_path):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for i in range(6):
+        Image.fromarray(odd.GREY.astype(np.float32)).save(folder / f"{i}.tif")
+    assert not load(folder, max_value=255.0).warnings
+    Image.fromarray(odd.GREY.astype(np.float32) / 255).save(folder / "unit.tif")
+    (warning,) = load(folder, max_value=255.0).warnings
+    assert "all but black: 1, as unit.tif" in warning and "config.data.max_value" in warning
+
+
+def test_labels_that_are_no_class_are_told(tmp_path):
+    """Some TFDS sets give -1 to a test split without labels."""
+
+    def split(name, label):
+        def build(to):
+            rows = {"x": np.arange(4, dtype=np.uint8).reshape(2, 2, 1, 1), "label": label}
+            cache.write_rows(to, 2, [rows], name)
+            return dataclasses.asdict(pictures.Facts(count=2))
+
+        return cache.entry(tmp_path, {"name": "set", "split": name}, build)
+
+    train = split("train", np.array([0, 1], np.int32))
+    test = split("test", np.array([-1, -1], np.int32))
+    d = stored.dataset(base().data, train, test, num_classes=2, labels=("a", "b"))
+    assert found.warnings(d)[0].startswith("2 labels of the test split are none of 0 … 1, as -1")
+    assert not stored.dataset(base().data, train, train, num_classes=2).warnings

@@ -1,7 +1,9 @@
 """Whatever its mode, format and range, a picture has the pixels that it shows, or is refused."""
 
+import hypothesis
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 from PIL import Image
 
 from genjax.core.config import ConfigError
@@ -25,6 +27,25 @@ def test_pixels_are_what_the_picture_shows(name, channels, tmp_path):
     x = decode(odd.SHOWN[name], tmp_path, channels)
     assert x.shape[:2] == (odd.SIDE, odd.SIDE) and (not channels or x.shape[2] == channels)
     assert_shows_the_picture(x)
+
+
+@hypothesis.given(st.integers(1, 65535), st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_a_pgm_of_any_maximum_is_shares_of_white(most, shares):
+    x = np.array([shares]) * most
+    kind = ">u2" if most > 255 else "u1"
+    content = b"P5\n%d 1\n%d\n" % (x.size, most) + x.astype(kind).tobytes()
+    got = pictures.decode(content, "x.pgm", 0, 0)[..., 0]
+    assert abs(got - np.floor(x) * 255 / most).max() <= 1
+
+
+@hypothesis.given(st.binary(min_size=1, max_size=8), st.binary(min_size=8, max_size=8))
+def test_transparency_mixes_the_colour_with_white(colors, alphas):
+    x = np.frombuffer(colors, np.uint8)[None]
+    a = np.frombuffer(alphas, np.uint8)[None, : x.size]
+    want = (x * (a / 255.0) + 255 * (1 - a / 255.0))[..., None]
+    for mode in ("LA", "RGBA"):
+        image = Image.fromarray(np.stack([x] * (len(mode) - 1) + [a], -1), mode)
+        assert abs(pictures.fit(image, 0, 1) - want).max() <= 1
 
 
 def test_one_bit_is_black_and_white(tmp_path):
