@@ -9,7 +9,6 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import importlib.util
-import json
 import os
 import re
 import socket
@@ -22,8 +21,9 @@ from urllib.request import getproxies
 import numpy as np
 from ml_collections import ConfigDict
 
+from genjax.core import files
 from genjax.core.config import ConfigError, fail
-from genjax.data import cache, pictures
+from genjax.data import cache, pictures, tfds_folder
 from genjax.data.shuffle import permuted
 from genjax.data.source import Dataset
 from genjax.data.stored import dataset
@@ -119,7 +119,11 @@ def class_names(prepared: Prepared, label: str) -> list[str]:
     number = int(prepared.features[label]["classLabel"]["numClasses"])
     if not path.exists():
         return [str(i) for i in range(number)]
-    names = [pictures.printable(n) for n in path.read_text(encoding="utf-8").splitlines()]
+    try:
+        text = files.read_bytes(path).decode("utf-8")
+    except (OSError, ValueError) as e:
+        raise ConfigError(f"{path}: cannot be read ({files.reason(e)})") from e
+    names = [pictures.printable(n) for n in text.splitlines()]
     if len(names) != number:
         raise ConfigError(f"{path}: names {len(names)} classes; features.json has {number}")
     return names
@@ -180,19 +184,17 @@ def _versions(base: Path) -> dict[str, Path]:
 
 def _read_info(data: ConfigDict, folder: Path) -> Prepared:
     try:
-        info = json.loads((folder / "dataset_info.json").read_text())
-        features = json.loads((folder / "features.json").read_text())
-        splits = {s["name"]: sum(map(int, s["shardLengths"])) for s in info["splits"]}
-    except (OSError, ValueError, KeyError) as e:
-        reason = f"{type(e).__name__}: {e}".splitlines()[0]
-        raise fail("data.name", data.name, f"{folder} is no prepared data set ({reason})") from e
-    if info.get("fileFormat") != "array_record":
-        found = info.get("fileFormat", "unknown")
+        found = tfds_folder.read(folder)
+    except (OSError, ValueError) as e:
+        told = f"{folder} is no prepared data set that can be read ({files.reason(e)})"
+        raise fail("data.name", data.name, told) from e
+    if found.format != "array_record":
         raise fail(
             "data.name", data.name,
-            f"prepared as {found} in {folder}; must be prepared with file_format=array_record",
+            f"prepared as {found.format} in {folder}; "
+            "must be prepared with file_format=array_record",
         )  # fmt: skip
-    return Prepared(folder, splits, features.get("featuresDict", {}).get("features", {}))
+    return Prepared(folder, found.splits, found.features)
 
 
 def splits(data: ConfigDict, prepared: Prepared) -> list[tuple[str, np.ndarray | None]]:
@@ -283,7 +285,12 @@ def _prepare(data: ConfigDict, root: Path) -> Path:
 
     name = data.name.removeprefix("tfds:")
     try:
-        builder = tfds.builder(name, data_dir=root, file_format="array_record")
+        # By its class alone: `tfds.builder` would also read any folder of this name, unchecked.
+        match = _NAME.fullmatch(name)
+        assert match is not None  # `find` saw to it
+        options = {k: v for k in ("config", "version") if (v := match[k])}
+        of = tfds.builder_cls(match["name"])
+        builder = of(data_dir=root, file_format="array_record", **options)
     except Exception as e:
         raise _cannot(data, "is not known to TFDS", e) from e
     if importlib.util.find_spec("tensorflow") is None:
@@ -333,5 +340,5 @@ def hide_accelerators() -> None:
 
 
 def _cannot(data: ConfigDict, what: str, error: Exception) -> ConfigError:
-    reason = (str(error).strip().splitlines() or [""])[0]
-    return fail("data.name", data.name, f"{what} ({type(error).__name__}: {reason})")
+    told = f"{what} ({type(error).__name__}: {files.reason(error)})"
+    return fail("data.name", data.name, told)
