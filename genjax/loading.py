@@ -1,6 +1,5 @@
 """Trained runs from their folders; see `genjax.load`."""
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from absl import logging
 from ml_collections import ConfigDict
 
 from genjax import families
+from genjax.core import files
 from genjax.core.config import ConfigError
 from genjax.engine.best import BEST, best
 from genjax.engine.checkpoints import Checkpoints
@@ -73,7 +73,14 @@ def read_population(workdir: Path) -> Mapping[str, Any]:
     if not path.exists():
         return {}
     try:
-        record = json.loads(path.read_text())
-        return {name: record[name] for name in ("seeds", "hyperparameters")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error})") from error
+        record = files.read_json(path)
+        seeds, swept = record["seeds"], record["hyperparameters"]
+        if not all(type(seed) is int for seed in seeds):
+            raise ValueError("seeds: must be a list of whole numbers")
+        for name, values in swept.items():
+            if len(values) != len(seeds) or not all(isinstance(v, int | float) for v in values):
+                raise ValueError(f"{files.shown(name)}: must be a number for each seed")
+        return {"seeds": seeds, "hyperparameters": swept}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        told = f"{path}: cannot be read ({type(error).__name__}: {files.reason(error)})"
+        raise ConfigError(told) from error

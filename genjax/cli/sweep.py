@@ -22,6 +22,7 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from genjax.cli import program, recipes, training
+from genjax.core import files
 from genjax.core.config import ConfigError, fail, get, validate
 
 SWEEP = "sweep.json"
@@ -228,9 +229,10 @@ def _check_workdir(given: str, workdir: Path, groups: Sequence[Group]) -> None:
     if not path.exists():
         return
     try:
-        before = json.loads(path.read_text())["groups"]
+        before = files.read_json(path, finite=False)["groups"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}); choose another workdir") from error
+        told = f"{path}: cannot be read ({files.reason(error)})"
+        raise ConfigError(f"{told}; choose another workdir") from error
     if before != json.loads(json.dumps(_record(groups))):
         raise ConfigError(
             f"--workdir={given}: holds another sweep (see {SWEEP}); must be another folder, or the "

@@ -124,6 +124,15 @@ def pretrained(*networks: str) -> ConfigDict:
     return p
 
 
+_TYPES: tuple[tuple[Any, Any, str], ...] = (  # of a default: allowed types, and their name
+    (bool, bool, "true or false"),
+    (int, int, "a whole number"),
+    (float, (int, float), "a number"),
+    (str, str, "text"),
+    (tuple, tuple, "a list"),
+    (ConfigDict, ConfigDict, "a section"),
+)
+
 _AT_LEAST = {  # field: smallest allowed value
     "num_seeds": 1, "batch_size": 1, "accumulate_steps": 1, "log_every": 1, "eval_every": 0,
     "sample_every": 0, "checkpoint_every": 0, "keep_checkpoints": 1, "keep_every": 0,
@@ -190,17 +199,32 @@ def get(c: ConfigDict, field: str) -> Any:
     return c
 
 
-def fill(c: ConfigDict, defaults: ConfigDict) -> None:
+def fill(c: ConfigDict, defaults: ConfigDict, section: str = "") -> None:
     """Adds to `c`, unlocked, the fields of `defaults` that it lacks, those of sections as well.
 
     So a config that was written before a field was there means what it meant then: a new field's
     default leaves everything as it was.
+
+    Raises:
+      ConfigError: a field that is there has a value of another type than its default.
     """
     for name, value in defaults.items():
         if name not in c:
             c[name] = value
-        elif isinstance(value, ConfigDict):
-            fill(c[name], value)
+        elif isinstance(value, ConfigDict) and isinstance(c[name], ConfigDict):
+            fill(c[name], value, f"{section}{name}.")
+        else:
+            _check_type(section + name, c[name], value)
+
+
+def _check_type(field: str, value: Any, default: Any) -> None:
+    """What a file says of a field may be anything that JSON has."""
+    for kind, allowed, told in _TYPES:
+        if isinstance(default, kind):
+            if not isinstance(value, allowed) or (isinstance(value, bool) != (kind is bool)):
+                shown = value if len(repr(value)) < 60 else f"{repr(value)[:60]}…"
+                raise fail(field, shown, f"must be {told}")
+            return
 
 
 def total_steps(c: ConfigDict, examples_per_step: int, num_examples: int) -> int:

@@ -9,13 +9,14 @@ import json
 import math
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from genjax.core.config import ConfigError
 
 LARGEST_JSON = 64 * 2**20  # bytes; the largest of real ones, of a vocabulary, has some ten MB
-LONGEST_LINE = 64 * 2**20  # bytes, of texts that are read by lines
+LONGEST_LINE = 16 * 2**20  # bytes, of texts that are read by lines
 PACKED = 1032  # bytes that one byte of a deflated file can stand for at most
 
 
@@ -99,6 +100,16 @@ def read_object(path: Path, told: str = "", *, finite: bool = True) -> dict[str,
     if not isinstance(found, dict):
         raise ConfigError(f"{path}: must hold a JSON object{end}")
     return found
+
+
+def lines(path: Path) -> Iterator[str]:
+    """The lines of a file of records, without their ends; those longer than any are left out."""
+    with opened(path) as file:
+        whole = True
+        while raw := file.readline(LONGEST_LINE):
+            before, whole = whole, raw.endswith(b"\n")
+            if before and len(raw) < LONGEST_LINE:
+                yield raw.decode("utf-8", "replace").rstrip("\r\n")
 
 
 def inside(folder: Path, name: Any) -> Path:

@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from absl import logging
 
+from genjax.core import files
+from genjax.core.arrays import sound
 from genjax.core.config import ConfigError, fail
 
 Rows = dict[str, np.ndarray]
@@ -40,14 +42,14 @@ class Entry(NamedTuple):
     def load(self, mmap: bool) -> Rows:
         """The arrays by name: memory-mapped and read-only, or in memory."""
         return {
-            p.stem: np.load(p, mmap_mode="r" if mmap else None)
+            p.stem: np.load(p, mmap_mode="r" if mmap else None, allow_pickle=False)
             for p in sorted(self.folder.glob("*.npy"))
         }
 
     def checksum(self) -> str:
         """Of the arrays: the same wherever and whenever they are decoded from the same data."""
         path = self.folder / _META
-        meta = json.loads(path.read_text())
+        meta = files.read_json(path, finite=False)
         if _CHECKSUM not in meta:  # made before there were checksums
             meta[_CHECKSUM] = _checksum(self.folder)
             building = path.with_name(f"{_META}.{os.getpid()}.tmp")
@@ -134,10 +136,11 @@ def entry(folder: Path, identity: dict[str, Any], build: Callable[[Path], dict[s
 def _complete(path: Path, identity: dict[str, Any]) -> Entry | None:
     """The entry at `path` if all of it is there, at the lengths that its builder wrote."""
     try:
-        meta = json.loads((path / _META).read_text())
-        lengths = {p.name: p.stat().st_size for p in path.glob("*.npy")}
-        if meta["identity"] == identity and meta["files"] == lengths:
-            return Entry(path, meta["info"])
+        meta = files.read_json(path / _META, finite=False)
+        arrays = list(path.glob("*.npy"))
+        lengths = {p.name: p.stat().st_size for p in arrays}
+        if meta["identity"] == identity and meta["files"] == lengths and all(map(sound, arrays)):
+            return Entry(path, dict(meta["info"]))
     except (OSError, ValueError, KeyError, TypeError):
         pass
     return None

@@ -12,6 +12,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from genjax.core.config import ConfigError, fail
+from genjax.core.files import LONGEST_LINE, opened, reason
 from genjax.data.shuffle import permuted
 from genjax.data.texts import Texts
 
@@ -67,16 +68,17 @@ def lines(path: Path, longest: int = -1, blank: bool = False) -> Iterator[str]:
     number, rest, some = 1, b"", False
     try:
         with _open(path) as f:
-            while raw := rest + f.readline(longest - len(rest)):
+            while raw := rest + f.readline((longest if longest > 0 else LONGEST_LINE) - len(rest)):
                 rest = b""
+                if longest <= 0 and len(raw) == LONGEST_LINE:  # of a small gzip file, it may be
+                    raise ConfigError(f"{path}: line {number} has more than {LONGEST_LINE:,} bytes")
                 if 0 < longest <= len(raw) and not raw.endswith(b"\n"):
                     at = _cut(raw)
                     raw, rest = raw[:at], raw[at:]
                 yield _decoded(path, number, raw)
                 number, some = number + raw.endswith(b"\n"), some or blank or not raw.isspace()
     except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"{path}: cannot be read ({reason})") from error
+        raise ConfigError(f"{path}: cannot be read ({reason(error)})") from error
     if not some:
         raise ConfigError(f"{path}: is empty; must hold text")
 
@@ -204,7 +206,7 @@ def _find(data: ConfigDict, field: str, value: str, name: str) -> Path:
 
 
 def _open(path: Path) -> BinaryIO:
-    with path.open("rb") as f:
+    with opened(path) as f:
         packed = f.read(2) == b"\x1f\x8b"
     return cast(BinaryIO, gzip.open(path, "rb")) if packed else path.open("rb")
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from genjax.core import files
 from genjax.core.config import ConfigError
 from genjax.data import tokenizers
 from genjax.data.source import Codec, Dataset
@@ -35,6 +36,11 @@ class Vocabulary(NamedTuple):
 def from_json(found: dict[str, Any]) -> Vocabulary:
     """The vocabulary whose `to_json` this is."""
     codecs = {n: tokenizers.from_json(c) for n, c in found.items() if n != "labels"}
+    for name, texts in [(n, c.get("tokens", [])) for n, c in found.items() if n != "labels"]:
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise ValueError(f"tokens of {name}: must be a list of texts")
+    if not all(isinstance(name, str) for name in found["labels"]):
+        raise ValueError("labels: must be a list of texts")
     return Vocabulary(**codecs, labels=tuple(found["labels"]))
 
 
@@ -84,8 +90,10 @@ def _read(folder: Path) -> tuple[str, Vocabulary] | None:
     if not (folder / _FILE).exists():
         return None
     try:
-        record = json.loads((folder / _FILE).read_text(encoding="utf-8"))
-        return record.pop("kind"), from_json(record)
-    except Exception as error:  # the library has no error type of its own
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ConfigError(f"{folder / _FILE}: cannot be read ({reason})") from error
+        record = files.read_json(folder / _FILE)
+        return str(record.pop("kind")), from_json(record)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # the library has no error type of its own; a panic is no other
+        told = f"{folder / _FILE}: cannot be read ({type(error).__name__}: {files.reason(error)})"
+        raise ConfigError(told) from error

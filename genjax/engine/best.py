@@ -76,6 +76,7 @@ def best(workdir: str | os.PathLike, metric: str, mode: str) -> Best | None:
         (MODES[mode] * note["value"], step)
         for step, note in notes.items()
         if (note.get("metric"), note.get("mode")) == (metric, mode)
+        and isinstance(note.get("value"), int | float)
     ]
     if not found:
         return None

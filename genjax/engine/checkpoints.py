@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import logging
 
+from genjax.core import files
 from genjax.core.config import ConfigError
 
 _MANIFEST = "genjax_manifest.json"
@@ -121,7 +122,7 @@ class Checkpoints:
 
     def note(self, step: int) -> dict[str, Any]:
         """What was noted with the complete checkpoint `step`; empty where nothing was."""
-        return json.loads((self.directory / str(step) / _MANIFEST).read_text()).get("note", {})
+        return _manifest(self.directory / str(step)).get("note", {})
 
     def restore(self, template: Any, *, part: bool = False) -> tuple[int, Any] | None:
         """The newest complete checkpoint as `(step, state)`; None where there is none.
@@ -166,7 +167,7 @@ class Checkpoints:
     def _read(self, template: Any, step: int, part: bool = False) -> Any:
         path = self.directory / str(step)
         wanted = _leaves(template)
-        there = json.loads((path / _MANIFEST).read_text())["leaves"]
+        there = _manifest(path)["leaves"]
         if part:
             there = {name: spec for name, spec in there.items() if name in wanted}
         _check_spec(path, there, wanted)
@@ -177,7 +178,12 @@ class Checkpoints:
             for name, x in stored.items()
         }
         request = ocp.args.PyTreeRestore(stored, restore_args=args, partial_restore=part)
-        raw = self._open().restore(path, args=request)
+        try:
+            raw = self._open().restore(path, args=request)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
+            # All its files have their checksums: it was written so, by something else than genjax.
+            told = f"{path}: cannot be restored ({type(error).__name__}: {files.reason(error)})"
+            raise ConfigError(told) from error
         self._current = step
         return jax.tree.unflatten(jax.tree.structure(template), _placed(raw, wanted))
 
@@ -358,12 +364,16 @@ def _self_checksum(body: dict[str, Any]) -> str:
 def _defect(path: Path, *, deep: bool) -> str:
     """Why the checkpoint is not complete, empty if it is; `deep` reads all files as well."""
     try:
-        manifest = json.loads((path / _MANIFEST).read_text())
+        manifest = files.read_json(path / _MANIFEST, finite=False)
         claimed = manifest.pop("self")
         if _self_checksum(manifest) != claimed:
             return f"{_MANIFEST} is corrupted"
+        if not all(isinstance(x, str) for x in manifest["leaves"].values()):
+            return f"{_MANIFEST}: leaves must be texts"
+        if not isinstance(manifest.get("note", {}), dict):
+            return f"{_MANIFEST}: note must be an object"
         for name, (size, checksum) in manifest["files"].items():
-            file = path / name
+            file = files.inside(path, name)
             if not file.is_file():
                 return f"{name} is missing"
             if file.stat().st_size != size:
@@ -373,8 +383,17 @@ def _defect(path: Path, *, deep: bool) -> str:
     except FileNotFoundError:
         return f"it was never completed (no {_MANIFEST})" if path.is_dir() else "it does not exist"
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        return f"{_MANIFEST} cannot be read ({error})"
+        return f"{_MANIFEST} cannot be read ({files.reason(error)})"
     return ""
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    """The manifest of a checkpoint that has no defect, read again."""
+    try:
+        return dict(files.read_json(path / _MANIFEST, finite=False))
+    except (OSError, ValueError, TypeError) as error:
+        told = f"{path / _MANIFEST}: cannot be read ({files.reason(error)})"
+        raise ConfigError(told) from error
 
 
 def from_process_0(value: int) -> int:

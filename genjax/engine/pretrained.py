@@ -7,7 +7,6 @@ state at step 0. From then on the new run needs it no more: its config is kept i
 the tokenizer is, and a run that is resumed has a checkpoint of its own.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from absl import logging
 from ml_collections import ConfigDict
 
 from genjax import data, families
+from genjax.core import files
 from genjax.core.config import fail, get
 from genjax.engine.checkpoints import Checkpoints
 from genjax.engine.executor import Executor
@@ -60,7 +60,7 @@ def keep(config: ConfigDict, workdir: Path) -> None:
     folder, kept = _folder(config), workdir / KEPT
     if folder and not (kept / CONFIG).exists():
         kept.mkdir(exist_ok=True)
-        write_json(kept / CONFIG, json.loads((folder / CONFIG).read_text()))
+        write_json(kept / CONFIG, files.read_json(folder / CONFIG, finite=False))
 
 
 def networks(config: ConfigDict, executor: Executor) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import jax
 from ml_collections import ConfigDict
 
 from genjax import families
+from genjax.core import files
 from genjax.core.config import ConfigError, base, fill
 from genjax.data import record as data_record
 from genjax.data.source import Dataset
@@ -152,10 +153,15 @@ def read_config(
         raise ConfigError(
             f"{given_by}={workdir}: has no complete checkpoint yet; train longer or again"
         )
-    config = ConfigDict(_tuples(record["config"]))
-    fill(config, base())  # the family among others
-    # A field that is younger than the run, at its default, is what the run has always done.
-    fill(config, families.default_config(config.family))
+    try:
+        config = ConfigDict(_tuples(record["config"]))
+        fill(config, base())  # the family among others
+        # A field that is younger than the run, at its default, is what the run has always done.
+        fill(config, families.default_config(config.family))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        if isinstance(error, ConfigError) and str(error).startswith("config.family="):
+            raise  # what to do about it is not told by the file
+        raise ConfigError(f"{folder / CONFIG}: {files.reason(error, 250)}") from error
     return config.lock()
 
 
@@ -216,9 +222,10 @@ def _read_record(workdir: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        record = json.loads(path.read_text())
+        record = files.read_json(path, finite=False)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}); choose another workdir") from error
+        told = f"{path}: cannot be read ({files.reason(error)})"
+        raise ConfigError(f"{told}; choose another workdir") from error
     if not isinstance(record, dict) or not isinstance(record.get("config"), dict):
         raise ConfigError(f"{path}: is not a run's {CONFIG}; choose another workdir")
     return record

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from genjax.core import files
+
 METRICS = "metrics.jsonl"
 _EVENTS = "tensorboard"
 _SAMPLES = "samples"
@@ -138,9 +140,9 @@ def read_metrics(path: str | os.PathLike) -> list[dict[str, Any]]:
     if not Path(path).is_file():
         return []
     rows = []
-    for line in Path(path).read_text(errors="replace").splitlines():
+    for line in files.lines(Path(path)):
         try:
-            row = json.loads(line)
+            row = files.parse_json(line, finite=False)
         except ValueError:
             continue
         if isinstance(row, dict) and isinstance(row.get("step"), int):

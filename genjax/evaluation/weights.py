@@ -9,6 +9,7 @@ installed. Who has a `.pth` file and no torch where genjax runs converts it else
 """
 
 import hashlib
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from genjax.core import files
 from genjax.core.config import ConfigError
 from genjax.models.inception import NUM_CLASSES, SIZE, InceptionV3
 
@@ -62,6 +64,7 @@ def read(path: str | Path, field: str = "--weights") -> Weights:
     told = f"{field}={path}"
     check(path, field)
     try:
+        files.opened(file).close()  # a regular file
         tensors = _safetensors(file) if file.suffix == ".safetensors" else _torch(file)
     except ImportError as error:
         library = "safetensors" if file.suffix == ".safetensors" else "torch"
@@ -70,8 +73,7 @@ def read(path: str | Path, field: str = "--weights") -> Weights:
             f"{told}: needs {library} to be read ({_INSTALL[library]}){also}"
         ) from error
     except Exception as error:  # what their readers raise depends on what they stumble over
-        reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
-        raise ConfigError(f"{told}: is no file of weights ({reason[0][:200]})") from error
+        raise ConfigError(f"{told}: is no file of weights ({files.reason(error)})") from error
     variant = _variant(tensors, told)
     return Weights(variant, from_torch(tensors, variant, told), _checksum(file))
 
@@ -106,6 +108,8 @@ def from_torch(tensors: Mapping[str, np.ndarray], variant: str, told: str = "wei
         x = x.transpose(2, 3, 1, 0) if x.ndim == 4 else x.T
         if x.shape != shape.shape:
             raise ConfigError(f"{told}: {key} turned is {x.shape}; must be {shape.shape}")
+        if not np.isfinite(x).all():
+            raise ConfigError(f"{told}: {key} holds NaN or infinite numbers")
         return jnp.asarray(x)
 
     return jax.tree_util.tree_map_with_path(leaf, shapes)
@@ -134,10 +138,27 @@ def _safetensors(file: Path) -> dict[str, np.ndarray]:
 
 
 def _torch(file: Path) -> dict[str, np.ndarray]:
+    _check_zip(file)
     import torch
 
+    # Up to 2.5 a file could run code in spite of `weights_only` (CVE-2025-32434).
+    if tuple(map(int, torch.__version__.split(".")[:2])) < (2, 6):
+        raise ValueError(f"torch {torch.__version__} does not read it safely; install 2.6 or later")
     state = torch.load(file, map_location="cpu", weights_only=True)
     return {name: x.float().numpy() for name, x in state.items()}
+
+
+def _check_zip(file: Path) -> None:
+    """Raises `ValueError` for a packed `.pth` file, which may unpack to any size; torch packs none.
+
+    Those of torch 1.5 and earlier are no zip files, and announce nothing that is not read.
+    """
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as parts:
+            announced = sum(part.file_size for part in parts.infolist())
+            packed = any(part.compress_type != zipfile.ZIP_STORED for part in parts.infolist())
+        if packed or announced > file.stat().st_size:
+            raise ValueError(f"is packed, or announces {announced:,} bytes that it does not have")
 
 
 def _checksum(file: Path) -> str:

@@ -2,6 +2,7 @@
 
 import gzip
 import mmap
+import zlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from genjax.core import files
 from genjax.core.config import ConfigError
+
+_LONGEST_WORD, _LONGEST_NUMBER = 2**16, 64  # bytes in a line of text
+_SMALL = 2**20  # bytes of memory that need no asking
 
 
 class WordVectors:
@@ -86,29 +91,31 @@ def read(path: str | Path) -> WordVectors:
     path = Path(path).expanduser()
     try:
         return _read_binary(path) if path.suffix == ".bin" else _read_text(path)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"{path}: cannot be read ({reason})") from error
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({files.reason(error)})") from error
 
 
 def _read_text(path: Path) -> WordVectors:
+    files.opened(path).close()  # a regular file
+    size_of_text = path.stat().st_size * (files.PACKED if path.suffix == ".gz" else 1)
     with _opened(path, "rb") as file:
-        size, dim = _header(path, file.readline())
+        size, dim = _header(path, file.readline(_LONGEST_WORD), size_of_text)
         words, vectors = [], np.empty((size, dim), np.float32)
+        longest = _LONGEST_WORD + _LONGEST_NUMBER * dim
         for i in range(size):
-            word, *numbers = file.readline().rstrip(b"\r\n").decode().rstrip(" ").split(" ")
+            word, *numbers = file.readline(longest).rstrip(b"\r\n").decode().rstrip(" ").split(" ")
             try:
                 vectors[i] = np.array(numbers, np.float32).reshape(dim)
             except ValueError as error:
                 what = f"must be a word and {dim} numbers"
                 raise ConfigError(f"{path}, line {i + 2}: {what}") from error
             words.append(word)
-    return WordVectors(words, vectors)
+    return _checked(path, words, vectors)
 
 
 def _read_binary(path: Path) -> WordVectors:
-    with path.open("rb") as file:
-        size, dim = _header(path, file.readline())
+    with files.opened(path) as file:
+        size, dim = _header(path, file.readline(_LONGEST_WORD), path.stat().st_size)
         words, vectors = [], np.empty((size, dim), np.float32)
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             at = file.tell()
@@ -120,15 +127,31 @@ def _read_binary(path: Path) -> WordVectors:
                 words.append(data[at:end].lstrip(b"\n").decode())
                 vectors[i] = np.frombuffer(data[end + 1 : end + 1 + 4 * dim], "<f4")
                 at = end + 1 + 4 * dim
+    return _checked(path, words, vectors)
+
+
+def _checked(path: Path, words: list[str], vectors: np.ndarray) -> WordVectors:
+    """The vectors, unless a number among them is none, which would be near to every word."""
+    finite = np.isfinite(vectors).all(axis=1)
+    if not finite.all():
+        i = int(np.argmin(finite))
+        word = files.shown(words[i])
+        raise ConfigError(f"{path}: vector {i + 1}, of {word}, holds NaN or infinite numbers")
     return WordVectors(words, vectors)
 
 
-def _header(path: Path, line: bytes) -> tuple[int, int]:
+def _header(path: Path, line: bytes, room: int) -> tuple[int, int]:
+    """Number of words and of dimensions, which a file of `room` bytes may hold."""
     try:
         size, dim = map(int, line.split())
+        if size < 1 or dim < 1:
+            raise ValueError
     except ValueError as error:
         what = "must be two numbers, of words and of their dimensions"
         raise ConfigError(f"{path}, line 1: {what}") from error
+    if 4 * size * dim > 4 * room + _SMALL:  # a file that was cut is read up to where it ends
+        told = f"announces {size:,} vectors of {dim:,} numbers, more than the file can hold"
+        raise ConfigError(f"{path}, line 1: {told}")
     return size, dim
 
 

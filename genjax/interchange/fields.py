@@ -6,6 +6,9 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from genjax.core.config import ConfigError, fail
+from genjax.core.files import shown
+
+_MOST = 2**24  # no array has a longer axis
 
 
 class Fields:
@@ -21,12 +24,14 @@ class Fields:
         self._found, self._told, self._model = found, told, model
 
     def number(self, name: str, default: Any, least: float = 1) -> Any:
-        """A number of the type of `default`, at least `least`."""
+        """A number of the type of `default`, from `least` to 2^24."""
         value = self._found.get(name, default)
         kinds = int if isinstance(default, int) else (int, float)
         if isinstance(value, bool) or not isinstance(value, kinds) or value < least:
             kind = "a whole number" if kinds is int else "a number"
             raise self._error(name, value, f"must be {kind}, at least {least}")
+        if value > _MOST:
+            raise self._error(name, value, f"must be at most {_MOST:,}")
         return type(default)(value)
 
     def choice(self, name: str, default: str, allowed: Mapping[str, str]) -> str:
@@ -46,7 +51,7 @@ class Fields:
             raise self._error(name, self._found[name], f"genjax's {self._model} has {value!r} only")
 
     def _error(self, name: str, value: Any, allowed: str) -> ConfigError:
-        return ConfigError(f"{self._told}: {name}={value!r}: {allowed}")
+        return ConfigError(f"{self._told}: {name}={shown(value)}: {allowed}")
 
 
 def check_layers(m: ConfigDict, model: str) -> None:

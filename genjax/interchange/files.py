@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from genjax.core import files
 from genjax.core.config import ConfigError
 from genjax.interchange.arrays import Arrays
 
@@ -18,14 +19,7 @@ _INDEX = f"{WEIGHTS}.index.json"
 
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a file; raises `ConfigError` that names it."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ConfigError(f"{path}: cannot be read ({reason})") from error
-    if not isinstance(found, dict):
-        raise ConfigError(f"{path}: must hold a JSON object")
-    return found
+    return files.read_object(path)
 
 
 def read_tensors(folder: Path) -> tuple[str, Arrays]:
@@ -43,7 +37,11 @@ def read_tensors(folder: Path) -> tuple[str, Arrays]:
         raise ConfigError(f"{index}: must have a weight_map of tensors' names to files")
     tensors: Arrays = {}
     for shard in sorted(set(shards.values())):
-        found = _tensors(folder / shard)
+        try:
+            file = files.inside(folder, shard)
+        except ValueError as error:
+            raise ConfigError(f"{index}: weight_map: {error}") from error
+        found = _tensors(file)
         for name in (name for name in shards if shards[name] == shard):
             if name not in found:
                 raise ConfigError(f"{folder / shard}: has no {name}, which {_INDEX} says is there")
@@ -56,11 +54,17 @@ def _tensors(file: Path) -> Arrays:
     from safetensors import safe_open
 
     try:
+        files.opened(file).close()  # a regular file, of which the library compares the sizes
         with safe_open(file, framework="np") as found:
-            return {name: _single(found.get_tensor(name)) for name in found.keys()}  # noqa: SIM118
+            names = found.keys()
+            tensors = {name: _single(found.get_tensor(name)) for name in names}
     except Exception as error:  # it has several types of its own
-        reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
-        raise ConfigError(f"{file}: cannot be read ({reason[0][:200]})") from error
+        raise ConfigError(f"{file}: cannot be read ({files.reason(error)})") from error
+    for name, x in tensors.items():
+        if not np.isfinite(x).all():
+            what = "holds NaN or infinite numbers; these weights are damaged"
+            raise ConfigError(f"{file}: {files.shown(name)} {what}")
+    return tensors
 
 
 def _single(x: np.ndarray) -> np.ndarray:

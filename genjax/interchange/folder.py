@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 from genjax import families
 from genjax.core.config import ConfigError, fail
 from genjax.core.family import DataSpec
+from genjax.core.files import reason
 from genjax.core.tokens import BOS, EOS, MASK, PAD, SPECIALS, UNK
 from genjax.data import tokenizers
 from genjax.data.source import Codec
@@ -62,6 +63,9 @@ def read(folder: str | os.PathLike) -> Pretrained:
     tensors = layout.cleaned(tensors, record, weights)
     config = families.default_config(layout.FAMILY)
     config.update_from_flattened_dict(layout.fields(record, tensors, told))
+    if config.model.num_layers > len(tensors):
+        layers = f"{config.model.num_layers:,} layers"
+        raise ConfigError(f"{told}: {layers}, and {weights} has {len(tensors)} tensors")
     needed = layout.to_tensors(_zeros(config, size))
     check(tensors, {name: x.shape for name, x in needed.items()}, layout.NAME, weights)
     config.data.tokenizer, config.data.vocab_size = tokenizers.STORED, codec.vocab_size
@@ -117,9 +121,11 @@ def _codec(file: Path, layout: ModuleType) -> tuple[np.ndarray, Codec]:
             raise ConfigError(f"{file}: has no {SPECIALS[i]} under any name that is known")
     try:
         return source_V, tokenizers.Stored(model)
-    except Exception as error:  # the library has no error type of its own
-        reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
-        raise ConfigError(f"{file}: is not the JSON of a tokenizer ({reason[0][:200]})") from error
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # the library has no error type of its own; a panic is no other
+        told = f"{type(error).__name__}: {reason(error)}"
+        raise ConfigError(f"{file}: is not the JSON of a tokenizer ({told})") from error
 
 
 def _zeros(config: ConfigDict, vocab_size: int) -> Any:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from genjax.core import files
+from genjax.core.arrays import read_npz
 from genjax.core.config import ConfigError
 
 SETTINGS = "study.json"
@@ -71,16 +73,15 @@ class Parts:
                 raise _unwritable(self._folder, error) from error
             finally:
                 temporary.unlink(missing_ok=True)
-        with np.load(path) as file:
-            return dict(file)
+        return read_npz(path)
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        settings = json.loads(path.read_text())
-        return dict(settings)
+        return dict(files.read_json(path, finite=False))
     except (OSError, ValueError, TypeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}); choose another workdir") from error
+        told = f"{path}: cannot be read ({files.reason(error)})"
+        raise ConfigError(f"{told}; choose another workdir") from error
 
 
 def _unwritable(workdir: Any, error: OSError) -> ConfigError:
