@@ -3,8 +3,10 @@
     python -m experiments.train --config=configs/tagger.py --workdir=runs/tagger
     python -m experiments.evaluate --workdir=runs/tagger
 
-Code is what the docs put in double quotes, which are taken away. 150 seconds on 2 CPU
-cores beside another job: F1 of spans 65.0 % on held-out paragraphs.
+Code is what the docs put in double quotes, which are taken away. 113 seconds on 2 CPU cores beside
+other jobs: F1 of spans 55.8 % on held-out paragraphs (precision 76.9 %, recall 43.8 %). 35 of these
+170 are cut at 64 words, and 51 of their 235 spans stand behind: they count as missed. Without them
+it is 64.8 %; `--config.data.length=160` sees more.
 """
 
 from ml_collections import ConfigDict

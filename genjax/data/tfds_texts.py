@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 
 from genjax.core.config import fail
 from genjax.data import tfds
+from genjax.data.found import shorten
 from genjax.data.texts import Texts
 
 
@@ -25,14 +26,14 @@ def texts(data: ConfigDict) -> Texts:
     prepared = tfds.find(data)
     feature = prepared.first("Text", "text")
     if not feature:
-        features = ", ".join(prepared.features) or "none"
+        features = shorten(list(prepared.features)) or "none"
         raise fail("data.name", data.name, f"has no text feature (features: {features})")
     label = prepared.first("ClassLabel", "label") if data.kind == "sentence" else ""
     names = tfds.class_names(prepared, label) if label else []
     rows = dict(zip(("train", "test"), tfds.splits(data, prepared)))
     if data.test:
         if data.test not in prepared.splits:
-            raise fail("data.test", data.test, f"must be one of {', '.join(prepared.splits)}")
+            raise fail("data.test", data.test, f"must be one of {shorten(list(prepared.splits))}")
         rows = {"train": ("train", None), "test": (data.test, None)}
 
     def read(split: str) -> Iterator[tuple[str, str, str]]:

@@ -43,6 +43,18 @@ def test_any_text_comes_back_from_its_lines(tmp_path, text, longest, packed):
         assert all(len(line.encode()) <= longest for line in found)
 
 
+@EACH
+@given(UNICODE.filter(bool), st.sampled_from(["\n", "\r\n"]), st.booleans(), st.booleans())
+def test_a_file_that_asks_for_answers_has_as_many_lines_as_an_editor_shows(
+    tmp_path, text, end, packed, marked
+):
+    data = text.replace("\n", end).encode("utf-8-sig" if marked else "utf-8")
+    path = tmp_path / "x.txt"
+    path.write_bytes(gzip.compress(data) if packed else data)
+    expected = text.removesuffix("\n").split("\n")
+    assert text_files.whole_lines(path) == expected
+
+
 def test_line_ends_of_windows_and_a_byte_order_mark_are_left_out(tmp_path):
     (tmp_path / "x").write_bytes(b"\xef\xbb\xbfone\r\ntwo\r\n\r\nthree")
     assert list(text_files.lines(tmp_path / "x")) == ["one\n", "two\n", "\n", "three"]

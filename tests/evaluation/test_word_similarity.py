@@ -1,5 +1,6 @@
 """Similarities and analogies are gensim's, on the data sets that it ships."""
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,16 @@ def test_a_line_that_is_no_pair_is_told(line, tmp_path):
     (tmp_path / "pairs.tsv").write_text(f"a\tb\t1.0\n{line}\n")
     with pytest.raises(ConfigError, match=r"pairs.tsv, line 2: must be word"):
         word_similarity(WordVectors(["a", "b"], np.eye(2)), tmp_path / "pairs.tsv")
+
+
+def test_files_are_read_as_training_files_are(tmp_path):
+    vectors = WordVectors(["a", "b", "c\u2028d"], np.array([[1, 0], [2, 1], [0, 1]]))
+    text = "a\tb\t1.0\r\na\tc\u2028d\t2.0\r\nb\tc\u2028d\t3.0\r\n"
+    (tmp_path / "pairs").write_bytes(gzip.compress(text.encode("utf-8-sig")))
+    assert word_similarity(vectors, tmp_path / "pairs").pairs == 3
+    (tmp_path / "pairs").write_bytes(b"a\tb\t1.0\n\xff\n")
+    with pytest.raises(ConfigError, match=r"pairs: line 2: is not UTF-8"):
+        word_similarity(vectors, tmp_path / "pairs")
 
 
 def test_a_line_that_is_no_analogy_is_told(tmp_path):
