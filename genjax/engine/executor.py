@@ -87,7 +87,7 @@ class Executor:
     # The programs.
 
     def _chunk_of_steps(self, state: State, arrays: Any, cursor: Any, streamed: Any, n: Any) -> Any:
-        """`n` steps (at most `chunk`): the state after them, the mean of their metrics."""
+        """`n` steps (at most `chunk`): the state after them, and each step's metrics."""
         source, shape = self.dataset.train, self.family.batch_shape
         planned = streamed
         if not source.streamed:
@@ -102,18 +102,14 @@ class Executor:
             return self._step(state, self._rows(source.fetch(arrays, x), len(shape) - 1))
 
         def body(i: Any, carry: Any) -> Any:
-            state, sums = carry
+            state, rows = carry
             state, metrics = step(i, state)
-            return state, {name: sums[name] + metrics[name].astype(jnp.float32) for name in sums}
+            put = functools.partial(jax.lax.dynamic_update_index_in_dim, index=i, axis=0)
+            return state, {n: put(x, metrics[n].astype(x.dtype)) for n, x in rows.items()}
 
         _, metrics = jax.eval_shape(step, 0, state)
-        zeros = {name: jnp.zeros((), jnp.float32) for name in metrics}
-        state, sums = jax.lax.fori_loop(0, n, body, (state, zeros))
-        if "skipped" not in sums:
-            return state, {name: s / n for name, s in sums.items()}
-        skipped = sums.pop("skipped")
-        made = jnp.maximum(n - skipped, 1.0)
-        return state, {name: s / made for name, s in sums.items()} | {"skipped": skipped}
+        rows = {name: jnp.zeros((max(self.chunk, 2),), jnp.float32) for name in metrics}
+        return jax.lax.fori_loop(0, n, body, (state, rows))
 
     def _step(self, state: State, batch: Any) -> tuple[State, Any]:
         """The family's step; under `on_divergence=skip` none where its result is not finite."""
@@ -181,8 +177,8 @@ class Executor:
     def run(self, state: State, first_step: int, n: int) -> tuple[State, Mapping[str, jax.Array]]:
         """Makes `n <= chunk` steps; dispatches and does not wait. `state` is donated.
 
-        Returns the state and the mean of each metric over the steps (for `skipped` the number),
-        on the device; arrays of shape (members,) for a population.
+        Returns the state and the metrics of each step, on the device: arrays whose last axis is
+        the steps, of which the first `n` count; of shape (members, …) for a population.
         """
         with self.clock("data"):
             streamed = self._next_streamed(first_step, n)

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +13,13 @@ from absl import logging
 
 from genjax import data, families
 from genjax.core.family import State
+from genjax.core.members import spread
 from genjax.data import found
 from genjax.data.source import first_rows
 from genjax.engine import pretrained
 from genjax.engine.best import Best, BestCheckpoint, check_metric
 from genjax.engine.checkpoints import Checkpoints, SaveError
+from genjax.engine.interval import SKIPPED, Interval
 from genjax.engine.preemption import Preemption
 from genjax.engine.profiling import Clock, Profiler, measured_gemm_rate, parse_profile_steps
 from genjax.engine.progress import Progress
@@ -142,6 +143,7 @@ class _Training:
         if c.best_metric:
             self.best = BestCheckpoint(workdir, c.best_metric, c.best_mode)
         restored = self.checkpoints.restore(self.executor.template())
+        noted = self.checkpoints.note(restored[0]) if restored else {}
         if restored:
             self.step: int = restored[0]
             self.state: State = self.executor.from_checkpoint(restored[1])
@@ -155,8 +157,7 @@ class _Training:
         self.first_step = self.step
         # (last step, steps, metrics) of the chunk whose metrics are still on the device
         self._pending: tuple[int, int, Any] | None = None
-        self._sums: dict[str, Any] = {}
-        self._weight = 0
+        self._interval = Interval.resumed(noted.get("interval"), self.step, c.log_every)
         self._warned = False
         self._marks: list[tuple[float, int]] = []  # (training seconds, step) of fetched chunks
         self.evaluation: dict[str, Any] = {}
@@ -229,21 +230,23 @@ class _Training:
         with self.clock("device"):
             metrics = jax.device_get(metrics)
         self._marks = [*self._marks[:1], (self.clock.training_seconds(), step)]
-        self._check_finite(metrics, step - n, step)
-        for name, value in metrics.items():
-            weight = 1 if name == "skipped" else n
-            self._sums[name] = self._sums.get(name, 0.0) + np.asarray(value, np.float64) * weight
-        self._weight += n
+        metrics = {name: values[..., :n] for name, values in metrics.items()}
+        self._check_finite(metrics, step - n)
+        self._interval.add(metrics)
         shown = None
         if step % self.config.log_every == 0 or step == self.total:
-            means = {
-                name: value if name == "skipped" else value / self._weight
-                for name, value in self._sums.items()
-            }
-            self.writers.scalars(step, {f"train/{k}": _plain(v) for k, v in means.items()})
-            shown = {k: float(np.mean(v)) for k, v in means.items()}
-            self._sums, self._weight = {}, 0
+            shown = self._report(step)
         self.progress.update(step, shown)
+
+    def _report(self, step: int) -> dict[str, float]:
+        """Writes the interval's means, and begins the next one."""
+        interval, self._interval = self._interval, Interval(step)
+        means = interval.means()
+        self.writers.scalars(step, {f"train/{k}": _plain(v) for k, v in means.items()})
+        if np.all(means.get(SKIPPED, 0.0) == 1):
+            steps = f"steps {interval.since + 1} to {step}"
+            raise self._diverged(f"no update in {steps} was finite, so that all were skipped")
+        return {name: spread(value).mean for name, value in means.items()}
 
     def _at_boundaries(self) -> None:
         c = self.config
@@ -289,8 +292,7 @@ class _Training:
     def _keep_if_best(self, kept: BestCheckpoint) -> None:
         """Offers the state, with the mean over the members of a population that are finite."""
         value = np.asarray(self.evaluation.get(self.config.best_metric, np.nan))
-        finite = value[np.isfinite(value)]
-        mean = float(finite.mean()) if finite.size else math.nan
+        mean = spread(value).mean
         with self.clock("evaluation"):
             if jax.process_count() == 1:
                 kept.offer(self.step, mean, self._sound_state)
@@ -330,7 +332,8 @@ class _Training:
         if self.saved_step == self.step:
             return
         with self.clock("evaluation"):
-            self.checkpoints.save(self.step, self._sound_state())
+            note = {"interval": self._interval.note()} if self._interval.steps else {}
+            self.checkpoints.save(self.step, self._sound_state(), note=note)
         self.saved_step = self.step
 
     def _sound_state(self) -> State:
@@ -339,19 +342,22 @@ class _Training:
             raise self._diverged(f"the state is not finite at step {self.step}")
         return self.executor.to_checkpoint(self.state)
 
-    def _check_finite(self, metrics: Mapping[str, Any], first: int, last: int) -> None:
-        bad = [name for name, value in metrics.items() if not np.isfinite(value).all()]
+    def _check_finite(self, metrics: Mapping[str, np.ndarray], before: int) -> None:
+        """Raises `Diverged` at a metric that is not finite; `before`: the steps made before these.
+
+        Of a population only once no member is finite.
+        """
+        finite = {name: np.isfinite(x).reshape(-1, x.shape[-1]) for name, x in metrics.items()}
+        bad = [name for name, x in finite.items() if not x.all()]
         if not bad:
             return
-        members = self.executor.num_members
-        if members and any(
-            all(np.isfinite(v[i]) for v in metrics.values()) for i in range(members)
-        ):
-            if not self._warned:
-                logging.warning("Some members are not finite by step %d; the others go on", last)
-            self._warned = True
-            return
-        raise self._diverged(f"{', '.join(bad)} not finite in steps {first + 1} to {last}")
+        sound = np.logical_and.reduce([*finite.values()])  # (members or 1, steps)
+        first = before + 1 + int(np.argmin(sound.all(0)))
+        if not sound.all(1).any():
+            raise self._diverged(f"{', '.join(bad)} not finite at step {first}")
+        if not self._warned:
+            logging.warning("Some members are not finite at step %d; the others go on", first)
+        self._warned = True
 
     def _diverged(self, what: str) -> Diverged:
         self.checkpoints.wait()

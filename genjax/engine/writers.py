@@ -63,7 +63,7 @@ class Writers:
             return
         seconds = round(self._before + time.monotonic() - self._began, 3)
         row: dict[str, Any] = {"step": int(step), "wall_seconds": seconds}
-        row |= {name: _plain(value) for name, value in metrics.items()}
+        row |= to_json(metrics)
         self._file.write(_line(row).encode())
         for name, value in metrics.items():
             self._tensorboard().add_scalar(name, float(np.mean(value)), int(step))
@@ -146,7 +146,7 @@ def read_metrics(path: str | os.PathLike) -> list[dict[str, Any]]:
         except ValueError:
             continue
         if isinstance(row, dict) and isinstance(row.get("step"), int):
-            rows.append({name: _number(value) for name, value in row.items()})
+            rows.append(from_json(row))
     return rows
 
 
@@ -156,7 +156,7 @@ def _replace(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
         return
     temporary = path.with_name(path.name + ".tmp")
     with temporary.open("w") as f:
-        f.writelines(_line({n: _plain(v) for n, v in row.items()}) for row in rows)
+        f.writelines(_line(to_json(row)) for row in rows)
         f.flush()
         os.fsync(f.fileno())
     temporary.replace(path)
@@ -169,18 +169,28 @@ def _line(row: Mapping[str, Any]) -> str:
 _NOT_FINITE = ("NaN", "Infinity", "-Infinity")
 
 
-def _plain(value: Any) -> Any:
+def to_json(value: Any) -> Any:
+    """Numbers, arrays, and mappings or lists of them as JSON has them: what is not finite as text.
+
+    `from_json` is the inverse, up to arrays, which come back as lists.
+    """
     if isinstance(value, str | int):
         return value
-    value = np.asarray(value).tolist()
+    if isinstance(value, Mapping):
+        return {name: to_json(v) for name, v in value.items()}
+    if not isinstance(value, list):
+        value = np.asarray(value).tolist()
     if isinstance(value, list):
-        return [_plain(v) for v in value]
+        return [to_json(v) for v in value]
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value
 
 
-def _number(value: Any) -> Any:
+def from_json(value: Any) -> Any:
+    """What `to_json` has written."""
+    if isinstance(value, dict):
+        return {name: from_json(v) for name, v in value.items()}
     if isinstance(value, list):
-        return [_number(v) for v in value]
+        return [from_json(v) for v in value]
     return float(value) if isinstance(value, str) and value in _NOT_FINITE else value

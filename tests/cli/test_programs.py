@@ -42,7 +42,7 @@ from tests.contracts import recipes as contract_recipes
 LONG = (
     *TINY,
     "--config.steps=3000",
-    "--config.log_every=50",
+    "--config.log_every=70",  # checkpoints lie within its intervals
     "--config.checkpoint_every=500",
     "--config.model.dropout=0.2",  # so that a step's random numbers matter
 )
@@ -180,7 +180,7 @@ def test_stopped_run_resumes_to_the_same_bits(
     number: signal.Signals, uninterrupted: Path, tmp_path: Path
 ) -> None:
     workdir = tmp_path / "run"
-    process = start("train", *LONG, f"--workdir={workdir}")
+    process = start("train", *LONG, f"--workdir={workdir}", "--config.chunk=9")
     wait_until(lambda: read_metrics(workdir / "metrics.jsonl"), process)
     process.send_signal(number)
     status, _, err = finish(process)
@@ -194,6 +194,7 @@ def test_stopped_run_resumes_to_the_same_bits(
     assert status == 0, err
     assert f"Resumed from step {told[1]}" in err
     assert_same_bits(workdir, uninterrupted)
+    assert _rows(workdir) == _rows(uninterrupted)
 
 
 @pytest.mark.parametrize("chunk", [pytest.param(0, marks=pytest.mark.slow), 7])
@@ -211,8 +212,15 @@ def test_killed_run_resumes_to_the_same_bits(
     assert status == 0, err
     assert "Resumed from step" in err
     assert_same_bits(workdir, uninterrupted)
-    rows = read_metrics(workdir / "metrics.jsonl")
-    assert [r["step"] for r in rows if "train/loss" in r] == list(range(50, 3001, 50))
+    assert _rows(workdir) == _rows(uninterrupted)
+    steps = [r["step"] for r in _rows(workdir) if "train/loss" in r]
+    assert steps == [*range(70, 3000, 70), 3000]
+
+
+def _rows(workdir: Path) -> list[dict[str, Any]]:
+    """What `metrics.jsonl` says, but for the time that it took."""
+    found = read_metrics(workdir / "metrics.jsonl")
+    return [{n: v for n, v in row.items() if n != "wall_seconds"} for row in found]
 
 
 def test_interrupt_before_the_first_step_leaves_nothing(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from genjax.engine import placement
 from genjax.engine.loop import prepare
 from tests.contracts import events, recipes
-from tests.contracts.trees import leaves
+from tests.contracts.trees import leaves, of_steps
 
 KINDS: dict[str, dict[str, Any]] = {
     "data": {"executor": "sharded", "sharding": "data"},
@@ -52,7 +52,7 @@ def five_steps(config: Any) -> dict[str, Any]:
     local = sum(x.addressable_data(0).nbytes for x in _arrays(state))
     return {
         "state": leaves(executor.to_checkpoint(state)),
-        "metrics": leaves(metrics),
+        "metrics": of_steps(metrics, 1),
         "evaluation": executor.evaluate(state),
         "observed": {
             "compiled_again": again,

@@ -11,6 +11,7 @@ import pytest
 
 from genjax.engine import loop
 from genjax.engine.checkpoints import Checkpoints
+from genjax.engine.writers import METRICS, read_metrics
 from tests.contracts import recipes
 from tests.contracts.trees import assert_equal, leaves
 
@@ -59,19 +60,26 @@ def final_state(run, workdir):
     return leaves(state)
 
 
+def rows(workdir):
+    """What `metrics.jsonl` says, but for the time that it took."""
+    found = read_metrics(workdir / METRICS)
+    return [{n: v for n, v in row.items() if n != "wall_seconds"} for row in found]
+
+
 def test_killed_and_resumed_run_equals_uninterrupted(name, killed, folder, tmp_path, caplog):
     def prepare(**changes):
-        return loop.prepare(recipes.lipschitz(recipes.tiny(name, folder, **changes)))
+        config = recipes.tiny(name, folder, log_every=5, **changes)
+        return loop.prepare(recipes.lipschitz(config))
 
-    whole, resumed = prepare(chunk=1), prepare(checkpoint_every=7)
+    whole, resumed = prepare(chunk=1), prepare(chunk=4, checkpoint_every=7)
     loop.train(whole, tmp_path)
     assert max(Checkpoints(killed / name / "checkpoints").steps()) == 8
-    # The killed run went step by step; this one goes on in chunks of four.
-    assert resumed.executor.chunk == 4
+    # The killed run went step by step; this one goes on in chunks of four, within a log interval.
     with caplog.at_level("INFO"):
         loop.train(resumed, killed / name)
     assert "Resumed from step 8" in caplog.text
     assert_equal(final_state(resumed, killed / name), final_state(whole, tmp_path))
+    assert rows(killed / name) == rows(tmp_path)
 
 
 def test_killed_while_a_checkpoint_is_written(folder, tmp_path):

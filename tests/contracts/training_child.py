@@ -24,7 +24,7 @@ def _train_until_halt(name: str, workdir: Path, folder: Path) -> None:
         threading.Event().wait()
 
     def run() -> None:
-        config = recipes.tiny(name, folder, chunk=1, checkpoint_every=4, eval_every=10)
+        config = recipes.tiny(name, folder, chunk=1, log_every=5, checkpoint_every=4, eval_every=10)
         prepared = loop.prepare(recipes.lipschitz(config))
         prepared.executor.evaluate = halt  # type: ignore[method-assign]
         try:

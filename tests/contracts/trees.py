@@ -22,6 +22,11 @@ def member(tree: Leaves, i: int) -> Leaves:
     return {name: x if name == "step" else x[i] for name, x in tree.items()}
 
 
+def of_steps(metrics: Any, n: int) -> Leaves:
+    """The metrics that `Executor.run` gives of its `n` steps: (n,), or (members, n)."""
+    return {name: x[..., :n] for name, x in leaves(metrics).items()}
+
+
 def assert_equal(actual: Leaves, expected: Leaves) -> None:
     """Bit for bit, so that nan equals nan and 0.0 differs from -0.0."""
     assert actual.keys() == expected.keys()

@@ -149,7 +149,7 @@ def test_a_member_that_is_lost_leaves_the_others_alone(folder):
         state, metrics = executor.run(executor.init(), 0, 4)
         states.append(leaves(state))
         lost = hyperparameters is rates
-        assert np.isfinite(metrics["loss"]).tolist() == [True, not lost, True]
+        assert np.isfinite(metrics["loss"]).all(axis=-1).tolist() == [True, not lost, True]
     for i in (0, 2):
         assert_equal(member(states[0], i), member(states[1], i))
 
@@ -159,10 +159,10 @@ def test_a_population_of_streamed_data_is_refused(folder):
         make(folder, "autoencoder+streamed+bfloat16", executor="vmap")
 
 
-def test_a_skipped_step_is_counted_and_left_out_of_the_means(folder):
+def test_a_skipped_step_is_told_and_changes_nothing(folder):
     executor = make(folder, on_divergence="skip")
     state, metrics = executor.run(executor.init(), 0, 2)
-    assert float(metrics["skipped"]) == 0
+    assert metrics["skipped"][:2].tolist() == [0, 0]
     before = leaves(state)
     numbers = state.opt_state["optimizer"]
     broken = numbers._replace(
@@ -170,7 +170,7 @@ def test_a_skipped_step_is_counted_and_left_out_of_the_means(folder):
     )
     state, metrics = executor.run(state.replace(opt_state={"optimizer": broken}), 2, 3)
     after = leaves(state)
-    assert float(metrics["skipped"]) == 3 and float(metrics["loss"]) == 0
+    assert metrics["skipped"][:3].tolist() == [1, 1, 1]
     assert after["step"] == 5  # other data and noise for the next one
     kept = {n: x for n, x in before.items() if n.startswith("params")}
     assert_equal({n: after[n] for n in kept}, kept)
