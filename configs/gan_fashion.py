@@ -17,7 +17,7 @@ features of genjax's own classifier, minutes are of training on 2 shared CPU cor
     conv VAE      36.0       0.53    0.79     0.24      0.25        3
     flow          15.1       0.73    0.87     0.46      0.50       17
 
-conv VAE: `vae_fashion.py:conv` with `--config.epochs=0 --config.steps=2000 --config.batch_size=64`;
+conv VAE: `vae_fashion.py:conv` with `--config.steps=2000 --config.batch_size=64`;
 flow: flow_matching_fashion.py, whose samples cost 20 passes of its U-Net and not one.
 """
 

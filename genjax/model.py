@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from genjax.core.config import ConfigError
+from genjax.core.config import ConfigError, check_seed
 from genjax.core.family import State, sample_key
 from genjax.data.sentences import padded
 from genjax.decoding import Sampling
@@ -73,11 +73,12 @@ class Model:
 
         Args:
           n: how many.
-          seed: of the draw; None: those that the run itself shows at this step.
+          seed: of the draw, 0 … 2^32 - 1; None: those that the run itself shows at this step.
         """
         state = self.state
         if seed is None:
             return np.asarray(self._sampler(n)(state))
+        check_seed("seed", seed)
         return np.asarray(self._sampler(n, keyed=True)(state, jax.random.key(seed)))
 
     def evaluate(self) -> dict[str, np.ndarray]:

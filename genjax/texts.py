@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from genjax.core.config import ConfigError
+from genjax.core.config import ConfigError, check_seed
 from genjax.core.family import Family, State
 from genjax.core.tokens import EOS, PAD
 from genjax.data.sentences import ended
@@ -91,8 +91,10 @@ class TextGenerator:
           length_penalty: of beam search, alpha of `genjax.decoding.length_penalty`.
 
         Raises:
-          ConfigError: `max_tokens` does not go with the model, or `n` not with `beam`.
+          ConfigError: `seed` is out of range, `max_tokens` does not go with the model, or `n` not
+            with `beam`.
         """
+        check_seed("seed", seed)
         limit, given = self._limit(max_tokens), [self._encode(p) for p in prompts]
         if beam and n > beam:
             raise self._error("n", n, f"must be at most {self._prefix}beam={beam}")
@@ -124,6 +126,7 @@ class TextGenerator:
         self, prompt: str, *, max_tokens: int = 0, seed: int = 0, sampling: Sampling = PLAIN
     ) -> Iterator[str]:
         """The first text of `write`, in pieces as they are written."""
+        check_seed("seed", seed)
         limit, given, sampling = self._limit(max_tokens), self._encode(prompt), _numbers(sampling)
         x_BxS, key = self._padded([given]), jax.random.key(seed)
         text = self._begin(self._state, x_BxS, key, size=_power(limit))

@@ -23,7 +23,7 @@ import numpy as np
 from absl import flags
 
 from genjax.cli import latent_text, program, recipes
-from genjax.core.config import ConfigError
+from genjax.core.config import MAX_SEED, ConfigError
 
 _NUM_SAMPLES, _ROWS, _STEPS, _SIDE = 64, 8, 11, 15  # of pictures
 _MOST_SHOWN = 16  # latents
@@ -45,7 +45,7 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_list("attributes", [], "Attributes to show; by default eight.", **text)
     flags.DEFINE_string("sentences", "", "A file of sentences, one a line.", **text)
     flags.DEFINE_integer("variants", 3, "Of each sentence.", 1, **text)
-    flags.DEFINE_integer("seed", 0, "Of draws.", 0, **text)
+    flags.DEFINE_integer("seed", 0, "Of draws.", 0, MAX_SEED, **text)
     flags.DEFINE_integer("step", None, "Of the checkpoint; by default the newest.", 0, **text)
     flags.DEFINE_integer("member", 0, "Of a population.", 0, **text)
 

@@ -87,9 +87,12 @@ def parse(argv: Sequence[str], doc: str | None, define: Define) -> Any:
 
 
 def parse_with_config(
-    argv: Sequence[str], doc: str | None, define: Define
+    argv: Sequence[str], doc: str | None, define: Define, said: list[str] | None = None
 ) -> tuple[Any, ConfigDict]:
-    """As `parse`, for programs that take `--config` and its overrides: flags and config, locked."""
+    """As `parse`, for programs that take `--config` and its overrides: flags and config, locked.
+
+    `said`: see `recipes.override`.
+    """
     values = _flags(define)
     given, rest = _take(argv, "config")
     _load_recipe(_take(rest, "recipe")[0])  # before a config.json is read, whose family it may be
@@ -99,7 +102,7 @@ def parse_with_config(
         raise ConfigError("--config: missing; must be a recipe, as in --config=configs/wgan_gp.py")
     config = recipes.load(given)
     with _told(values, ["config"]):
-        config = recipes.override(config, rest, values)
+        config = recipes.override(config, rest, values, said)
     _need_workdir(values)
     return values, config
 

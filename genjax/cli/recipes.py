@@ -13,7 +13,7 @@ from ml_collections import ConfigDict, config_flags
 
 import genjax
 from genjax.core import files
-from genjax.core.config import ConfigError, fail, get
+from genjax.core.config import DURATIONS, ConfigError, fail, get
 from genjax.core.execution import execute, guarded
 
 _OVERRIDE = re.compile(r"--?(?P<no>no)?config\.(?P<field>[^=]+)(=(?P<value>.*))?", re.DOTALL)
@@ -66,19 +66,24 @@ def _add_family(config: ConfigDict, path: Path, module: ModuleType, source: str)
         )
 
 
-def override(config: ConfigDict, args: Sequence[str], values: flags.FlagValues) -> ConfigDict:
+def override(
+    config: ConfigDict, args: Sequence[str], values: flags.FlagValues,
+    said: list[str] | None = None,
+) -> ConfigDict:  # fmt: skip
     """Defines `--config.FIELD` flags for the overrides in `args` and parses all of `args`.
 
     Args:
       config: the recipe's; not changed.
       args: the command line without `--config=…` itself.
       values: holds the program's other flags, which are parsed as well.
+      said: is added a line for each field that an override sets beside its own.
 
     Returns:
-      The config with all overrides, locked.
+      The config with all overrides, locked. A duration takes the place of the recipe's, and
+      `num_seeds` above 1 means `executor=vmap`.
 
     Raises:
-      ConfigError: an unknown field, or a value of the wrong type.
+      ConfigError: an unknown field, a value of the wrong type, or two durations.
       absl.flags.Error: anything wrong with the other flags.
     """
     for field, value in overrides(args):
@@ -94,7 +99,33 @@ def override(config: ConfigDict, args: Sequence[str], values: flags.FlagValues) 
         raise ConfigError(f"{rest[0]!r}: is no flag; flags are written --NAME=VALUE")
     for field, value in flat(result):
         _check_value(field, value, get(config, field))
-    return result
+    changes, lines = _implied(config, result, {field for field, _ in overrides(args)})
+    if said is not None:
+        said += lines
+    result = result.unlock()
+    result.update(changes)
+    return result.lock()
+
+
+def _implied(
+    recipe: ConfigDict, config: ConfigDict, given: set[str]
+) -> tuple[dict[str, Any], list[str]]:
+    """What the `given` fields of `config` mean for others of the recipe's, and a line for each."""
+    changes: dict[str, Any] = {}
+    lines = []
+    durations = [name for name in DURATIONS if name in given and config.get(name)]
+    if len(durations) > 1:
+        told = " and ".join(f"--config.{name}={config[name]}" for name in durations)
+        raise ConfigError(f"{told}: are two lengths; give one of {', '.join(DURATIONS)}")
+    for name in DURATIONS:
+        if durations and name not in given and config.get(name):
+            changes[name] = type(config[name])(0)
+            new = f"config.{durations[0]}={config[durations[0]]}"
+            lines.append(f"{new} takes the place of the recipe's {name}={recipe[name]}")
+    if config.get("num_seeds", 1) > 1 and "executor" not in given and config.executor == "scan":
+        changes["executor"] = "vmap"
+        lines.append(f"config.num_seeds={config.num_seeds}: a population (executor=vmap)")
+    return changes, lines
 
 
 def with_value(config: ConfigDict, field: str, text: str) -> ConfigDict:

@@ -29,7 +29,7 @@ from typing import Any
 from absl import flags
 
 from genjax.cli import predicting, program, writing
-from genjax.core.config import ConfigError
+from genjax.core.config import MAX_SEED, ConfigError
 
 _SUFFIXES = (".png", ".npy", ".npz")  # and .txt for texts
 
@@ -48,7 +48,7 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "out", "", "Where to; by default DIR/samples/step_STEP_seed_SEED.png.", **text
     )
-    flags.DEFINE_integer("seed", 0, "Of the draw.", 0, **text)
+    flags.DEFINE_integer("seed", 0, "Of the draw.", 0, MAX_SEED, **text)
     flags.DEFINE_string("step", "", "Of the checkpoint, or best; by default the newest.", **text)
     flags.DEFINE_integer(
         "member",

@@ -23,7 +23,7 @@ from ml_collections import ConfigDict
 
 from genjax.cli import program, recipes, training
 from genjax.core import files
-from genjax.core.config import ConfigError, fail, get, validate
+from genjax.core.config import DURATIONS, ConfigError, check_seed, fail, get, validate
 
 SWEEP = "sweep.json"
 _CSV = "sweep.csv"
@@ -67,7 +67,8 @@ def _define(values: flags.FlagValues) -> None:
 
 
 def _sweep(argv: list[str]) -> int:
-    values, config = program.parse_with_config(argv, __doc__, _define)
+    said: list[str] = []
+    values, config = program.parse_with_config(argv, __doc__, _define, said)
     if config.executor not in ("scan", "vmap"):
         raise fail(
             "executor", config.executor, "a sweep is a population; must be vmap, or left out"
@@ -83,6 +84,8 @@ def _sweep(argv: list[str]) -> int:
     _check_workdir(values.workdir, workdir, groups)
     for group in groups:  # all is checked before anything is written
         scoring.during_training(_prepare(group))
+    for line in said:
+        program.say(line)
     _write(workdir, groups, [])
     status = _train_groups(groups, program.command("sweep", *argv))
     if status in (program.BAD, program.STOPPED):
@@ -121,7 +124,10 @@ def parse_axis(config: ConfigDict, text: str) -> Axis:
 
 def plan(config: ConfigDict, axes: Sequence[Axis], num_seeds: int, workdir: Path) -> list[Group]:
     """The groups of a sweep over all combinations of values and over the seeds."""
+    check_seed("config.seed", config.seed, num_seeds)
     fields = [axis.field for axis in axes]
+    if len(lengths := [field for field in fields if field in DURATIONS]) > 1:
+        raise ConfigError(f"--grid={lengths[0]}, --grid={lengths[1]}: are two lengths; give one")
     for field in fields:
         if fields.count(field) > 1:
             raise ConfigError(f"--grid={field}: given twice; must be given once with all values")
@@ -133,11 +139,12 @@ def plan(config: ConfigDict, axes: Sequence[Axis], num_seeds: int, workdir: Path
     groups = []
     for i, chosen in enumerate(itertools.product(*(axis.values for axis in outside))):
         settings = {axis.field: value for axis, value in zip(outside, chosen, strict=True)}
+        others = dict.fromkeys(DURATIONS, 0) if settings.keys() & {*DURATIONS} else {}
         # The largest value: a weight decay of 0 would leave it out of the program for all members.
         largest = {axis.field: max(axis.values) for axis in inside}
         c = config.copy_and_resolve_references().unlock()
         c.update_from_flattened_dict(
-            settings | largest | {"executor": "vmap", "num_seeds": num_seeds}
+            others | settings | largest | {"executor": "vmap", "num_seeds": num_seeds}
         )
         groups.append(Group(workdir / f"group_{i}", c.lock(), settings, seeds, numbers))
     return groups
@@ -200,7 +207,7 @@ def _train_groups(groups: Sequence[Group], command: str) -> int:
             write_json(group.folder / POPULATION, population)
         except OSError as error:
             raise _unwritable(group.folder, error) from error
-        status, _ = training.train(_prepare(group), group.folder, command)
+        status, _ = training.train(_prepare(group), group.folder, command, member=True)
         if status in (program.BAD, program.STOPPED):
             return status
         worst = max(worst, status)

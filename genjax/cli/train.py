@@ -30,7 +30,8 @@ def _define(values: flags.FlagValues) -> None:
 
 
 def _train(argv: list[str]) -> int:
-    values, config = program.parse_with_config(argv, __doc__, _define)
+    said: list[str] = []
+    values, config = program.parse_with_config(argv, __doc__, _define, said)
     training.start_jax(values)
     from genjax.engine import loop
     from genjax.engine.profiling import parse_profile_steps
@@ -45,7 +46,7 @@ def _train(argv: list[str]) -> int:
             f"step {run.total_steps}"
         )
     again = program.command("train", *argv)
-    status, summary = training.train(run, values.workdir, again, values.profile_steps)
+    status, summary = training.train(run, values.workdir, again, values.profile_steps, said=said)
     if status == program.DONE and training.is_main_process():
         print(report(run, values.workdir, summary), flush=True)
     return status

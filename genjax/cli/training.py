@@ -1,8 +1,10 @@
 """What the programs that train share: several processes, and how a run may end."""
 
 import os
+import shlex
 import signal
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -72,7 +74,10 @@ def in_cluster(env: Any) -> bool:
     return on_tpu_vm and "TPU_SKIP_MDS_QUERY" not in env
 
 
-def train(run: Any, workdir: str | Path, command: str, profile_steps: str = "") -> tuple[int, Any]:
+def train(
+    run: Any, workdir: str | Path, command: str, profile_steps: str = "", *,
+    said: Sequence[str] = (), member: bool = False,
+) -> tuple[int, Any]:  # fmt: skip
     """Trains and tells, in one line on standard error, if it ends before its end.
 
     Args:
@@ -80,6 +85,8 @@ def train(run: Any, workdir: str | Path, command: str, profile_steps: str = "") 
       workdir: the run's folder.
       command: what resumes it.
       profile_steps: see `genjax.engine.loop.train`.
+      said: lines that come first, once all is checked.
+      member: whether it is a group of a sweep, whose rates are fixed.
 
     Raises:
       ConfigError: as `genjax.engine.loop.train`, or `eval_metrics` do not go with the data.
@@ -92,11 +99,11 @@ def train(run: Any, workdir: str | Path, command: str, profile_steps: str = "") 
     from genjax.cli import scoring
     from genjax.engine import loop
 
-    hooks = scoring.hooks(run)
+    hooks = scoring.hooks(run)._replace(said=tuple(said))
     try:
         summary = loop.train(run, workdir, profile_steps=profile_steps, hooks=hooks)
     except loop.Diverged as error:
-        program.say(error)
+        _say_diverged(error, command, member)
         return program.DIVERGED, None
     except (loop.SaveError, OSError) as error:
         program.say(f"{error}; {saved(workdir)}")
@@ -115,6 +122,18 @@ def train(run: Any, workdir: str | Path, command: str, profile_steps: str = "") 
         program.say(f"stopped by {name} {where}; {saved(workdir)}; resume with:")
         print(f"  {command}", file=sys.stderr, flush=True)
     return program.STOPPED, summary
+
+
+def _say_diverged(error: Any, command: str, member: bool) -> None:
+    """Tells that a run diverged, and how to go on."""
+    if member or not is_main_process():
+        program.say(f"{error}; sweep lower learning rates in another folder" if member else error)
+        return
+    rates = {f"--config.{field}": value for field, value in error.rates.items()}
+    words = [w for w in shlex.split(command) if w.partition("=")[0] not in rates]
+    lower = shlex.join([*words, *(f"{flag}={value}" for flag, value in rates.items())])
+    program.say(f"{error}; go on with a lower learning rate:")
+    print(f"  {lower}", file=sys.stderr, flush=True)
 
 
 def num_processes() -> int:

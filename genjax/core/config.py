@@ -11,6 +11,8 @@ from ml_collections import ConfigDict
 
 EXECUTORS = ("scan", "loop", "vmap", "sharded", "pmap")
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
+DURATIONS = ("steps", "epochs", "examples")  # a config gives its length in one of them
+MAX_SEED = 2**32 - 1  # JAX's keys have 32 bits of it: others would repeat smaller ones
 SCHEDULES = ("constant", "linear", "cosine", "inverse_sqrt")
 BLEU_TOKENIZERS = (  # of sacreBLEU
     "13a", "intl", "zh", "char", "none", "ja-mecab", "ko-mecab", "flores101", "flores200",
@@ -34,11 +36,19 @@ def choose(field: str, value: Any, allowed: Iterable[str]) -> None:
         raise fail(field, value, f"must be one of {', '.join(allowed)}")
 
 
+def check_seed(name: str, first: int, count: int = 1) -> None:
+    """Raises `ConfigError` unless seeds `first … first + count - 1` are 0 … 2^32 - 1."""
+    last = first + count - 1
+    if first < 0 or last > MAX_SEED:
+        many = f" (the last of {count} seeds is {last})" if count > 1 else ""
+        raise ConfigError(f"{name}={first}{many}: must be between 0 and {MAX_SEED} (2^32 - 1)")
+
+
 def base() -> ConfigDict:
     """The shared fields with their defaults. Recipes set `family` and one duration."""
     c = ConfigDict()
     c.family = ""
-    c.seed = 0
+    c.seed = 0  # 0 … 2^32 - 1
     c.num_seeds = 1  # members of a population: seeds seed, seed+1, … (executor vmap)
     # Duration: exactly one of the three is above 0.
     c.steps = 0
@@ -136,7 +146,7 @@ _TYPES: tuple[tuple[Any, Any, str], ...] = (  # of a default: allowed types, and
 _AT_LEAST = {  # field: smallest allowed value
     "num_seeds": 1, "batch_size": 1, "accumulate_steps": 1, "log_every": 1, "eval_every": 0,
     "sample_every": 0, "checkpoint_every": 0, "keep_checkpoints": 1, "keep_every": 0,
-    "num_samples": 1, "eval_num_samples": 1, "chunk": 0, "seed": 0, "steps": 0, "epochs": 0,
+    "num_samples": 1, "eval_num_samples": 1, "chunk": 0, "steps": 0, "epochs": 0,
     "examples": 0, "data.image_size": 0, "data.device_limit_mb": 0,
 }  # fmt: skip
 
@@ -146,7 +156,8 @@ def validate(c: ConfigDict) -> None:
     for field, least in _AT_LEAST.items():
         if get(c, field) < least:
             raise fail(field, get(c, field), f"must be at least {least}")
-    given = [f"{name}={c[name]}" for name in ("steps", "epochs", "examples") if c[name]]
+    check_seed("config.seed", c.seed, c.num_seeds)
+    given = [f"{name}={c[name]}" for name in DURATIONS if c[name]]
     if len(given) != 1:
         raise ConfigError(
             f"config.steps, config.epochs, config.examples: {' and '.join(given) or 'none'} given; "

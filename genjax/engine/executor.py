@@ -8,6 +8,7 @@ chunk is placed.
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -30,10 +31,12 @@ class Executor:
     Attributes:
       chunk: the most steps that one call of `run` makes.
       num_members: of a population; 0 for a single run.
+      hyperparameters: those that members of a population were given, by config field.
       clock: where compiling and waiting for streamed data are counted.
     """
 
     num_members = 0
+    hyperparameters: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, family: Family, dataset: Dataset, config: ConfigDict):
         self.family, self.dataset, self.config = family, dataset, config
@@ -83,6 +86,20 @@ class Executor:
     def from_checkpoint(self, state: State) -> State:
         """The inverse of `to_checkpoint`."""
         return state
+
+    def with_rates(self, state: State) -> State:
+        """A state of a checkpoint, with the learning rates of the config.
+
+        They are its own already, unless the run had diverged and goes on with others.
+        """
+        opt_state = dict(state.opt_state)
+        for section, old in opt_state.items():
+            if f"{section}.learning_rate" not in self.hyperparameters:
+                rate = old.hyperparams["learning_rate"]
+                new = np.full(rate.shape, self.config[section].learning_rate, rate.dtype)
+                numbers = old.hyperparams | {"learning_rate": placement.put(new, rate.sharding)}
+                opt_state[section] = old._replace(hyperparams=numbers)
+        return state.replace(opt_state=opt_state)
 
     # The programs.
 

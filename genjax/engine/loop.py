@@ -2,10 +2,10 @@
 
 import contextlib
 import functools
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -16,71 +16,25 @@ from genjax.core.family import State
 from genjax.core.members import spread
 from genjax.data import found
 from genjax.data.source import first_rows
-from genjax.engine import pretrained
-from genjax.engine.best import Best, BestCheckpoint, check_metric
+from genjax.engine import divergence, pretrained
+from genjax.engine.best import BestCheckpoint, check_metric
 from genjax.engine.checkpoints import Checkpoints, SaveError
+from genjax.engine.divergence import Diverged
+from genjax.engine.hooks import NO_HOOKS, Hooks, Summary
 from genjax.engine.interval import SKIPPED, Interval
 from genjax.engine.preemption import Preemption
 from genjax.engine.profiling import Clock, Profiler, measured_gemm_rate, parse_profile_steps
 from genjax.engine.progress import Progress
 from genjax.engine.run import Run, prepare
-from genjax.engine.workdir import CHECKPOINTS, alone, open_workdir
+from genjax.engine.workdir import CHECKPOINTS, alone, open_workdir, write_json
 from genjax.engine.writers import Writers
 
 _CHUNK_SECONDS = 5.0  # the longest chunk, once the rate is known
 _FIRST_STEPS = 5  # before it is
 
 
-class Diverged(RuntimeError):
-    """Training is not finite any more; the message names the step and the last good checkpoint."""
-
-
-class Hooks(NamedTuple):
-    """What a program adds to the loop, which knows neither pictures nor scores.
-
-    Attributes:
-      picture: samples (n, …), in the range of the data, to an image (H, W, C) uint8 or to a text.
-      pairs: held-out examples (n, …) and what `outputs` makes of them to such an image or text,
-        which is shown instead of samples for a family that has no prior.
-      judge: samples to numbers that are written under `eval/`; process 0 alone calls it.
-      judged: the names of these numbers.
-      outputs: of (state, examples), pure; by default the family's `reconstruct`, if it can.
-    """
-
-    picture: Callable[[np.ndarray], np.ndarray | str] | None = None
-    judge: Callable[[np.ndarray], Mapping[str, float]] | None = None
-    judged: tuple[str, ...] = ()
-    pairs: Callable[[np.ndarray, np.ndarray], np.ndarray | str] | None = None
-    outputs: Callable[[State, jax.Array], jax.Array] | None = None
-
-
-@dataclass
-class Summary:
-    """How a run ended.
-
-    Attributes:
-      step, total_steps: where it is and where it would end.
-      signal: the number of the signal that stopped it, None if it is through.
-      evaluation: the last evaluation's numbers, by name.
-      best: the best evaluation by `best_metric`, whose state is kept.
-      seconds: of this process's part of the run, by `Clock.PARTS`, and `total`.
-      steps_per_second: of training alone: without compilation, evaluation, samples and saving.
-      flops_per_second, gemm_rate: achieved, and the machine's measured matrix product rate.
-    """
-
-    step: int
-    total_steps: int
-    signal: int | None = None
-    evaluation: dict[str, Any] = field(default_factory=dict)
-    best: Best | None = None
-    seconds: dict[str, float] = field(default_factory=dict)
-    steps_per_second: float = 0.0
-    flops_per_second: float = 0.0
-    gemm_rate: float = 0.0
-
-
 def train(
-    run: Run, workdir: str | Path, *, profile_steps: str = "", hooks: Hooks = Hooks()
+    run: Run, workdir: str | Path, *, profile_steps: str = "", hooks: Hooks = NO_HOOKS
 ) -> Summary:
     """Trains to the end, from the newest complete checkpoint in `workdir` if there is one.
 
@@ -110,13 +64,22 @@ def train(
             data.save(run.dataset, path / data.TOKENIZER)
             pretrained.keep(run.config, path)
             families.keep(run.config.family, path)
-            _announce(run)
+            _announce(run, hooks.said)
         preemption = held.enter_context(Preemption())
-        return _Training(run, path, Profiler(path, steps), preemption, hooks).run_to_end()
+        while True:
+            training = _Training(run, path, Profiler(path, steps), preemption, hooks)
+            try:
+                return training.run_to_end()
+            except Diverged:
+                if not training.began_too_late():
+                    raise
+                training.step_back()
 
 
-def _announce(run: Run) -> None:
-    """Logs what was found, in one line, and a line for each probable mistake in the data."""
+def _announce(run: Run, said: Sequence[str]) -> None:
+    """Logs `said`, what was found, in one line, and a line for each probable mistake in it."""
+    for line in said:
+        logging.info("%s", line)
     device, n = jax.devices()[0], jax.device_count()
     where = f"{n} x {device.device_kind}" if n > 1 else device.device_kind
     line = found.line(run.dataset, run.config.data.name)
@@ -142,12 +105,14 @@ class _Training:
         self.best: BestCheckpoint | None = None
         if c.best_metric:
             self.best = BestCheckpoint(workdir, c.best_metric, c.best_mode)
+        self._before = divergence.read(workdir)  # while it is a diverged run that goes on
         restored = self.checkpoints.restore(self.executor.template())
         noted = self.checkpoints.note(restored[0]) if restored else {}
         if restored:
             self.step: int = restored[0]
-            self.state: State = self.executor.from_checkpoint(restored[1])
-            logging.info("Resumed from step %d", self.step)
+            self.state: State = self.executor.from_checkpoint(self.executor.with_rates(restored[1]))
+            told = divergence.told_at_resume(self._before, c) if self._before else ""
+            logging.info("Resumed from step %d%s", self.step, told)
         else:
             self.step, self.state = 0, self.executor.init(pretrained.networks(c, self.executor))
         main = jax.process_index() == 0
@@ -175,6 +140,8 @@ class _Training:
                 self.checkpoints.wait()
                 if self.best:
                     self.best.wait()
+            if jax.process_index() == 0:
+                (self.workdir / divergence.RECORD).unlink(missing_ok=True)
             return self._summary()
         finally:
             self.profiler.close()
@@ -365,7 +332,30 @@ class _Training:
         kept = "there is no checkpoint yet (see checkpoint_every)"
         if steps:
             kept = f"the last good checkpoint is {self.checkpoints.directory / str(steps[-1])}"
-        return Diverged(f"training diverged: {what}; {kept}")
+        if jax.process_index() == 0:
+            record = {"what": what, "rates": divergence.rates(self.config)}
+            with contextlib.suppress(OSError):  # it is about to be told anyway
+                write_json(self.workdir / divergence.RECORD, record)
+        lower = divergence.lower_rates(self.config)
+        return Diverged(f"training diverged: {what}; {kept}", lower)
+
+    def began_too_late(self) -> bool:
+        """Whether it diverged once more, before it could save, from the last good checkpoint.
+
+        That is finite, but of a time when the divergence was under way.
+        """
+        return self._before is not None and self.first_step == self.saved_step
+
+    def step_back(self) -> None:
+        """Sets the checkpoint that it began from aside, so that an earlier one is the newest."""
+        path = self.checkpoints.directory / str(self.first_step)
+        aside = path.with_name(f"{path.name}.diverged")
+        if jax.process_index() == 0:
+            shutil.rmtree(aside, ignore_errors=True)
+            path.rename(aside)
+        earlier = [step for step in self.checkpoints.steps() if step < self.first_step]
+        then = f"step {earlier[-1]}" if earlier else "the start"
+        logging.warning("It diverges from there as well: back to %s; see %s", then, aside)
 
     def _summary(self) -> Summary:
         summary = Summary(

@@ -8,7 +8,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from genjax.core import files
 from genjax.core.config import ConfigError, base, fill
 from genjax.data import record as data_record
 from genjax.data.source import Dataset
+from genjax.engine import divergence
 from genjax.engine.checkpoints import Checkpoints
 
 CONFIG = "config.json"
@@ -74,7 +75,8 @@ def check_workdir(
     if before is not None:
         if not resume:
             raise ConfigError(f"--workdir={path}: holds a run already; choose another folder")
-        _check_same(path, before["config"], config)
+        changed = divergence.may_change if divergence.read(workdir) else lambda field: False
+        _check_same(path, before["config"], config, changed)
     elif (workdir / CHECKPOINTS).exists():
         raise ConfigError(
             f"--workdir={path}: has {CHECKPOINTS} but no {CONFIG}, so their config is not known; "
@@ -231,8 +233,10 @@ def _read_record(workdir: Path) -> dict[str, Any] | None:
     return record
 
 
-def _check_same(path: Any, before: dict[str, Any], config: ConfigDict) -> None:
-    """Raises `ConfigError` if fields differ that make it another run."""
+def _check_same(
+    path: Any, before: dict[str, Any], config: ConfigDict, may_change: Callable[[str], bool]
+) -> None:
+    """Raises `ConfigError` if fields differ that make it another run, but for `may_change`."""
     old, new = _flat(before), _flat(_plain(config))
     usual = _flat(_plain(families.default_config(config.family)))
     # A field that is younger than the run, at its default, is what the run has always done.
@@ -248,7 +252,9 @@ def _check_same(path: Any, before: dict[str, Any], config: ConfigDict) -> None:
     differ = [
         field
         for field in dict.fromkeys([*new, *old])
-        if field not in free and old.get(field, absent) != new.get(field, absent)
+        if field not in free
+        and not may_change(field)
+        and old.get(field, absent) != new.get(field, absent)
     ]
     if not differ:
         return

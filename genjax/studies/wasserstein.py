@@ -30,7 +30,7 @@ from scipy.special import erf
 
 from genjax import losses
 from genjax.cli import program
-from genjax.core.config import ConfigError, optimizer
+from genjax.core.config import MAX_SEED, ConfigError, check_seed, optimizer
 from genjax.evaluation.transport import wasserstein_distance
 from genjax.models.dense import MLP
 from genjax.studies import study
@@ -62,13 +62,14 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_list("moved", list(MOVED), "Which distributions are moved.", **text)
     flags.DEFINE_list("dimensions", ["1", "2", "10", "50"], "Of Gaussian samples.", **text)
     flags.DEFINE_integer("seeds", 4, "Critics of each kind.", 1, **text)
-    flags.DEFINE_integer("seed", 0, "The first of them.", 0, **text)
+    flags.DEFINE_integer("seed", 0, "The first of them.", 0, MAX_SEED, **text)
     flags.DEFINE_integer("steps", 1000, "Updates of each critic.", 1, **text)
 
 
 def _wasserstein(argv: list[str]) -> int:
     values = program.parse(argv, __doc__, _define)
     moved, dimensions = study.chosen(values, "moved", MOVED), _whole(values, "dimensions")
+    check_seed("--seed", values.seed, values.seeds)
     steps, seeds = values.steps, range(values.seed, values.seed + values.seeds)
     if steps % _MEASURES:
         raise ConfigError(f"--steps={steps}: must be a multiple of {_MEASURES}")

@@ -28,7 +28,7 @@ from absl import flags
 
 from genjax import losses
 from genjax.cli import program
-from genjax.core.config import ConfigError, optimizer
+from genjax.core.config import MAX_SEED, ConfigError, check_seed, optimizer
 from genjax.data import toy
 from genjax.evaluation.transport import wasserstein_distance
 from genjax.models.dense import MLP
@@ -58,13 +58,14 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_list("data", list(DATA), "On which data value surfaces are drawn.", **text)
     flags.DEFINE_list("clips", ["0.001", "0.01", "0.1"], "Bounds of the weights.", **text)
     flags.DEFINE_integer("seeds", 4, "Critics of each kind.", 1, **text)
-    flags.DEFINE_integer("seed", 0, "The first of them.", 0, **text)
+    flags.DEFINE_integer("seed", 0, "The first of them.", 0, MAX_SEED, **text)
     flags.DEFINE_integer("steps", 1000, "Updates of each critic.", 1, **text)
 
 
 def _weight_clipping(argv: list[str]) -> int:
     values = program.parse(argv, __doc__, _define)
     names, clips = study.chosen(values, "data", DATA), _clips(values.clips)
+    check_seed("--seed", values.seed, values.seeds)
     steps, seeds = values.steps, range(values.seed, values.seed + values.seeds)
     if steps % _MEASURES:
         raise ConfigError(f"--steps={steps}: must be a multiple of {_MEASURES}")

@@ -86,7 +86,14 @@ IN_FIELDS = {
         "config.optimizer.learning_rate=-1.0 | at least 0",
     ),
     "batch of none": ("train AE NEW --config.batch_size=0", "config.batch_size=0 | at least 1"),
-    "two durations": ("train AE NEW --config.steps=5", "steps=5 | epochs=100.0 | exactly one"),
+    "two durations": (
+        "train AE NEW --config.steps=5 --config.epochs=2",
+        "--config.steps=5 and --config.epochs=2.0 | two lengths | examples",
+    ),
+    "two durations of a sweep": (
+        "sweep AE NEW --grid=steps=5,6 --grid=epochs=2,3",
+        "--grid=steps, --grid=epochs | two lengths",
+    ),
     "no duration": (
         "train AE NEW --config.epochs=0",
         "steps | epochs | examples | none given | exactly one",
@@ -234,9 +241,34 @@ IN_FIELDS = {
         "train AE NEW --config.accumulate_steps=7",
         "config.accumulate_steps=7 | batch_size=64",
     ),
-    "seeds without a population": (
-        "train AE NEW --config.num_seeds=4",
-        "config.num_seeds=4 | executor=vmap",
+    "seeds with another executor": (
+        "train AE NEW --config.num_seeds=4 --config.executor=scan",
+        "config.num_seeds=4 | executor=vmap, not scan",
+    ),
+    "seed that repeats a smaller one": (
+        "train AE NEW --config.seed=4294967297",
+        "config.seed=4294967297 | between 0 and 4294967295",
+    ),
+    "seed of more than 64 bits": (
+        "train AE NEW --config.seed=9223372036854775808",
+        "config.seed=9223372036854775808 | between 0 and 4294967295",
+    ),
+    "negative seed": ("train AE NEW --config.seed=-1", "config.seed=-1 | between 0 and 4294967295"),
+    "seeds of which the last is too large": (
+        "train AE NEW --config.seed=4294967294 --config.num_seeds=3",
+        "config.seed=4294967294 | the last of 3 seeds is 4294967296 | between 0 and 4294967295",
+    ),
+    "seeds of a sweep of which the last is too large": (
+        "sweep AE NEW --config.seed=4294967294 --seeds=3",
+        "config.seed=4294967294 | the last of 3 seeds is 4294967296 | between 0 and 4294967295",
+    ),
+    "seed of samples": (
+        "sample --workdir=trained --seed=4294967296",
+        "--seed=4294967296 | 4294967295",
+    ),
+    "seed of latents": (
+        "latent --workdir=trained --seed=4294967296",
+        "--seed=4294967296 | 4294967295",
     ),
     "convolutions on points": (
         "train GAN NEW --config.data.name=ring --config.model.network=conv",

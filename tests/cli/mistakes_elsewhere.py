@@ -164,10 +164,12 @@ ELSEWHERE = {
     ),
     "beam search of images": ("evaluate --workdir=trained --beam=4", "--beam=4 | translations"),
     "bleu of images": (
-        "evaluate --workdir=trained --bleu_tokenize=zh", "--bleu_tokenize=zh | translations"
+        "evaluate --workdir=trained --bleu_tokenize=zh",
+        "--bleu_tokenize=zh | translations",
     ),
     "a tokenizer that sacreBLEU has not": (
-        "evaluate --workdir=trained --bleu_tokenize=cn", "bleu_tokenize=cn | 13a"
+        "evaluate --workdir=trained --bleu_tokenize=cn",
+        "bleu_tokenize=cn | 13a",
     ),
     "sample nothing": ("sample NEW", "--workdir=new | no such folder"),
     "sample to another format": (

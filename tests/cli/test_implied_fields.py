@@ -1,0 +1,41 @@
+"""What one field on the command line means for others of the recipe."""
+
+from pathlib import Path
+
+import pytest
+from absl import flags
+
+from genjax.cli import recipes
+from genjax.core.config import ConfigError
+from tests.cli.helpers import ROOT, TINY, main
+from tests.contracts.recipes import recipes as names
+
+
+@pytest.mark.parametrize("recipe", names())
+@pytest.mark.parametrize("duration", ["steps=7", "epochs=0.5", "examples=300"])
+def test_a_duration_takes_the_place_of_the_recipes(recipe: str, duration: str) -> None:
+    said: list[str] = []
+    config = recipes.load(str(ROOT / "configs" / f"{recipe}.py"))
+    new = recipes.override(config, [f"--config.{duration}"], flags.FlagValues(), said)
+    name, _, value = duration.partition("=")
+    assert [(n, new[n]) for n in ("steps", "epochs", "examples") if new[n]] == [
+        (name, float(value))
+    ]
+    assert len(said) == (config[name] == 0) and config.to_json() != new.to_json()
+
+
+def test_two_durations_of_the_command_line_are_refused_by_name() -> None:
+    config = recipes.load("autoencoder")
+    with pytest.raises(ConfigError, match=r"config.steps=5 and --config.examples=9: are two"):
+        recipes.override(config, ["--config.steps=5", "--config.examples=9"], flags.FlagValues())
+
+
+def test_seeds_mean_a_population_and_the_first_lines_say_what_was_meant(
+    tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    args = [arg for arg in TINY if not arg.startswith("--config.epochs")]
+    args += ["--config.steps=2", "--config.num_seeds=2", f"--workdir={tmp_path / 'run'}"]
+    assert main("train", *args) == 0
+    first, second, *_ = capfd.readouterr().err.splitlines()
+    assert first == "genjax: config.steps=2 takes the place of the recipe's epochs=100.0"
+    assert second == "genjax: config.num_seeds=2: a population (executor=vmap)"
