@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from genjax.core.members import spread
 
 _DRAWS = 50  # of z for each test image
 
@@ -36,8 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     sides = {"genjax": _ours(arguments), "PyTorch": theirs}
     print(f"{'':8} {'ELBO':>18} {f'IWAE-{_DRAWS}':>18} {'seconds':>9}")
     for name, side in sides.items():
-        elbo, iwae = (f"{_mean(side[n]):.2f} ± {_error(side[n]):.2f}" for n in ("elbo", "iwae"))
+        elbo, iwae = (_with_error(side[n]) for n in ("elbo", "iwae"))
         print(f"{name:8} {elbo:>18} {iwae:>18} {side['seconds']:9.0f}")
+    if arguments.seeds > 1:
+        print(f"± standard error over {arguments.seeds} seeds, in nats")
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(vars(arguments) | sides, indent=1) + "\n")
     return 0
@@ -57,7 +59,7 @@ def _ours(arguments: Any) -> dict[str, Any]:
     status = status or evaluate.main([f"--workdir={arguments.workdir}"])
     if status:
         sys.exit(status)
-    test = json.loads((Path(arguments.workdir) / "eval.json").read_text())["test"]
+    test = json.loads((Path(arguments.workdir) / "eval.json").read_text())["eval"]
     return {"elbo": test["elbo"], "iwae": test[f"iwae_{_DRAWS}"], "seconds": seconds}
 
 
@@ -85,12 +87,10 @@ def _torch(arguments: Any) -> dict[str, Any]:
     return {"elbo": elbo, "iwae": iwae, "seconds": time.perf_counter() - start}
 
 
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values))
-
-
-def _error(values: Sequence[float]) -> float:
-    return float(np.std(values, ddof=1) / len(values) ** 0.5) if len(values) > 1 else 0.0
+def _with_error(values: Sequence[float]) -> str:
+    over = spread(values)
+    error = "" if over.standard_error is None else f" ± {over.standard_error:.2f}"
+    return f"{over.mean:.2f}{error}"
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ import numpy as np
 from benchmarks import machine
 from benchmarks.harness import ROOT
 from genjax.cli import recipes
+from genjax.core.members import explained, spread
 from genjax.core.tokens import NUM_SPECIALS
 from genjax.engine.cache import enable_compilation_cache
 from genjax.engine.loop import prepare
@@ -76,11 +77,12 @@ def report(runs: Sequence[dict[str, Any]], epochs: int) -> str:
         of = [run for run in runs if run["side"] == side]
         cells = [f"{np.median([run['words_per_second'] for run in of]):,.0f}"]
         for name in _SETS:
-            values = np.array([run[name] for run in of])
-            error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
-            cells.append(f"{values.mean():.3f} ± {error:.3f}")
+            over = spread([run[name] for run in of])
+            error = "" if over.standard_error is None else f" ± {over.standard_error:.3f}"
+            cells.append(f"{over.mean:.3f}{error}")
         rows.append(f"| {side} | {' | '.join(cells)} |")
-    return "\n".join(rows)
+    label = explained([len(of)], "runs")
+    return "\n".join([*rows, *(["", label] if label else [])])
 
 
 def _genjax(

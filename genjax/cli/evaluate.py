@@ -1,6 +1,6 @@
 """Evaluates a trained run on the test split, and its samples by what can judge them.
 
-    python -m experiments.evaluate --workdir=DIR [--step=N|best]
+    python -m experiments.evaluate --workdir=DIR [--step=N|best] [--member=I]
         [--metrics=fid,kid,is,prdc] [--num_samples=10000] [--split=train] [--weights=FILE]
 
 Mixtures (`ring`, `grid`, `stacked_digits`) are scored as PacGAN scores. Samples of other labelled
@@ -8,14 +8,17 @@ images are judged by a classifier that is trained on the real training split. Wi
 samples of images are compared with the real ones of --split, by the features of InceptionV3 where
 --weights names a file of its weights (torch-fidelity's or torchvision's, .pth or .safetensors),
 else by those of genjax's own classifier; what a number holds for is printed with it. Numbers go to
-DIR/eval.json.
+DIR/eval.json; those of the test split are called eval/NAME, as during training.
+
+DIR may be a sweep's folder, or that of one of its groups: each setting is shown with its values.
+Numbers of a population's member alone (--member) go to eval_member_I.json; of a sweep it is the
+`member` of a row of sweep.csv.
 
 Models of text are judged by what they are for: perplexity, accuracy; translations by BLEU (of
 lower-cased words, and sacreBLEU's own, by the tokenizer of --bleu_tokenize: zh for Chinese) and
 chrF, greedy or by the beam of --beam; entities by F1 of whole spans.
 """
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,8 +26,9 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from genjax.cli import program
-from genjax.core.config import BLEU_TOKENIZERS
+from genjax.cli import program, sweeps
+from genjax.core.config import BLEU_TOKENIZERS, ConfigError
+from genjax.core.members import spread
 
 EVAL = "eval.json"
 _MAX_JUDGED = 60_000  # of the test split that the classifier judges
@@ -38,7 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _define(values: flags.FlagValues) -> None:
     text: Any = {"flag_values": values}
-    flags.DEFINE_string("workdir", "", "The folder of a run.", **text)
+    flags.DEFINE_string("workdir", "", "The folder of a run, or of a sweep.", **text)
+    flags.DEFINE_integer("member", None, "Of a population; by default all.", 0, **text)
     flags.DEFINE_string("step", "", "Of the checkpoint, or best; by default the newest.", **text)
     flags.DEFINE_string("metrics", "", "Of samples: fid,kid,is,prdc or some of them.", **text)
     flags.DEFINE_integer("num_samples", 10_000, "That --metrics are computed from.", 1, **text)
@@ -58,19 +63,78 @@ def _define(values: flags.FlagValues) -> None:
 
 def _evaluate(argv: list[str]) -> int:
     values = program.parse(argv, __doc__, _define)
-    from genjax.engine.workdir import read_config, write_json
-
-    read_config(values.workdir)
-    step = program.checkpoint_step(values.step)
-    from genjax.cli import scoring, text_scores, writing
-    from genjax.core.config import ConfigError
+    program.checkpoint_step(values.step)
+    from genjax.cli import writing
     from genjax.engine.cache import enable_compilation_cache
-    from genjax.evaluation.report import table
-    from genjax.loading import load
+    from genjax.engine.workdir import read_config
 
     writing.check_beam(values)
+    groups = sweeps.read(values.workdir)
+    if not groups:
+        read_config(values.workdir)
     enable_compilation_cache()
-    model = load(values.workdir, step)
+    if groups and values.member is not None:  # of the sweep: of one of its groups
+        group, member = sweeps.find(groups, values.member)
+        return _evaluate_run(values, group.folder, member, group)
+    if not groups:
+        return _evaluate_run(values, values.workdir, values.member, sweeps.around(values.workdir))
+    numbers: list[dict[str, Any]] = []
+    record: dict[str, Any] = {}
+    for group in groups:
+        told = f": {sweeps.named(group.settings, list(group.settings))}" if group.settings else ""
+        print(f"{group.folder.name}{told}", flush=True)
+        model, found, hold_for = _numbers(values, group.folder, None)
+        _record(model, group.folder, EVAL, found, hold_for)
+        numbers.append(_by_member(found, len(group.seeds)))
+        record |= {"step": model.step, "scores_hold_for": hold_for}
+    rows = sweeps.rows(groups, numbers)
+    path = Path(values.workdir).expanduser() / EVAL
+    _write(path, record | {"members": rows})
+    print(sweeps.table(rows, groups[0].fields()))
+    for name, protocol in record["scores_hold_for"].items():
+        print(f"scores/{name}: {protocol}")
+    print(path)
+    return program.DONE
+
+
+def _evaluate_run(values: Any, workdir: Any, member: int | None, group: sweeps.Group | None) -> int:
+    """Evaluates a run, or one member of it; of a sweep's `group` each setting."""
+    from genjax.evaluation.report import table
+
+    folder = Path(workdir).expanduser()
+    model, numbers, hold_for = _numbers(values, folder, member)
+    name = EVAL if member is None else f"eval_member_{member}.json"
+    drawn = _record(model, folder, name, numbers, hold_for)
+    title = f"{model.config.family} on {model.config.data.name}, step {model.step}"
+    if member is not None:
+        title += f", member {member}"
+    if group is not None:
+        values_of = group.settings if member is None else group.member(member)
+        title += "".join(f", {n}={v}" for n, v in values_of.items())
+    if group is not None and group.hyperparameters and model.num_members:
+        print(title)
+        rows = sweeps.rows([group], [_by_member(numbers, model.num_members)])
+        print(sweeps.table(rows, list(group.hyperparameters)))
+        for score, protocol in hold_for.items():
+            print(f"scores/{score}: {protocol}")
+    else:
+        notes = {f"scores/{score}": protocol for score, protocol in hold_for.items()}
+        print(table(numbers, title=title, notes=notes))
+    for path in [folder / name, *drawn]:
+        print(path)
+    return program.DONE
+
+
+def _numbers(
+    values: Any, folder: Path, member: int | None
+) -> tuple[Any, dict[str, Any], dict[str, str]]:
+    """The model that is evaluated, its numbers by section, and what its scores hold for."""
+    from genjax.cli import scoring, text_scores
+    from genjax.loading import load
+
+    model = load(folder, program.checkpoint_step(values.step))
+    if member is not None:
+        program.check_member(member, model.num_members)
     if values.beam and not text_scores.answers(model):
         raise ConfigError(
             f"--beam={values.beam}: is for translations; {model.config.family} has none"
@@ -78,35 +142,61 @@ def _evaluate(argv: list[str]) -> int:
     if model.run.dataset.codec is not None or values.bleu_tokenize:
         text_scores.check_bleu_tokenize(model, values.bleu_tokenize or "")
     scorer = scoring.by_flags(model, values)
-    numbers: dict[str, Any] = {"test": _lists(model.evaluate())}
-    numbers |= judged(model)
+    found = _lists(model.evaluate())
+    if member is not None and model.num_members:
+        found = {name: value[member] for name, value in found.items()}
+        model = model.member(member)
+    numbers: dict[str, Any] = {"eval": found} | judged(model)
     hold_for: dict[str, str] = {}
     if scorer:
         numbers["scores"] = scoring.of_model(model, scorer, values.num_samples)
         hold_for = scorer.hold_for()
     elif model.run.dataset.codec is not None:
         scores, hold_for = text_scores.of_model(
-            model, numbers["test"], values.beam, values.length_penalty,
-            values.bleu_tokenize or "",
-        )  # fmt: skip
+            model, found, values.beam, values.length_penalty, values.bleu_tokenize or ""
+        )
         numbers |= {"scores": scores} if scores else {}
-    folder = Path(values.workdir).expanduser()
+    return model, numbers, hold_for
+
+
+def _record(
+    model: Any, folder: Path, name: str, numbers: dict[str, Any], hold_for: dict[str, str]
+) -> list[Path]:
+    """Writes the numbers and the pictures that go with them, whose paths it returns."""
     record = {"step": model.step, "num_members": model.num_members} | numbers
     if model.num_members:
         record |= {"over_members": over_members(numbers)}
     if hold_for:
         record |= {"scores_hold_for": hold_for}
+    _write(folder / name, record)
     try:
-        write_json(folder / EVAL, record)
-        drawn = _draw(model, folder)
+        return _draw(model, folder)
     except OSError as error:
-        reason = error.strerror or error
-        raise ConfigError(f"--workdir={values.workdir}: cannot be written ({reason})") from error
-    title = f"{model.config.family} on {model.config.data.name}, step {model.step}"
-    print(table(_shown(numbers, record), title=title))
-    for path in [folder / EVAL, *drawn]:
-        print(path)
-    return program.DONE
+        raise _unwritable(folder, error) from error
+
+
+def _write(path: Path, record: dict[str, Any]) -> None:
+    from genjax.engine.workdir import write_json
+    from genjax.engine.writers import to_json
+
+    try:
+        write_json(path, to_json(record))
+    except OSError as error:
+        raise _unwritable(path.parent, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"--workdir={folder}: cannot be written ({error.strerror or error})")
+
+
+def _by_member(numbers: dict[str, Any], num_members: int) -> dict[str, list[float]]:
+    """The numbers of which each member has one, by full name."""
+    return {
+        f"{section}/{name}": value
+        for section, found in numbers.items()
+        for name, value in found.items()
+        if isinstance(value, list) and len(value) == num_members and not isinstance(value[0], list)
+    }
 
 
 def judged(model: Any) -> dict[str, Any]:
@@ -129,15 +219,8 @@ def over_members(numbers: Any) -> dict[str, Any]:
         if isinstance(value, dict):
             result |= {f"{name}/{n}": v for n, v in over_members(value).items()}
         elif isinstance(value, list) and value and not isinstance(value[0], list):
-            result[name] = mean_and_error(value)
+            result[name] = spread(value).record()
     return result
-
-
-def mean_and_error(values: Sequence[float]) -> dict[str, float]:
-    """`mean` and its `standard_error` (0 for a single value)."""
-    x = np.asarray(values, np.float64)
-    error = float(x.std(ddof=1)) / math.sqrt(len(x)) if len(x) > 1 else 0.0
-    return {"mean": float(x.mean()), "standard_error": error}
 
 
 def _judged_by_classifier(model: Any) -> dict[str, Any]:
@@ -172,20 +255,6 @@ def _over(score: Any, model: Any) -> dict[str, Any]:
 
 def _lists(numbers: Any) -> dict[str, Any]:
     return {name: np.asarray(value).tolist() for name, value in numbers.items()}
-
-
-def _shown(numbers: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
-    """What the table prints: means over members where there are any, scores with their protocol."""
-    if members := record.get("over_members"):
-        shown: dict[str, Any] = {
-            n: f"{v['mean']:.4g} ± {v['standard_error']:.2g}" for n, v in members.items()
-        }
-    else:
-        shown = {n: v for n, v in numbers.items() if n != "scores"}
-        shown |= {f"scores/{n}": f"{v:.4g}" for n, v in numbers.get("scores", {}).items()}
-    for name, protocol in record.get("scores_hold_for", {}).items():
-        shown[f"scores/{name}"] += f"  ({protocol})"
-    return shown
 
 
 def _draw(model: Any, folder: Path) -> list[Path]:

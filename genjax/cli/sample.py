@@ -4,7 +4,9 @@
 
 FILE ends in .png (a grid of images, a scatter plot of points), .npy or .npz (the samples as they
 are, in the range of the data; under the name `x` in .npz). Of a population, .npy and .npz hold all
-members as their first axis, unless --member picks one.
+members as their first axis, unless --member picks one. DIR may be a sweep's folder: its best member
+is shown, by `config.best_metric` or the main loss of its evaluation, unless --member picks one by
+the `member` of a row of sweep.csv.
 
 A model that writes texts continues or translates what it is given, on the terminal or in a file:
 
@@ -28,7 +30,7 @@ from typing import Any
 
 from absl import flags
 
-from genjax.cli import predicting, program, writing
+from genjax.cli import predicting, program, sweeps, writing
 from genjax.core.config import MAX_SEED, ConfigError
 
 _SUFFIXES = (".png", ".npy", ".npz")  # and .txt for texts
@@ -41,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _define(values: flags.FlagValues) -> None:
     text: Any = {"flag_values": values}
-    flags.DEFINE_string("workdir", "", "The folder of a run.", **text)
+    flags.DEFINE_string("workdir", "", "The folder of a run, or of a sweep.", **text)
     flags.DEFINE_integer(
         "n", None, "How many samples, by default 64; of texts for each prompt, 1.", 1, **text
     )
@@ -66,6 +68,10 @@ def _sample(argv: list[str]) -> int:
     if values.out:
         check_out(values.out)
     writing.check(values)
+    if groups := sweeps.read(values.workdir):
+        group, chosen, told = sweeps.pick(groups, values.member)
+        values.workdir, values.member = str(group.folder), chosen
+        program.say(told)
     from genjax.engine.workdir import read_config
 
     read_config(values.workdir)  # before JAX is given time to start

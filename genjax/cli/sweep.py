@@ -5,7 +5,8 @@
 Seeds, and numbers of the optimizers (learning_rate, b1, b2, weight_decay), are members of one
 population, trained as one vmapped program. Other fields make groups that are trained one after the
 other. The same command again resumes. One row a member goes to DIR/sweep.csv and DIR/sweep.json;
-each group's population is a run in a folder of its own, for `evaluate` and `sample`.
+`evaluate` and `sample` take DIR (its members by the numbers of these rows), or the folder of one
+group, whose population is a run of its own.
 """
 
 import csv
@@ -21,11 +22,12 @@ from typing import Any, NamedTuple
 from absl import flags
 from ml_collections import ConfigDict
 
-from genjax.cli import program, recipes, training
+from genjax.cli import program, recipes, sweeps, training
+from genjax.cli.sweeps import SWEEP, Group
 from genjax.core import files
 from genjax.core.config import DURATIONS, ConfigError, check_seed, fail, get, validate
+from genjax.core.members import explained
 
-SWEEP = "sweep.json"
 _CSV = "sweep.csv"
 
 
@@ -34,24 +36,6 @@ class Axis(NamedTuple):
 
     field: str
     values: list[Any]
-
-
-class Group(NamedTuple):
-    """Members that one program trains: they share `config` and `settings`, and differ in the rest.
-
-    `seeds` and each of `hyperparameters` hold one value a member.
-    """
-
-    folder: Path
-    config: ConfigDict
-    settings: dict[str, Any]
-    seeds: list[int]
-    hyperparameters: dict[str, list[float]]
-
-    def member(self, i: int) -> dict[str, Any]:
-        """Seed and swept values of member `i`."""
-        numbers = {field: values[i] for field, values in self.hyperparameters.items()}
-        return {"seed": self.seeds[i]} | self.settings | numbers
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -83,18 +67,43 @@ def _sweep(argv: list[str]) -> int:
     enable_compilation_cache()
     _check_workdir(values.workdir, workdir, groups)
     for group in groups:  # all is checked before anything is written
-        scoring.during_training(_prepare(group))
+        run = _prepare(group)
+        scoring.during_training(run)
+    samples = run.family.sample is not None
     for line in said:
         program.say(line)
     _write(workdir, groups, [])
     status = _train_groups(groups, program.command("sweep", *argv))
     if status in (program.BAD, program.STOPPED):
         return status
-    rows = [row for i, group in enumerate(groups) for row in _rows(i, group)]
+    rows, fields = sweeps.rows(groups), groups[0].fields()
     _write(workdir, groups, rows)
-    print(by_setting(rows, [*groups[0].settings, *groups[0].hyperparameters]))
-    print(f"\n{workdir / _CSV}\n{workdir / SWEEP}", flush=True)
+    print(sweeps.table(rows, fields))
+    print(f"\n{workdir / _CSV}\n{workdir / SWEEP}\n")
+    looks = ("evaluate", "sample") if samples else ("evaluate",)
+    print(_named_best(values.workdir, groups, rows, looks), flush=True)
     return status
+
+
+def _named_best(
+    workdir: str, groups: Sequence[Group], rows: Sequence[sweeps.Row], looks: Sequence[str]
+) -> str:
+    """The best setting in a line, and the commands that look at the best member of it."""
+    fields = groups[0].fields()
+    metric, mode = sweeps.criterion(groups[0].config, list(rows[0]))
+    found = sweeps.best_setting(rows, fields, metric, mode)
+    if found is None:
+        return "No number of the evaluations says which setting is best; see config.best_metric."
+    row, over = found
+    label = explained([over.finite], "seeds")
+    lines = [
+        f"Best setting by {metric} ({mode}): {sweeps.named(row, fields)}: {over}"
+        + (f" ({label})" if label else "")
+        + f"; its best seed is member {row['member']}:"
+    ]
+    at = (f"--workdir={workdir}", f"--member={row['member']}")
+    lines += [f"  {program.command(name, *at)}" for name in looks]
+    return "\n".join(lines)
 
 
 def parse_axis(config: ConfigDict, text: str) -> Axis:
@@ -158,33 +167,6 @@ def is_injected(field: str) -> bool:
     return "." not in section and section.endswith("optimizer") and name in INJECTED
 
 
-def by_setting(rows: Sequence[dict[str, Any]], fields: Sequence[str]) -> str:
-    """A table with a line for each setting: mean ± standard error over its finite seeds."""
-    from genjax.cli.evaluate import mean_and_error
-
-    columns = [n for n in rows[0] if n.startswith("eval/")] or [
-        n for n in rows[0] if n.startswith("train/")
-    ]
-    lines = [[*fields, "members", *(n.partition("/")[2] for n in columns)]]
-    for setting in dict.fromkeys(tuple(row[f] for f in fields) for row in rows):
-        same = [row for row in rows if tuple(row[f] for f in fields) == setting]
-        finite = [row for row in same if all(math.isfinite(row[n]) for n in columns)]
-        lost = f" ({len(same) - len(finite)} diverged)" if len(finite) < len(same) else ""
-        cells = [f"{value}" for value in setting] + [f"{len(finite)}{lost}"]
-        for name in columns:
-            if finite:
-                m = mean_and_error([row[name] for row in finite])
-                cells.append(f"{m['mean']:.4g} ± {m['standard_error']:.2g}")
-            else:
-                cells.append("nan")
-        lines.append(cells)
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(c.ljust(w) for c, w in zip(cells, widths, strict=True)).rstrip()
-        for cells in lines
-    )
-
-
 def _prepare(group: Group) -> Any:
     from genjax.engine import loop
 
@@ -214,17 +196,6 @@ def _train_groups(groups: Sequence[Group], command: str) -> int:
     return worst
 
 
-def _record(groups: Sequence[Group]) -> list[dict[str, Any]]:
-    """What `sweep.json` says of the groups: all that makes them these ones."""
-    return [
-        {
-            "folder": g.folder.name, "settings": g.settings, "seeds": g.seeds,
-            "hyperparameters": g.hyperparameters, "config": g.config.to_dict(),
-        }
-        for g in groups
-    ]  # fmt: skip
-
-
 def _check_workdir(given: str, workdir: Path, groups: Sequence[Group]) -> None:
     """Raises `ConfigError` if the folder cannot take this sweep."""
     from genjax.engine.workdir import CONFIG, check_writable
@@ -240,26 +211,11 @@ def _check_workdir(given: str, workdir: Path, groups: Sequence[Group]) -> None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         told = f"{path}: cannot be read ({files.reason(error)})"
         raise ConfigError(f"{told}; choose another workdir") from error
-    if before != json.loads(json.dumps(_record(groups))):
+    if before != json.loads(json.dumps(sweeps.record(groups))):
         raise ConfigError(
             f"--workdir={given}: holds another sweep (see {SWEEP}); must be another folder, or the "
             "same command to resume that one"
         )
-
-
-def _rows(number: int, group: Group) -> list[dict[str, Any]]:
-    """One row a member: what it is, then its last training and evaluation metrics."""
-    from genjax.engine.writers import METRICS, read_metrics
-
-    last: dict[str, Any] = {}
-    for row in read_metrics(group.folder / METRICS):
-        # One number a member: not the vectors that some families evaluate to.
-        last |= {n: v for n, v in row.items() if "/" in n and not isinstance(v[0], list)}
-    names = sorted(last, key=lambda name: (name.startswith("eval/"), name))
-    return [
-        {"group": number, "member": i} | group.member(i) | {name: last[name][i] for name in names}
-        for i in range(len(group.seeds))
-    ]
 
 
 def _write(workdir: Path, groups: Sequence[Group], rows: Sequence[dict[str, Any]]) -> None:
@@ -272,7 +228,7 @@ def _write(workdir: Path, groups: Sequence[Group], rows: Sequence[dict[str, Any]
     try:
         workdir.mkdir(parents=True, exist_ok=True)
         members = [{name: plain(v) for name, v in row.items()} for row in rows]
-        write_json(workdir / SWEEP, {"groups": _record(groups), "members": members})
+        write_json(workdir / SWEEP, {"groups": sweeps.record(groups), "members": members})
         if rows:
             text = io.StringIO(newline="")
             table = csv.DictWriter(text, list(dict.fromkeys(n for row in rows for n in row)))

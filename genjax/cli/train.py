@@ -59,7 +59,11 @@ def report(run: Any, workdir: str, summary: Any) -> str:
 
     config = run.config
     numbers = summary.evaluation or _last_evaluation(workdir)
-    parts = [table(numbers, title=f"{config.family} on {config.data.name}, step {summary.step}")]
+    parts = [
+        table(
+            {"eval": numbers}, title=f"{config.family} on {config.data.name}, step {summary.step}"
+        )
+    ]
     if summary.steps_per_second:
         seconds = {f"{n} (s)": round(v, 2) for n, v in summary.seconds.items()}
         rates: dict[str, Any] = {"steps/s": summary.steps_per_second}
@@ -72,7 +76,9 @@ def report(run: Any, workdir: str, summary: Any) -> str:
         parts.append("The run is through: nothing was left to do.")
     if summary.best:
         metric, value, step = summary.best
-        parts.append(f"Best {metric}: {value:.4g} at step {step}; evaluate or sample: --step=best")
+        members = run.executor.num_members
+        what = f"{metric} (mean of {members} members)" if members > 1 else metric
+        parts.append(f"Best {what}: {value:.4g} at step {step}; evaluate or sample: --step=best")
     at = [f"--workdir={workdir}", *families.flags(config.family)]
     writes = run.family.sample is not None or "start" in run.family.functions
     commands = [

@@ -1,6 +1,7 @@
 """Numbers that each member of a population has: their mean, and how far it can be trusted."""
 
 import math
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,6 +45,10 @@ def spread(values: Any) -> Spread:
     return Spread(float(finite.mean()) if n else math.nan, error, n, x.size - n)
 
 
-def explained(count: int, what: str = "members") -> str:
-    """What stands behind ± in a table over `count` of them; empty where there is no ±."""
-    return f"± standard error over {count} {what}" if count > 1 else ""
+def explained(counts: Iterable[int], what: str = "members") -> str:
+    """What ± stands for where it is over so many of them; empty where it is nowhere."""
+    several = sorted({n for n in counts if n > 1})
+    if not several:
+        return ""
+    number = f"{several[0]}" if len(several) == 1 else f"{several[0]} to {several[-1]}"
+    return f"± standard error over {number} {what}"

@@ -116,7 +116,9 @@ class _Training:
         else:
             self.step, self.state = 0, self.executor.init(pretrained.networks(c, self.executor))
         main = jax.process_index() == 0
-        self.writers = Writers(workdir, enabled=main, start_step=self.step)
+        self.writers = Writers(
+            workdir, enabled=main, start_step=self.step, num_members=self.executor.num_members
+        )
         self.progress = Progress(self.total, self.step, enabled=main)
         self.saved_step = self.step if restored else None
         self.first_step = self.step

@@ -33,12 +33,16 @@ class Writers:
       workdir: the run's folder; made if absent.
       enabled: False on every process but 0: nothing is opened and nothing is written.
       start_step: the step that the run resumes from; 0 begins anew.
+      num_members: of a population, whose numbers TensorBoard gets by their mean (`NAME`) and range
+        (`NAME_min`, `NAME_max`) over the members that are finite, with the number of those that are
+        not as soon as there are some (`NAME_not_finite`); 0 for a single run.
     """
 
     def __init__(
-        self, workdir: str | os.PathLike, *, enabled: bool = True, start_step: int = 0
-    ) -> None:
-        self._enabled = enabled
+        self, workdir: str | os.PathLike, *, enabled: bool = True, start_step: int = 0,
+        num_members: int = 0,
+    ) -> None:  # fmt: skip
+        self._enabled, self._num_members = enabled, num_members
         if not enabled:
             return
         self._workdir, self._start_step = Path(workdir), start_step
@@ -56,8 +60,8 @@ class Writers:
 
         Args:
           step: number of updates made.
-          metrics: by full name (`train/loss`, `eval/loss`, …): numbers, or lists of numbers (the
-            members of a population), which TensorBoard gets by their mean.
+          metrics: by full name (`train/loss`, `eval/loss`, …): numbers, or lists of numbers, which
+            TensorBoard gets by their mean; of a population one number or list a member.
         """
         if not self._enabled:
             return
@@ -66,7 +70,21 @@ class Writers:
         row |= to_json(metrics)
         self._file.write(_line(row).encode())
         for name, value in metrics.items():
-            self._tensorboard().add_scalar(name, float(np.mean(value)), int(step))
+            for tag, number in self._curves(name, np.asarray(value, np.float64)):
+                self._tensorboard().add_scalar(tag, number, int(step))
+
+    def _curves(self, name: str, value: np.ndarray) -> list[tuple[str, float]]:
+        """What TensorBoard shows of a number: one curve, or those of a population."""
+        if self._num_members < 2 or value.shape[:1] != (self._num_members,):
+            return [(name, float(value.mean()))]
+        members = value.reshape(self._num_members, -1).mean(1)
+        finite = members[np.isfinite(members)]
+        curves = [(f"{name}_not_finite", float(members.size - finite.size))]
+        curves = curves if finite.size < members.size else []
+        if not finite.size:
+            return [(name, math.nan), *curves]
+        range_ = [(f"{name}_min", float(finite.min())), (f"{name}_max", float(finite.max()))]
+        return [(name, float(finite.mean())), *range_, *curves]
 
     def images(self, step: int, tag: str, image: np.ndarray) -> None:
         """Shows `image`, uint8 (height, width, channels) with 1 or 3 channels, in TensorBoard.

@@ -16,8 +16,8 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from genjax.cli import program, recipes, training
-from genjax.cli.evaluate import mean_and_error
 from genjax.core.config import ConfigError
+from genjax.core.members import explained, spread
 
 RESULTS = "results"  # .json and .md
 
@@ -153,8 +153,9 @@ def report(
     text, record = [], {}
     for title, rows in tables.items():
         cells = _cells(rows)
-        print(f"{title}\n\n{_aligned(cells)}\n")
-        text += [f"## {title}\n", *_markdown(cells), ""]
+        label = _explained(rows)
+        print(f"{title}\n\n{_aligned(cells)}{label}\n")
+        text += [f"## {title}\n", *_markdown(cells), f"{label}\n"]
         record[title] = [{n: _recorded(v) for n, v in row.items()} for row in rows]
     text += [f"![{name}]({name}.png)\n" for name in pictures]
     try:
@@ -184,11 +185,8 @@ def _recorded(value: Any) -> Any:
     members = np.asarray(value, np.float64)
     if members.ndim == 0:
         return float(members) if math.isfinite(members) else None
-    finite = members[np.isfinite(members)]
-    summary = (
-        mean_and_error(finite.tolist()) if len(finite) else {"mean": None, "standard_error": None}
-    )
-    return summary | {"members": [v if math.isfinite(v) else None for v in members.tolist()]}
+    over = {n: v for n, v in spread(members).record().items() if n in ("mean", "standard_error")}
+    return over | {"members": [v if math.isfinite(v) else None for v in members.tolist()]}
 
 
 def _cells(rows: Sequence[Row]) -> list[list[str]]:
@@ -199,14 +197,20 @@ def _cells(rows: Sequence[Row]) -> list[list[str]]:
 def _shown(value: Any) -> str:
     if isinstance(value, str | int):
         return str(value)
-    recorded = _recorded(value)
-    if not isinstance(recorded, dict):
-        return "not finite" if recorded is None else f"{recorded:.4g}"
-    lost = sum(v is None for v in recorded["members"])
-    if recorded["mean"] is None:
+    values = np.asarray(value, np.float64)
+    if values.ndim == 0:
+        return f"{value:.4g}" if math.isfinite(value) else "not finite"
+    over = spread(values)
+    if not over.finite:
         return "not finite"
-    text = f"{recorded['mean']:.4g} ± {recorded['standard_error']:.2g}"
-    return text + (f" ({lost} not finite)" if lost else "")
+    return str(over) + (f" ({over.lost} not finite)" if over.lost else "")
+
+
+def _explained(rows: Sequence[Row]) -> str:
+    """What ± is in a table, after an empty line; empty where there is none."""
+    each = [spread(v).finite for row in rows for v in row.values() if np.ndim(v) == 1]
+    text = explained(each, "seeds")
+    return f"\n\n{text}" if text else ""
 
 
 def _aligned(cells: Sequence[Sequence[str]]) -> str:

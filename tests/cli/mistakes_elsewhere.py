@@ -367,6 +367,10 @@ ELSEWHERE = {
         "sweep AE NEW --grid=optimizer.b1=0.5 --grid=optimizer.b1=0.6",
         "--grid=optimizer.b1 | given once",
     ),
+    "member of a single run": (
+        "evaluate --workdir=trained --member=1",
+        "--member=1 | below the number of members, 1",
+    ),
     "sweep of the seed": ("sweep AE NEW --grid=seed=1,2", "--grid=seed=1,2 | --seeds"),
     "sweep that is no population": (
         "sweep AE NEW --config.executor=pmap",

@@ -32,7 +32,7 @@ def _advised(err: str) -> list[str]:
 
 
 def test_a_diverged_run_goes_on_from_its_last_good_checkpoint_with_the_rate_advised(
-    tmp_path: Path, capfd: pytest.CaptureFixture
+    tmp_path: Path, capfd: pytest.CaptureFixture, caplog: pytest.LogCaptureFixture
 ) -> None:
     workdir = tmp_path / "run"
     assert main("train", *GROWING, f"--workdir={workdir}") == 3
@@ -47,8 +47,11 @@ def test_a_diverged_run_goes_on_from_its_last_good_checkpoint_with_the_rate_advi
     assert "config.optimizer.b1 is 0.0 there" in capfd.readouterr().err
     lower = _advised(err)
     assert main("train", *lower) == 0
-    told = capfd.readouterr().err
-    assert f"Resumed from step {step}; it had diverged" in told and "(was 1.0)" in told
+    assert f"Resumed from step {step}; it had diverged" in caplog.text
+    assert "optimizer.learning_rate=0.001 (was 1.0)" in caplog.text
+    # It was under way by then: the run goes on from an earlier state, and nothing is deleted.
+    assert "It diverges from there as well: back to the start" in caplog.text
+    assert (workdir / "checkpoints" / f"{step}.diverged").is_dir()
     assert checkpoints(workdir)[-1] == 200
     rate = json.loads((workdir / "config.json").read_text())["config"]["optimizer"]["learning_rate"]
     assert leaves(workdir)[".opt_state['optimizer'].hyperparams['learning_rate']"] == np.float32(

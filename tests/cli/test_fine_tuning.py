@@ -31,7 +31,7 @@ def test_a_classifier_of_a_trained_encoder(
     assert_same_bits(tmp_path / "whole", tmp_path / "parted")
     capfd.readouterr()
     assert main("evaluate", f"--workdir={tmp_path / 'parted'}") == 0
-    assert "test/accuracy" in capfd.readouterr().out
+    assert "eval/accuracy" in capfd.readouterr().out
     model = genjax.load(tmp_path / "parted")
     found = model.classify(["the brown fox ;", "a lazy dog ."]).argmax(-1)
     assert [model.run.dataset.labels[i] for i in found] == ["fox", "dog"]

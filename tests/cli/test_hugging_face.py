@@ -42,7 +42,7 @@ def test_a_run_of_a_folder_writes_evaluates_and_is_trained_further(made, capsys)
     assert main("sample", f"--workdir={workdir}", *sample) == 0
     assert out.read_text().count("the cat") >= 2
     assert main("evaluate", f"--workdir={workdir}") == 0
-    assert np.isfinite(json.loads((workdir / "eval.json").read_text())["test"]["loss"])
+    assert np.isfinite(json.loads((workdir / "eval.json").read_text())["eval"]["loss"])
     capsys.readouterr()
     args = f"--config={workdir / 'config.json'}", f"--workdir={workdir}"
     assert main("train", *args) == 0

@@ -31,11 +31,12 @@ def test_two_durations_of_the_command_line_are_refused_by_name() -> None:
 
 
 def test_seeds_mean_a_population_and_the_first_lines_say_what_was_meant(
-    tmp_path: Path, capfd: pytest.CaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     args = [arg for arg in TINY if not arg.startswith("--config.epochs")]
     args += ["--config.steps=2", "--config.num_seeds=2", f"--workdir={tmp_path / 'run'}"]
     assert main("train", *args) == 0
-    first, second, *_ = capfd.readouterr().err.splitlines()
-    assert first == "genjax: config.steps=2 takes the place of the recipe's epochs=100.0"
-    assert second == "genjax: config.num_seeds=2: a population (executor=vmap)"
+    assert caplog.messages[:2] == [
+        "config.steps=2 takes the place of the recipe's epochs=100.0",
+        "config.num_seeds=2: a population (executor=vmap)",
+    ]

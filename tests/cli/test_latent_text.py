@@ -67,7 +67,7 @@ def test_own_sentences_are_encoded(vae: Path, tmp_path: Path) -> None:
 def test_reconstructions_of_the_test_split_are_judged(vae: Path) -> None:
     assert main("evaluate", f"--workdir={vae}") == 0
     record = json.loads((vae / "eval.json").read_text())
-    assert record["test"]["elbo"] < 0 and 0 <= record["scores"]["exact"] <= 1
+    assert record["eval"]["elbo"] < 0 and 0 <= record["scores"]["exact"] <= 1
 
 
 @pytest.mark.slow

@@ -103,11 +103,11 @@ def test_a_language_model_is_evaluated_by_its_perplexity(
 ) -> None:
     out = out_of(capfd, "evaluate", f"--workdir={writer}")
     record = json.loads((writer / "eval.json").read_text())
-    assert record["test"]["perplexity"] == pytest.approx(np.exp(record["test"]["loss"]))
+    assert record["eval"]["perplexity"] == pytest.approx(np.exp(record["eval"]["loss"]))
     assert "perplexity" in out
     scores = record["scores"]
     # Every token is a character, of which some ("ö", "ü") are two bytes.
-    assert scores["bits_per_character"] == pytest.approx(record["test"]["loss"] / np.log(2))
+    assert scores["bits_per_character"] == pytest.approx(record["eval"]["loss"] / np.log(2))
     assert 0.9 < scores["bits_per_byte"] / scores["bits_per_character"] < 1
 
 

@@ -108,6 +108,19 @@ def test_tensorboard_gets_scalars_images_and_text(tmp_path):
     assert found["grey"][0] == 5
 
 
+def test_tensorboard_gets_members_by_mean_and_range_of_those_that_are_finite(tmp_path):
+    with Writers(tmp_path, num_members=3) as w:
+        w.scalars(5, {"loss": [1.0, 2.0, 6.0], "latents": [[0.0, 2.0], [3.0, 3.0], [5.0, 5.0]]})
+        w.scalars(6, {"loss": [1.0, math.nan, 3.0]})
+        w.scalars(7, {"loss": [math.nan] * 3})
+    found = {(tag, step): value.simple_value for step, tag, value in events(tmp_path)[1:]}
+    assert [found["loss", 5], found["loss_min", 5], found["loss_max", 5]] == [3, 1, 6]
+    assert [found["latents", 5], found["latents_min", 5], found["latents_max", 5]] == [3, 1, 5]
+    assert [found["loss", 6], found["loss_min", 6], found["loss_max", 6]] == [2, 1, 3]
+    assert ("loss_not_finite", 5) not in found and found["loss_not_finite", 6] == 1
+    assert found["loss_not_finite", 7] == 3 and math.isnan(found["loss", 7])
+
+
 def test_tensorboard_is_told_which_steps_a_resumed_run_does_again(tmp_path):
     with Writers(tmp_path) as w:
         w.scalars(30, {"loss": 1.0})

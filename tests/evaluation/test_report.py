@@ -23,9 +23,25 @@ def test_columns_are_aligned_and_numbers_readable():
     ]
 
 
-def test_a_population_shows_mean_spread_and_range():
-    line = table({"modes": jnp.asarray([25, 24, 25, 26])})
-    assert line == "modes  25 ± 0.7071  (24 to 26, 4 members)"
+def test_a_population_shows_mean_standard_error_and_range():
+    assert table({"modes": jnp.asarray([25, 24, 25, 26])}).splitlines() == [
+        "modes  25 ± 0.41  (24 to 26, 4 members)",  # a deviation of 0.816 over the root of 4
+        "± standard error over 4 members",
+    ]
+
+
+def test_one_member_has_no_error():
+    assert table({"modes": [25.0]}) == "modes  25"
+
+
+def test_members_that_are_not_finite_are_left_out_and_told():
+    lines = table({"a": [1.0, np.nan, 3.0], "b": [np.nan, 2.0, np.inf], "c": [np.nan] * 3})
+    assert lines.splitlines() == [
+        "a  2 ± 1  (1 to 3, 2 of 3 members, the others are not finite)",
+        "b  2  (2 to 2, 1 of 3 members, the others are not finite)",
+        "c  nan  (none of 3 members is finite)",
+        "± standard error over 2 members",
+    ]
 
 
 def test_histograms_show_every_value():

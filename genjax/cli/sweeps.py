@@ -1,0 +1,227 @@
+"""What a sweep left in its folder: groups and members, the best of them, a table of settings."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ml_collections import ConfigDict
+
+from genjax.core import files
+from genjax.core.config import ConfigError
+from genjax.core.members import Spread, explained, spread
+
+SWEEP = "sweep.json"
+# By what members are compared where `config.best_metric` names nothing: the first that is there.
+_MAIN = {
+    "elbo": "max", "loss": "min", "nll": "min", "cross_entropy": "min", "reconstruction": "min",
+    "mse": "min", "fid": "min", "kid": "min", "reverse_kl": "min",
+}  # fmt: skip
+Row = dict[str, Any]
+
+
+class Group(NamedTuple):
+    """Members that one program trains: they share `config` and `settings`, and differ in the rest.
+
+    `seeds` and each of `hyperparameters` hold one value a member.
+    """
+
+    folder: Path
+    config: ConfigDict
+    settings: dict[str, Any]
+    seeds: list[int]
+    hyperparameters: dict[str, list[float]]
+
+    def member(self, i: int) -> dict[str, Any]:
+        """Seed and swept values of member `i`."""
+        numbers = {field: values[i] for field, values in self.hyperparameters.items()}
+        return {"seed": self.seeds[i]} | self.settings | numbers
+
+    def fields(self) -> list[str]:
+        """The swept fields."""
+        return [*self.settings, *self.hyperparameters]
+
+
+def record(groups: Sequence[Group]) -> list[dict[str, Any]]:
+    """What `sweep.json` says of the groups: all that makes them these ones."""
+    return [
+        {
+            "folder": g.folder.name, "settings": g.settings, "seeds": g.seeds,
+            "hyperparameters": g.hyperparameters, "config": g.config.to_dict(),
+        }
+        for g in groups
+    ]  # fmt: skip
+
+
+def read(workdir: str | Path) -> list[Group]:
+    """The groups of the sweep in `workdir`; none where there is no sweep in it.
+
+    Raises:
+      ConfigError: `sweep.json` cannot be read.
+    """
+    folder = Path(workdir).expanduser().absolute()
+    path = folder / SWEEP
+    if not path.exists():
+        return []
+    try:
+        groups = files.read_json(path, finite=False)["groups"]
+        return [
+            Group(
+                folder / Path(g["folder"]).name, ConfigDict(g["config"]),
+                {n: tuple(v) if isinstance(v, list) else v for n, v in g["settings"].items()},
+                g["seeds"], g["hyperparameters"],
+            )
+            for g in groups
+        ]  # fmt: skip
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({files.reason(error)})") from error
+
+
+def around(workdir: str | Path) -> Group | None:
+    """The group whose folder `workdir` is, if it is one."""
+    folder = Path(workdir).expanduser().absolute()
+    return next((g for g in read(folder.parent) if g.folder.name == folder.name), None)
+
+
+def find(groups: Sequence[Group], member: int) -> tuple[Group, int]:
+    """The group of the sweep's member number `member`, and its number in there.
+
+    Raises:
+      ConfigError: there is no such member.
+    """
+    at = member
+    for group in groups:
+        if at < len(group.seeds):
+            return group, at
+        at -= len(group.seeds)
+    n = sum(len(group.seeds) for group in groups)
+    raise ConfigError(f"--member={member}: must be below the number of members of the sweep, {n}")
+
+
+def rows(groups: Sequence[Group], numbers: Sequence[Mapping[str, Any]] = ()) -> list[Row]:
+    """One row a member: what it is, then its numbers.
+
+    Args:
+      groups: of the sweep.
+      numbers: of each group, lists of one number a member by name; by default its last training
+        and evaluation metrics.
+    """
+    found: list[Row] = []
+    for g, group in enumerate(groups):
+        last = numbers[g] if numbers else _last(group)
+        found += [
+            {"member": len(found) + i, "group": g, "group_member": i}
+            | group.member(i)
+            | {name: values[i] for name, values in last.items()}
+            for i in range(len(group.seeds))
+        ]
+    return found
+
+
+def criterion(config: ConfigDict, names: Sequence[str]) -> tuple[str, str]:
+    """The number by which members are compared, of `names`, and "min" or "max".
+
+    That is `config.best_metric`, or the family's main loss; two empty texts where there is none.
+    """
+    if metric := config.get("best_metric", ""):
+        return f"eval/{metric}", config.best_mode
+    for name, mode in _MAIN.items():
+        if f"eval/{name}" in names:
+            return f"eval/{name}", mode
+    return "", ""
+
+
+def best(found: Sequence[Row], metric: str, mode: str) -> Row | None:
+    """The row whose `metric` is best; None where none is finite."""
+    sign = 1 if mode == "min" else -1
+    finite = [row for row in found if math.isfinite(row.get(metric, math.nan))]
+    return min(finite, key=lambda row: sign * row[metric]) if finite else None
+
+
+def pick(groups: Sequence[Group], member: int | None) -> tuple[Group, int, str]:
+    """The member that the user named, else the best one: its group, its number there, and why.
+
+    Raises:
+      ConfigError: there is no such member, or none is finite.
+    """
+    found, fields = rows(groups), groups[0].fields()
+    metric, mode = criterion(groups[0].config, list(found[0]))
+    why = "no number of the evaluations says which member is best"
+    if member is None and metric:
+        row = best(found, metric, mode)
+        if row is None:
+            raise ConfigError(f"{groups[0].folder.parent}: no member's {metric} is finite")
+        member, least = row["member"], "lowest" if mode == "min" else "highest"
+        why = f"its {metric} is the {least} of {len(found)}, {row[metric]:.4g}"
+    elif member is not None:
+        why = "as --member says"
+    group, i = find(groups, member or 0)
+    row = found[member or 0]
+    told = f"member {row['member']} of the sweep (seed {row['seed']}, {named(row, fields)})"
+    return group, i, f"{told}: {why}"
+
+
+def best_setting(
+    found: Sequence[Row], fields: Sequence[str], metric: str, mode: str
+) -> tuple[Row, Spread] | None:
+    """The setting whose mean of `metric` over its finite seeds is best: its best row, its mean."""
+    sign = 1 if mode == "min" else -1
+    each = []
+    for same in _settings(found, fields):
+        over = spread([row.get(metric, math.nan) for row in same])
+        row = best(same, metric, mode)
+        if row is not None:
+            each.append((sign * over.mean, row, over))
+    if not each:
+        return None
+    _, row, over = min(each, key=lambda found: found[0])
+    return row, over
+
+
+def named(row: Row, fields: Sequence[str]) -> str:
+    """The values of a row's setting."""
+    return ", ".join(f"{field}={row[field]}" for field in fields) or "the only setting"
+
+
+def table(found: Sequence[Row], fields: Sequence[str]) -> str:
+    """A line for each setting: mean ± standard error over its finite seeds, and what ± is."""
+    columns = [n for n in found[0] if "/" in n and not n.startswith("train/")] or [
+        n for n in found[0] if n.startswith("train/")
+    ]
+    lines, seeds = [[*fields, "members", *columns]], set()
+    for same in _settings(found, fields):
+        finite = [row for row in same if all(math.isfinite(row[n]) for n in columns)]
+        lost = f" ({len(same) - len(finite)} diverged)" if len(finite) < len(same) else ""
+        over = [spread([row[name] for row in finite]) for name in columns]
+        seeds.add(len(finite))
+        cells = [f"{same[0][field]}" for field in fields] + [f"{len(finite)}{lost}"]
+        lines.append(cells + [str(s) for s in over])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    aligned = [
+        "  ".join(c.ljust(w) for c, w in zip(cells, widths, strict=True)).rstrip()
+        for cells in lines
+    ]
+    return "\n".join([*aligned, *filter(None, [explained(seeds, "seeds")])])
+
+
+def _settings(found: Sequence[Row], fields: Sequence[str]) -> list[list[Row]]:
+    """The rows of each setting, in their order."""
+    each: dict[tuple[Any, ...], list[Row]] = {}
+    for row in found:
+        each.setdefault(tuple(row[field] for field in fields), []).append(row)
+    return list(each.values())
+
+
+def _last(group: Group) -> dict[str, list[float]]:
+    """The last of each metric of one number a member that the group has written."""
+    from genjax.engine.writers import METRICS, read_metrics
+
+    last: dict[str, Any] = {}
+    for row in read_metrics(group.folder / METRICS):
+        # One number a member: not the vectors that some families evaluate to.
+        last |= {
+            n: v for n, v in row.items()
+            if "/" in n and isinstance(v, list) and len(v) == len(group.seeds)
+            and not isinstance(v[0], list)
+        }  # fmt: skip
+    return {n: last[n] for n in sorted(last, key=lambda n: (n.startswith("eval/"), n))}

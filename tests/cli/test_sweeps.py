@@ -1,0 +1,115 @@
+"""Sweeps: trained, resumed, evaluated by setting, and their best member."""
+
+import csv
+import json
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import genjax
+from genjax.engine.writers import read_metrics
+from tests.cli.helpers import TINY, checkpoints, main
+
+FIELDS = ("model.encoder_hidden", "optimizer.learning_rate", "optimizer.weight_decay")
+
+
+def test_sweep_has_one_row_a_member_and_resumes(
+    tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    """3 seeds, 2 learning rates and a weight decay from 0 in one program; 2 widths in two."""
+    workdir = tmp_path / "sweep"
+    args = [*TINY, f"--workdir={workdir}", "--seeds=3", "--config.steps=4", "--config.log_every=2"]
+    args += ["--grid=optimizer.learning_rate=1e-2,1e-3", "--grid=optimizer.weight_decay=0,10"]
+    args += ["--grid=model.encoder_hidden=(8,),(4,4)"]
+    assert main("sweep", *args) == 0
+    out = capfd.readouterr().out
+    assert out.count(" ± ") == 8 * 2 + 1  # settings, metrics; the best setting's
+    assert "± standard error over 3 seeds" in out
+    rows = list(csv.DictReader((workdir / "sweep.csv").open(newline="")))
+    assert len(rows) == 3 * 2 * 2 * 2
+    assert len({r["train/loss"] for r in rows}) == len(rows)
+    record = json.loads((workdir / "sweep.json").read_text())
+    assert [str(m["eval/mse"]) for m in record["members"]] == [r["eval/mse"] for r in rows]
+
+    # A member is the single run with its seed, learning rate and weight decay.
+    wanted = {"seed": "1", "optimizer.learning_rate": "0.001", "optimizer.weight_decay": "0.0"}
+    row = next(
+        r for r in rows
+        if r["model.encoder_hidden"] == "(8,)" and all(r[k] == v for k, v in wanted.items())
+    )  # fmt: skip
+    single = [*TINY, f"--workdir={tmp_path / 'single'}", "--config.steps=4", "--config.log_every=2"]
+    assert main("train", *single, "--config.seed=1", "--config.optimizer.learning_rate=1e-3") == 0
+    last = read_metrics(tmp_path / "single" / "metrics.jsonl")
+    assert float(row["eval/mse"]) == pytest.approx(last[-1]["eval/mse"], rel=1e-4)
+
+    # Again: nothing is trained, and the same is told.
+    before = (workdir / "sweep.csv").read_bytes(), checkpoints(workdir / "group_0")
+    assert main("sweep", *args) == 0
+    assert ((workdir / "sweep.csv").read_bytes(), checkpoints(workdir / "group_0")) == before
+    capfd.readouterr()
+    assert main("sweep", *args[:-1]) == 2  # another sweep
+    assert "holds another sweep" in capfd.readouterr().err
+
+    # The best setting, with commands that work.
+    best = _best_setting(rows)
+    line, *advised = out.strip().splitlines()[-3:]
+    assert line.startswith("Best setting by eval/reconstruction (min): ")
+    for field, value in zip(FIELDS, best, strict=True):
+        assert f"{field}={value}" in line
+    for command in advised:
+        words = shlex.split(command)
+        assert main(words[2].removeprefix("experiments."), *words[3:]) == 0
+
+    # Without a member: each setting with its values, and samples of the best member.
+    capfd.readouterr()
+    assert main("evaluate", f"--workdir={workdir}") == 0
+    table = capfd.readouterr().out
+    assert table.count(" ± ") == 8 * 2 and "± standard error over 3 seeds" in table
+    assert all(any(x.startswith(f"{w}  ") for x in table.splitlines()) for w in ("(8,)", "(4, 4)"))
+    evaluated = json.loads((workdir / "eval.json").read_text())["members"]
+    assert [m["member"] for m in evaluated] == list(range(24))
+    for member, row in zip(evaluated, rows, strict=True):
+        assert member["eval/mse"] == pytest.approx(float(row["eval/mse"]), rel=1e-5)
+
+    assert main("sample", f"--workdir={workdir}", "--n=4") == 0
+    out, err = capfd.readouterr()
+    by = min(rows, key=lambda r: float(r["eval/reconstruction"]))
+    assert f"member {by['member']} of the sweep (seed {by['seed']}, " in err
+    assert "its eval/reconstruction is the lowest of 24" in err
+    assert f"group_{by['group']}/samples" in out and f"_member_{by['group_member']}.png" in out
+    assert main("sample", f"--workdir={workdir}", "--member=24") == 2
+    assert "--member=24: must be below the number of members of the sweep, 24" in (
+        capfd.readouterr().err
+    )
+
+    # A group is a run for the other programs.
+    assert main("evaluate", f"--workdir={workdir / 'group_1'}") == 0
+    table = capfd.readouterr().out
+    assert table.count(" ± ") == 4 * 2 and "model.encoder_hidden=(4, 4)" in table
+    evaluated = json.loads((workdir / "group_1" / "eval.json").read_text())
+    assert len(evaluated["eval"]["mse"]) == 12
+    assert evaluated["over_members"]["eval/mse"]["standard_error"] > 0
+    group = genjax.load(workdir / "group_1")
+    drawn = group.sample(3, seed=5)
+    np.testing.assert_allclose(group.member(7).sample(3, seed=5), drawn[7], rtol=1e-5)
+
+
+def test_a_member_is_evaluated_as_in_its_population(tmp_path: Path) -> None:
+    workdir = tmp_path / "run"
+    args = [*TINY, f"--workdir={workdir}", "--config.steps=2", "--config.num_seeds=2"]
+    assert main("train", *args) == 0
+    assert main("evaluate", f"--workdir={workdir}") == 0
+    assert main("evaluate", f"--workdir={workdir}", "--member=1") == 0
+    whole = json.loads((workdir / "eval.json").read_text())
+    member = json.loads((workdir / "eval_member_1.json").read_text())
+    assert member["eval"]["mse"] == whole["eval"]["mse"][1]
+    assert main("evaluate", f"--workdir={workdir}", "--member=2") == 2
+
+
+def _best_setting(rows: list[dict[str, str]]) -> tuple[str, ...]:
+    each: dict[tuple[str, ...], list[float]] = {}
+    for row in rows:
+        each.setdefault(tuple(row[f] for f in FIELDS), []).append(float(row["eval/reconstruction"]))
+    return min(each, key=lambda setting: np.mean(each[setting]))
