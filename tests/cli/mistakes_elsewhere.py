@@ -367,7 +367,7 @@ ELSEWHERE = {
         "sweep AE NEW --grid=optimizer.b1=0.5 --grid=optimizer.b1=0.6",
         "--grid=optimizer.b1 | given once",
     ),
-    "member of a single run": (
+    "evaluated member of a single run": (
         "evaluate --workdir=trained --member=1",
         "--member=1 | below the number of members, 1",
     ),
