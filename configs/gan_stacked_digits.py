@@ -5,7 +5,7 @@
 
 METHOD: wgan_gp (the default), gan, pacgan2, wgan or r3gan. Networks, batch and the number of
 updates are the same for all; optimizers are what suits each method. Ten seeds on 26,000 samples,
-as published, 6 to 10 minutes each on 2 CPU cores (PacGAN states 1,000 and 0.06):
+as published, 6 to 10 minutes each on 2 CPU cores, ± standard error (PacGAN states 1,000 and 0.06):
 
              modes       reverse KL        one update of ten seeds
     gan      858 ± 17    0.86  ± 0.05      0.11 s

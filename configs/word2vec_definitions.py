@@ -6,9 +6,10 @@
         --similarity=wordsim353.tsv,simlex999.txt
 
 DIR holds `definitions.txt.gz`, one definition a line. Spearman's correlation with WordSim-353 and
-SimLex-999 after these two epochs, 12 s on 2 CPU cores, five seeds: 0.473 ± 0.005 and 0.258 ± 0.003
-(gensim with the same settings: 0.440 ± 0.002 and 0.249 ± 0.000); after one: 0.341 ± 0.009 and
-0.187 ± 0.003 (0.294 ± 0.003, 0.171 ± 0.001). `python -m benchmarks.word_similarity` makes both.
+SimLex-999 after these two epochs, 12 s on 2 CPU cores, five seeds: 0.473 ± 0.005 and 0.258 ± 0.003,
+± standard error (gensim with the same settings: 0.440 ± 0.002 and 0.249 ± 0.000); after one:
+0.341 ± 0.009 and 0.187 ± 0.003 (0.294 ± 0.003, 0.171 ± 0.001). `python -m
+benchmarks.word_similarity` makes both.
 """
 
 from ml_collections import ConfigDict

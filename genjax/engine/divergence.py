@@ -27,11 +27,11 @@ class Diverged(RuntimeError):
 
 
 def read(workdir: Path) -> dict[str, Any] | None:
-    """What a diverged run left of it: `what`, and its learning `rates` by field; else None."""
-    with contextlib.suppress(OSError, ValueError):
+    """What a diverged run left: `what`, at which `step`, learning `rates` by field; else None."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         record = json.loads((workdir / RECORD).read_text())
         if isinstance(record, dict) and isinstance(record.get("rates"), dict):
-            return record
+            return record | {"step": int(record["step"])}
     return None
 
 

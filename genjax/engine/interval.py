@@ -59,12 +59,11 @@ class Interval:
         then the means are over the steps from here on.
         """
         interval = cls(step - step % log_every)
-        if not isinstance(note, dict) or (note["since"], note["steps"]) != (
-            interval.since,
-            step - interval.since,
-        ):
+        there = note if isinstance(note, dict) and isinstance(note.get("sums"), dict) else {}
+        made = step - interval.since
+        if (there.get("since"), there.get("steps")) != (interval.since, made):
             interval.since = step
             return interval
-        interval.steps = note["steps"]
-        interval._sums = {n: np.asarray(s, np.float64) for n, s in from_json(note["sums"]).items()}
+        interval.steps = made
+        interval._sums = {n: np.asarray(s, np.float64) for n, s in from_json(there["sums"]).items()}
         return interval

@@ -214,7 +214,7 @@ class _Training:
         self.writers.scalars(step, {f"train/{k}": _plain(v) for k, v in means.items()})
         if np.all(means.get(SKIPPED, 0.0) == 1):
             steps = f"steps {interval.since + 1} to {step}"
-            raise self._diverged(f"no update in {steps} was finite, so that all were skipped")
+            raise self._diverged(f"no update in {steps} was finite, so that all were skipped", step)
         return {name: spread(value).mean for name, value in means.items()}
 
     def _at_boundaries(self) -> None:
@@ -308,7 +308,7 @@ class _Training:
     def _sound_state(self) -> State:
         """The state as checkpoints hold it; one that is not finite is never saved."""
         if not self.executor.all_finite(self.state):
-            raise self._diverged(f"the state is not finite at step {self.step}")
+            raise self._diverged(f"the state is not finite at step {self.step}", self.step)
         return self.executor.to_checkpoint(self.state)
 
     def _check_finite(self, metrics: Mapping[str, np.ndarray], before: int) -> None:
@@ -323,41 +323,48 @@ class _Training:
         sound = np.logical_and.reduce([*finite.values()])  # (members or 1, steps)
         first = before + 1 + int(np.argmin(sound.all(0)))
         if not sound.all(1).any():
-            raise self._diverged(f"{', '.join(bad)} not finite at step {first}")
+            raise self._diverged(f"{', '.join(bad)} not finite at step {first}", first)
         if not self._warned:
             logging.warning("Some members are not finite at step %d; the others go on", first)
         self._warned = True
 
-    def _diverged(self, what: str) -> Diverged:
+    def _diverged(self, what: str, step: int) -> Diverged:
         self.checkpoints.wait()
         steps = self.checkpoints.steps()
         kept = "there is no checkpoint yet (see checkpoint_every)"
         if steps:
             kept = f"the last good checkpoint is {self.checkpoints.directory / str(steps[-1])}"
         if jax.process_index() == 0:
-            record = {"what": what, "rates": divergence.rates(self.config)}
+            rates = divergence.rates(self.config)
+            first = self._before["step"] if self._before else 0
+            record = {"what": what, "step": max(first, step), "rates": rates}
             with contextlib.suppress(OSError):  # it is about to be told anyway
                 write_json(self.workdir / divergence.RECORD, record)
         lower = divergence.lower_rates(self.config)
         return Diverged(f"training diverged: {what}; {kept}", lower)
 
     def began_too_late(self) -> bool:
-        """Whether it diverged once more, before it could save, from the last good checkpoint.
+        """Whether it diverged once more, and no checkpoint lies beyond the first time.
 
-        That is finite, but of a time when the divergence was under way.
+        Then the one that it began from is finite, but of a time when that was under way.
         """
-        return self._before is not None and self.first_step == self.saved_step
+        if self._before is None or not self.first_step:
+            return False
+        return (self.saved_step or 0) <= self._before["step"]
 
     def step_back(self) -> None:
-        """Sets the checkpoint that it began from aside, so that an earlier one is the newest."""
-        path = self.checkpoints.directory / str(self.first_step)
-        aside = path.with_name(f"{path.name}.diverged")
+        """Sets the checkpoint that it began from aside, and later ones; an earlier is newest."""
+        steps = self.checkpoints.steps()
         if jax.process_index() == 0:
-            shutil.rmtree(aside, ignore_errors=True)
-            path.rename(aside)
-        earlier = [step for step in self.checkpoints.steps() if step < self.first_step]
+            for step in (s for s in steps if s >= self.first_step):
+                path = self.checkpoints.directory / str(step)
+                aside = path.with_name(f"{path.name}.diverged")
+                shutil.rmtree(aside, ignore_errors=True)
+                path.rename(aside)
+        earlier = [step for step in steps if step < self.first_step]
         then = f"step {earlier[-1]}" if earlier else "the start"
-        logging.warning("It diverges from there as well: back to %s; see %s", then, aside)
+        aside = self.checkpoints.directory / f"{self.first_step}.diverged"
+        logging.warning("It diverges from there as well: back to %s; %s is left aside", then, aside)
 
     def _summary(self) -> Summary:
         summary = Summary(
