@@ -65,6 +65,11 @@ def read(workdir: str | Path) -> list[Group]:
         return []
     try:
         groups = files.read_json(path, finite=False)["groups"]
+        for g in groups:
+            if not g["seeds"] or {len(v) for v in g["hyperparameters"].values()} - {
+                len(g["seeds"])
+            }:
+                raise ValueError("a group needs one value of each hyper-parameter for each seed")
         return [
             Group(
                 folder / Path(g["folder"]).name, ConfigDict(g["config"]),

@@ -1,7 +1,6 @@
 """A run that is not finite any more: what is left of it, and how it may go on."""
 
 import contextlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from genjax import families
+from genjax.core import files
 
 RECORD = "diverged.json"  # in the workdir; while it is there, learning rates may be others
 _RATE = "optimizer.learning_rate"  # how the fields' names end
@@ -29,7 +29,7 @@ class Diverged(RuntimeError):
 def read(workdir: Path) -> dict[str, Any] | None:
     """What a diverged run left: `what`, at which `step`, learning `rates` by field; else None."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        record = json.loads((workdir / RECORD).read_text())
+        record = files.read_json(workdir / RECORD)
         if isinstance(record, dict) and isinstance(record.get("rates"), dict):
             return record | {"step": int(record["step"])}
     return None
