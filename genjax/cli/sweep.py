@@ -189,7 +189,12 @@ def _train_groups(groups: Sequence[Group], command: str) -> int:
             write_json(group.folder / POPULATION, population)
         except OSError as error:
             raise _unwritable(group.folder, error) from error
-        status, _ = training.train(_prepare(group), group.folder, command, member=True)
+        status, _ = training.train(
+            _prepare(group),
+            group.folder,
+            command,
+            if_diverged="sweep lower learning rates in another folder",
+        )
         if status in (program.BAD, program.STOPPED):
             return status
         worst = max(worst, status)

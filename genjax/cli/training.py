@@ -76,7 +76,7 @@ def in_cluster(env: Any) -> bool:
 
 def train(
     run: Any, workdir: str | Path, command: str, profile_steps: str = "", *,
-    said: Sequence[str] = (), member: bool = False,
+    said: Sequence[str] = (), if_diverged: str = "",
 ) -> tuple[int, Any]:  # fmt: skip
     """Trains and tells, in one line on standard error, if it ends before its end.
 
@@ -86,7 +86,7 @@ def train(
       command: what resumes it.
       profile_steps: see `genjax.engine.loop.train`.
       said: lines that come first, once all is checked.
-      member: whether it is a group of a sweep, whose rates are fixed.
+      if_diverged: what to do then; by default to resume `command` with lower learning rates.
 
     Raises:
       ConfigError: as `genjax.engine.loop.train`, or `eval_metrics` do not go with the data.
@@ -103,7 +103,7 @@ def train(
     try:
         summary = loop.train(run, workdir, profile_steps=profile_steps, hooks=hooks)
     except loop.Diverged as error:
-        _say_diverged(error, command, member)
+        _say_diverged(error, command, if_diverged)
         return program.DIVERGED, None
     except (loop.SaveError, OSError) as error:
         program.say(f"{error}; {saved(workdir)}")
@@ -124,10 +124,10 @@ def train(
     return program.STOPPED, summary
 
 
-def _say_diverged(error: Any, command: str, member: bool) -> None:
+def _say_diverged(error: Any, command: str, advice: str) -> None:
     """Tells that a run diverged, and how to go on."""
-    if member or not is_main_process():
-        program.say(f"{error}; sweep lower learning rates in another folder" if member else error)
+    if advice or not is_main_process():
+        program.say(f"{error}; {advice}" if advice else error)
         return
     rates = {f"--config.{field}": value for field, value in error.rates.items()}
     words = [w for w in shlex.split(command) if w.partition("=")[0] not in rates]

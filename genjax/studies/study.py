@@ -105,7 +105,9 @@ def train(workdir: str | Path, runs: Mapping[str, ConfigDict], command: str) -> 
     worst = program.DONE
     for i, (name, config) in enumerate(runs.items()):
         print(f"run {i + 1} of {len(runs)}: {name}", flush=True)
-        status, _ = training.train(loop.prepare(config), folder / name, command)
+        status, _ = training.train(
+            loop.prepare(config), folder / name, command, if_diverged="the other methods go on"
+        )
         if status in (program.BAD, program.STOPPED):
             return status
         worst = max(worst, status)

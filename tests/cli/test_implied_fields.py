@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from absl import flags
 
-from genjax.cli import recipes
+from genjax.cli import recipes, sweep
 from genjax.core.config import ConfigError
 from tests.cli.helpers import ROOT, TINY, main
 from tests.contracts.recipes import recipes as names
@@ -22,6 +22,15 @@ def test_a_duration_takes_the_place_of_the_recipes(recipe: str, duration: str) -
         (name, float(value))
     ]
     assert len(said) == (config[name] == 0) and config.to_json() != new.to_json()
+
+
+def test_a_swept_duration_takes_the_place_of_the_recipes(tmp_path: Path) -> None:
+    axis = sweep.Axis("steps", [5, 6])
+    groups = sweep.plan(recipes.load("autoencoder"), [axis], 2, tmp_path)
+    assert [(g.config.steps, g.config.epochs, g.config.executor) for g in groups] == [
+        (5, 0, "vmap"),
+        (6, 0, "vmap"),
+    ]
 
 
 def test_two_durations_of_the_command_line_are_refused_by_name() -> None:

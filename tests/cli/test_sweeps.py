@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import genjax
+from genjax.core.config import ConfigError
 from genjax.engine.writers import read_metrics
 from tests.cli.helpers import TINY, checkpoints, main
 
@@ -98,6 +99,10 @@ def test_sweep_has_one_row_a_member_and_resumes(
     assert evaluated["over_members"]["eval/mse"]["standard_error"] > 0
     group = genjax.load(workdir / "group_1")
     drawn = group.sample(3, seed=5)
+    assert not np.array_equal(group.sample(3, seed=2**32 - 1), drawn)
+    for seed in (-1, 2**32):
+        with pytest.raises(ConfigError, match=f"seed={seed}: must be between 0 and 4294967295"):
+            group.sample(3, seed=seed)
     np.testing.assert_allclose(group.member(7).sample(3, seed=5), drawn[7], rtol=1e-5)
 
 
