@@ -90,7 +90,7 @@ def _named_best(
 ) -> str:
     """The best setting in a line, and the commands that look at the best member of it."""
     fields = groups[0].fields()
-    metric, mode = sweeps.criterion(groups[0].config, list(rows[0]))
+    metric, mode = sweeps.criterion(groups[0].config, sweeps.names(rows))
     found = sweeps.best_setting(rows, fields, metric, mode)
     if found is None:
         return "No number of the evaluations says which setting is best; see config.best_metric."
@@ -236,7 +236,7 @@ def _write(workdir: Path, groups: Sequence[Group], rows: Sequence[dict[str, Any]
         write_json(workdir / SWEEP, {"groups": sweeps.record(groups), "members": members})
         if rows:
             text = io.StringIO(newline="")
-            table = csv.DictWriter(text, list(dict.fromkeys(n for row in rows for n in row)))
+            table = csv.DictWriter(text, sweeps.names(rows))
             table.writeheader()
             table.writerows(rows)
             temporary = workdir / f"{_CSV}.{os.getpid()}.tmp"

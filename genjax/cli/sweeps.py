@@ -123,15 +123,20 @@ def rows(groups: Sequence[Group], numbers: Sequence[Mapping[str, Any]] = ()) -> 
     return found
 
 
-def criterion(config: ConfigDict, names: Sequence[str]) -> tuple[str, str]:
-    """The number by which members are compared, of `names`, and "min" or "max".
+def names(found: Sequence[Row]) -> list[str]:
+    """What some row tells: a group that diverged at once has no numbers."""
+    return list(dict.fromkeys(name for row in found for name in row))
+
+
+def criterion(config: ConfigDict, known: Sequence[str]) -> tuple[str, str]:
+    """The number by which members are compared, of `known`, and "min" or "max".
 
     That is `config.best_metric`, or the family's main loss; two empty texts where there is none.
     """
     if metric := config.get("best_metric", ""):
         return f"eval/{metric}", config.best_mode
     for name, mode in _MAIN.items():
-        if f"eval/{name}" in names:
+        if f"eval/{name}" in known:
             return f"eval/{name}", mode
     return "", ""
 
@@ -150,7 +155,7 @@ def pick(groups: Sequence[Group], member: int | None) -> tuple[Group, int, str]:
       ConfigError: there is no such member, or none is finite.
     """
     found, fields = rows(groups), groups[0].fields()
-    metric, mode = criterion(groups[0].config, list(found[0]))
+    metric, mode = criterion(groups[0].config, names(found))
     why = "no number of the evaluations says which member is best"
     if member is None and metric:
         row = best(found, metric, mode)
@@ -190,12 +195,11 @@ def named(row: Row, fields: Sequence[str]) -> str:
 
 def table(found: Sequence[Row], fields: Sequence[str]) -> str:
     """A line for each setting: mean ± standard error over its finite seeds, and what ± is."""
-    columns = [n for n in found[0] if "/" in n and not n.startswith("train/")] or [
-        n for n in found[0] if n.startswith("train/")
-    ]
+    numbers = [name for name in names(found) if "/" in name]
+    columns = [n for n in numbers if not n.startswith("train/")] or numbers
     lines, seeds = [[*fields, "members", *columns]], set()
     for same in _settings(found, fields):
-        finite = [row for row in same if all(math.isfinite(row[n]) for n in columns)]
+        finite = [row for row in same if all(math.isfinite(row.get(n, math.nan)) for n in columns)]
         lost = f" ({len(same) - len(finite)} diverged)" if len(finite) < len(same) else ""
         over = [spread([row[name] for row in finite]) for name in columns]
         seeds.add(len(finite))

@@ -4,11 +4,14 @@ import csv
 import json
 import shlex
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
 import genjax
+from genjax.cli import sweeps
 from genjax.core.config import ConfigError
 from genjax.engine.writers import read_metrics
 from tests.cli.helpers import TINY, checkpoints, main
@@ -104,6 +107,28 @@ def test_sweep_has_one_row_a_member_and_resumes(
         with pytest.raises(ConfigError, match=f"seed={seed}: must be between 0 and 4294967295"):
             group.sample(3, seed=seed)
     np.testing.assert_allclose(group.member(7).sample(3, seed=5), drawn[7], rtol=1e-5)
+
+
+def test_members_and_groups_that_diverged_are_left_out_and_counted() -> None:
+    def row(i: int, rate: float, **numbers: float) -> dict[str, Any]:
+        return {"member": i, "rate": rate} | {f"eval/{n}": v for n, v in numbers.items()}
+
+    rows = [row(0, 9.0), row(1, 9.0)]  # without a number: they diverged at once
+    rows += [row(2, 0.1, elbo=-4.0), row(3, 0.1, elbo=-2.0), row(4, 0.1, elbo=float("nan"))]
+    rows += [row(5, 0.2, elbo=-1.0), row(6, 0.2, elbo=-9.0)]
+    assert sweeps.table(rows, ["rate"]).splitlines() == [
+        "rate  members         eval/elbo",
+        "9.0   0 (2 diverged)  nan",
+        "0.1   2 (1 diverged)  -3 ± 1",
+        "0.2   2               -5 ± 4",
+        "± standard error over 2 seeds",
+    ]
+    metric, mode = sweeps.criterion(ConfigDict(), sweeps.names(rows))
+    assert (metric, mode) == ("eval/elbo", "max")
+    best = sweeps.best(rows, metric, mode)
+    setting = sweeps.best_setting(rows, ["rate"], metric, mode)
+    assert best is not None and best["member"] == 5
+    assert setting is not None and (setting[0]["member"], setting[1].mean) == (3, -3)
 
 
 def _best_setting(rows: list[dict[str, str]]) -> tuple[str, ...]:
