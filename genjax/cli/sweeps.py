@@ -199,9 +199,13 @@ def table(found: Sequence[Row], fields: Sequence[str]) -> str:
     columns = [n for n in numbers if not n.startswith("train/")] or numbers
     lines, seeds = [[*fields, "members", *columns]], set()
     for same in _settings(found, fields):
-        finite = [row for row in same if all(math.isfinite(row.get(n, math.nan)) for n in columns)]
+        own = [n for n in columns if any(n in row for row in same)]  # some depend on the setting
+        finite = [r for r in same if own and all(math.isfinite(r.get(n, math.nan)) for n in own)]
         lost = f" ({len(same) - len(finite)} diverged)" if len(finite) < len(same) else ""
-        over = [spread([row[name] for row in finite]) for name in columns]
+        over = [
+            spread([row[name] for row in finite]) if name in own or not own else ""
+            for name in columns
+        ]
         seeds.add(len(finite))
         cells = [f"{same[0][field]}" for field in fields] + [f"{len(finite)}{lost}"]
         lines.append(cells + [str(s) for s in over])
