@@ -73,7 +73,7 @@ def base() -> ConfigDict:
     c.chunk = 0  # steps a scan; 0: the largest that divides every interval, at most 200
     c.sharding = "data"  # executor sharded: "data" replicates the state, "fsdp" splits it
     c.precision = "float32"  # of compute: float32 or bfloat16; parameters stay float32
-    c.on_divergence = "stop"  # or "skip": leave the update out and count it
+    c.on_divergence = "stop"  # or "skip": leave the update out; train/skipped is their share
     c.ema_decay = 0.0  # of the network that samples; 0: none is kept
     c.data = ConfigDict()
     c.data.name = "digits"
