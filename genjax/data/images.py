@@ -40,11 +40,36 @@ def load(data: ConfigDict) -> Dataset:
         sub-folders, a broken picture (unless they are skipped), pictures that differ in shape, or
         that do not say which value is white.
     """
-    folder = Path(data.name.removeprefix("images:")).expanduser()
-    if not folder.is_dir():
-        raise fail("data.name", data.name, "no such folder")
+    folder = Path(os.path.expanduser(data.name.removeprefix("images:")))
+    found = _listed(data, folder)
+    files, classes = found.files, found.classes
+    in_test = _in_test([f.path for f in files], data.test_fraction)
+    train, test = (
+        _entry(
+            data, folder, [f for f, t in zip(files, in_test) if t == test and not f.reason],
+            classes, split,
+        )
+        for split, test in (("train", False), ("test", True))
+    )  # fmt: skip
+    told: dict[str, Any] = {
+        "source": f"test split by a hash of the path ({100 * data.test_fraction:g} %)"
+    }
+    if found.left_alone:
+        first = [shown(p) for p in found.left_alone[:3]]
+        told["left_alone"] = {"count": len(found.left_alone), "first": first}
+    bad = [(f.path, f.reason) for f in (*found.bad_folders, *files) if f.reason]
+    return dataset(
+        data, train, test, num_classes=len(classes), labels=[printable(c) for c in classes],
+        found=told, warnings=_warnings(data, found), bad=bad,
+    )  # fmt: skip
+
+
+def _listed(data: ConfigDict, folder: Path) -> Listing:
+    """What lies in `folder`, if it is a data set."""
     try:
         found = listing(folder)
+    except (FileNotFoundError, NotADirectoryError, ValueError) as e:  # a NUL in the name
+        raise fail("data.name", data.name, "no such folder") from e
     except OSError as e:
         raise fail("data.name", data.name, f"cannot read {e.filename}: {e.strerror}") from e
     if data.on_bad == "stop" and found.bad_folders:
@@ -68,25 +93,7 @@ def load(data: ConfigDict) -> Dataset:
             f"holds pictures ({shown(loose)}) beside class folders ({shown(classes[0])}); "
             "must be either",
         )  # fmt: skip
-    in_test = _in_test([f.path for f in files], data.test_fraction)
-    train, test = (
-        _entry(
-            data, folder, [f for f, t in zip(files, in_test) if t == test and not f.reason],
-            classes, split,
-        )
-        for split, test in (("train", False), ("test", True))
-    )  # fmt: skip
-    told: dict[str, Any] = {
-        "source": f"test split by a hash of the path ({100 * data.test_fraction:g} %)"
-    }
-    if found.left_alone:
-        first = [shown(p) for p in found.left_alone[:3]]
-        told["left_alone"] = {"count": len(found.left_alone), "first": first}
-    bad = [(f.path, f.reason) for f in (*found.bad_folders, *files) if f.reason]
-    return dataset(
-        data, train, test, num_classes=len(classes), labels=[printable(c) for c in classes],
-        found=told, warnings=_warnings(data, found), bad=bad,
-    )  # fmt: skip
+    return found
 
 
 def _warnings(data: ConfigDict, found: Listing) -> list[str]:

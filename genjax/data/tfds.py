@@ -144,10 +144,11 @@ def find(data: ConfigDict) -> Prepared:
     match = _NAME.fullmatch(data.name.removeprefix("tfds:"))
     if not match:
         raise fail("data.name", data.name, "must be tfds:NAME, tfds:NAME/CONFIG or with :VERSION")
-    root = Path(data.dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
-    if data.dir and not root.is_dir():
+    given = data.dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    root = Path(os.path.expanduser(given))
+    if data.dir and not os.path.isdir(root):
         raise fail("data.dir", data.dir, "no such folder")
-    if data.manual_dir and not Path(data.manual_dir).expanduser().is_dir():
+    if data.manual_dir and not os.path.isdir(os.path.expanduser(data.manual_dir)):
         raise fail("data.manual_dir", data.manual_dir, "no such folder")
 
     folder = _version_folder(data, root, **match.groupdict())

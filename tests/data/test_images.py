@@ -129,6 +129,9 @@ def test_missing_and_empty_folders_are_refused(load, tmp_path):
     refused(load, tmp_path / "empty", r"empty': holds no pictures")
     (tmp_path / "file").write_text("")
     refused(load, tmp_path / "file", r"file': no such folder")
+    refused(load, "~nobody-of-this-name/pictures", r"pictures': no such folder")
+    refused(load, "a\0b", r"no such folder")
+    refused(load, tmp_path / ("long" * 100), r"File name too long")
 
 
 def test_one_picture_is_refused(load, tmp_path):

@@ -278,6 +278,8 @@ def test_unknown_names_are_refused(tmp_path, cache):
 def test_missing_folders_are_refused(tmp_path, cache):
     absent = tmp_path / "absent"
     refused(section("tfds:mnist", absent, cache), r"config\.data\.dir='.*absent': no such folder")
+    for odd in ("~nobody-of-this-name/sets", "long" * 100):
+        refused(section("tfds:mnist", odd, cache), r"config\.data\.dir='.*': no such folder")
     c = section("tfds:mnist", tmp_path, cache, manual_dir=str(absent))
     refused(c, r"config\.data\.manual_dir='.*absent': no such folder")
 
