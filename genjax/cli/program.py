@@ -1,5 +1,6 @@
 """What all programs share: flags, errors of one line, exit status, commands to show."""
 
+import errno
 import re
 import shlex
 import signal
@@ -14,40 +15,50 @@ from typing import Any
 from absl import flags, logging
 from ml_collections import ConfigDict
 
-from genjax.cli import recipes
+from genjax.cli import recipes, streams
 from genjax.core.config import ConfigError
 
 DONE, BAD, DIVERGED, STOPPED = 0, 2, 3, 143  # exit status
 Define = Callable[[flags.FlagValues], None]
 
 
-def run(body: Callable[[list[str]], int], argv: Sequence[str] | None) -> int:
+def run(
+    body: Callable[[list[str]], int], argv: Sequence[str] | None, *, trains: bool = False
+) -> int:
     """Runs a program and returns its exit status; what it is told wrong becomes one line.
+
+    Standard output and standard error may be closed, full or broken. A program that trains goes on
+    and ends as it would. What others print is what they are for: where it cannot be written they
+    end with status 2 and a line, unless its reader has had enough (`… | head`), which is fine.
 
     Args:
       body: the program: arguments to exit status.
       argv: the arguments; None: those of the process.
+      trains: its folder is what it is for, not what it prints.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if argv is None:
         sys.unraisablehook = _unraisable
-    flags.FLAGS.mark_as_parsed()  # else absl warns that none are
-    logging.use_absl_handler()
-    logging.set_verbosity(logging.INFO)
-    logging.get_absl_handler().setFormatter(Formatter("genjax: %(message)s"))
-    getLogger("jax").setLevel(WARNING)  # not every backend that this machine does not have
-    # Where several writers of a checkpoint fail, orbax raises the first error, which is told in one
-    # line, and asyncio reports the others with their tracebacks.
-    getLogger("asyncio").setLevel(CRITICAL)
-    try:
-        with _terminable():
-            return body(arguments)
-    except ConfigError as error:
-        say(error)
-        return BAD
-    except KeyboardInterrupt:
-        say("stopped; the same command begins again, from the newest checkpoint if there is one")
-        return STOPPED
+        streams.open_closed()
+    with streams.sturdy(product=not trains) as (out, err), _logging_to(err):
+        try:
+            with _terminable():
+                status = body(arguments)
+            out.flush()
+        except streams.Lost:
+            status = DONE
+        except ConfigError as error:
+            say(error)
+            status = BAD
+        except KeyboardInterrupt:
+            say(
+                "stopped; the same command begins again, from the newest checkpoint if there is one"
+            )
+            status = STOPPED
+        if out.lost and not trains and getattr(out.lost, "errno", None) != errno.EPIPE:
+            say(f"standard output cannot be written ({getattr(out.lost, 'strerror', out.lost)})")
+            status = status or BAD
+    return status
 
 
 def say(text: Any) -> None:
@@ -181,16 +192,39 @@ def _unraisable(event: Any) -> None:
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM interrupts like SIGINT, until the training loop answers both in its own way."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def _logging_to(stream: Any) -> Iterator[None]:
+    """Logs in lines of this program's to `stream`, wherever absl and others were first imported."""
+    flags.FLAGS.mark_as_parsed()  # else absl warns that none are
+    logging.use_absl_handler()
+    logging.set_verbosity(logging.INFO)
+    logging.get_absl_handler().setFormatter(Formatter("genjax: %(message)s"))
+    getLogger("jax").setLevel(WARNING)  # not every backend that this machine does not have
+    # Where several writers of a checkpoint fail, orbax raises the first error, which is told in one
+    # line, and asyncio reports the others with their tracebacks.
+    getLogger("asyncio").setLevel(CRITICAL)
+    handler = logging.get_absl_handler().python_handler
+    before, handler.stream = handler.stream, stream
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        handler.stream = before
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM and SIGHUP interrupt like SIGINT, until the training loop answers them all."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    # A SIGHUP that is ignored (nohup) stays so.
+    ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    numbers = (signal.SIGTERM, *(() if ignored else (signal.SIGHUP,)))
+    before = {n: signal.signal(n, signal.default_int_handler) for n in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def _take(argv: Sequence[str], name: str) -> tuple[str | None, list[str]]:

@@ -40,7 +40,7 @@ class Axis(NamedTuple):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Sweeps; returns the exit status."""
-    return program.run(_sweep, argv)
+    return program.run(_sweep, argv, trains=True)
 
 
 def _define(values: flags.FlagValues) -> None:

@@ -3,7 +3,8 @@
     python -m experiments.train --config=configs/NAME.py --workdir=DIR [--config.FIELD=VALUE …]
 
 Exit status: 0 done; 2 bad configuration or data, or a checkpoint that cannot be written;
-3 training diverged; 143 stopped by SIGTERM or SIGINT, with a checkpoint written.
+3 training diverged; 143 stopped by SIGTERM, SIGINT or SIGHUP (a terminal that hangs up), with a
+checkpoint written. Standard output and error that are closed, full or broken change nothing.
 """
 
 import shlex
@@ -19,7 +20,7 @@ from genjax.core.config import ConfigError, fail
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Trains; returns the exit status."""
-    return program.run(_train, argv)
+    return program.run(_train, argv, trains=True)
 
 
 def _define(values: flags.FlagValues) -> None:

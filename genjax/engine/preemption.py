@@ -1,4 +1,4 @@
-"""Being asked to stop: SIGTERM and SIGINT, noted now and obeyed at the next safe point."""
+"""Being asked to stop: SIGTERM, SIGINT and SIGHUP, noted now, obeyed at the next safe point."""
 
 import signal
 import threading
@@ -10,7 +10,10 @@ import numpy as np
 
 
 class Preemption:
-    """Context in which SIGTERM and SIGINT only set `requested`; the handlers before return after.
+    """Context in which SIGTERM, SIGINT and SIGHUP only set `requested`, until its end.
+
+    The handlers before return after. SIGHUP tells that the terminal is gone; where it is ignored
+    already, as under nohup, it stays so: the run is to outlive its terminal.
 
     A second SIGINT raises `KeyboardInterrupt` at once, for who cannot wait for the next safe point.
     Outside the main thread, where Python allows no handlers, nothing is installed.
@@ -25,7 +28,9 @@ class Preemption:
 
     def __enter__(self) -> "Preemption":
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                    continue
                 self._previous[number] = signal.signal(number, self._note)
         return self
 

@@ -1,13 +1,17 @@
-"""How far a run is: a bar on a terminal, plain lines otherwise."""
+"""How far a run is: a line that stays in its place on a terminal, plain lines otherwise."""
 
 import math
+import os
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping
-from typing import Any, TextIO
+from collections.abc import Iterable, Mapping
+from typing import TextIO
 
 _WINDOW = 20  # updates that the rate is taken over
+_PAUSE = 0.1  # seconds between two drawings of the bar, unless metrics are new
+_CELLS = 10  # of the bar
+_COLUMNS = 80  # of a terminal that does not tell
 
 
 class Progress:
@@ -29,38 +33,30 @@ class Progress:
         stream: TextIO | None = None,
     ) -> None:
         self._stream = sys.stderr if stream is None else stream
-        self._total, self._enabled = total_steps, enabled
-        self._marks: deque[tuple[float, int]] = deque([(time.monotonic(), start_step)], _WINDOW)
-        self._steady = False
-        self._bar: Any = None
-        if enabled and self._stream.isatty():
-            from tqdm import tqdm
-
-            self._bar = tqdm(
-                total=total_steps, initial=start_step, file=self._stream, unit="step",
-                dynamic_ncols=True, smoothing=0.1,
-            )  # fmt: skip
+        self._total, self._step, self._enabled = total_steps, start_step, enabled
+        # Empty until the first chunk is done: it holds the compilation, which no rate is to hold.
+        self._marks: deque[tuple[float, int]] = deque(maxlen=_WINDOW)
+        self._metrics: list[str] = []
+        self._bar = enabled and self._stream.isatty()
+        self._drawn, self._drawn_at = "", -math.inf
 
     def update(self, step: int, metrics: Mapping[str, float] | None = None) -> None:
         """Tells that `step` is done; with `metrics` (by name) a plain line is printed."""
-        now = time.monotonic()
-        if len(self._marks) == 2 and not self._steady:
-            self._marks.popleft()  # the first chunk held the compilation; later rates leave it out
-            self._steady = True
-        self._marks.append((now, step))
+        self._marks.append((time.monotonic(), step))
+        self._step = step
         if not self._enabled:
             return
-        shown = "  ".join(f"{name} {value:.4g}" for name, value in (metrics or {}).items())
-        if self._bar is not None:
-            if shown:
-                self._bar.set_postfix_str(shown, refresh=False)
-            self._bar.update(step - self._bar.n)
+        if metrics is not None:
+            self._metrics = [f"{name} {value:.4g}" for name, value in metrics.items()]
+        if self._bar:
+            self._draw(now=bool(metrics))
         elif metrics is not None:
-            line = f"step {step}/{self._total}  {self.rate():.4g} steps/s  {self._left(step)} left"
-            print(f"{line}  {shown}".rstrip(), file=self._stream, flush=True)
+            self._print("  ".join([*self._parts(), *self._metrics]))
 
     def rate(self) -> float:
-        """Steps per second over the last updates; nan before the first."""
+        """Steps per second over the last updates; nan before the second."""
+        if len(self._marks) < 2:
+            return math.nan
         (t0, s0), (t1, s1) = self._marks[0], self._marks[-1]
         return (s1 - s0) / (t1 - t0) if t1 > t0 else math.nan
 
@@ -68,21 +64,72 @@ class Progress:
         """Prints a line of its own without tearing the bar."""
         if not self._enabled:
             return
-        if self._bar is not None:
-            self._bar.write(text, file=self._stream)
-        else:
-            print(text, file=self._stream, flush=True)
+        self._clear()
+        self._print(text)
+        if self._bar:
+            self._draw(now=True)
 
     def close(self) -> None:
         """Leaves the bar as it stands; safe to call twice."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        if self._bar:
+            self._draw(now=True)
+            self._print("")
+            self._bar = False
 
-    def _left(self, step: int) -> str:
+    def _parts(self) -> list[str]:
         rate = self.rate()
+        told = f"{rate:.4g} steps/s" if rate > 0 else "? steps/s"
+        return [f"step {self._step}/{self._total}", told, f"{self._left(rate)} left"]
+
+    def _left(self, rate: float) -> str:
+        if self._step >= self._total:
+            return "0:00:00"
         if not rate > 0:
             return "?"
-        minutes, seconds = divmod(round((self._total - step) / rate), 60)
+        minutes, seconds = divmod(round((self._total - self._step) / rate), 60)
         hours, minutes = divmod(minutes, 60)
         return f"{hours}:{minutes:02}:{seconds:02}"
+
+    def _draw(self, *, now: bool) -> None:
+        """Draws the bar in place of the one before, unless that is still new."""
+        if not now and time.monotonic() - self._drawn_at < _PAUSE:
+            return
+        self._drawn_at = time.monotonic()
+        width = self._columns() - 1  # the last column would wrap the line on some terminals
+        filled = _CELLS * self._step // max(self._total, 1)
+        bar = f"[{'#' * filled}{'.' * (_CELLS - filled)}]"
+        line = _fitting([*self._parts(), *self._metrics], width)
+        if len(bar) + 1 + len(line) <= width:
+            line = f"{bar} {line}"
+        rest = " " * max(0, min(len(self._drawn), width) - len(line))
+        self._write(f"\r{line}{rest}")
+        self._drawn = line
+
+    def _clear(self) -> None:
+        if self._drawn:
+            self._write(f"\r{' ' * min(len(self._drawn), self._columns() - 1)}\r")
+            self._drawn = ""
+
+    def _columns(self) -> int:
+        """Of the terminal, as wide as it is now."""
+        try:
+            return os.get_terminal_size(self._stream.fileno()).columns or _COLUMNS
+        except (OSError, ValueError):
+            return _COLUMNS
+
+    def _print(self, line: str) -> None:
+        self._write(f"{line.rstrip()}\n")
+
+    def _write(self, text: str) -> None:
+        print(text, end="", file=self._stream, flush=True)
+
+
+def _fitting(parts: Iterable[str], width: int) -> str:
+    """The first parts that fit into `width` columns, whole."""
+    line = ""
+    for part in parts:
+        longer = f"{line}  {part}" if line else part
+        if len(longer) > width:
+            break
+        line = longer
+    return line

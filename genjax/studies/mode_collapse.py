@@ -39,7 +39,7 @@ _SHOWN = 36  # pictures of a method
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the study; returns the exit status."""
-    return program.run(_mode_collapse, argv)
+    return program.run(_mode_collapse, argv, trains=True)
 
 
 def _define(values: flags.FlagValues) -> None:

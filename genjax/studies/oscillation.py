@@ -54,7 +54,7 @@ _STEP_SIZE, _STEPS, _STARTS = 0.1, 2000, 16  # of the Dirac-GAN
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the study; returns the exit status."""
-    return program.run(_oscillation, argv)
+    return program.run(_oscillation, argv, trains=True)
 
 
 def _define(values: flags.FlagValues) -> None:

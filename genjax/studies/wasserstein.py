@@ -54,7 +54,7 @@ _Panels = dict[str, dict[str, tuple[Any, Any]]]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the study; returns the exit status."""
-    return program.run(_wasserstein, argv)
+    return program.run(_wasserstein, argv, trains=True)
 
 
 def _define(values: flags.FlagValues) -> None:

@@ -49,7 +49,7 @@ _MEASURES = 20  # along the training of a deep critic
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the study; returns the exit status."""
-    return program.run(_weight_clipping, argv)
+    return program.run(_weight_clipping, argv, trains=True)
 
 
 def _define(values: flags.FlagValues) -> None:

@@ -8,7 +8,7 @@ from genjax.engine.preemption import Preemption
 from tests.engine.processes import finish, start_python
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_is_noted_and_the_work_goes_on(number):
     with Preemption() as p:
         assert p.requested is None
@@ -16,6 +16,17 @@ def test_a_signal_is_noted_and_the_work_goes_on(number):
         os.kill(os.getpid(), number)
         assert p.requested == number
         assert p.agreed()
+
+
+def test_a_hangup_that_is_ignored_stays_so():
+    """As under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Preemption() as p:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert p.requested is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_the_first_signal_counts_and_sigterm_may_come_twice():
