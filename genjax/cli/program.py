@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from logging import CRITICAL, WARNING, Formatter, getLogger
+from logging import CRITICAL, WARNING, Formatter, LogRecord, getLogger
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from genjax.core.config import ConfigError
 
 DONE, BAD, DIVERGED, STOPPED = 0, 2, 3, 143  # exit status
 Define = Callable[[flags.FlagValues], None]
+_HERE = str(Path(__file__).parents[1])
 
 
 def run(
@@ -51,9 +52,7 @@ def run(
             say(error)
             status = BAD
         except KeyboardInterrupt:
-            say(
-                "stopped; the same command begins again, from the newest checkpoint if there is one"
-            )
+            say("stopped; the same command goes on from the newest checkpoint, if there is one")
             status = STOPPED
         if out.lost and not trains and getattr(out.lost, "errno", None) != errno.EPIPE:
             say(f"standard output cannot be written ({getattr(out.lost, 'strerror', out.lost)})")
@@ -137,7 +136,7 @@ def check_member(member: int, num_members: int) -> None:
 def command(program: str, *args: str) -> str:
     """A command line that runs `program`, in the way in which this process was started."""
     started = Path(sys.argv[0]).name if sys.argv else ""
-    module = [f"genjax-{program}"] if started.startswith("genjax-") else [
+    module = [f"genjax-{program.replace('_', '-')}"] if started.startswith("genjax-") else [
         "python", "-m", f"experiments.{program}",
     ]  # fmt: skip
     return shlex.join([*module, *args])
@@ -202,12 +201,19 @@ def _logging_to(stream: Any) -> Iterator[None]:
     # Where several writers of a checkpoint fail, orbax raises the first error, which is told in one
     # line, and asyncio reports the others with their tracebacks.
     getLogger("asyncio").setLevel(CRITICAL)
-    handler = logging.get_absl_handler().python_handler
-    before, handler.stream = handler.stream, stream
+    handler = logging.get_absl_handler()
+    before, handler.python_handler.stream = handler.python_handler.stream, stream
+    handler.addFilter(_concerns)
     try:
         yield
     finally:
-        handler.stream = before
+        handler.removeFilter(_concerns)
+        handler.python_handler.stream = before
+
+
+def _concerns(record: LogRecord) -> bool:
+    """Whether a message is for the user: of libraries only warnings are."""
+    return record.levelno >= WARNING or record.pathname.startswith(_HERE)
 
 
 @contextmanager
