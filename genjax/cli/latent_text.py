@@ -1,12 +1,14 @@
 """`experiments.latent` for models of sentences: what their latent space holds, as texts."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from genjax.cli import program
+from genjax.cli import latent_report, program
+from genjax.cli.latent_pictures import Picture, code_map
 from genjax.core.config import ConfigError
 from genjax.data.record import DataMissing
 
@@ -28,7 +30,10 @@ def read(path: str) -> list[str]:
     return [line for raw in lines(Path(path).expanduser()) if (line := raw.strip())] if path else []
 
 
-def write(model: Any, folder: Path, sentences: Sequence[str], variants: int, seed: int) -> Any:
+def write(
+    model: Any, folder: Path, sentences: Sequence[str], variants: int, seed: int,
+    evaluate: Callable[[], dict[str, Any]],
+) -> list[Path]:  # fmt: skip
     """Writes all of it; returns the files.
 
     Args:
@@ -37,6 +42,7 @@ def write(model: Any, folder: Path, sentences: Sequence[str], variants: int, see
       sentences: to be encoded; none: the first ones of the test split.
       variants: draws of each in `augmented.txt`.
       seed: of draws.
+      evaluate: gives what `evaluate` says of the test split.
 
     Raises:
       ConfigError: the model is no autoencoder of sentences, or the folder cannot be written.
@@ -46,7 +52,7 @@ def write(model: Any, folder: Path, sentences: Sequence[str], variants: int, see
         raise ConfigError(f"family {name}: must be one of sentences and latents, text_autoencoder")
     numbers: dict[str, Any] = {"family": name, "step": model.step}
     try:
-        rows = model.tokens(sentences) if sentences else _test_rows(model)
+        rows, label = (model.tokens(sentences), None) if sentences else _test_rows(model)
     except DataMissing as error:
         if not model.family.has_prior:
             raise
@@ -61,15 +67,29 @@ def write(model: Any, folder: Path, sentences: Sequence[str], variants: int, see
     }
     if model.family.has_prior:
         texts["samples"] = model.strings(model.sample(_NUM_SHOWN, seed))
+    with contextlib.suppress(DataMissing):  # sentences of one's own need none
+        numbers["evaluation"] = evaluate()
     if "posterior" in functions:
-        numbers["latents"] = _latents(model, rows)
-    return _save(folder, texts, numbers)
+        numbers["latents"] = _latents(model, rows, numbers.get("evaluation", {}))
+    return _save(folder, texts, numbers, [_map(model, rows, label)])
 
 
-def _test_rows(model: Any) -> np.ndarray:
+def _test_rows(model: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Test sentences and their classes."""
     from genjax.data.source import first_rows
 
-    return first_rows(model.run.dataset.test, _NUM_JUDGED)[0].astype(np.int32)
+    x, label = first_rows(model.run.dataset.test, _NUM_JUDGED)
+    return x.astype(np.int32), label
+
+
+def _map(model: Any, x_NxT: np.ndarray, label_N: np.ndarray | None) -> Picture:
+    """The codes of the sentences on a plane, in the colours of their classes, if any."""
+    from genjax.evaluation.space import class_names
+
+    names = class_names(model.run.dataset) if label_N is not None else []
+    if label_N is None or label_N.ndim != 1:
+        label_N, names = np.zeros(len(x_NxT), np.int32), []
+    return code_map(np.asarray(model.encode(x_NxT)), label_N, names, "sentences")
 
 
 def _judged(x_NxT: np.ndarray, y_NxT: np.ndarray) -> dict[str, Any]:
@@ -114,13 +134,16 @@ def _augmented(model: Any, x_NxT: np.ndarray, variants: int, seed: int) -> list[
     return [f"{sentence}\t{text}" for sentence, *texts in zip(sentences, *drawn) for text in texts]
 
 
-def _latents(model: Any, x_NxT: np.ndarray) -> list[dict[str, float]]:
+def _latents(
+    model: Any, x_NxT: np.ndarray, evaluation: Mapping[str, Any]
+) -> list[dict[str, float]]:
     """Of each latent, from that which tells most of a sentence to that which tells least."""
     from genjax.losses.variational import gaussian_kl
 
     mean, log_variance = model.posterior(x_NxT)
+    kl = evaluation.get("kl_per_latent")
     columns = {
-        "kl": np.asarray(gaussian_kl(mean, log_variance)).mean(0),
+        "kl": np.asarray(gaussian_kl(mean, log_variance)).mean(0) if kl is None else np.asarray(kl),
         "standard_deviation_of_means": np.asarray(mean).std(0),
     }
     return [
@@ -129,14 +152,25 @@ def _latents(model: Any, x_NxT: np.ndarray) -> list[dict[str, float]]:
     ]
 
 
-def _save(folder: Path, texts: _Texts, numbers: dict[str, Any]) -> list[Path]:
-    from genjax.engine.workdir import write_json
+_TOLD = {
+    "reconstructions": "Each sentence and, below it, what the decoder makes of its code.",
+    "interpolations": "From one sentence to another: texts decoded from points on the straight "
+    "line between their codes, at the shares of the way that stand before them.",
+    "augmented": "In each line a sentence, a tab, and a variant of it: a draw near its code.",
+    "samples": "Texts decoded from draws of the prior.",
+}
 
+
+def _save(
+    folder: Path, texts: _Texts, numbers: dict[str, Any], pictures: Sequence[Picture] = ()
+) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, found in texts.items():
             (folder / f"{name}.txt").write_text("\n".join([*found, ""]), encoding="utf-8")
-        write_json(folder / "latent.json", numbers)
     except OSError as error:
         raise ConfigError(f"--out={folder}: cannot be written ({error.strerror})") from error
-    return [*(folder / f"{name}.txt" for name in texts), folder / "latent.json"]
+    written = latent_report.write(
+        folder, numbers, pictures, [(f"{name}.txt", _TOLD[name]) for name in texts]
+    )
+    return [*(folder / f"{name}.txt" for name in texts), *written, folder / "latent.json"]

@@ -49,6 +49,8 @@ class Space:
       test: the first test examples with their codes; None where the family has no encoder, or
         without data.
       attributes: names of the columns of `Codes.attributes`.
+      classes: names of the classes; empty where the data have none.
+      conditional: whether the model is given the labels.
       center, spread: mean and standard deviation (Z,) of `test.draw`; without `test` those of the
         prior, 0 and 1.
       order: the latents, from that which tells most of an example to that which tells least.
@@ -62,14 +64,11 @@ class Space:
         functions, dataset = model.family.functions, model.run.dataset
         encodes, dim = "encode" in functions, model.config.model.get("latent_dim", 0)
         if "decode" not in functions or not (encodes or dim) or dataset.spec.kind != "image":
-            raise ConfigError(
-                f"family {model.config.family} on data.name={model.config.data.name}: must be a "
-                "family that decodes images from latents, such as vae, autoencoder or wgan"
-            )
+            raise _no_space(model)
         self._model, self._random = model, np.random.RandomState(seed)
-        self._conditional = bool(model.config.model.get("conditional", False))
-        classes = dataset.spec.num_classes
-        self.attributes = list(dataset.attributes) or [f"class {i}" for i in range(classes)]
+        self.conditional = bool(model.config.model.get("conditional", False))
+        self.classes = class_names(dataset)
+        self.attributes = list(dataset.attributes) or self.classes
         self.test = self.codes(dataset.test) if encodes and data else None
         if self.test is None:
             self.center, self.spread, self.order = np.zeros(dim), np.ones(dim), np.arange(dim)
@@ -88,6 +87,8 @@ class Space:
             attributes = (label[:, None] == np.arange(len(self.attributes))).astype(np.uint8)
         if "posterior" not in self._model.family.functions:
             mean = self._call(self._model.encode, x, label)
+            if mean.ndim != 2:  # a flow has codes like images
+                raise _no_space(self._model)
             return Codes(x, label, attributes, mean, None, mean)
         mean, log_variance = self._call(self._model.posterior, x, label)
         noise = self._random.standard_normal(mean.shape)
@@ -123,12 +124,42 @@ class Space:
         """`function` of all rows, in blocks of one size, as NumPy arrays."""
         parts = []
         for i in range(0, len(x), _BLOCK):
-            block = [a[i : i + _BLOCK] for a in ((x, label) if self._conditional else (x,))]
+            block = [a[i : i + _BLOCK] for a in ((x, label) if self.conditional else (x,))]
             number = len(block[0])
             filled = [np.concatenate([a, a[:1].repeat(_BLOCK - number, 0)]) for a in block]
             result = function(*filled)
             parts.append(jax.tree.map(lambda a, n=number: np.asarray(a)[:n], result))
         return jax.tree.map(lambda *a: np.concatenate(a), *parts)
+
+
+def class_names(dataset: Any) -> list[str]:
+    """A name for each class: the data's own unless it is a number."""
+    names = dataset.labels or tuple(str(i) for i in range(dataset.spec.num_classes))
+    return [f"class {name}" if name.isdecimal() else name for name in names]
+
+
+def plane(codes_NxZ: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Codes on a plane (N, 2), and what its two axes are.
+
+    The first two principal components with their shares of the variance; two latents themselves.
+    """
+    codes = np.asarray(codes_NxZ, np.float64)
+    if codes.shape[1] <= 2:
+        filled = np.pad(codes, ((0, 0), (0, 2 - codes.shape[1])))
+        return filled, [f"latent {i}" if i < codes.shape[1] else "" for i in range(2)]
+    centred = codes - codes.mean(0)
+    _, spread, directions_ZxZ = np.linalg.svd(centred, full_matrices=False)
+    share = np.square(spread) / max(float(np.square(spread).sum()), 1e-30)
+    names = ("first", "second")
+    told = [f"{n} principal component ({s:.0%} of the variance)" for n, s in zip(names, share)]
+    return centred @ directions_ZxZ[:2].T, told
+
+
+def _no_space(model: Any) -> ConfigError:
+    return ConfigError(
+        f"family {model.config.family} on data.name={model.config.data.name}: must be a family "
+        "that decodes images from latents, such as vae, autoencoder or wgan"
+    )
 
 
 def _first(batches: Iterable[dict[str, np.ndarray]], most: int) -> dict[str, np.ndarray]:

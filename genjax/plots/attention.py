@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from genjax.plots.figure import new_figure, to_array
+from genjax.plots.figure import new_figure, plain, to_array
 
 _WORD, _MARGIN = 26, 110  # pixels
 
@@ -38,11 +38,6 @@ def plot_attention(
         axes = figure.add_subplot(rows, columns, i + 1)
         axes.imshow(weights, cmap="gray", vmin=0, vmax=1)
         axes.xaxis.tick_top()
-        axes.set_xticks(range(len(source)), [_plain(word) for word in source], rotation=90)
-        axes.set_yticks(range(len(answer)), [_plain(word) for word in answer])
+        axes.set_xticks(range(len(source)), [plain(word) for word in source], rotation=90)
+        axes.set_yticks(range(len(answer)), [plain(word) for word in answer])
     return to_array(figure)
-
-
-def _plain(word: str) -> str:
-    """The word without what Matplotlib would take for a formula."""
-    return word.replace("$", r"\$")

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from genjax.plots.figure import new_figure, to_array
+from genjax.plots.figure import new_figure, set_title, to_array
 
 _PANEL = 240  # pixels
 _LEVELS = 16
@@ -39,8 +39,9 @@ def plot_surfaces(
             axes.contourf(side, side, value, _LEVELS, cmap="viridis")
             axes.contour(side, side, value, _LEVELS, colors="black", linewidths=0.4)
             axes.scatter(*shown.T, s=2, linewidths=0, color="tab:red")
+            set_title(axes, f"{row}, {column}", _PANEL)
             axes.set(
-                title=f"{row}, {column}", aspect="equal", xticks=[], yticks=[],
+                aspect="equal", xticks=[], yticks=[],
                 xlim=(-reach, reach), ylim=(-reach, reach),
             )  # fmt: skip
     return to_array(figure)
@@ -55,6 +56,7 @@ def plot_weights(weights: Mapping[str, Any]) -> np.ndarray:
     for i, (title, values) in enumerate(weights.items()):
         axes = figure.add_subplot(1, len(weights), i + 1)
         axes.hist(np.ravel(values), _BINS, color="tab:blue")
-        axes.set(title=title, xlabel="weight", yticks=[])
+        set_title(axes, title, _PANEL)
+        axes.set(xlabel="weight", yticks=[])
         axes.locator_params(axis="x", nbins=4)
     return to_array(figure)

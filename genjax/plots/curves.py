@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from genjax.engine.writers import read_metrics
-from genjax.plots.figure import new_figure, to_array
+from genjax.plots.figure import new_figure, set_title, to_array
 
 _PANEL = (480, 300)  # pixels
 _COLOURS = ("tab:blue", "tab:orange", "tab:green", "tab:red")
@@ -49,7 +49,8 @@ def plot_curves(
         for colour, (split, points) in zip(_COLOURS, panels[name].items()):
             steps = sorted(points)
             draw_curve(axes, steps, [points[step] for step in steps], label=split, color=colour)
-        axes.set(title=name, xlabel="step")
+        set_title(axes, name, _PANEL[0])
+        axes.set(xlabel="step")
         axes.grid(alpha=0.3)
         if any(panels[name]):
             axes.legend()

@@ -66,18 +66,23 @@ def reconstruction_grid(
     Raises:
       ValueError: shapes differ, or as `image_grid`.
     """
+    columns = max(1, min(columns, len(inputs_NxHxWxC)))
+    return image_grid(
+        paired(inputs_NxHxWxC, outputs_NxHxWxC, columns), columns=columns, scale=scale
+    )
+
+
+def paired(inputs_NxHxWxC: Any, outputs_NxHxWxC: Any, columns: int) -> np.ndarray:
+    """The images of `reconstruction_grid` in the order of `image_grid`; places left are black."""
     inputs, outputs = (np.asarray(x, np.float32) for x in (inputs_NxHxWxC, outputs_NxHxWxC))
     if inputs.shape != outputs.shape:
         raise ValueError(f"inputs {inputs.shape}, outputs {outputs.shape}: must be equal")
-    columns = max(1, min(columns, len(inputs)))
     missing = np.zeros((-len(inputs) % columns, *inputs.shape[1:]), np.float32)
-    paired = [
+    rows = [
         np.concatenate([x, missing]).reshape(-1, columns, *inputs.shape[1:])
         for x in (inputs, outputs)
     ]
-    return image_grid(
-        np.stack(paired, axis=1).reshape(-1, *inputs.shape[1:]), columns=columns, scale=scale
-    )
+    return np.stack(rows, axis=1).reshape(-1, *inputs.shape[1:])
 
 
 def save_png(path: str | os.PathLike[str], image_HxWxC: np.ndarray) -> None:

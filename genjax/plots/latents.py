@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from genjax.plots.figure import new_figure, to_array
+from genjax.plots.figure import new_figure, set_title, to_array
 
 _PANEL = (240, 180)  # pixels
 _REACH = 4.0  # standard deviations of the prior that a panel shows
@@ -42,5 +42,10 @@ def plot_latents(
         axes = figure.add_subplot(rows, columns, i + 1)
         axes.hist(np.clip(draws[:, i], -_REACH, _REACH), edges, density=True, color="tab:blue")
         axes.plot(x, np.exp(-0.5 * x**2) / math.sqrt(2 * math.pi), color="black", linewidth=1)
-        axes.set(title=titles[i] if titles else f"latent {i}", yticks=[])
+        set_title(axes, titles[i] if titles else f"latent {i}", _PANEL[0])
+        axes.set(yticks=[])
+        if i >= number - columns:
+            axes.set(xlabel="value")
+        if i % columns == 0:
+            axes.set(ylabel="density")
     return to_array(figure)

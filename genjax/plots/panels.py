@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from genjax.plots.curves import draw_curve
-from genjax.plots.figure import new_figure, to_array
+from genjax.plots.figure import new_figure, set_title, text_width, to_array
 from genjax.plots.points import draw_points
 
 _WIDE, _SQUARE = (480, 320), (300, 320)  # pixels
+_HANDLE = 60  # of a legend's entry, with the space around it
 _COLOURS = (
     "tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown", "tab:pink",
     "tab:gray", "tab:olive", "tab:cyan",
@@ -45,7 +46,10 @@ def plot_series(
         axes.set(xlabel=xlabel, yscale="log" if title in log else "linear")
         axes.grid(alpha=0.3)
     handles = dict(h for axes in all_axes for h in zip(*axes.get_legend_handles_labels()[::-1]))
-    figure.legend(handles.values(), handles, loc="outside lower center", ncols=min(6, len(handles)))
+    widest = max(text_width(figure, name, 10) for name in handles) + _HANDLE
+    fit = int(figure.bbox.width // widest)  # a legend that is wider than its figure is cut
+    ncols = max(1, min(6, fit, len(handles)))
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=ncols)
     return to_array(figure)
 
 
@@ -99,5 +103,5 @@ def _panels(titles: Sequence[str], columns: int, size: tuple[int, int]) -> tuple
     figure = new_figure(size[0] * columns, size[1] * rows)
     all_axes = [figure.add_subplot(rows, columns, i + 1) for i in range(len(titles))]
     for axes, title in zip(all_axes, titles, strict=True):
-        axes.set(title=title)
+        set_title(axes, title, size[0])
     return figure, all_axes

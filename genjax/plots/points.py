@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from genjax.plots.figure import new_figure, to_array
+from genjax.plots.figure import new_figure, set_title, to_array
 
 _DENSE = 20_000  # points; with more, single ones no longer show and a density does
 _BINS = 200
@@ -45,7 +45,7 @@ def plot_points(
     figure = new_figure(size, size)
     radius = (sigma or 0.0) * num_stds
     draw_points(figure.add_subplot(), samples_Nx2, centers_Mx2, radius, density=density)
-    figure.axes[0].set(title=title)
+    set_title(figure.axes[0], title, size)
     return to_array(figure)
 
 

@@ -1,15 +1,17 @@
 """The latent study of every kind of family, as a program."""
 
 import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from tests.cli.helpers import ROOT, main
 
 DECODED = ["interpolation_linear", "interpolation_spherical", "manifold", "samples", "traversals"]
-ENCODED = ["arithmetic", "attributes", "distribution", "reconstructions"]
+ENCODED = ["arithmetic", "attributes", "codes", "distribution", "reconstructions"]
 
 
 def tiny(recipe: str, workdir: Path, **changes: object) -> None:
@@ -31,7 +33,27 @@ def test_autoencoder_gets_every_picture_and_the_tables(trained: Path, tmp_path: 
     assert [a["attribute"] for a in numbers["attributes"]] == [f"class {i}" for i in range(10)]
     assert sum(a["share"] for a in numbers["attributes"]) == pytest.approx(1)
     text = (out / "latent.md").read_text()
-    assert "| latent | mean |" in text and "](manifold.png)" in text
+    assert "| latent | mean |" in text
+    for name in drawn(out):  # a heading, some words and the picture
+        assert re.search(rf"^## {name}\n\n\w.{{40,}}\n\n!\[{name}\]\({name}\.png\)$", text, re.M)
+
+
+def test_its_numbers_are_those_of_evaluate(trained: Path) -> None:
+    assert main("latent", f"--workdir={trained}") == 0
+    agrees_with_evaluate(trained, trained / "latent")
+
+
+def agrees_with_evaluate(workdir: Path, out: Path) -> None:
+    assert main("evaluate", f"--workdir={workdir}") == 0
+    evaluated = json.loads((workdir / "eval.json").read_text())["test"]
+    numbers = json.loads((out / "latent.json").read_text())
+    assert numbers["evaluation"].keys() == evaluated.keys()
+    for name, value in numbers["evaluation"].items():
+        np.testing.assert_allclose(value, evaluated[name], rtol=1e-6, err_msg=name)
+    told = {latent["latent"]: latent.get("kl") for latent in numbers["latents"]}
+    if "kl_per_latent" in evaluated:
+        assert told == dict(enumerate(evaluated["kl_per_latent"]))
+        assert sum(told.values()) == pytest.approx(evaluated["kl"], rel=1e-5)
 
 
 @pytest.mark.slow
@@ -43,7 +65,8 @@ def test_conditional_vae_tells_the_kl_and_shows_the_wanted_attributes(tmp_path: 
     numbers = json.loads((tmp_path / "out" / "latent.json").read_text())
     kls = [latent["kl"] for latent in numbers["latents"]]
     assert kls == sorted(kls, reverse=True) and kls[-1] > 0
-    assert Image.open(tmp_path / "out" / "attributes.png").size[1] < 150  # two rows
+    assert Image.open(tmp_path / "out" / "attributes.png").size[1] < 250  # two rows
+    agrees_with_evaluate(tmp_path / "run", tmp_path / "out")
 
 
 @pytest.mark.slow

@@ -36,10 +36,18 @@ def lines(path: Path) -> list[str]:
 def test_texts_of_the_test_split_are_written(vae: Path, tmp_path: Path) -> None:
     out = tmp_path / "deep" / "latent"
     assert main("latent", f"--workdir={vae}", f"--out={out}", "--variants=2") == 0
-    files = ["augmented.txt", "interpolations.txt", "latent.json", "reconstructions.txt"]
-    assert sorted(p.name for p in out.iterdir()) == sorted([*files, "samples.txt"])
+    texts = ["augmented.txt", "interpolations.txt", "reconstructions.txt", "samples.txt"]
+    files = [*texts, "codes.png", "latent.json", "latent.md"]
+    assert sorted(p.name for p in out.iterdir()) == sorted(files)
+    explained = (out / "latent.md").read_text()
+    assert all(f"]({name})\n\n" in explained for name in texts) and "(codes.png)" in explained
     numbers = json.loads((out / "latent.json").read_text())
     assert 0 <= numbers["whole_sentences"] <= numbers["tokens_in_their_place"] <= 1
+    evaluated = {n: np.asarray(v).tolist() for n, v in genjax.load(vae).evaluate().items()}
+    for name, value in evaluated.items():
+        np.testing.assert_allclose(numbers["evaluation"][name], value, rtol=1e-6, err_msg=name)
+    told = {latent["latent"]: latent["kl"] for latent in numbers["latents"]}
+    assert told == dict(enumerate(numbers["evaluation"]["kl_per_latent"]))
     kls = [latent["kl"] for latent in numbers["latents"]]
     assert len(kls) == 3 and kls == sorted(kls, reverse=True)
     assert len(lines(out / "samples.txt")) == 32

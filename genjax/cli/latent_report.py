@@ -1,0 +1,72 @@
+"""`latent.md` and `latent.json`: the numbers, and each picture or text with what it shows."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from genjax.cli.latent_pictures import Picture
+from genjax.core.config import ConfigError
+
+_TABLES = {
+    "latents": "Of each latent, from that which tells most of an example to that which tells "
+    "least: mean and standard deviation of its values over the examples encoded here, the standard "
+    "deviation of the means of its posteriors and, of a variational family, the mean KL divergence "
+    "from the prior in nats over the whole test split, as `evaluate` gives it.",
+    "attributes": "Of each attribute or class: the share of training examples that have it, and "
+    "the length of its vector in latent space.",
+}
+
+
+def write(
+    folder: Path, numbers: dict[str, Any], pictures: Sequence[Picture],
+    texts: Sequence[tuple[str, str]] = (),
+) -> list[Path]:  # fmt: skip
+    """Writes the pictures, `latent.json` and `latent.md`; returns the files.
+
+    Args:
+      folder: where to; made if absent.
+      numbers: `family` and `step`; with `evaluation` (name to number), `latents` and `attributes`
+        (rows) where there are any.
+      pictures: to be written.
+      texts: names of files in the folder, with what they hold in words.
+
+    Raises:
+      ConfigError: the folder cannot be written.
+    """
+    from genjax.engine.workdir import write_json
+    from genjax.plots.grid import save_png
+
+    text = [f"# Latent space: {numbers['family']}, step {numbers['step']}\n"]
+    for picture in pictures:
+        file = f"{picture.name}.png"
+        text.append(f"## {picture.name}\n\n{picture.text}\n\n![{picture.name}]({file})\n")
+    text += [f"## [{name}]({name})\n\n{told}\n" for name, told in texts]
+    if "evaluation" in numbers:
+        text.append("## Evaluation\n\nMeans over the test split, as `evaluate` gives them.\n")
+        found = [{"name": n, "value": v} for n, v in numbers["evaluation"].items()]
+        text += _table([row for row in found if not isinstance(row["value"], list)])
+    for name, told in _TABLES.items():
+        if name in numbers:
+            text += [f"## Numbers: {name}\n\n{told}\n", *_table(numbers[name])]
+    try:
+        for picture in pictures:
+            save_png(folder / f"{picture.name}.png", picture.image)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "latent.json", numbers)
+        (folder / "latent.md").write_text("\n".join(text), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"--out={folder}: cannot be written ({error.strerror})") from error
+    return [folder / f"{p.name}.png" for p in pictures] + [folder / "latent.md"]
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Rows as a Markdown table."""
+
+    def cell(value: Any) -> str:
+        text = f"{value:.4g}" if isinstance(value, float) else str(value)
+        return text.replace("|", r"\|")
+
+    if not rows:
+        return []
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *([cell(v) for v in r.values()] for r in rows)]
+    return [f"| {' | '.join(cells)} |" for cells in lines] + [""]
