@@ -13,6 +13,7 @@ from absl import flags
 
 from genjax.cli import program
 from genjax.core.config import ConfigError
+from genjax.engine.peers import Peers
 
 
 def define_distributed(values: flags.FlagValues) -> None:
@@ -32,8 +33,12 @@ def define_distributed(values: flags.FlagValues) -> None:
     )  # fmt: skip
 
 
-def start_jax(values: Any) -> None:
+def start_jax(values: Any, again: str) -> Peers:
     """Compilation cache on, and this process joined with the others of its run, if any.
+
+    Args:
+      values: the flags of `define_distributed`, and `workdir`.
+      again: the command that resumes the run, for those that are left when a process dies.
 
     Raises:
       ConfigError: some of the three distributed flags are missing, or the others not reached.
@@ -47,12 +52,16 @@ def start_jax(values: Any) -> None:
     if given and given["process_id"] >= given["num_processes"]:
         n = given["num_processes"]
         raise ConfigError(f"--process_id={given['process_id']}: must be below --num_processes={n}")
+
+    def tell(what: str) -> None:
+        program.say(f"{what}; {saved(values.workdir)}; start all again, this one with:")
+        print(f"  {again}", file=sys.stderr, flush=True)
+
+    peers = Peers(tell)
     wanted = values.distributed if values.distributed is not None else in_cluster(os.environ)
     if given or wanted:
-        import jax
-
         try:
-            jax.distributed.initialize(**given)
+            peers.join(given)
         except (RuntimeError, ValueError) as error:
             flag = "--coordinator_address" if given else "--distributed"
             where = given.get("coordinator_address", "of this cluster")
@@ -60,6 +69,7 @@ def start_jax(values: Any) -> None:
     from genjax.engine.cache import enable_compilation_cache
 
     enable_compilation_cache()
+    return peers
 
 
 def in_cluster(env: Any) -> bool:
@@ -76,7 +86,7 @@ def in_cluster(env: Any) -> bool:
 
 def train(
     run: Any, workdir: str | Path, command: str, profile_steps: str = "", *,
-    said: Sequence[str] = (), if_diverged: str = "",
+    said: Sequence[str] = (), if_diverged: str = "", peers: Peers | None = None,
 ) -> tuple[int, Any]:  # fmt: skip
     """Trains and tells, in one line on standard error, if it ends before its end.
 
@@ -87,6 +97,7 @@ def train(
       profile_steps: see `genjax.engine.loop.train`.
       said: lines that come first, once all is checked.
       if_diverged: what to do then; by default to resume `command` with lower learning rates.
+      peers: the other processes of the run.
 
     Raises:
       ConfigError: as `genjax.engine.loop.train`, or `eval_metrics` do not go with the data.
@@ -106,6 +117,8 @@ def train(
         _say_diverged(error, command, if_diverged)
         return program.DIVERGED, None
     except (loop.SaveError, OSError) as error:
+        if peers:
+            peers.settle()  # a save fails where a process that has a part in it is gone
         program.say(f"{error}; {saved(workdir)}")
         return program.BAD, None
     except JaxRuntimeError as error:

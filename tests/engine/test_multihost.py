@@ -183,3 +183,26 @@ def test_sigterm_to_one_process_stops_both_and_they_resume_bit_for_bit(tmp_path)
     assert_equal(*states)
     """
     run_python(code, tmp_path / "whole", tmp_path / "stopped", devices=8)
+
+
+@pytest.mark.parametrize("killed", [1, 0])
+def test_a_process_that_is_killed_ends_the_other_in_one_line(killed, tmp_path, monkeypatch):
+    """Process 0 is the coordinator, without which jax aborts the others at once."""
+    monkeypatch.setitem(FIELDS, "steps", 1_000_000)
+    monkeypatch.setitem(FIELDS, "checkpoint_every", 100)
+    pair = start_pair(tmp_path / "run", free_port())
+    try:
+        wait_for_step(tmp_path / "run", 200, pair)
+        pair[killed].kill()
+        _, errors = pair[1 - killed].communicate(timeout=60)
+    finally:
+        for child in pair:
+            child.kill()
+    assert pair[1 - killed].returncode == 143, errors
+    (line,) = [x for x in errors.splitlines() if "is gone" in x]
+    assert line.startswith(f"genjax: process {killed} of 2 is gone (its connection closed); the ")
+    newest = Checkpoints(tmp_path / "run" / "checkpoints").steps()[-1]
+    assert f"checkpoints/{newest}" in line
+    assert errors.splitlines()[-2] == line and "  python -m experiments.train" in errors
+    for noise in ("Traceback", "*** Check failure", "coordination", "terminate called"):
+        assert noise not in errors, errors
