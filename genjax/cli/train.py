@@ -4,17 +4,17 @@
 
 Exit status: 0 done; 2 bad configuration or data, or a checkpoint that cannot be written;
 3 training diverged; 143 stopped by SIGTERM, SIGINT or SIGHUP (a terminal that hangs up), with a
-checkpoint written. Standard output and error that are closed, full or broken change nothing.
+checkpoint written, or because another process of the run is gone (the newest checkpoint is there).
+Standard output and standard error that are closed, full or broken change nothing.
 """
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from absl import flags
 
-from genjax.cli import program, training
+from genjax.cli import advice, program, training
 from genjax.core.config import ConfigError, fail
 
 
@@ -33,7 +33,14 @@ def _define(values: flags.FlagValues) -> None:
 def _train(argv: list[str]) -> int:
     said: list[str] = []
     values, config = program.parse_with_config(argv, __doc__, _define, said)
-    training.start_jax(values)
+    again = program.command("train", *argv)
+    with training.start_jax(values, again) as peers:
+        status = _train_joined(values, config, again, said, peers)
+        peers.left(status, alone=status == program.BAD)
+    return status
+
+
+def _train_joined(values: Any, config: Any, again: str, said: Sequence[str], peers: Any) -> int:
     from genjax.engine import loop
     from genjax.engine.profiling import parse_profile_steps
 
@@ -46,8 +53,9 @@ def _train(argv: list[str]) -> int:
             f"--profile_steps={values.profile_steps}: must begin before the run's end, "
             f"step {run.total_steps}"
         )
-    again = program.command("train", *argv)
-    status, summary = training.train(run, values.workdir, again, values.profile_steps, said=said)
+    status, summary = training.train(
+        run, values.workdir, again, values.profile_steps, said=said, peers=peers
+    )
     if status == program.DONE and training.is_main_process():
         print(report(run, values.workdir, summary), flush=True)
     return status
@@ -55,7 +63,6 @@ def _train(argv: list[str]) -> int:
 
 def report(run: Any, workdir: str, summary: Any) -> str:
     """The end of a run for its reader: numbers, where the time went, where to look further."""
-    from genjax import families
     from genjax.evaluation.report import table
 
     config = run.config
@@ -65,9 +72,11 @@ def report(run: Any, workdir: str, summary: Any) -> str:
             {"eval": numbers}, title=f"{config.family} on {config.data.name}, step {summary.step}"
         )
     ]
-    if summary.steps_per_second:
+    if summary.step > summary.first_step:
         seconds = {f"{n} (s)": round(v, 2) for n, v in summary.seconds.items()}
-        rates: dict[str, Any] = {"steps/s": summary.steps_per_second}
+        rates: dict[str, Any] = {}
+        if summary.steps_per_second:  # not of a run of a single chunk
+            rates["steps/s"] = summary.steps_per_second
         if summary.flops_per_second and summary.gemm_rate:
             share = summary.flops_per_second / summary.gemm_rate
             rates["GFLOP/s"] = f"{summary.flops_per_second / 1e9:.4g}"
@@ -80,13 +89,7 @@ def report(run: Any, workdir: str, summary: Any) -> str:
         members = run.executor.num_members
         what = f"{metric} (mean of {members} members)" if members > 1 else metric
         parts.append(f"Best {what}: {value:.4g} at step {step}; evaluate or sample: --step=best")
-    at = [f"--workdir={workdir}", *families.flags(config.family)]
-    writes = run.family.sample is not None or "start" in run.family.functions
-    commands = [
-        program.command("evaluate", *at),
-        *([program.command("sample", *at, f"--n={config.num_samples}")] if writes else []),
-        f"tensorboard --logdir={shlex.quote(str(workdir))}",
-    ]
+    commands = advice.commands(run, workdir)
     return "\n\n".join([*parts, "Look further:\n" + "\n".join(f"  {c}" for c in commands)])
 
 

@@ -41,6 +41,7 @@ class Summary:
 
     Attributes:
       step, total_steps: where it is and where it would end.
+      first_step: where this process began: 0, or the step that it resumed from.
       signal: the number of the signal that stopped it, None if it is through.
       evaluation: the last evaluation's numbers, by name.
       best: the best evaluation by `best_metric`, whose state is kept.
@@ -51,6 +52,7 @@ class Summary:
 
     step: int
     total_steps: int
+    first_step: int = 0
     signal: int | None = None
     evaluation: dict[str, Any] = field(default_factory=dict)
     best: Best | None = None

@@ -368,7 +368,8 @@ class _Training:
 
     def _summary(self) -> Summary:
         summary = Summary(
-            self.step, self.total, evaluation=self.evaluation, seconds=self.clock.summary(),
+            self.step, self.total, self.first_step,
+            evaluation=self.evaluation, seconds=self.clock.summary(),
             signal=self.preemption.requested if self.step < self.total else None,
         )  # fmt: skip
         summary.best = self.best.best if self.best else None

@@ -142,8 +142,7 @@ def hang_up(workdir: Path, steps: int, *, ignored: bool) -> int:
         import termios
 
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-        if ignored:
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
 
     streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
     args = [*TRAIN, f"--config.steps={steps}", f"--workdir={workdir}"]

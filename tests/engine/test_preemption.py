@@ -9,7 +9,8 @@ from tests.engine.processes import finish, start_python
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_is_noted_and_the_work_goes_on(number):
+def test_a_signal_is_noted_and_the_work_goes_on(number, monkeypatch):
+    monkeypatch.setattr(signal, "getsignal", lambda number: signal.SIG_DFL)  # also under nohup
     with Preemption() as p:
         assert p.requested is None
         assert not p.agreed()

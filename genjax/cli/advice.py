@@ -1,0 +1,78 @@
+"""Commands that look further into a trained run: those that its family and its data can answer."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from genjax.cli import program
+
+_LONGEST = 60  # characters of a prompt
+
+
+def commands(run: Any, workdir: str | Path) -> list[str]:
+    """Command lines, each of which the programs accept for this run.
+
+    Args:
+      run: from `genjax.engine.loop.prepare`.
+      workdir: the run's folder, as the user gave it.
+    """
+    from genjax import families
+
+    at = (f"--workdir={workdir}", *families.flags(run.config.family))
+    found = [program.command("evaluate", *at)]
+    shown = _shown(run)
+    if shown is not None:
+        found.append(program.command("sample", *at, shown))
+    if _has_space(run):
+        found.append(program.command("latent", *at))
+    if "vectors" in run.family.functions:
+        found.append(
+            program.command("word_vectors", *at, f"--most_similar={run.dataset.codec.tokens[0]}")
+        )
+    return [*found, f"tensorboard --logdir={shlex.quote(str(workdir))}"]
+
+
+def _shown(run: Any) -> str | None:
+    """The flag with which `sample` shows what the model can; None where it shows nothing."""
+    from genjax.cli import showing
+    from genjax.texts import can_write
+
+    family, spec = run.family, run.dataset.spec
+    number = f"--n={run.config.num_samples}"
+    if run.dataset.codec is None:
+        drawn = family.has_prior and family.sample is not None
+        return number if drawn and showing.picture(run.config, spec) is not None else None
+    answers = can_write(family) and (spec.kind == "pair" or "reconstruct" in family.functions)
+    if {"tag", "classify"} & family.functions.keys() or (answers and not family.has_prior):
+        return f"--prompt={_prompt(run)}"
+    return number if family.has_prior and family.sample is not None else None
+
+
+def _prompt(run: Any) -> str:
+    """The beginning of a test example."""
+    from genjax.data.source import first_rows
+
+    text = run.dataset.codec.decode(first_rows(run.dataset.test, 1)[0][0])
+    line = " ".join(text.split())
+    if len(line) > _LONGEST:
+        line = line[:_LONGEST].rpartition(" ")[0] or line[:_LONGEST]
+    return line
+
+
+def _has_space(run: Any) -> bool:
+    """Whether `latent` shows something of the run."""
+    import jax
+
+    functions, spec, model = run.family.functions, run.dataset.spec, run.config.model
+    if run.dataset.codec is not None:
+        return {"reconstruct", "interpolate", "augment"} <= functions.keys()
+    if spec.kind != "image" or "decode" not in functions:
+        return False
+    if "encode" not in functions:
+        return bool(model.get("latent_dim", 0))
+    inputs = [jax.ShapeDtypeStruct((1, *spec.shape), "float32")]
+    if model.get("conditional", False):
+        inputs.append(jax.ShapeDtypeStruct((1,), "int32"))
+    state = jax.eval_shape(run.family.init, jax.random.key(0))
+    code = jax.eval_shape(functions["encode"], state, *inputs)
+    return code.ndim == 2  # those of flows are like images

@@ -1,0 +1,65 @@
+"""What a run advises at its end is accepted, and does something, for every family."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from genjax.cli import advice, program, train
+from genjax.engine import loop
+from genjax.engine.executor import Executor
+from tests.cli.helpers import TINY, main
+from tests.contracts import recipes
+
+
+def _programs(commands: list[str]) -> list[tuple[str, list[str]]]:
+    words = [shlex.split(c) for c in commands]
+    assert words.pop()[0] == "tensorboard"
+    assert all(w[:2] == ["python", "-m"] for w in words)
+    return [(w[2].removeprefix("experiments."), w[3:]) for w in words]
+
+
+EXPECTED = {
+    "autoencoder": {"evaluate", "latent"}, "stacked_autoencoder": {"evaluate", "latent"},
+    "vae": {"evaluate", "sample", "latent"}, "gan": {"evaluate", "sample", "latent"},
+    "flow_matching": {"evaluate", "sample"},
+    "text_autoencoder": {"evaluate", "sample --prompt", "latent"},
+    "seq2seq": {"evaluate", "sample --prompt"}, "transformer": {"evaluate", "sample --prompt"},
+    "tagger": {"evaluate", "sample --prompt"}, "text_classifier": {"evaluate", "sample --prompt"},
+    "gpt": {"evaluate", "sample"}, "recurrent_lm": {"evaluate", "sample"},
+    "bert": {"evaluate"}, "elmo": {"evaluate"}, "word2vec": {"evaluate", "word_vectors"},
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(recipes.first()))
+def test_every_advised_command_ends_with_status_0(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(loop, "measured_gemm_rate", lambda: 1.0)
+    monkeypatch.setattr(Executor, "step_flops", lambda self: 1.0)
+    config = recipes.tiny(name, tmp_path, steps=2, **{"eval_num_samples": 16})
+    run, workdir = loop.prepare(config), tmp_path / "a run"
+    summary = loop.train(run, workdir)
+    assert "nothing was left" not in train.report(run, str(workdir), summary)
+    found = _programs(advice.commands(run, workdir))
+    shown = {p + (" --prompt" if any("--prompt" in a for a in args) else "") for p, args in found}
+    assert shown == EXPECTED[config.family]
+    for command, args in found:
+        assert main(command, *args) == 0, (command, args, capfd.readouterr().err)
+
+
+def test_a_short_run_has_trained_and_the_same_again_has_nothing_to_do(
+    tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    args = ("train", *TINY, "--config.steps=2", f"--workdir={tmp_path / 'run'}")
+    assert main(*args) == 0
+    out = capfd.readouterr().out
+    assert "nothing was left" not in out and "total (s)" in out
+    assert main(*args) == 0
+    assert "nothing was left to do" in capfd.readouterr().out
+
+
+def test_installed_commands_are_advised_by_their_own_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["/usr/bin/genjax-train"])
+    assert program.command("word_vectors", "--workdir=a b") == "genjax-word-vectors '--workdir=a b'"
