@@ -45,7 +45,8 @@ def decoded(space: Any) -> list[Picture]:
     quantiles = latent.normal_quantiles(space.center, space.spread, _SIDE)
     manifold = latent.manifold(space.center, quantiles, across, down)
     ends = "test examples" if space.test is not None else "draws from the prior"
-    begins = [f"pair {i + 1}" for i in range(_ROWS)]
+    told = [f", {space.classes[i]}" if space.conditional else "" for i in label]
+    begins = [f"pair {i + 1}{name}" for i, name in enumerate(told)]
     between = {
         "linear": ("straight lines", "the straight line"),
         "spherical": ("great arcs", "the great arc, which keeps the length that draws of the prior "

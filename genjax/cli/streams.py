@@ -58,6 +58,9 @@ class Stream(io.TextIOBase):
         except (OSError, ValueError) as error:
             self._lose(error)
 
+    def close(self) -> None:
+        """Nothing: the stream below is not this one's, and Python closes what nobody holds."""
+
     def isatty(self) -> bool:
         """Whether the stream below is a terminal."""
         return self._stream.isatty()

@@ -41,7 +41,7 @@ class Peers:
     """
 
     def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
+        self._tell, self._exit = tell, os._exit  # a collective that waits ends in no other way
         self._lock = threading.Lock()
         self._links: dict[int, socket.socket] = {}  # by the process at the other end
         self._left: set[int] = set()
@@ -168,7 +168,7 @@ class Peers:
             with contextlib.suppress(OSError, ValueError):
                 sys.stdout.flush()
             time.sleep(0.2)  # until the news is on its way
-            os._exit(STOPPED if self._status is None else self._status)
+            self._exit(STOPPED if self._status is None else self._status)
 
     def _ping(self) -> None:
         while True:

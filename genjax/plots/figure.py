@@ -12,7 +12,7 @@ _DPI = 100
 TITLE, LABEL = 11, 9  # points
 
 
-def new_figure(width: int, height: int, layout: str | None = "constrained") -> Any:
+def new_figure(width: int, height: int, layout: Any = "constrained") -> Any:
     """An empty `matplotlib.figure.Figure` of `width` x `height` pixels with an Agg canvas."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -1,5 +1,6 @@
 """Processes that watch each other, as threads of one: what they say, and when they end."""
 
+import contextlib
 import queue
 import socket
 
@@ -30,19 +31,18 @@ class Store:
 def ended(monkeypatch):
     """Exit statuses, in the order in which processes end."""
     found = queue.Queue()
-    monkeypatch.setattr(peers.os, "_exit", found.put)
     monkeypatch.setattr(peers, "_GRACE", 0.1)
     monkeypatch.setattr(peers, "_SETTLE", 0.1)
     return found
 
 
 @pytest.fixture
-def three():
+def three(ended):
     """Processes 0, 1 and 2, and the lines that each prints."""
     store, told = Store(), [queue.Queue() for _ in range(3)]
     found = [Peers(lines.put) for lines in told]
     for i, process in enumerate(found):
-        process._process, process._number = i, 3
+        process._process, process._number, process._exit = i, 3, ended.put
         if i == 0:
             process._listen(store)
         else:
@@ -51,13 +51,19 @@ def three():
         if len(found[0]._links) == 2:
             break
         peers.time.sleep(0.01)
-    return found, told
+    yield found, told
+    for process in found:  # nobody misses them from here on
+        process._left |= {0, 1, 2}
+    for process in found:
+        die(process)
+    peers.time.sleep(0.3)
 
 
 def die(process):
     """What the operating system does for a process that is killed."""
     for link in process._links.values():
-        link.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            link.shutdown(socket.SHUT_RDWR)
     process._links.clear()
 
 
@@ -108,7 +114,7 @@ def test_an_error_of_one_ends_the_others_after_a_while(three, ended):
 def test_who_does_not_know_the_token_is_not_listened_to(ended):
     store, lines = Store(), queue.Queue()
     process = Peers(lines.put)
-    process._number = 2
+    process._number, process._exit = 2, ended.put
     process._listen(store)
     port = int(store.blocking_key_value_get(peers._KEY, 1000).split()[0])
     with socket.create_connection(("127.0.0.1", port)) as link:

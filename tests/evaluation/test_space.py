@@ -87,7 +87,14 @@ def test_without_an_encoder_the_prior_stands_in():
     assert space.paths(3, 7)[0].shape == (3, 7, 4)
 
 
-@pytest.mark.parametrize("case", [{"encode": encode}, {"decode": decode, "kind": "point"}])
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"encode": encode},
+        {"decode": decode, "kind": "point"},
+        {"decode": decode, "encode": lambda x: x},  # a flow
+    ],
+)
 def test_what_decodes_no_images_is_refused(case):
     with pytest.raises(
         ConfigError, match=r"family known on data\.name=drawn: must be a family that"
