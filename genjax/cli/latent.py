@@ -86,7 +86,7 @@ def _latent(argv: list[str]) -> int:
         evaluation = _evaluation(whole, values.member)
         drawn += pictures.encoded(space, chosen)
         numbers |= {
-            "evaluation": evaluation, "examples": len(space.test.mean),
+            "eval": evaluation, "examples": len(space.test.mean),
             "latents": _statistics(space, evaluation),
         }  # fmt: skip
         if chosen:

@@ -25,7 +25,7 @@ def write(
 
     Args:
       folder: where to; made if absent.
-      numbers: `family` and `step`; with `evaluation` (name to number), `latents` and `attributes`
+      numbers: `family` and `step`; with `eval` (name to number), `latents` and `attributes`
         (rows) where there are any.
       pictures: to be written.
       texts: names of files in the folder, with what they hold in words.
@@ -41,9 +41,9 @@ def write(
         file = f"{picture.name}.png"
         text.append(f"## {picture.name}\n\n{picture.text}\n\n![{picture.name}]({file})\n")
     text += [f"## [{name}]({name})\n\n{told}\n" for name, told in texts]
-    if "evaluation" in numbers:
+    if "eval" in numbers:
         text.append("## Evaluation\n\nMeans over the test split, as `evaluate` gives them.\n")
-        found = [{"name": n, "value": v} for n, v in numbers["evaluation"].items()]
+        found = [{"name": f"eval/{n}", "value": v} for n, v in numbers["eval"].items()]
         text += _table([row for row in found if not isinstance(row["value"], list)])
     for name, told in _TABLES.items():
         if name in numbers:

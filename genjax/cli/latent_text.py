@@ -68,9 +68,9 @@ def write(
     if model.family.has_prior:
         texts["samples"] = model.strings(model.sample(_NUM_SHOWN, seed))
     with contextlib.suppress(DataMissing):  # sentences of one's own need none
-        numbers["evaluation"] = evaluate()
+        numbers["eval"] = evaluate()
     if "posterior" in functions:
-        numbers["latents"] = _latents(model, rows, numbers.get("evaluation", {}))
+        numbers["latents"] = _latents(model, rows, numbers.get("eval", {}))
     return _save(folder, texts, numbers, [_map(model, rows, label)])
 
 

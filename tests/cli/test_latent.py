@@ -45,10 +45,10 @@ def test_its_numbers_are_those_of_evaluate(trained: Path) -> None:
 
 def agrees_with_evaluate(workdir: Path, out: Path) -> None:
     assert main("evaluate", f"--workdir={workdir}") == 0
-    evaluated = json.loads((workdir / "eval.json").read_text())["test"]
+    evaluated = json.loads((workdir / "eval.json").read_text())["eval"]
     numbers = json.loads((out / "latent.json").read_text())
-    assert numbers["evaluation"].keys() == evaluated.keys()
-    for name, value in numbers["evaluation"].items():
+    assert numbers["eval"].keys() == evaluated.keys()
+    for name, value in numbers["eval"].items():
         np.testing.assert_allclose(value, evaluated[name], rtol=1e-6, err_msg=name)
     told = {latent["latent"]: latent.get("kl") for latent in numbers["latents"]}
     if "kl_per_latent" in evaluated:
