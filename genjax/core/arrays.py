@@ -22,7 +22,10 @@ def check_npy(file: BinaryIO, size: int) -> None:
     read: Any = np.lib.format.read_array_header_1_0
     if version == (2, 0):
         read = np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(file)
+    try:
+        shape, _, dtype = read(file)
+    except Exception as error:  # it is parsed as Python's literals, with errors of many types
+        raise ValueError(f"its header is none ({type(error).__name__})") from error
     if dtype.hasobject:
         raise ValueError("holds Python objects, which are never read")
     announced = math.prod(shape) * dtype.itemsize
@@ -35,7 +38,7 @@ def sound(path: Path) -> bool:
     try:
         with opened(path) as file:
             check_npy(file, path.stat().st_size)
-    except (OSError, ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+    except (OSError, ValueError):
         return False
     return True
 
@@ -56,6 +59,6 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
                     check_npy(array, part.file_size)  # type: ignore[arg-type]
         with np.load(path, allow_pickle=False) as found:
             return dict(found)
-    except (OSError, ValueError, KeyError, SyntaxError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         told = f"{path}: is no file of arrays ({reason(error)}); remove it"
         raise ConfigError(told) from error

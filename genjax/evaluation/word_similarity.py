@@ -5,6 +5,7 @@ compared without regard to case, of several spellings the first in the vocabular
 beyond the first 300,000 do not, and what holds an unknown word is left out.
 """
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -72,6 +73,8 @@ def word_similarity(vectors: WordVectors, path: str | Path, delimiter: str = "\t
         parts = line.split(delimiter)
         try:
             a, b, score = parts[0], parts[1], float(parts[2])
+            if not math.isfinite(score):
+                raise ValueError("not a number")
         except (IndexError, ValueError) as error:
             what = f"must be word{delimiter}word{delimiter}score"
             raise ConfigError(f"{path}, line {number}: {what}") from error

@@ -110,6 +110,7 @@ def _read_text(path: Path) -> WordVectors:
                 what = f"must be a word and {dim} numbers"
                 raise ConfigError(f"{path}, line {i + 2}: {what}") from error
             words.append(word)
+        file.read(1)  # the end of a packed file, which says whether it is whole
     return _checked(path, words, vectors)
 
 

@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 from genjax import families
 from genjax.core.config import ConfigError, fail
 from genjax.core.family import DataSpec
-from genjax.core.files import reason
+from genjax.core.files import reason, shown
 from genjax.core.tokens import BOS, EOS, MASK, PAD, SPECIALS, UNK
 from genjax.data import tokenizers
 from genjax.data.source import Codec
@@ -54,7 +54,7 @@ def read(folder: str | os.PathLike) -> Pretrained:
     layout = _LAYOUTS.get(str(record.get("model_type")))
     if layout is None:
         kind, known = record.get("model_type"), ", ".join(_LAYOUTS)
-        raise ConfigError(f"{told}: model_type={kind!r}: must be one of {known}")
+        raise ConfigError(f"{told}: model_type={shown(kind)}: must be one of {known}")
     source_V, codec = _codec(path / files.TOKENIZER, layout)
     size, there = record.get("vocab_size"), int((source_V >= 0).sum())
     if size != there:

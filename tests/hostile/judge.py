@@ -1,0 +1,40 @@
+"""What is asked of every reader that is given a hostile file."""
+
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from genjax.core.config import ConfigError
+
+MARKER = "executed"  # what hostile code makes where it is run
+_MOST = 200 * 2**20  # bytes; the largest JSON that is read has 64 MiB
+
+
+def snapshot(folder: Path) -> dict[str, Any]:
+    """All that is in a folder, without the content of what has none or is huge."""
+    return {
+        str(p.relative_to(folder)): p.read_bytes() if p.is_file() and p.stat().st_size < 2**22
+        else (p.lstat().st_mode, p.lstat().st_size)
+        for p in sorted(folder.rglob("*")) if not p.is_dir()
+    }  # fmt: skip
+
+
+def refused(folder: Path, read: Callable[[], Any]) -> str:
+    """The one line that `read` is refused by, in bounded memory, with nothing run or written."""
+    before = snapshot(folder)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ConfigError) as error:
+            read()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    told = str(error.value)
+    assert told.strip() and "\n" not in told and len(told) < 400, told
+    assert peak < _MOST, peak
+    assert not list(folder.rglob(MARKER)), "code of the file was run"
+    assert snapshot(folder) == before
+    return told
