@@ -2,8 +2,9 @@ r"""Losses of the two players of adversarial training, from the scores that a cr
 
 A score is a real number, larger for what the critic takes for real; where the paper has a
 probability, it is `sigmoid(score)`, and the logarithm is taken of the score without overflow. Every
-function returns one float32 value for each example (each pair of a real and a generated one);
-the caller takes the mean. Penalties on the critic's gradient are in `genjax.losses.penalties`.
+function returns one float32 value for each example (each pair of a real and a generated one); the
+caller takes the mean. Scores have the shape (B,), or () under `vmap`: others, such as (B, 1), raise
+`ValueError`. Penalties on the critic's gradient are in `genjax.losses.penalties`.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from genjax.losses import checks
 from genjax.losses.precision import wide
 
 
@@ -23,7 +25,8 @@ def minimax_critic_loss(
     With `label_smoothing` s, real examples have the label 1 - s and generated ones keep 0
     (one-sided, Salimans et al. 2016, section 3.4). Source: Goodfellow et al. 2014, equation 1.
     """
-    real, fake = wide(real_score_B), wide(fake_score_B)
+    _smoothing(label_smoothing)
+    real, fake = _pair(real_score_B, fake_score_B)
     # (1 - s) softplus(-r) + s softplus(r), as softplus(r) = r + softplus(-r)
     return jax.nn.softplus(-real) + label_smoothing * real + jax.nn.softplus(fake)
 
@@ -33,12 +36,12 @@ def minimax_generator_loss(fake_score_B: jax.Array) -> jax.Array:
 
     Source: Goodfellow et al. 2014, equation 1.
     """
-    return -jax.nn.softplus(wide(fake_score_B))
+    return -jax.nn.softplus(_score(fake_score_B))
 
 
 def non_saturating_generator_loss(fake_score_B: jax.Array) -> jax.Array:
     """-log p(fake), shape (B,). Source: Goodfellow et al. 2014, section 3."""
-    return jax.nn.softplus(-wide(fake_score_B))
+    return jax.nn.softplus(-_score(fake_score_B))
 
 
 def least_squares_critic_loss(
@@ -49,13 +52,14 @@ def least_squares_critic_loss(
     With `label_smoothing` s, the target of real examples is 1 - s.
     Source: Mao et al. 2017 (Least squares GAN), equation 2 with the 0-1 coding (equation 9).
     """
-    real, fake = wide(real_score_B), wide(fake_score_B)
+    _smoothing(label_smoothing)
+    real, fake = _pair(real_score_B, fake_score_B)
     return (jnp.square(real - (1.0 - label_smoothing)) + jnp.square(fake)) / 2
 
 
 def least_squares_generator_loss(fake_score_B: jax.Array) -> jax.Array:
     """(D(fake) - 1)^2 / 2, shape (B,). Source: Mao et al. 2017, as above."""
-    return jnp.square(wide(fake_score_B) - 1.0) / 2
+    return jnp.square(_score(fake_score_B) - 1.0) / 2
 
 
 def hinge_critic_loss(real_score_B: jax.Array, fake_score_B: jax.Array) -> jax.Array:
@@ -63,12 +67,13 @@ def hinge_critic_loss(real_score_B: jax.Array, fake_score_B: jax.Array) -> jax.A
 
     Source: Lim and Ye 2017 (Geometric GAN); Miyato et al. 2018 (Spectral normalization), eq. 16.
     """
-    return jax.nn.relu(1.0 - wide(real_score_B)) + jax.nn.relu(1.0 + wide(fake_score_B))
+    real, fake = _pair(real_score_B, fake_score_B)
+    return jax.nn.relu(1.0 - real) + jax.nn.relu(1.0 + fake)
 
 
 def hinge_generator_loss(fake_score_B: jax.Array) -> jax.Array:
     """-D(fake), shape (B,). Source: Miyato et al. 2018, equation 17."""
-    return -wide(fake_score_B)
+    return -_score(fake_score_B)
 
 
 def wasserstein_critic_loss(real_score_B: jax.Array, fake_score_B: jax.Array) -> jax.Array:
@@ -76,12 +81,13 @@ def wasserstein_critic_loss(real_score_B: jax.Array, fake_score_B: jax.Array) ->
 
     Source: Arjovsky et al. 2017 (Wasserstein GAN), equation 2.
     """
-    return wide(fake_score_B) - wide(real_score_B)
+    real, fake = _pair(real_score_B, fake_score_B)
+    return fake - real
 
 
 def wasserstein_generator_loss(fake_score_B: jax.Array) -> jax.Array:
     """-D(fake), shape (B,). Source: Arjovsky et al. 2017, algorithm 1, line 10."""
-    return -wide(fake_score_B)
+    return -_score(fake_score_B)
 
 
 def relativistic_critic_loss(real_score_B: jax.Array, fake_score_B: jax.Array) -> jax.Array:
@@ -90,12 +96,32 @@ def relativistic_critic_loss(real_score_B: jax.Array, fake_score_B: jax.Array) -
     Source: Jolicoeur-Martineau 2018 (The relativistic discriminator), RSGAN; with R1 and R2 the
     loss of R3GAN (Huang et al. 2024).
     """
-    return jax.nn.softplus(wide(fake_score_B) - wide(real_score_B))
+    real, fake = _pair(real_score_B, fake_score_B)
+    return jax.nn.softplus(fake - real)
 
 
 def relativistic_generator_loss(real_score_B: jax.Array, fake_score_B: jax.Array) -> jax.Array:
     """-log sigmoid(D(fake) - D(real)), shape (B,). Source: as for the critic."""
-    return jax.nn.softplus(wide(real_score_B) - wide(fake_score_B))
+    real, fake = _pair(real_score_B, fake_score_B)
+    return jax.nn.softplus(real - fake)
+
+
+def _pair(real_score_B: jax.Array, fake_score_B: jax.Array) -> tuple[jax.Array, jax.Array]:
+    checks.floats(_axes(real_score_B), real_score_B=real_score_B, fake_score_B=fake_score_B)
+    return wide(real_score_B), wide(fake_score_B)
+
+
+def _score(fake_score_B: jax.Array) -> jax.Array:
+    checks.floats(_axes(fake_score_B), fake_score_B=fake_score_B)
+    return wide(fake_score_B)
+
+
+def _axes(score: jax.Array) -> str:
+    return "" if getattr(score, "shape", None) == () else "B"
+
+
+def _smoothing(label_smoothing: float) -> None:
+    checks.number("label_smoothing", label_smoothing, 0, below=1)
 
 
 class Game(NamedTuple):

@@ -3,6 +3,8 @@
 import jax
 import jax.numpy as jnp
 
+from genjax.losses import checks
+
 ANNEALINGS = ("constant", "linear", "sigmoid", "cyclical")
 _STEEPNESS = 12.0  # of the sigmoid: it rises from 0.0025 to 0.9975
 
@@ -24,8 +26,15 @@ def annealed(step: jax.Array, kind: str, steps: int, cycles: int = 1) -> jax.Arr
       step: number of the update, from 1 on.
       kind: of `ANNEALINGS`.
       steps: of the rise, at least 1 unless constant.
-      cycles: see above.
+      cycles: see above; at least 1.
+
+    Raises:
+      ValueError: an unknown kind, or a rise or cycles of no length.
     """
+    checks.chosen("kind", kind, ANNEALINGS)
+    if kind != "constant":
+        checks.whole("steps", steps, 1)
+    checks.whole("cycles", cycles, 1)
     if kind == "constant":
         return jnp.ones(())
     step = jnp.asarray(step, jnp.float32)

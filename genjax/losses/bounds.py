@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.random import threefry_2x32
 
+from genjax.losses import checks
 from genjax.losses.precision import wide
 from genjax.losses.variational import importance_weighted_bound
 
@@ -36,11 +37,20 @@ def likelihood_bounds(draw: Draw, num_samples: int, *, chunk: int = 10) -> Bound
       draw: `draw(numbers_N)` makes the draws of these numbers, as a function of them alone.
       num_samples: K.
       chunk: the most draws to hold in memory at once, for each example.
+
+    Raises:
+      ValueError: a number below 1, or draws that are not (B, N).
     """
+    checks.whole("num_samples", num_samples, 1)
+    checks.whole("chunk", chunk, 1)
     chunk = max(n for n in range(1, min(chunk, num_samples) + 1) if num_samples % n == 0)
 
     def part(numbers_N: jax.Array) -> Bounds:
         log_likelihood_BxN, log_ratio_BxN = draw(numbers_N)
+        sizes = {"N": (len(numbers_N), "numbers_N")}
+        checks.floats(
+            "B N", sizes, log_likelihood_BxN=log_likelihood_BxN, log_ratio_BxN=log_ratio_BxN
+        )
         bound_B = importance_weighted_bound(log_likelihood_BxN + log_ratio_BxN)
         return Bounds(wide(log_likelihood_BxN).mean(-1), bound_B)
 
@@ -61,6 +71,7 @@ def example_keys(key: jax.Array, x: jax.Array) -> jax.Array:
       key: PRNG key.
       x: (B, …), finite.
     """
+    checks.key("key", key)
     return jax.vmap(lambda content: jax.random.fold_in(key, content))(_content(x))
 
 
@@ -70,11 +81,14 @@ def example_uniform(seed: int, x: jax.Array, numbers_N: jax.Array, size: int) ->
     As if drawn by `example_keys`, but in one flat call, which compiles five times as fast.
 
     Args:
-      seed: another gives independent noise.
+      seed: another gives independent noise; 0 … 2^32 - 1.
       x: (B, …), finite.
       numbers_N: of the draws; each has noise of its own.
       size: numbers a draw.
     """
+    checks.whole("seed", seed, 0, 2**32 - 1)
+    checks.whole("size", size, 1)
+    checks.integers("N", numbers_N=numbers_N)
     place_NxS = numbers_N.astype(jnp.uint32)[:, None] * size + jnp.arange(size, dtype=jnp.uint32)
     shape = (x.shape[0], *place_NxS.shape)
     counts = [jnp.broadcast_to(a, shape).ravel() for a in (_content(x)[:, None, None], place_NxS)]
@@ -92,6 +106,7 @@ def example_normal(seed: int, x: jax.Array, numbers_N: jax.Array, size: int) -> 
 
 def _content(x: jax.Array) -> jax.Array:
     """A number for each example, uint32 (B,), from all of its elements and their places."""
+    checks.masks("B …", x=x)
     words = jnp.round(wide(x).reshape(x.shape[0], -1) * 4096).astype(jnp.int32).astype(jnp.uint32)
     # Odd multipliers, so that every bit of every element counts; sums of integers are exact.
     odd = (2 * np.arange(words.shape[1], dtype=np.uint64) + 1) * 2654435761

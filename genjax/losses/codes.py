@@ -5,6 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from genjax.losses import checks
 from genjax.losses.precision import sum_elements, wide
 
 
@@ -19,6 +20,9 @@ def activation_rate_kl(rate: jax.Array, target: float, *, epsilon: float = 1e-6)
       target: the rate that costs nothing, in (0, 1).
       epsilon: rates are kept so far from 0 and 1, where the divergence is infinite.
     """
+    checks.floats("…", rate=rate)
+    checks.within("rate", rate, 0, 1)
+    checks.number("target", target, above=0, below=1)
     rate = jnp.clip(wide(rate), epsilon, 1.0 - epsilon)
     off = (1.0 - target) * jnp.log((1.0 - target) / (1.0 - rate))
     return target * jnp.log(target / rate) + off
@@ -33,8 +37,13 @@ def contractive_penalty(encode: Callable[[jax.Array], jax.Array], x: jax.Array) 
     Args:
       encode: `encode(x_Bx…) -> code_BxZ`; must not mix examples.
       x: (B, …), where the Jacobian is taken.
+
+    Raises:
+      ValueError: codes of another shape.
     """
+    sizes = checks.floats("B …", x=x)
     code_BxZ, pullback = jax.vjp(encode, x)
+    checks.floats("B Z", sizes, **{"encode(x)": code_BxZ})
     directions_ZxBxZ = jnp.broadcast_to(
         jnp.eye(code_BxZ.shape[1], dtype=code_BxZ.dtype)[:, None],
         (code_BxZ.shape[1], *code_BxZ.shape),

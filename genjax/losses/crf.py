@@ -7,13 +7,19 @@ Of a sequence with scores s_t(k), the score of tags y is
 and log p(y) = score(y) - log sum_{y'} exp score(y'), the sum by the forward algorithm.
 Sources: Lafferty et al. 2001; Lample et al. 2016 (Neural architectures for named entity
 recognition), equations 1 and 2. All of it in at least float32.
+
+Arguments of other shapes or dtypes raise `ValueError`, and so do a length outside 0 … T and, within
+a row's length, a tag outside 0 … K - 1. Where these are not known, as under jit, such a row's value
+is NaN: no tag is ignored.
 """
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from genjax.losses import checks
 from genjax.losses.precision import wide
 
 
@@ -38,7 +44,7 @@ def crf_log_likelihood(
     Args:
       scores_BxTxK: of each tag at each word.
       tags_BxT: int32; beyond a row's length any tags.
-      lengths_B: int32, words of each row.
+      lengths_B: int32, words of each row; of a mask (B, T), `mask.sum(-1)`.
       transitions: see `Transitions`.
     """
     score_B = crf_score(scores_BxTxK, tags_BxT, lengths_B, transitions)
@@ -49,23 +55,28 @@ def crf_score(
     scores_BxTxK: jax.Array, tags_BxT: jax.Array, lengths_B: jax.Array, transitions: Transitions
 ) -> jax.Array:
     """The score of tags; shape (B,). Arguments as for `crf_log_likelihood`."""
+    _check(scores_BxTxK, lengths_B, transitions, tags_BxT)
     scores_BxTxK, transitions = wide(scores_BxTxK), _wide(transitions)
     steps, num_tags = scores_BxTxK.shape[1:]
     # Tags as one-hot rows, 0 at padding: the gradients of products are no scatters.
     tag_BxTxK = jax.nn.one_hot(tags_BxT, num_tags, dtype=scores_BxTxK.dtype)
-    tag_BxTxK *= _keep(scores_BxTxK, lengths_B)[..., None]
+    keep_BxT = _keep(scores_BxTxK, lengths_B)
+    tag_BxTxK *= keep_BxT[..., None]
     is_last_BxT = jnp.arange(steps) == lengths_B[:, None] - 1
     words_B = (tag_BxTxK * scores_BxTxK).sum((1, 2))
     pairs_B = ((tag_BxTxK[:, :-1] @ transitions.pair_KxK) * tag_BxTxK[:, 1:]).sum((1, 2))
     last_BxK = (tag_BxTxK * is_last_BxT[..., None]).sum(1)
     ends_B = tag_BxTxK[:, 0] @ transitions.start_K + last_BxK @ transitions.end_K
-    return words_B + pairs_B + ends_B
+    known_BxT = (tags_BxT >= 0) & (tags_BxT < num_tags) | ~keep_BxT
+    right_B = known_BxT.all(1) & _fits(steps, lengths_B)
+    return jnp.where(right_B, words_B + pairs_B + ends_B, jnp.nan)
 
 
 def crf_log_partition(
     scores_BxTxK: jax.Array, lengths_B: jax.Array, transitions: Transitions
 ) -> jax.Array:
     """log of the sum over all tags of exp(score), by the forward algorithm; shape (B,)."""
+    _check(scores_BxTxK, lengths_B, transitions)
     scores_BxTxK, transitions = wide(scores_BxTxK), _wide(transitions)
     scores_TxBxK = jnp.swapaxes(scores_BxTxK, 0, 1)
     keep_TxB = _keep(scores_BxTxK, lengths_B).T
@@ -78,7 +89,8 @@ def crf_log_partition(
 
     first_BxK = transitions.start_K + scores_TxBxK[0]
     alpha_BxK, _ = jax.lax.scan(step, first_BxK, (scores_TxBxK[1:], keep_TxB[1:]))
-    return jnp.where(lengths_B > 0, jax.nn.logsumexp(alpha_BxK + transitions.end_K, axis=-1), 0)
+    total_B = jax.nn.logsumexp(alpha_BxK + transitions.end_K, axis=-1)
+    return _of_rows(total_B, len(scores_TxBxK), lengths_B)
 
 
 def crf_viterbi(
@@ -89,6 +101,7 @@ def crf_viterbi(
     Of tags that score the same, the one of the least id wins. Arguments as for
     `crf_log_likelihood`.
     """
+    _check(scores_BxTxK, lengths_B, transitions)
     scores_BxTxK, transitions = wide(scores_BxTxK), _wide(transitions)
     scores_TxBxK = jnp.swapaxes(scores_BxTxK, 0, 1)
     keep_BxT = _keep(scores_BxTxK, lengths_B)
@@ -112,8 +125,35 @@ def crf_viterbi(
     last_B = total_BxK.argmax(axis=-1)
     _, tags_TxB = jax.lax.scan(back, last_B, from_TxBxK, reverse=True)
     tags_BxT = jnp.concatenate([tags_TxB, last_B[None]]).T.astype(jnp.int32)
-    score_B = jnp.where(lengths_B > 0, total_BxK.max(axis=-1), 0)
+    score_B = _of_rows(total_BxK.max(axis=-1), len(scores_TxBxK), lengths_B)
     return jnp.where(keep_BxT, tags_BxT, 0), score_B
+
+
+def _of_rows(value_B: jax.Array, steps: int, lengths_B: jax.Array) -> jax.Array:
+    """The value of each row: 0 of one without words, NaN of a length that there cannot be."""
+    value_B = jnp.where(lengths_B == 0, 0, value_B)
+    return jnp.where(_fits(steps, lengths_B), value_B, jnp.nan)
+
+
+def _fits(steps: int, lengths_B: jax.Array) -> jax.Array:
+    return (lengths_B >= 0) & (lengths_B <= steps)
+
+
+def _check(
+    scores_BxTxK: jax.Array, lengths_B: jax.Array, transitions: Transitions,
+    tags_BxT: jax.Array | None = None,
+) -> None:  # fmt: skip
+    sizes = checks.floats("B T K", scores_BxTxK=scores_BxTxK)
+    pair_KxK, start_K, end_K = transitions
+    checks.floats("K K", sizes, **{"transitions.pair_KxK": pair_KxK})
+    checks.floats("K", sizes, **{"transitions.start_K": start_K, "transitions.end_K": end_K})
+    checks.integers("B", sizes, lengths_B=lengths_B)
+    checks.within("lengths_B", lengths_B, 0, scores_BxTxK.shape[1])
+    if tags_BxT is not None:
+        checks.integers("B T", sizes, tags_BxT=tags_BxT)
+        if checks.is_known(lengths_B):
+            inside_BxT = np.arange(scores_BxTxK.shape[1]) < np.asarray(lengths_B)[:, None]
+            checks.indices("tags_BxT", tags_BxT, scores_BxTxK.shape[2], inside_BxT)
 
 
 def _keep(scores_BxTxK: jax.Array, lengths_B: jax.Array) -> jax.Array:

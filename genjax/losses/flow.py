@@ -16,6 +16,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from genjax.losses import checks
 from genjax.losses.precision import sum_elements, wide
 from genjax.losses.reconstruction import squared_error
 
@@ -33,12 +34,16 @@ def conditional_path(
 
     Args:
       noise, data: (B, …), same shape; noise is standard normal.
-      time_B: (B,), in [0, 1].
-      sigma_min: standard deviation of what is left of the noise at time 1.
+      time_B: (B,), in [0, 1]; of a single time, `jnp.full(B, time)`.
+      sigma_min: standard deviation of what is left of the noise at time 1; in [0, 1).
+
+    Raises:
+      ValueError: another shape or dtype; or, where values are known, one out of range.
     """
-    if noise.shape != data.shape:
-        shapes = f"{noise.shape} and {data.shape}"
-        raise ValueError(f"noise and data must have the same shape, not {shapes}")
+    sizes = checks.floats("B …", noise=noise, data=data)
+    checks.floats("B", sizes, time_B=time_B)
+    checks.within("time_B", time_B, 0, 1)
+    checks.number("sigma_min", sigma_min, 0, below=1)
     time = time_B.reshape(-1, *[1] * (data.ndim - 1)).astype(data.dtype)
     velocity = data - (1.0 - sigma_min) * noise
     return noise + time * velocity, velocity
@@ -54,11 +59,11 @@ def flow_matching_loss(
     Source: Lipman et al. 2023, equation 23.
 
     Args:
-      velocity: the field that is learned.
+      velocity: the field that is learned; what it returns has the shape of `data`.
       noise, data, time_B, sigma_min: see `conditional_path`.
     """
     x, target = conditional_path(noise, data, time_B, sigma_min=sigma_min)
-    return squared_error(velocity(x, time_B), target)
+    return squared_error(_checked("velocity", velocity(x, time_B), x), target)
 
 
 def integrate(
@@ -72,16 +77,18 @@ def integrate(
     Args:
       field: of `x` and the time, a scalar, to the derivative; same structure as `x`.
       x: pytree of arrays.
-      steps: number of steps.
+      steps: number of steps, at least 1.
       method: `"euler"`, one evaluation of the field a step, with an error of order 1 / steps; or
         `"heun"`, two, with an error of order 1 / steps^2.
       start, end: times; `end` may lie before `start`.
 
     Raises:
-      ValueError: unknown method.
+      ValueError: unknown method, no step, or a derivative of another structure or shape than x.
     """
-    if method not in METHODS:
-        raise ValueError(f"method={method!r}: must be one of {', '.join(METHODS)}")
+    checks.chosen("method", method, METHODS)
+    checks.whole("steps", steps, 1)
+    checks.number("start", start)
+    checks.number("end", end)
     size = (end - start) / steps
 
     def along(x: Any, slope: Any, by: float) -> Any:
@@ -89,13 +96,29 @@ def integrate(
 
     def advance(i: jax.Array, x: Any) -> Any:
         time = start + size * jnp.asarray(i, jnp.float32)
-        slope = field(x, time)
+        slope = _derivative(field, x, time)
         if method == "euler":
             return along(x, slope, size)
-        there = field(along(x, slope, size), time + size)
+        there = _derivative(field, along(x, slope, size), time + size)
         return along(along(x, slope, size / 2), there, size / 2)
 
     return jax.lax.fori_loop(0, steps, advance, x)
+
+
+def _derivative(field: Callable[[Any, jax.Array], Any], x: Any, time: jax.Array) -> Any:
+    slope = field(x, time)
+    wanted: Any = jax.tree.structure(x)
+    if wanted != jax.tree.structure(slope):
+        raise ValueError("field(x, time): must have the structure of x")
+    jax.tree.map(lambda s, a: _checked("field", s, a), slope, x)
+    return slope
+
+
+def _checked(function: str, result: jax.Array, x: jax.Array) -> jax.Array:
+    if jnp.shape(result) != jnp.shape(x):
+        shapes = f"the shape of x, {jnp.shape(x)}, not {jnp.shape(result)}"
+        raise ValueError(f"{function}(x, time): must have {shapes}")
+    return result
 
 
 def flow_log_likelihood(
@@ -115,9 +138,11 @@ def flow_log_likelihood(
       steps, method: see `integrate`.
     """
 
+    checks.floats("B …", data=data, probe=probe)
+
     def field(state: Any, time: jax.Array) -> Any:
         def at(x: jax.Array) -> jax.Array:
-            return velocity(x, jnp.broadcast_to(time, x.shape[:1]))
+            return _checked("velocity", velocity(x, jnp.broadcast_to(time, x.shape[:1])), x)
 
         slope, change = jax.jvp(at, (state[0],), (probe,))
         return slope, sum_elements(wide(probe) * wide(change))

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from genjax.losses import checks
 from genjax.losses.precision import sum_elements, wide
 from genjax.losses.reconstruction import bernoulli_cross_entropy
 
@@ -21,6 +22,8 @@ def bernoulli_log_likelihood(logits: jax.Array, x: jax.Array) -> jax.Array:
       logits: (B, …).
       x: (B, …), in [0, 1].
     """
+    checks.floats("B …", logits=logits, x=x)
+    checks.within("x", x, 0, 1)
     return -math.prod(x.shape[1:]) * bernoulli_cross_entropy(logits, x)
 
 
@@ -31,9 +34,10 @@ def gaussian_log_likelihood(mean: jax.Array, x: jax.Array, log_scale: Any) -> ja
 
     Args:
       mean, x: (B, …), same shape.
-      log_scale: logarithm of the standard deviation; broadcasts against `x`.
+      log_scale: logarithm of the standard deviation: a number, or with the axes of `x`, each of
+        that length or 1.
     """
-    mean, x, log_scale = _same_shape(mean, x, log_scale)
+    mean, x, log_scale = _checked(mean, x, log_scale)
     standard = (x - mean) * jnp.exp(-log_scale)
     return -sum_elements(0.5 * jnp.square(standard) + log_scale + 0.5 * math.log(2 * math.pi))
 
@@ -51,10 +55,13 @@ def discretised_logistic_log_likelihood(
 
     Args:
       mean, x: (B, …), same shape; `x` in [0, 1].
-      log_scale: logarithm of the logistic's scale, in units of `x`; broadcasts against `x`.
+      log_scale: logarithm of the logistic's scale, in units of `x`: a number, or with the axes of
+        `x`, each of that length or 1.
       levels: number of grey levels of the data, at least 2.
     """
-    mean, x, log_scale = _same_shape(mean, x, log_scale)
+    checks.whole("levels", levels, 2)
+    mean, x, log_scale = _checked(mean, x, log_scale)
+    checks.within("x", x, 0, 1)
     half, inverse = 0.5 / (levels - 1), jnp.exp(-log_scale)
     low, high = (x - mean - half) * inverse, (x - mean + half) * inverse
     above_low, below_high = -jax.nn.softplus(low), -jax.nn.softplus(-high)
@@ -63,7 +70,7 @@ def discretised_logistic_log_likelihood(
     return sum_elements(jnp.where(x < half, below_high, value))
 
 
-def _same_shape(mean: jax.Array, x: jax.Array, log_scale: Any) -> Any:
-    if mean.shape != x.shape:
-        raise ValueError(f"mean and x must have the same shape, not {mean.shape} and {x.shape}")
+def _checked(mean: jax.Array, x: jax.Array, log_scale: Any) -> Any:
+    checks.floats("B …", mean=mean, x=x)
+    checks.spreads("log_scale", log_scale, "x", x)
     return wide(mean), wide(x), wide(jnp.asarray(log_scale))

@@ -2,6 +2,7 @@ r"""Penalties on the gradient of a critic with respect to its input.
 
 Every function takes a critic as a function of its input and returns one float32 value for each
 example; the caller takes the mean and the weight. Nothing here knows a module, a state or a device.
+A critic's scores of another shape than (B,), such as (B, 1), raise `ValueError`.
 """
 
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from genjax.losses import checks
 from genjax.losses.precision import wide
 
 Critic = Callable[[jax.Array], jax.Array]
@@ -22,8 +24,8 @@ def interpolate(real: jax.Array, fake: jax.Array, weight_B: jax.Array) -> jax.Ar
       real, fake: (B, …), same shape.
       weight_B: (B,), one for each pair; uniform in [0, 1) for the gradient penalty.
     """
-    if real.shape != fake.shape:
-        raise ValueError(f"real and fake must have the same shape, not {real.shape}, {fake.shape}")
+    sizes = checks.floats("B …", real=real, fake=fake)
+    checks.floats("B", sizes, weight_B=weight_B)
     weight = weight_B.reshape(-1, *[1] * (real.ndim - 1)).astype(real.dtype)
     return fake + weight * (real - fake)
 
@@ -51,6 +53,8 @@ def gradient_penalty(
       key: PRNG key for the positions on the lines.
       target, one_sided, formulation, epsilon: see `input_gradient_penalty`.
     """
+    checks.key("key", key)
+    checks.floats("B …", real=real, fake=fake)
     weight_B = jax.random.uniform(key, (real.shape[0],))
     return input_gradient_penalty(
         critic,
@@ -85,6 +89,9 @@ def dragan_penalty(
       stddev: of the noise, in the units of `real`.
       target, one_sided, formulation, epsilon: see `input_gradient_penalty`.
     """
+    checks.key("key", key)
+    checks.floats("B …", real=real)
+    checks.number("stddev", stddev, 0)
     return input_gradient_penalty(
         critic,
         real + stddev * jax.random.normal(key, real.shape, real.dtype),
@@ -123,9 +130,11 @@ def input_gradient_penalty(
       epsilon: added under the square root.
 
     Raises:
-      ValueError: unknown formulation.
+      ValueError: unknown formulation, or scores that are not (B,).
     """
-    _check_formulation(formulation)
+    checks.chosen("formulation", formulation, FORMULATIONS)
+    checks.number("target", target, 0)
+    checks.number("epsilon", epsilon, 0)
     gradient = _input_gradient(critic, x)
     if formulation == "reverse":
         return _excess(_norm(gradient, epsilon), target, one_sided) ** 2
@@ -152,9 +161,9 @@ def zero_centered_penalty(
       formulation: see `input_gradient_penalty`.
 
     Raises:
-      ValueError: unknown formulation.
+      ValueError: unknown formulation, or scores that are not (B,).
     """
-    _check_formulation(formulation)
+    checks.chosen("formulation", formulation, FORMULATIONS)
     gradient = _input_gradient(critic, x)
     if formulation == "reverse":
         return _squared_norm(gradient) / 2
@@ -164,17 +173,20 @@ def zero_centered_penalty(
 
 def input_gradient_norm(critic: Critic, x: jax.Array, *, epsilon: float = 1e-12) -> jax.Array:
     """`||grad_x D(x)||` for each example, shape (B,), float32."""
+    checks.number("epsilon", epsilon, 0)
     return _norm(_input_gradient(critic, x), epsilon)
 
 
-def _check_formulation(formulation: str) -> None:
-    if formulation not in FORMULATIONS:
-        raise ValueError(f"formulation={formulation!r}: must be one of {', '.join(FORMULATIONS)}")
-
-
 def _input_gradient(critic: Critic, x: jax.Array) -> jax.Array:
+    sizes = checks.floats("B …", x=x)
+
+    def total(inputs: jax.Array) -> jax.Array:
+        score_B = critic(inputs)
+        checks.floats("B", sizes, **{"critic(x)": score_B})
+        return wide(score_B).sum()
+
     # The gradient of the sum is the stack of per-example gradients, since no example mixes.
-    return jax.grad(lambda inputs: wide(critic(inputs)).sum())(x)
+    return jax.grad(total)(x)
 
 
 def _sloped(value_B: jax.Array, critic: Critic, x: jax.Array, direction: jax.Array) -> jax.Array:

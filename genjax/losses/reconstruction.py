@@ -5,6 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 
+from genjax.losses import checks
 from genjax.losses.precision import softplus, sum_elements, wide
 
 
@@ -14,7 +15,7 @@ def squared_error(output: jax.Array, target: jax.Array) -> jax.Array:
     Args:
       output, target: (B, …), same shape.
     """
-    _same_shape(output, target)
+    checks.floats("B …", output=output, target=target)
     return _mean(jnp.square(wide(output) - wide(target)))
 
 
@@ -28,15 +29,11 @@ def bernoulli_cross_entropy(logits: jax.Array, target: jax.Array) -> jax.Array:
       logits: (B, …).
       target: (B, …), in [0, 1].
     """
-    _same_shape(logits, target)
+    checks.floats("B …", logits=logits, target=target)
+    checks.within("target", target, 0, 1)
     logits, target = wide(logits), wide(target)
     return _mean(softplus(logits) - logits * target)
 
 
 def _mean(x: jax.Array) -> jax.Array:
     return sum_elements(x, weight=1 / math.prod(x.shape[1:]))
-
-
-def _same_shape(a: jax.Array, b: jax.Array) -> None:
-    if a.shape != b.shape:
-        raise ValueError(f"output and target must have the same shape, not {a.shape} and {b.shape}")

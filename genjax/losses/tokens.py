@@ -1,7 +1,8 @@
 """Cross-entropy of tokens: one value a token, in nats, 0 where there is only padding.
 
 The values of padding are exactly 0, so that `nll.sum() / number of tokens` is the mean over tokens
-however rows are padded, and padding has no gradient.
+however rows are padded, and padding has no gradient. No other index is ignored: a target outside
+0 … V - 1, such as -100, raises `ValueError` where it is known, and is NaN elsewhere, as under jit.
 """
 
 import functools
@@ -11,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from genjax.core.tokens import PAD
+from genjax.losses import checks
 from genjax.losses.precision import product, wide
 
 
@@ -30,6 +32,10 @@ def token_cross_entropy(
       label_smoothing: in [0, 1).
       z_loss: weight of `(log Z)^2`, which keeps logits from drifting.
     """
+    sizes = checks.floats("… V", logits_BxTxV=logits_BxTxV)
+    checks.integers("…", sizes, target_BxT=target_BxT)
+    checks.indices("target_BxT", target_BxT, logits_BxTxV.shape[-1])
+    _check_weights(label_smoothing, z_loss)
     # Flat as `token_logits` makes them: of more axes, XLA's CPU backend copies the gradient.
     logits_NxV = wide(logits_BxTxV).reshape(-1, logits_BxTxV.shape[-1])
     nll_N = _cross_entropy(label_smoothing, z_loss, logits_NxV, target_BxT.reshape(-1))
@@ -41,7 +47,9 @@ def _cross_entropy(
     label_smoothing: float, z_loss: float, logits_NxV: jax.Array, target_N: jax.Array
 ) -> jax.Array:
     log_z = jax.nn.logsumexp(logits_NxV, -1)
-    target = jnp.take_along_axis(logits_NxV, target_N[:, None], -1)[:, 0]
+    # NaN beyond V - 1; negative indices, which would count from the end, are sent there.
+    index_N = jnp.where(target_N < 0, logits_NxV.shape[-1], target_N)
+    target = jnp.take_along_axis(logits_NxV, index_N[:, None], -1, mode="fill")[:, 0]
     nll = log_z - target
     if label_smoothing:
         nll += label_smoothing * (target - logits_NxV.mean(-1))
@@ -85,6 +93,12 @@ def chunked_cross_entropy(
       bias_V: of the logits.
       label_smoothing, z_loss: see `token_cross_entropy`.
     """
+    sizes = checks.floats("B T D", hidden_BxTxD=hidden_BxTxD)
+    checks.floats("D V", sizes, kernel_DxV=kernel_DxV)
+    checks.integers("B T", sizes, target_BxT=target_BxT)
+    checks.indices("target_BxT", target_BxT, kernel_DxV.shape[1])
+    checks.whole("chunk", chunk, 1)
+    _check_weights(label_smoothing, z_loss)
     batch, length, _ = hidden_BxTxD.shape
 
     @jax.checkpoint
@@ -112,8 +126,17 @@ def token_logits(
       kernel_DxV: float32; a tied embedding's transpose.
       bias_V: if any.
     """
+    sizes = checks.floats("… D", hidden_BxTxD=hidden_BxTxD)
+    checks.floats("D V", sizes, kernel_DxV=kernel_DxV)
+    if bias_V is not None:
+        checks.floats("V", sizes, bias_V=bias_V)
     logits = product(hidden_BxTxD, kernel_DxV.astype(hidden_BxTxD.dtype))
     return logits if bias_V is None else logits + _rows(bias_V, logits.shape[:-1])
+
+
+def _check_weights(label_smoothing: float, z_loss: float) -> None:
+    checks.number("label_smoothing", label_smoothing, 0, below=1)
+    checks.number("z_loss", z_loss, 0)
 
 
 def _rows(bias_V: jax.Array, shape: tuple[int, ...]) -> jax.Array:

@@ -9,6 +9,7 @@ import math
 import jax
 import jax.numpy as jnp
 
+from genjax.losses import checks
 from genjax.losses.precision import wide
 
 
@@ -18,6 +19,7 @@ def gaussian_kl(mean: jax.Array, log_variance: jax.Array) -> jax.Array:
     The KL of an example is the sum over its latents.
     Source: Kingma and Welling 2014 (Auto-encoding variational Bayes), appendix B.
     """
+    checks.floats("…", mean=mean, log_variance=log_variance)
     mean, log_variance = wide(mean), wide(log_variance)
     return 0.5 * (jnp.square(mean) + (jnp.expm1(log_variance) - log_variance))
 
@@ -36,6 +38,10 @@ def free_bits_kl(
       free_bits: nats a latent.
       mean_kl_Z: mean of the KL over the whole batch where `kl_BxZ` is a part of it.
     """
+    sizes = checks.floats("B Z", kl_BxZ=kl_BxZ)
+    if mean_kl_Z is not None:
+        checks.floats("Z", sizes, mean_kl_Z=mean_kl_Z)
+    checks.number("free_bits", free_bits, 0)
     mean_kl_Z = kl_BxZ.mean(0) if mean_kl_Z is None else mean_kl_Z
     return jnp.where(mean_kl_Z > free_bits, kl_BxZ, free_bits).sum(-1)
 
@@ -47,8 +53,11 @@ def log_prior_ratio(z: jax.Array, noise: jax.Array, log_variance: jax.Array) -> 
 
     Args:
       z, noise: (…, Z), same shape.
-      log_variance: broadcasts against `z`.
+      log_variance: with the axes of `z`, each of that length or 1.
     """
+    checks.floats("… Z", z=z, noise=noise)
+    checks.floats("… Z", {"Z": (z.shape[-1], "z")}, log_variance=log_variance)
+    checks.spreads("log_variance", log_variance, "z", z)
     z, noise, log_variance = wide(z), wide(noise), wide(log_variance)
     return 0.5 * (jnp.square(noise) + log_variance - jnp.square(z)).sum(-1)
 
@@ -60,6 +69,7 @@ def importance_weighted_bound(log_weight_BxK: jax.Array) -> jax.Array:
     is a draw of the evidence lower bound.
     Source: Burda et al. 2016 (Importance weighted autoencoders), equation 8.
     """
+    checks.floats("B K", log_weight_BxK=log_weight_BxK)
     log_weight_BxK = wide(log_weight_BxK)
     log_sum_B = jax.nn.logsumexp(log_weight_BxK, axis=-1)
     return log_sum_B - math.log(log_weight_BxK.shape[-1])

@@ -7,6 +7,7 @@ Mikolov et al. 2013b, "Distributed representations of words and phrases and thei
 import jax
 import jax.numpy as jnp
 
+from genjax.losses import checks
 from genjax.losses.precision import softplus, wide
 
 
@@ -26,6 +27,11 @@ def negative_sampling_loss(
       negative: (…, N), scores of words drawn from the noise distribution.
       num_negatives: K, words of noise for each true one.
     """
+    sizes = checks.floats("… S", positive=positive)
+    checks.masks("… S", sizes, mask=mask)
+    checks.floats("… N", sizes, negative=negative)
+    checks.within("mask", mask, 0, 1)
+    checks.number("num_negatives", num_negatives, 0)
     mask = wide(mask)
     true = (mask * softplus(-wide(positive))).sum(-1)
     noise = softplus(wide(negative)).mean(-1)
@@ -40,7 +46,12 @@ def hierarchical_softmax_loss(score: jax.Array, sign: jax.Array) -> jax.Array:
 
     Args:
       score: (…, depth), of the path's inner nodes.
-      sign: (…, depth), +1 or -1 for the two sides of a node, 0 beyond the end of the path.
+      sign: (…, depth), +1 or -1 for the two sides of a node, 0 beyond the end of the path; its
+        other axes may have length 1.
     """
+    checks.spreads("sign", sign, "score", score, checks.masks)
+    sizes = checks.floats("… K", score=score)
+    checks.masks("… K", {"K": sizes["K"]}, sign=sign)
+    checks.within("sign", sign, -1, 1)
     sign = wide(sign)
     return (jnp.abs(sign) * softplus(-sign * wide(score))).sum(-1)

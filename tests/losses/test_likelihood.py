@@ -104,5 +104,5 @@ def test_bfloat16_is_reduced_in_float32():
 
 @pytest.mark.parametrize("f", [losses.gaussian_log_likelihood, logistic])
 def test_shapes_that_would_broadcast_are_refused(f):
-    with pytest.raises(ValueError, match=r"same shape, not \(4, 1\) and \(4, 3\)"):
+    with pytest.raises(ValueError, match=r"x: .*\(1,\).*not \(4, 3\)"):
         f(np.zeros((4, 1)), np.zeros((4, 3)), 0.0)

@@ -245,5 +245,5 @@ def test_mistakes_are_told():
         penalty(make_params(), points(), "sideways")
     with pytest.raises(ValueError, match=r"formulation='sideways'"):
         zero_centered(make_params(), points(), "sideways")
-    with pytest.raises(ValueError, match=r"same shape, not \(2, 3\), \(2, 4\)"):
+    with pytest.raises(ValueError, match=r"fake: .*not \(2, 4\)"):
         losses.interpolate(np.zeros((2, 3)), np.zeros((2, 4)), np.zeros(2))

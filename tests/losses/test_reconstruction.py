@@ -86,5 +86,5 @@ def test_examples_do_not_mix_and_vmap_maps(loss):
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_shapes_that_would_broadcast_are_refused(loss):
-    with pytest.raises(ValueError, match=r"same shape, not \(4, 1\) and \(4, 3\)"):
+    with pytest.raises(ValueError, match=r"target: .*\(1,\).*not \(4, 3\)"):
         loss(np.zeros((4, 1)), np.zeros((4, 3)))
