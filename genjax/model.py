@@ -1,29 +1,38 @@
 """A trained run as an object: its state, its samples, and the functions of its family."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from genjax.core.config import ConfigError, check_seed
+from genjax import arguments
+from genjax.core.config import ConfigError
 from genjax.core.family import State, sample_key
-from genjax.data.sentences import padded
 from genjax.decoding import Sampling
 from genjax.engine.run import Run
+from genjax.methods import METHODS, Methods, to_numpy
 from genjax.predictions import Classified, TaggedWords, predict, tag
+from genjax.reading import Reader
 from genjax.texts import TextGenerator
 
 
-class Model:
-    """A trained model, or a population of them.
+class Model(Methods):
+    """A trained model, or a population of them; `dir(model)` has the methods that it can serve.
 
-    Beside `sample`, it has the family's further functions (`family.functions`: `encode`, `decode`,
-    `reconstruct`, `score`, …), jitted and without their first argument, the state. They take NumPy
-    arrays as well, and of sentences also a list of them as strings: `model.encode(["one", "two"])`.
-    On a population they work on all members at once: what they take is the same for all, what they
-    return has the members as its first axis.
+    Arrays may be NumPy's, JAX's or lists; what comes back are NumPy arrays. Pictures are floats in
+    [0, 1], or bytes, uint8, which are divided by 255. Of a model of texts, a list of strings is
+    taken wherever tokens are, and where a result is texts, it is a list of strings then as well;
+    given tokens, int32 (N, T), it is tokens, which `strings` reads.
+
+    Any number of rows will do: programs take some of them at a time. On a population all members
+    work at once: what they take is the same for all, what they return has the members as its first
+    axis. The functions themselves, of the state and of arrays, to use under one's own `jit`, are in
+    `model.family.functions`; so are the steps of decoders, which are no methods.
+
+    A wrong argument raises `ConfigError`, which is a `ValueError`; a method that the family lacks
+    raises `AttributeError`.
 
     Attributes:
       config: the run's, locked.
@@ -37,66 +46,65 @@ class Model:
     def __init__(self, run: Run, state: State, step: int, num_members: int):
         self.run, self.config, self.family = run, run.config, run.family
         self.state, self.step, self.num_members = state, step, num_members
+        self._read = Reader(run.dataset, bool(run.config.model.get("conditional", False)))
+
+    def __dir__(self) -> Iterator[str]:
+        missing = {name for name in METHODS if not self._has(name)}
+        return (name for name in super().__dir__() if name not in missing)
 
     def __getattr__(self, name: str) -> Any:
-        functions = self.__dict__["family"].functions if "family" in self.__dict__ else {}
-        if name not in functions:
-            known = ", ".join(["sample", *functions])
-            raise AttributeError(f"{name!r}: this model has {known}")
+        """Functions of a family of one's own, jitted and without their first argument."""
+        family = self.__dict__.get("family")
+        if family is None or name not in family.functions:
+            raise AttributeError(f"{name!r}: this model has {self._known()}")
         function = self._jitted(name)
-        return lambda *args, **more: function(self.state, *map(self._array, args), **more)
+        return lambda *args, **more: to_numpy(function(self.state, *args, **more))
 
-    def tokens(self, sentences: Sequence[str]) -> np.ndarray:
-        """Sentences as rows of tokens (N, T), int32: cut, ended and padded as those of the data.
-
-        Raises:
-          ConfigError: the model reads no sentences.
-        """
-        dataset = self.run.dataset
-        if dataset.codec is None or dataset.spec.kind not in ("sentence", "pair"):
-            name = self.config.data.name
-            raise ConfigError(f"config.data.name={name!r}: this model reads no sentences")
-        found = dataset.codec.encode_all(sentences)
-        return padded(found, dataset.spec.shape[0], dataset.codec).astype(np.int32)
-
-    def strings(self, ids: Any) -> list[str]:
-        """Rows of tokens (…, T), as functions of a model of sentences return them, as strings."""
-        codec = self.run.dataset.target_codec or self.run.dataset.codec
-        if codec is None:
-            name = self.config.data.name
-            raise ConfigError(f"config.data.name={name!r}: this model writes no sentences")
-        ids = np.asarray(ids)
-        return [codec.decode(row) for row in ids.reshape(-1, ids.shape[-1])]
+    # What every model has.
 
     def sample(self, n: int, seed: int | None = None) -> np.ndarray:
-        """`n` examples in the range of the data, with a first axis (members,) for a population.
+        """Draws `n` examples in the range of the data, with a first axis (members,) of populations.
+
+        A conditional model draws its classes in turn; `sample_at` draws those that are asked for.
 
         Args:
-          n: how many.
-          seed: of the draw, 0 … 2^32 - 1; None: those that the run itself shows at this step.
+          n: how many, at least 1.
+          seed: of the draw, 0 … 2^32 - 1; None: as the run itself shows at this step.
+
+        Returns:
+          (n, *shape of an example); of a model of texts tokens, see `strings`.
+
+        Raises:
+          ConfigError: the family makes no samples, or an argument is out of range.
         """
-        state = self.state
-        if seed is None:
-            return np.asarray(self._sampler(n)(state))
-        check_seed("seed", seed)
-        return np.asarray(self._sampler(n, keyed=True)(state, jax.random.key(seed)))
+        n = arguments.whole("n", n)
+        key = None if seed is None else arguments.key("seed", seed)
+        size = self._read.draws(self.num_members)
+        if n <= size:
+            return np.asarray(self._sampler(n, keyed=key is not None)(self.state, key, None))
+        draw = self._sampler(size, keyed=key is not None)
+        blocks = range(-(-n // size))
+        parts = [np.asarray(draw(self.state, key, i or None)) for i in blocks]
+        return np.concatenate(parts, self._axis).take(range(n), self._axis)
 
     def evaluate(self) -> dict[str, np.ndarray]:
-        """Means over the test split, of shape (members,) for a population."""
+        """Evaluates on the test split: means by name, of shape (members,) for a population."""
         if self.num_members != self.run.executor.num_members:
-            raise ValueError("evaluate the population, of which this is a member")
-        return self.run.executor.evaluate(self.state)
+            raise ConfigError("evaluate: ask the population, of which this is a member")
+        return {name: np.asarray(x) for name, x in self.run.executor.evaluate(self.state).items()}
 
     def member(self, i: int) -> "Model":
-        """Member `i` of a population, as a single model."""
-        if not 0 <= i < self.num_members:
+        """Takes member `i` of a population, as a single model."""
+        if not self.num_members:
+            raise IndexError(f"member {i}: this is a single model")
+        if not 0 <= arguments.whole("i", i, -(2**31)) < self.num_members:
             raise IndexError(f"member {i}: must be below {self.num_members}, the number of members")
         state = jax.tree.map(lambda x: x[i], self.state.replace(step=None))  # all share the step
         return Model(self.run, state.replace(step=self.state.step), self.step, 0)
 
-    def predict(
-        self, texts: Sequence[str | Sequence[str]]
-    ) -> list[Classified] | list[TaggedWords]:
+    # Texts.
+
+    def predict(self, texts: Sequence[str | Sequence[str]]) -> list[Classified] | list[TaggedWords]:
         """What new texts are, by name, of a classifier of sentences or a tagger of words.
 
             model.predict(["a fine film"])  # [Classified(label="positive", probability=0.98)]
@@ -121,32 +129,55 @@ class Model:
           A list of (word, tag) for each sentence; of tokens the tags' numbers, int32 (B, T).
 
         Raises:
-          ConfigError: the family tags no words.
+          ConfigError: sentences are none, or this is a population.
         """
-        if "tag" not in self.family.functions:
-            raise ConfigError(f"family {self.config.family}: tags no words")
+        self._need("tag")
         if isinstance(sentences, (str, list, tuple)):
             return tag(self, sentences)
-        return self._jitted("tag")(self.state, sentences, chars)
+        rows = (self._input(sentences),) if chars is None else (self._input(sentences), chars)
+        return self._call("tag", *rows)
 
-    def generate(self, prompts: Sequence[str] = ("",), **options: Any) -> list[str]:
-        """Texts for prompts, of a family that writes: continuations, translations, ….
+    def tokens(self, texts: Sequence[str]) -> np.ndarray:
+        """Turns texts into rows of tokens (N, T), int32, padded as those of the data.
+
+        A sentence ends in EOS and is cut where those of the data were, which is logged. A piece of
+        running text has no EOS and must not be longer than the model sees.
+
+        Raises:
+          ConfigError: the model reads no texts, or these are none.
+        """
+        return self._read.tokens("texts", texts)
+
+    def generate(
+        self, prompts: Sequence[str] = ("",), *, n: int = 1, max_tokens: int = 0, seed: int = 0,
+        temperature: float | None = None, top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0,
+        repetition_penalty: float = 1.0, no_repeat: int = 0, beam: int = 0,
+        length_penalty: float = 0.6,
+    ) -> list[str]:  # fmt: skip
+        """Writes texts for prompts, of a family that writes: continuations, translations, ….
 
             model.generate(["The import statement"], max_tokens=100, temperature=0.8, top_p=0.9)
 
         Args:
           prompts: see `genjax.texts.TextGenerator.write`; the texts come without them.
-          **options: its `n`, `max_tokens`, `seed`, `beam` and `length_penalty`, and the fields of
-            `genjax.decoding.Sampling`. Without any, continuations are drawn from the model's own
-            distribution, and answers are greedy.
+          n: texts for each prompt.
+          max_tokens: of a text; 0: the longest answer of the training data, or 200.
+          seed: of draws, 0 … 2^32 - 1.
+          temperature: 0 takes the likeliest token; None: 1 for continuations, 0 for answers.
+          top_k, top_p, min_p, repetition_penalty, no_repeat: see `genjax.decoding.Sampling`.
+          beam: width of beam search, at least `n`; 0: texts are drawn.
+          length_penalty: of beam search.
 
         Raises:
-          ConfigError: the family writes no text, or an option does not go with it.
+          ConfigError: the family writes no text, or an option is out of range.
         """
-        drawn = {name: options.pop(name) for name in Sampling._fields if name in options}
-        if not self.texts.continues:
-            drawn = {"temperature": 0.0} | drawn
-        written = self.texts.write(prompts, sampling=Sampling(**drawn), **options)
+        if temperature is None:
+            temperature = 1.0 if self.texts.continues else 0.0
+        sampling = Sampling(temperature, top_k, top_p, min_p, repetition_penalty, no_repeat)
+        written = self.texts.write(
+            prompts, n=n, max_tokens=max_tokens, seed=seed, sampling=sampling, beam=beam,
+            length_penalty=length_penalty,
+        )  # fmt: skip
         return [text.text for text in written]
 
     @functools.cached_property
@@ -156,23 +187,11 @@ class Model:
             raise ConfigError("a population writes no text; one member does: model.member(i)")
         return TextGenerator(self.family, self.run.dataset, self.state)
 
-    def _array(self, argument: Any) -> Any:
-        """An argument as a function takes it: strings become tokens."""
-        texts = isinstance(argument, (list, tuple)) and argument and isinstance(argument[0], str)
-        return self.tokens(argument) if texts else argument
-
-    @functools.cache  # noqa: B019 - its programs live as long as the model
-    def _jitted(self, name: str) -> Any:
-        return self._over_members(self.family.functions[name])
-
     @functools.cache  # noqa: B019
-    def _sampler(self, n: int, *, keyed: bool = False) -> Any:
-        if keyed:
-            return self._over_members(lambda state, key: self.family.draw(state, key, n))
-        return self._over_members(lambda state: self.family.draw(state, sample_key(state), n))
+    def _sampler(self, n: int, *, keyed: bool) -> Any:
+        def draw(state: State, key: Any, block: Any) -> Any:
+            key = key if keyed else sample_key(state)
+            key = key if block is None else jax.random.fold_in(key, block)
+            return self.family.draw(state, key, n)
 
-    def _over_members(self, f: Any) -> Any:
-        if not self.num_members:
-            return jax.jit(f)
-        axes = jax.tree.map(lambda _: 0, self.state).replace(step=None)
-        return jax.jit(lambda s, *args: jax.vmap(lambda m: f(m, *args), in_axes=(axes,))(s))
+        return self._over_members(draw)

@@ -2,13 +2,16 @@
 
 import functools
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from genjax.core.config import ConfigError, check_seed
+from genjax import arguments
+from genjax.core import checks
+from genjax.core.config import ConfigError
 from genjax.core.family import Family, State
 from genjax.core.tokens import EOS, PAD
 from genjax.data.sentences import ended
@@ -91,10 +94,10 @@ class TextGenerator:
           length_penalty: of beam search, alpha of `genjax.decoding.length_penalty`.
 
         Raises:
-          ConfigError: `seed` is out of range, `max_tokens` does not go with the model, or `n` not
-            with `beam`.
+          ConfigError: an option is out of range, or goes with the model or the others not.
         """
-        check_seed("seed", seed)
+        self._check(n, max_tokens, seed, sampling, beam, length_penalty)
+        prompts = arguments.texts(f"{self._prefix}prompts", prompts)
         limit, given = self._limit(max_tokens), [self._encode(p) for p in prompts]
         if beam and n > beam:
             raise self._error("n", n, f"must be at most {self._prefix}beam={beam}")
@@ -126,7 +129,7 @@ class TextGenerator:
         self, prompt: str, *, max_tokens: int = 0, seed: int = 0, sampling: Sampling = PLAIN
     ) -> Iterator[str]:
         """The first text of `write`, in pieces as they are written."""
-        check_seed("seed", seed)
+        self._check(1, max_tokens, seed, sampling)
         limit, given, sampling = self._limit(max_tokens), self._encode(prompt), _numbers(sampling)
         x_BxS, key = self._padded([given]), jax.random.key(seed)
         text = self._begin(self._state, x_BxS, key, size=_power(limit))
@@ -159,6 +162,22 @@ class TextGenerator:
             self._state, x_BxS, np.int32(limit), np.float32(alpha), sampling,
             size=min(size, most) if self.window else size, width=beam, n_best=n,
         )  # fmt: skip
+
+    def _check(
+        self, n: int, max_tokens: int, seed: int, sampling: Sampling, beam: int = 0,
+        length_penalty: float = 0.0,
+    ) -> None:  # fmt: skip
+        prefix = self._prefix
+        for name, value, least, most in (
+            ("n", n, 1, math.inf), ("max_tokens", max_tokens, 0, math.inf),
+            ("seed", seed, 0, arguments.MAX_SEED), ("beam", beam, 0, math.inf),
+        ):  # fmt: skip
+            arguments.whole(prefix + name, value, least, most)
+        try:
+            sampling.check(prefix)
+            checks.number(f"{prefix}length_penalty", length_penalty, 0)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
 
     def _limit(self, max_tokens: int) -> int:
         if self.longest and max_tokens > self.longest:

@@ -129,7 +129,7 @@ def _augmented(model: Any, x_NxT: np.ndarray, variants: int, seed: int) -> list[
     import jax
 
     keys = jax.random.split(jax.random.key(seed), variants)
-    drawn = [model.strings(model.augment(key, x_NxT)) for key in keys]
+    drawn = [model.strings(model.augment(x_NxT, key)) for key in keys]
     sentences = model.strings(x_NxT)
     return [f"{sentence}\t{text}" for sentence, *texts in zip(sentences, *drawn) for text in texts]
 

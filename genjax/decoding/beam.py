@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from genjax.core import checks
 from genjax.core.tokens import EOS, PAD
 from genjax.decoding.generate import Decoder
-from genjax.decoding.sampling import restrain
+from genjax.decoding.sampling import Sampling, restrain
 
 
 class _Beams(NamedTuple):
@@ -29,6 +30,7 @@ class _Beams(NamedTuple):
 
 def length_penalty(length: Any, alpha: Any) -> jax.Array:
     """lp = ((5 + length) / 6)^alpha, which a text's log probability is divided by."""
+    checks.number("alpha", alpha, 0)
     return ((5 + jnp.asarray(length, jnp.float32)) / 6) ** alpha
 
 
@@ -57,7 +59,16 @@ def beam_search(
     Returns:
       ids int32 (B, n_best, size), PAD behind EOS, and scores float32 (B, n_best), highest first;
       -inf where there are fewer texts.
+
+    Raises:
+      ValueError: an argument of another shape or dtype, or a number out of range.
     """
+    checks.integers("B S", x_BxS=x_BxS)
+    for name, number in (("width", width), ("n_best", n_best), ("size", size)):
+        checks.whole(name, number, 1)
+    checks.whole("limit", limit, 1, size)
+    checks.number("alpha", alpha, 0)
+    Sampling(repetition_penalty=repetition_penalty, no_repeat=no_repeat).check()
     if not 1 <= n_best <= width:
         raise ValueError(f"n_best={n_best}: must be at least 1 and at most width={width}")
     if decoder.window and x_BxS.shape[1] + size >= decoder.window:

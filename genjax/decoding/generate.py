@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from genjax.core import checks
 from genjax.core.tokens import EOS, PAD, lengths
 from genjax.decoding.sampling import Sampling, restrain, sample
 
@@ -60,6 +61,8 @@ class Text(NamedTuple):
 
 def draw(decoder: Decoder, key: jax.Array, n: int, *, size: int) -> jax.Array:
     """Texts without a prompt, drawn from the model's own distribution; int32 (n, size)."""
+    checks.whole("n", n, 1)
+    checks.whole("size", size, 1)
     return generate(decoder, jnp.full((n, 1), PAD, jnp.int32), key, Sampling(), size, size=size)
 
 
@@ -78,18 +81,28 @@ def generate(
       options: how to draw.
       limit: the most tokens of a text, at least 1 and at most `size`.
       size: of the buffer.
+
+    Raises:
+      ValueError: an argument of another shape or dtype, or an option out of range.
     """
+    checks.whole("limit", limit, 1, size)
     text = begin(decoder, x_BxS, key, size=size)
     return advance(decoder, text, options, limit).ids_BxL
 
 
 def begin(decoder: Decoder, x_BxS: jax.Array, key: jax.Array, *, size: int) -> Text:
     """The texts of `generate` before their first token."""
+    sizes = checks.integers("B S", x_BxS=x_BxS)
+    checks.key("key", key, (0, 1))
+    if key.ndim:
+        checks.keys("B", sizes, key=key)
+    checks.whole("size", size, 1)
     rows, longest = x_BxS.shape
     if decoder.window and not longest < decoder.window > 2:
         limit = f"must be below the window, {decoder.window}, and that above 2"
         raise ValueError(f"prompts of {longest} tokens: {limit}")
     logits_BxV, cache = decoder.start(x_BxS)
+    checks.floats("B V", sizes, **{"decoder.start(x)": logits_BxV})
     if not key.ndim:
         key = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(rows))
     length_B = lengths(x_BxS)
@@ -101,6 +114,7 @@ def begin(decoder: Decoder, x_BxS: jax.Array, key: jax.Array, *, size: int) -> T
 
 def advance(decoder: Decoder, text: Text, options: Sampling, until: Any) -> Text:
     """The texts with `until` tokens each, unless they end before."""
+    options.check()
 
     def going(text: Text) -> jax.Array:
         return (text.num_tokens < until) & ~text.finished_B.all()

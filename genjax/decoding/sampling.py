@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from genjax.core import checks
 from genjax.core.tokens import BOS, MASK, PAD
 
 _NEVER = (PAD, BOS, MASK)  # they stand in no text
@@ -36,6 +37,19 @@ class Sampling(NamedTuple):
     repetition_penalty: Any = 1.0
     no_repeat: Any = 0
 
+    def check(self, prefix: str = "") -> None:
+        """Raises `ValueError` for an option out of range, where its value is known.
+
+        Args:
+          prefix: what stands before the names of options in errors.
+        """
+        checks.number(f"{prefix}temperature", self.temperature, 0)
+        checks.whole(f"{prefix}top_k", self.top_k)
+        checks.number(f"{prefix}top_p", self.top_p, 0, 1)
+        checks.number(f"{prefix}min_p", self.min_p, 0, 1)
+        checks.number(f"{prefix}repetition_penalty", self.repetition_penalty, above=0)
+        checks.whole(f"{prefix}no_repeat", self.no_repeat)
+
 
 PLAIN = Sampling()  # the model's own distribution
 GREEDY = Sampling(temperature=0.0)
@@ -48,7 +62,14 @@ def sample(key_B: jax.Array, logits_BxV: jax.Array, options: Sampling) -> jax.Ar
       key_B: a typed key for each row.
       logits_BxV: float32, -inf where a token must not come.
       options: its repetition control is left to `restrain`.
+
+    Raises:
+      ValueError: another shape or dtype, or an option out of range.
     """
+    sizes = checks.floats("B V", logits_BxV=logits_BxV)
+    checks.key("key_B", key_B, (1,))
+    checks.keys("B", sizes, key_B=key_B)
+    options.check()
 
     def draw(logits_BxV: jax.Array) -> jax.Array:
         x = most_likely(
@@ -68,6 +89,8 @@ def most_likely(logits_BxV: jax.Array, top_k: Any, top_p: Any, min_p: Any) -> ja
     Each limit counts in the distribution that those before it have left. The likeliest token
     always stays, and so do those that are exactly as likely as the last that does.
     """
+    checks.floats("B V", logits_BxV=logits_BxV)
+    Sampling(1.0, top_k, top_p, min_p).check()
 
     def cut(logits_BxV: jax.Array) -> jax.Array:
         x = -jnp.sort(-logits_BxV, -1)
@@ -98,6 +121,9 @@ def restrain(
       penalty: `Sampling.repetition_penalty`.
       no_repeat: `Sampling.no_repeat`.
     """
+    sizes = checks.floats("B V", logits_BxV=logits_BxV)
+    checks.integers("B L", sizes, written_BxL=written_BxL)
+    Sampling(repetition_penalty=penalty, no_repeat=no_repeat).check()
     rows_Bx1 = jnp.arange(len(logits_BxV))[:, None]
 
     def marked(ids_BxL: jax.Array) -> jax.Array:

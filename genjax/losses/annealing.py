@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from genjax.losses import checks
+from genjax.core import checks
 
 ANNEALINGS = ("constant", "linear", "sigmoid", "cyclical")
 _STEEPNESS = 12.0  # of the sigmoid: it rises from 0.0025 to 0.9975

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.random import threefry_2x32
 
-from genjax.losses import checks
+from genjax.core import checks
 from genjax.losses.precision import wide
 from genjax.losses.variational import importance_weighted_bound
 

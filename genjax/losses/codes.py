@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from genjax.losses import checks
+from genjax.core import checks
 from genjax.losses.precision import sum_elements, wide
 
 

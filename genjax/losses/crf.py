@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from genjax.losses import checks
+from genjax.core import checks
 from genjax.losses.precision import wide
 
 

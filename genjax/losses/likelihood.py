@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from genjax.losses import checks
+from genjax.core import checks
 from genjax.losses.precision import sum_elements, wide
 from genjax.losses.reconstruction import bernoulli_cross_entropy
 

@@ -11,8 +11,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from genjax.core import checks
 from genjax.core.tokens import PAD
-from genjax.losses import checks
 from genjax.losses.precision import product, wide
 
 

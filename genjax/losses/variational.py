@@ -9,7 +9,7 @@ import math
 import jax
 import jax.numpy as jnp
 
-from genjax.losses import checks
+from genjax.core import checks
 from genjax.losses.precision import wide
 
 

@@ -7,7 +7,7 @@ Mikolov et al. 2013b, "Distributed representations of words and phrases and thei
 import jax
 import jax.numpy as jnp
 
-from genjax.losses import checks
+from genjax.core import checks
 from genjax.losses.precision import softplus, wide
 
 

@@ -82,7 +82,7 @@ def _scores(*names: str) -> Row:
 
 def _smoothed(row: Row) -> Row:
     more = (
-        ({"label_smoothing": 1.0}, "label_smoothing=1.0; must be at least 0 and below 1"),
+        ({"label_smoothing": 1.0}, "label_smoothing=1.0: must be at least 0 and below 1"),
         ({"label_smoothing": f(B)}, "label_smoothing: must be a single number"),
     )
     return row._replace(wrong=row.wrong + more)
@@ -98,8 +98,8 @@ _SHAPED = (
     ({"formulation": "sideways"}, "formulation='sideways': must be one of reverse, forward"),
 )
 _NORM = (
-    ({"target": np.nan}, "target=nan; must be at least 0"),
-    ({"epsilon": -1.0}, "epsilon=-1.0; must be at least 0"),
+    ({"target": np.nan}, "target=nan: must be at least 0"),
+    ({"epsilon": -1.0}, "epsilon=-1.0: must be at least 0"),
 )
 _KEYS = (
     ({"key": 7}, r"key=7: must be a PRNG key, jax.random.key\(seed\), not a whole number"),
@@ -157,8 +157,8 @@ _TARGETS = (
     ({"target_BxT": f(B, T)}, "target_BxT: must hold integers, not float32"),
     ({"target_BxT": i(B)}, r"target_BxT: .*not \(4,\)"),
     ({"target_BxT": i(B, T, 1)}, r"target_BxT: .*not \(4, 5, 1\)"),
-    ({"label_smoothing": 1.5}, "label_smoothing=1.5; must be at least 0 and below 1"),
-    ({"z_loss": -1.0}, "z_loss=-1.0; must be at least 0"),
+    ({"label_smoothing": 1.5}, "label_smoothing=1.5: must be at least 0 and below 1"),
+    ({"z_loss": -1.0}, "z_loss=-1.0: must be at least 0"),
 )
 _FLOW = {"noise": f(B, D), "data": f(B, D), "time_B": f(B)}
 _FLOW_WRONG = (
@@ -167,21 +167,21 @@ _FLOW_WRONG = (
     ({"time_B": f(B, 1)}, r"time_B: .*not \(4, 1\)"),
     ({"data": f(B, 1)}, r"data: must have shape \(B, …\).*not \(4, 1\)"),
     ({"data": np.zeros((B, D), np.uint8)}, "data: must hold floats, not uint8"),
-    ({"sigma_min": 1.0}, "sigma_min=1.0; must be at least 0 and below 1"),
+    ({"sigma_min": 1.0}, "sigma_min=1.0: must be at least 0 and below 1"),
 )
 _TIMES = (({"time_B": 1000 * f(B)}, "time_B: has .*; must be at least 0 and at most 1"),)
 _STEPS = (
-    ({"steps": 0}, "steps=0; must be at least 1"),
-    ({"steps": 2.0}, "steps=2.0; must be a whole number"),
+    ({"steps": 0}, "steps=0: must be at least 1"),
+    ({"steps": 2.0}, "steps=2.0: must be a whole number"),
     ({"method": "rk4"}, "method='rk4': must be one of euler, heun"),
 )
 _EXAMPLE = {"x": f(B, D), "numbers_N": np.arange(3), "size": 2, "seed": 1}
 _EXAMPLE_WRONG = (
-    ({"seed": -1}, "seed=-1; must be at least 0"),
-    ({"seed": 2**32}, "seed=4294967296; must be"),
+    ({"seed": -1}, "seed=-1: must be at least 0"),
+    ({"seed": 2**32}, "seed=4294967296: must be"),
     ({"seed": KEY}, r"seed: is key<fry> \(\); must be a whole number"),
     ({"numbers_N": np.int32(3)}, r"numbers_N: must have shape \(N,\), not \(\)"),
-    ({"size": 0}, "size=0; must be at least 1"),
+    ({"size": 0}, "size=0: must be at least 1"),
     ({"x": f(0, D)}, "x: is empty"),
 )
 _RELU_PAIR = {"output": f(B, D), "target": f(B, D)}
@@ -201,18 +201,18 @@ ROWS: dict[str, Row] = {
     "annealed": Row(
         {"step": np.int32(3), "kind": "linear", "steps": 10},
         (
-            ({"steps": 0}, "steps=0; must be at least 1"),
-            ({"steps": -1, "kind": "sigmoid"}, "steps=-1; must be at least 1"),
+            ({"steps": 0}, "steps=0: must be at least 1"),
+            ({"steps": -1, "kind": "sigmoid"}, "steps=-1: must be at least 1"),
             ({"kind": "cosine"}, "kind='cosine': must be one of constant, linear"),
-            ({"kind": "cyclical", "cycles": 0}, "cycles=0; must be at least 1"),
+            ({"kind": "cyclical", "cycles": 0}, "cycles=0: must be at least 1"),
         ),
     ),
     "likelihood_bounds": Row(
         {"draw": draw, "num_samples": 6, "chunk": 3},
         (
-            ({"num_samples": 0}, "num_samples=0; must be at least 1"),
-            ({"num_samples": True}, "num_samples=True; must be a whole number"),
-            ({"chunk": 0}, "chunk=0; must be at least 1"),
+            ({"num_samples": 0}, "num_samples=0: must be at least 1"),
+            ({"num_samples": True}, "num_samples=True: must be a whole number"),
+            ({"chunk": 0}, "chunk=0: must be at least 1"),
             (
                 {"draw": lambda n: (draw(n)[0].sum(-1), draw(n)[1])},
                 r"log_likelihood_BxN: must have shape \(B, N\) with N=3 of numbers_N, not \(4,\)",
@@ -226,7 +226,7 @@ ROWS: dict[str, Row] = {
     "activation_rate_kl": Row(
         {"rate": f(D), "target": 0.1},
         (
-            ({"target": 1.0}, "target=1.0; must be above 0 and below 1"),
+            ({"target": 1.0}, "target=1.0: must be above 0 and below 1"),
             ({"target": f(D)}, "target: must be a single number"),
             ({"rate": i(D)}, "rate: must hold floats"),
         ),
@@ -259,7 +259,7 @@ ROWS: dict[str, Row] = {
             *_STEPS,
             ({"field": one_column}, r"field\(x, time\): must have the shape of x, \(4, 2\)"),
             ({"field": lambda x, time: (x, x)}, r"field\(x, time\): must have the structure of x"),
-            ({"end": np.nan}, "end=nan; must be finite"),
+            ({"end": np.nan}, "end=nan: must be finite"),
         ),
     ),
     "flow_log_likelihood": Row(
@@ -280,7 +280,7 @@ ROWS: dict[str, Row] = {
     ),
     "gaussian_log_likelihood": Row(_MEAN, _DENSITY),
     "discretised_logistic_log_likelihood": Row(
-        _MEAN, (*_DENSITY, ({"levels": 1}, "levels=1; must be at least 2")), **_BYTES
+        _MEAN, (*_DENSITY, ({"levels": 1}, "levels=1: must be at least 2")), **_BYTES
     ),
     "interpolate": Row(
         {"real": f(B, D), "fake": f(B, D), "weight_B": f(B)},
@@ -302,7 +302,7 @@ ROWS: dict[str, Row] = {
             *_SHAPED,
             *_NORM,
             ({"stddev": f(B)}, r"stddev: must be a single number, not float32 \(4,\)"),
-            ({"stddev": -1.0}, "stddev=-1.0; must be at least 0"),
+            ({"stddev": -1.0}, "stddev=-1.0: must be at least 0"),
         ),
     ),
     "input_gradient_penalty": Row(
@@ -341,7 +341,7 @@ ROWS: dict[str, Row] = {
         },
         (
             *_TARGETS,
-            ({"chunk": 0}, "chunk=0; must be at least 1"),
+            ({"chunk": 0}, "chunk=0: must be at least 1"),
             ({"kernel_DxV": f(K, D)}, r"kernel_DxV: must have shape \(D, V\) with D=2 of hidden"),
             ({"bias_V": f(1)}, r"bias_V: must have shape \(V,\) with V=3 of kernel_DxV"),
         ),
@@ -367,7 +367,7 @@ ROWS: dict[str, Row] = {
         (
             ({"kl_BxZ": f(B)}, r"kl_BxZ: must have shape \(B, Z\), not \(4,\)"),
             ({"mean_kl_Z": f(B, 1)}, r"mean_kl_Z: must have shape \(Z,\) with Z=2 of kl_BxZ"),
-            ({"free_bits": -0.1}, "free_bits=-0.1; must be at least 0"),
+            ({"free_bits": -0.1}, "free_bits=-0.1: must be at least 0"),
         ),
     ),
     "log_prior_ratio": Row(

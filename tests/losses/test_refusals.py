@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from genjax import losses
-from genjax.losses import checks
+from genjax.core import checks
 from tests.losses.rows import ROWS
 
-_OWN = {"precision", "checks"}  # what losses share: no losses
+_OWN = {"precision"}  # what losses share: no losses
 _CALLS = [pytest.param(name, *call, id=f"{name}-{n}") for name, row in ROWS.items()
           for n, call in enumerate(row.wrong)]  # fmt: skip
 _VALUES = [pytest.param(name, *call, id=f"{name}-{n}") for name, row in ROWS.items()

@@ -18,6 +18,7 @@ Sizes = dict[str, Any]  # the size of each named axis, with the argument that ha
 _KINDS = {
     "floats": (jnp.floating,),
     "integers": (jnp.integer,),
+    "PRNG keys": (jax.dtypes.prng_key,),
     "floats, integers or booleans": (jnp.floating, jnp.integer, jnp.bool_),
 }
 
@@ -47,6 +48,11 @@ def masks(axes: str, sizes: Sizes | None = None, /, **arrays: Any) -> Sizes:
     return _check("floats, integers or booleans", axes, sizes, arrays)
 
 
+def keys(axes: str, sizes: Sizes | None = None, /, **arrays: Any) -> Sizes:
+    """As `floats`, of typed PRNG keys; see `key` for what is none."""
+    return _check("PRNG keys", axes, sizes, arrays)
+
+
 def spreads(name: str, x: Any, like_name: str, like: Any, kind: Any = floats) -> None:
     """Raises unless `x` is a number, or has the axes of `like`, each as long or of length 1."""
     if isinstance(x, (int, float)):
@@ -73,13 +79,13 @@ def within(
     right = (values >= least) & (values <= most) & (values > above) & (values < below)
     if not right.all():
         value = values[~right].flat[0]
-        shown = f"{name}={value}" if not values.ndim else f"{name}: has {value}"
+        shown = f"{name}={value}:" if not values.ndim else f"{name}: has {value};"
         limits = [
             f"{words} {limit:g}" for words, limit in (
                 ("at least", least), ("above", above), ("at most", most), ("below", below),
             ) if math.isfinite(limit)
         ]  # fmt: skip
-        raise ValueError(f"{shown}; must be {' and '.join(limits) or 'finite'}{hint}")
+        raise ValueError(f"{shown} must be {' and '.join(limits) or 'finite'}{hint}")
 
 
 def number(name: str, value: Any, *limits: float, **more: Any) -> None:
@@ -92,8 +98,8 @@ def number(name: str, value: Any, *limits: float, **more: Any) -> None:
 def whole(name: str, value: Any, least: int = 0, most: float = math.inf) -> None:
     """Raises unless `value` is a whole number in the range (an array that is not known passes)."""
     if not _is_whole(value):
-        shown = f": is {_kind(value)}" if hasattr(value, "dtype") else f"={value!r}"
-        raise ValueError(f"{name}{shown}; must be a whole number of at least {least}")
+        shown = f": is {_kind(value)};" if hasattr(value, "dtype") else f"={value!r}:"
+        raise ValueError(f"{name}{shown} must be a whole number of at least {least}")
     within(name, value, least, most)
 
 
