@@ -23,8 +23,13 @@ def load(
         run's folder ever is.
 
     Raises:
-      ConfigError: no run there, no such checkpoint, or its data set is gone.
+      ConfigError: a `ValueError`: no run there, or no such checkpoint.
     """
-    from genjax.loading import load  # here: `import genjax` alone stays free of JAX
+    # Here, as `import genjax` alone stays free of JAX.
+    from genjax.core.config import ConfigError, in_python
+    from genjax.loading import load
 
-    return load(workdir, step, recipe)
+    try:
+        return load(workdir, step, recipe)
+    except ConfigError as error:
+        raise in_python(error) from error

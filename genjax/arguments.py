@@ -29,14 +29,14 @@ def examples(name: str, x: Any, spec: DataSpec) -> np.ndarray:
         are divided by 255.
       spec: of the data.
     """
-    x = _array(name, x, f"an array (N, {_listed(spec.shape)})")
+    x = _array(name, x, f"an array {_listed(spec.shape)}")
     if x.shape[1:] != spec.shape or x.ndim != len(spec.shape) + 1:
         hint = ""
         if x.shape == spec.shape:
             hint = f"; of a single example, {name}[None]"
         elif x.ndim > 1 and (*x.shape[1:], 1) == spec.shape:
             hint = f"; {name}[..., None] adds the channel"
-        raise _error(name, f"must have shape (N, {_listed(spec.shape)}), not {x.shape}{hint}")
+        raise _error(name, f"must have shape {_listed(spec.shape)}, not {x.shape}{hint}")
     _some(name, x)
     image = spec.kind == "image"
     if image and x.dtype == np.uint8:
@@ -53,10 +53,10 @@ def examples(name: str, x: Any, spec: DataSpec) -> np.ndarray:
 
 def codes(name: str, z: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Latents (N, *shape), float32."""
-    z = _array(name, z, f"an array (N, {_listed(shape)})")
+    z = _array(name, z, f"an array {_listed(shape)}")
     if z.shape[1:] != shape or z.ndim != len(shape) + 1:
         hint = f"; of a single one, {name}[None]" if z.shape == shape else ""
-        raise _error(name, f"must have shape (N, {_listed(shape)}), not {z.shape}{hint}")
+        raise _error(name, f"must have shape {_listed(shape)}, not {z.shape}{hint}")
     _some(name, z)
     if not _is_float(z):
         raise _error(name, f"must hold floats, not {z.dtype}")
@@ -72,7 +72,7 @@ def tokens(name: str, ids: Any, number: int, shape: tuple[int, ...]) -> np.ndarr
       number: of tokens in the vocabulary.
       shape: of an example at most; empty for single tokens.
     """
-    wanted = f"(N, {_listed(shape)})" if shape else "(N,)"
+    wanted = _listed(shape)
     ids = _array(name, ids, f"a list of texts, or tokens {wanted}")
     fits = ids.ndim == len(shape) + 1 and ids.shape[1:-1] == shape[:-1]
     if not fits or (shape and not 1 <= ids.shape[-1] <= shape[-1] and ids.size):
@@ -219,7 +219,8 @@ def _error(name: str, what: str) -> ConfigError:
 
 
 def _listed(shape: Sequence[int]) -> str:
-    return ", ".join(map(str, shape))
+    """The shape of N rows."""
+    return f"(N, {', '.join(map(str, shape))})" if shape else "(N,)"
 
 
 def _shown(value: Any) -> str:

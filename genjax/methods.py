@@ -16,7 +16,7 @@ from genjax.decoding import Sampling
 from genjax.engine.run import Run
 from genjax.predictions import can_predict
 from genjax.reading import Reader
-from genjax.texts import can_write
+from genjax.texts import can_write, numbers
 
 
 class Methods:
@@ -78,8 +78,6 @@ class Methods:
     def sample_at(self, labels: Any, seed: int = 0) -> np.ndarray:
         """Draws an example (N, …) of each class of `labels`, (N,), of a conditional model."""
         self._need("sample_at")
-        if not self._read.classes:
-            raise ConfigError("labels: this model is not conditional; model.sample(n) draws")
         label = arguments.labels("labels", labels, self._read.classes)
         return self._call("sample_at", label, key=arguments.key("seed", seed))
 
@@ -171,7 +169,7 @@ class Methods:
 
         def write(z: np.ndarray) -> Any:
             block = jax.random.fold_in(key, next(number))
-            return function(self.state, z, block, Sampling(*map(np.float32, sampling)))
+            return function(self.state, z, block, numbers(sampling))
 
         return self._strings(self._blocks(write, z))
 
@@ -236,6 +234,8 @@ class Methods:
             return self.family.sample is not None
         if name in ("tokens", "strings"):
             return self.run.dataset.codec is not None
+        if name == "sample_at":
+            return name in functions and self._read.classes > 0
         if name == "predict":
             return can_predict(self)
         if name == "perplexity":

@@ -103,7 +103,7 @@ class TextGenerator:
             raise self._error("n", n, f"must be at most {self._prefix}beam={beam}")
         if not beam:
             given = [ids for ids in given for _ in range(n)]
-        sampling, key = _numbers(sampling), jax.random.key(seed)
+        sampling, key = numbers(sampling), jax.random.key(seed)
         written: dict[int, list[Written]] = {}
         for indices in self._batches(given):
             # Rows beyond the last one are the first one again: they end when it does.
@@ -130,7 +130,7 @@ class TextGenerator:
     ) -> Iterator[str]:
         """The first text of `write`, in pieces as they are written."""
         self._check(1, max_tokens, seed, sampling)
-        limit, given, sampling = self._limit(max_tokens), self._encode(prompt), _numbers(sampling)
+        limit, given, sampling = self._limit(max_tokens), self._encode(prompt), numbers(sampling)
         x_BxS, key = self._padded([given]), jax.random.key(seed)
         text = self._begin(self._state, x_BxS, key, size=_power(limit))
         shown = ""
@@ -275,7 +275,7 @@ def _up_to_padding(ids: np.ndarray) -> list[int]:
     return ids[ids != PAD].tolist()
 
 
-def _numbers(sampling: Sampling) -> Sampling:
+def numbers(sampling: Sampling) -> Sampling:
     """With the same types for all values, so that none makes a program of its own."""
     return Sampling(*(
         np.int32(value) if name in ("top_k", "no_repeat") else np.float32(value)

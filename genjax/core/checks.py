@@ -18,6 +18,7 @@ Sizes = dict[str, Any]  # the size of each named axis, with the argument that ha
 _KINDS = {
     "floats": (jnp.floating,),
     "integers": (jnp.integer,),
+    "booleans": (jnp.bool_,),
     "PRNG keys": (jax.dtypes.prng_key,),
     "floats, integers or booleans": (jnp.floating, jnp.integer, jnp.bool_),
 }
@@ -46,6 +47,11 @@ def integers(axes: str, sizes: Sizes | None = None, /, **arrays: Any) -> Sizes:
 def masks(axes: str, sizes: Sizes | None = None, /, **arrays: Any) -> Sizes:
     """As `floats`, of numbers of any kind or booleans: 1 or True where something counts."""
     return _check("floats, integers or booleans", axes, sizes, arrays)
+
+
+def booleans(axes: str, sizes: Sizes | None = None, /, **arrays: Any) -> Sizes:
+    """As `floats`, of booleans."""
+    return _check("booleans", axes, sizes, arrays)
 
 
 def keys(axes: str, sizes: Sizes | None = None, /, **arrays: Any) -> Sizes:

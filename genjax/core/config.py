@@ -4,6 +4,7 @@ A recipe in `configs/` starts from `base()` and adds its own sections. `validate
 program before anything is written; its errors name the field, the value and what is allowed.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -27,6 +28,17 @@ class ConfigError(ValueError):
 def fail(field: str, value: Any, allowed: str) -> ConfigError:
     """The error for `field`: one line with its value and what is allowed."""
     return ConfigError(f"config.{field}={value!r}: {allowed}")
+
+
+def in_python(error: ConfigError) -> ConfigError:
+    """The error as a caller from Python reads it: `workdir='runs/a'` for `--workdir=runs/a`."""
+
+    def spelled(match: re.Match) -> str:
+        name, value = match.groups()
+        return f"{name}={value}" if value.isdecimal() else f"{name}={value!r}"
+
+    text = re.sub(r"^--(\w+)=(.*?)(?=: )", spelled, str(error))
+    return type(error)(re.sub(r"--(?=[a-z])", "", text))
 
 
 def choose(field: str, value: Any, allowed: Iterable[str]) -> None:

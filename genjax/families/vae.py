@@ -21,6 +21,7 @@ from flax import linen as nn
 from ml_collections import ConfigDict
 
 from genjax import losses
+from genjax.core import checks
 from genjax.core.axis import BatchAxis
 from genjax.core.config import ConfigError, base, choose, fail, optimizer
 from genjax.core.family import (
@@ -101,7 +102,9 @@ def build(
         if not classes:
             return jnp.zeros((rows, 0))
         if label_B is None:
-            raise ValueError("config.model.conditional=True: a label for each example is needed")
+            raise ValueError("label_B: missing; a conditional model needs one for each example")
+        checks.integers("B", {"B": (rows, "x")}, label_B=label_B)
+        checks.indices("label_B", label_B, classes)
         return jax.nn.one_hot(label_B, classes)
 
     def encoder_input(x: jax.Array, label_BxC: jax.Array) -> jax.Array:

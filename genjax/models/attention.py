@@ -14,6 +14,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from genjax.core import checks
 from genjax.core.tokens import PAD
 from genjax.losses.precision import wide
 
@@ -46,6 +47,9 @@ def additive_scores(query_BxQxA: jax.Array, key_BxKxA: jax.Array, weight_A: jax.
       key_BxKxA: the keys' part, `U h`; of a sentence that is asked often it is computed once.
       weight_A: `v`.
     """
+    sizes = checks.floats("B Q A", query=query_BxQxA)
+    checks.floats("B K A", sizes, key=key_BxKxA)
+    checks.floats("A", sizes, weight=weight_A)
     hidden_BxQxKxA = jnp.tanh(query_BxQxA[:, :, None] + key_BxKxA[:, None])
     wider = jnp.promote_types(hidden_BxQxKxA.dtype, jnp.float32)
     return jnp.matmul(hidden_BxQxKxA, weight_A, preferred_element_type=wider)
@@ -56,7 +60,10 @@ def masked_softmax(scores: jax.Array, mask: jax.Array | None = None) -> jax.Arra
 
     Args:
       scores: (…, K).
-      mask: boolean, broadcasts against `scores`; None: all may be seen.
+      mask: boolean, with the axes of `scores`, each of that length or 1; None: all may be seen.
+
+    Raises:
+      ValueError: a mask of another shape, or of numbers.
     """
     weights, total = _exponentials(scores, mask)
     return weights / total
@@ -66,6 +73,7 @@ def _exponentials(scores: jax.Array, mask: jax.Array | None) -> tuple[jax.Array,
     """Weights and what they are to be divided by."""
     scores = wide(scores)
     if mask is not None:
+        checks.spreads("mask", mask, "scores", scores, checks.booleans)
         scores = jnp.where(mask, scores, -jnp.inf)
     # Finite where all is masked, so that nothing below is inf - inf or 0 / 0.
     top = jnp.max(scores, -1, keepdims=True, initial=jnp.finfo(scores.dtype).min)
@@ -99,8 +107,13 @@ def multi_head_attention(
       on_weights: what is done to the weights (B, G, H / G, Q, K) before they are divided by their
         sum, such as dropout.
     """
+    sizes = checks.floats("B H Q D", query=query_BxHxQxD)
+    checks.floats("B G K D", sizes, key=key_BxGxKxD, value=value_BxGxKxD)
     batch, heads, queries, size = query_BxHxQxD.shape
     groups, keys = key_BxGxKxD.shape[1:3]
+    if mask is not None:
+        of_one_head = jax.ShapeDtypeStruct((batch, queries, keys), bool)
+        checks.spreads("mask", mask, "the weights of a head", of_one_head, checks.booleans)
     # The heads of a group are further queries of it, so that all are two batched products.
     query = (query_BxHxQxD / math.sqrt(size)).reshape(batch, groups, -1, size)
     scores = jnp.einsum(

@@ -3,8 +3,9 @@
 import jax
 import jax.numpy as jnp
 
+from genjax.core import checks
 from genjax.core.axis import BatchAxis
-from genjax.core.config import choose, fail
+from genjax.core.config import fail
 
 CORRUPTIONS = ("none", "gaussian", "masking", "salt_and_pepper")
 
@@ -30,9 +31,12 @@ def corrupt(
       axis: the batch axis of the step.
 
     Raises:
-      ConfigError: unknown kind.
+      ValueError: unknown kind, or a level out of range.
     """
-    choose("corruption", kind, CORRUPTIONS)
+    checks.chosen("kind", kind, CORRUPTIONS)
+    checks.floats("B …", x=x)
+    checks.key("key", key)
+    checks.number("level", level, 0)
     if kind == "none":
         return x
     if kind == "gaussian":

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.core.axis import BatchAxis
-from genjax.core.config import ConfigError, fail
+from genjax.core.config import fail
 from genjax.models.minibatch import MinibatchStddev
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
@@ -50,7 +50,7 @@ class Norm(nn.Module):
             features = self.features_axis
             return nn.LayerNorm(reduction_axes=features, feature_axes=features, dtype=self.dtype)(x)
         if self.kind != "none":
-            raise ConfigError(f"norm={self.kind!r}: must be one of {', '.join(NORMS)}")
+            raise ValueError(f"norm={self.kind!r}: must be one of {', '.join(NORMS)}")
         return x
 
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from genjax.core import checks
 from genjax.core.axis import BatchAxis
 from genjax.losses.tokens import token_logits
 from genjax.models.dense import Dropout
@@ -22,6 +23,9 @@ def lookup(table_VxD: jax.Array, ids: jax.Array) -> jax.Array:
     From a small table by a matrix product with one-hot rows, as its gradient is then a product as
     well and no scatter-add, which is slow where few rows are hit often. The values are the same.
     """
+    checks.floats("V D", table_VxD=table_VxD)
+    checks.integers("…", ids=ids)
+    checks.indices("ids", ids, table_VxD.shape[0])
     size = table_VxD.shape[0]
     if size > _SMALL_VOCABULARY:
         return jnp.take(table_VxD, ids, axis=0)

@@ -25,6 +25,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from genjax.core import checks
 from genjax.core.axis import BatchAxis
 from genjax.losses.precision import kernel_gradient, product, wide_dtype
 from genjax.models.dense import Dropout
@@ -270,6 +271,10 @@ class Recurrent(nn.Module):
         batch_size, steps = x_BxTxD.shape[:2]
         carry = self.initial_carry(batch_size) if carry is None else carry
         reverses = (False, True)[: 1 + self.bidirectional]
+        sizes = checks.floats("B T D", x_BxTxD=x_BxTxD)
+        if lengths_B is not None:
+            checks.integers("B", sizes, lengths_B=lengths_B)
+            checks.within("lengths_B", lengths_B, 0, steps)
         keep_TxB = None if lengths_B is None else jnp.arange(steps)[:, None] < lengths_B
         shared_axes = (1,) if self.variational else ()
         last: list[Carry] = []

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from genjax.core import tokens
+from genjax.core import checks, tokens
 from genjax.core.axis import BatchAxis
 from genjax.models.attention import padding_mask
 from genjax.models.bert import Encoder, one_text
@@ -31,6 +31,9 @@ def pool(h_BxTxD: jax.Array, real_BxT: jax.Array, kind: str) -> jax.Array:
       real_BxT: 0 at padding.
       kind: see above.
     """
+    sizes = checks.floats("B T D", h_BxTxD=h_BxTxD)
+    checks.masks("B T", sizes, real_BxT=real_BxT)
+    checks.chosen("kind", kind, ("mean", "max"))
     keep = real_BxT[..., None] > 0
     if kind == "mean":
         count_B = jnp.maximum(keep.sum(1), 1)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from genjax.core import checks
 from genjax.models.dense import MLP
 
 _FASTEST, _SLOWEST = 1000.0, 0.1  # radians in a unit of time
@@ -24,6 +25,8 @@ def sinusoidal(time_B: jax.Array, features: int) -> jax.Array:
       time_B: (B,), in [0, 1].
       features: even.
     """
+    checks.floats("B", time_B=time_B)
+    checks.whole("features", features, 2)
     exponents = jnp.linspace(math.log(_FASTEST), math.log(_SLOWEST), features // 2)
     angles = time_B[:, None].astype(jnp.float32) * jnp.exp(exponents)
     return jnp.concatenate([jnp.cos(angles), jnp.sin(angles)], -1)
@@ -45,6 +48,12 @@ class Condition(nn.Module):
     @nn.compact
     def __call__(self, time_B: jax.Array, label_B: jax.Array | None = None) -> jax.Array:
         """(B, features), ready to be put through a linear layer."""
+        sizes = checks.floats("B", time_B=time_B)
+        if self.num_classes:
+            checks.integers("B", sizes, label_B=label_B)
+            checks.indices("label_B", label_B, self.num_classes + 1)
+        elif label_B is not None:
+            raise ValueError("label_B: is given; a network with num_classes=0 takes none")
         x = sinusoidal(time_B, self.features)
         x = nn.Dense(self.features, dtype=self.dtype)(x.astype(self.dtype))
         x = nn.Dense(self.features, dtype=self.dtype)(nn.silu(x))
@@ -77,6 +86,7 @@ class TimeMLP(nn.Module):
         self, x: jax.Array, time_B: jax.Array, label_B: jax.Array | None = None
     ) -> jax.Array:
         """(B, …) and (B,) to (B, …)."""
+        checks.floats("B", checks.floats("B …", x=x), time_B=time_B)
         told = Condition(self.features, self.num_classes, self.dtype)(time_B, label_B)
         flat = x.reshape(x.shape[0], -1)
         if self.frequencies:

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from genjax.core import checks
 from genjax.core.config import ConfigError, fail
 from genjax.models.conv import Conv, ConvTranspose, resolve_lowering, to_batch_first, to_batch_last
 from genjax.models.dense import check_widths
@@ -51,6 +52,7 @@ class UNet(nn.Module):
         self, x: jax.Array, time_B: jax.Array, label_B: jax.Array | None = None
     ) -> jax.Array:
         """(B, H, W, C) and (B,) to (B, H, W, C)."""
+        checks.floats("B", checks.floats("B H W C", x=x), time_B=time_B)
         last = resolve_lowering(self.lowering) == "matmul"
         options: Any = {"lowering": self.lowering, "batch_last": last, "dtype": self.dtype}
         halving: Any = {"kernel_size": (2, 2), "strides": (2, 2), **options}

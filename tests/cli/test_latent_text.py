@@ -62,9 +62,7 @@ def test_own_sentences_are_encoded(vae: Path, tmp_path: Path) -> None:
     assert main("latent", f"--workdir={vae}", f"--out={tmp_path}", f"--sentences={file}") == 0
     assert json.loads((tmp_path / "latent.json").read_text())["sentences"] == 3
     model = genjax.load(vae)
-    shown, became = (
-        model.strings(rows) for rows in (model.tokens(SENTENCES), model.reconstruct(SENTENCES))
-    )
+    shown, became = model.strings(model.tokens(SENTENCES)), model.reconstruct(SENTENCES)
     way = lines(tmp_path / "interpolations.txt")
     assert len(way) == 10  # between the first two; the third has no partner
     assert [way[0], way[8]] == [f"from  {shown[0]}", f"to    {shown[1]}"]
@@ -91,14 +89,19 @@ def test_models_take_sentences_and_give_them_back(vae: Path) -> None:
     rows = model.tokens(SENTENCES)
     assert rows.shape == (3, 8) and rows.dtype == np.int32
     np.testing.assert_array_equal(model.encode(SENTENCES), model.encode(rows))
-    assert model.strings(model.reconstruct(SENTENCES)) == model.generate(SENTENCES)
-    between = model.interpolate(SENTENCES[:1], SENTENCES[1:2], np.linspace(0, 1, 4))
-    assert between.shape == (1, 4, 8) and len(model.strings(between)) == 4
+    became = model.reconstruct(SENTENCES)
+    assert became == model.strings(model.reconstruct(rows)) == model.generate(SENTENCES)
+    assert model.decode(model.encode(SENTENCES)) == became
+    shares = np.linspace(0, 1, 4)
+    between = model.interpolate(SENTENCES[:1], SENTENCES[1:2], shares)
+    assert model.interpolate(rows[:1], rows[1:2], shares).shape == (1, 4, 8)
+    assert len(between) == 1 and between[0][::3] == became[:2]
+    assert model.augment(SENTENCES, seed=1) == model.augment(SENTENCES, seed=1)
 
 
 def test_images_are_no_sentences(trained: Path) -> None:  # the fixture: a run on digits
     model = genjax.load(trained)
-    with pytest.raises(ConfigError, match="reads no sentences"):
+    with pytest.raises(ConfigError, match=r"x: must be an array \(N, 8, 8, 1\), not texts"):
         model.encode(["one"])
     with pytest.raises(ConfigError, match="writes no sentences"):
         model.strings([[1]])

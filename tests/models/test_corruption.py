@@ -55,7 +55,7 @@ def test_shape_and_dtype_stay(kind):
 
 
 def test_mistakes_are_told():
-    with pytest.raises(ConfigError, match="must be one of none, gaussian"):
+    with pytest.raises(ValueError, match="must be one of none, gaussian"):
         corrupt(X, KEY, "dropout", 0.1)
     with pytest.raises(ConfigError, match=r"config\.a\.b=1\.5: .* at most 1"):
         check_level("a.b", "masking", 1.5)

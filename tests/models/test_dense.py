@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from genjax.core.axis import BatchAxis
-from genjax.core.config import ConfigError
 from genjax.models.convnets import ConvDecoder, ConvEncoder
 from genjax.models.dense import ACTIVATIONS, MAXOUT_PIECES, MLP, NORMS, Dropout, Norm
 
@@ -139,7 +138,7 @@ def test_activations_are_elementwise_and_finite(activation):
 
 
 def test_an_unknown_norm_is_refused():
-    with pytest.raises(ConfigError, match="norm='group': must be one of none, batch, layer"):
+    with pytest.raises(ValueError, match="norm='group': must be one of none, batch, layer"):
         MLP((3,), norm="group").init(jax.random.key(0), jnp.ones((1, 2)))
 
 
