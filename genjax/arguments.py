@@ -11,10 +11,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from genjax.core.config import ConfigError
+from genjax.core.config import MAX_SEED, ConfigError
 from genjax.core.family import DataSpec
 
-MAX_SEED = 2**32 - 1
 _AT_ONCE = 256  # rows of a program at most
 _ELEMENTS = 2**22  # of all rows of a program
 _SLACK = 1e-3  # beyond the range of pictures that rounding explains

@@ -11,7 +11,7 @@ import numpy as np
 
 from genjax import arguments
 from genjax.core import checks
-from genjax.core.config import ConfigError
+from genjax.core.config import MAX_SEED, ConfigError
 from genjax.core.family import Family, State
 from genjax.core.tokens import EOS, PAD
 from genjax.data.sentences import ended
@@ -170,7 +170,7 @@ class TextGenerator:
         prefix = self._prefix
         for name, value, least, most in (
             ("n", n, 1, math.inf), ("max_tokens", max_tokens, 0, math.inf),
-            ("seed", seed, 0, arguments.MAX_SEED), ("beam", beam, 0, math.inf),
+            ("seed", seed, 0, MAX_SEED), ("beam", beam, 0, math.inf),
         ):  # fmt: skip
             arguments.whole(prefix + name, value, least, most)
         try:

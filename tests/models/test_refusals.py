@@ -29,7 +29,7 @@ def unet(time: Any) -> Callable[[], Any]:
 
 
 MLP = TimeMLP((8,), 8, num_classes=3)
-LSTM = Recurrent("lstm", 4)
+LSTM = Recurrent(cell="lstm", hidden=4)
 CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     "time (B, 1)": (of(MLP, X, TIME[:, None], LABEL), r"time_B: must have shape \(B,\).*\(4, 1\)"),
     "time of one": (of(MLP, X, TIME[:1], LABEL), r"time_B: .*with B=4 of x, not \(1,\)"),
@@ -65,7 +65,7 @@ CALLS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: sentence.pool(X, jnp.ones((B, T)), "sum"), "kind='sum': must be one of mean, max"
     ),
     "float ids": (lambda: embedding.lookup(X[0], TIME), "ids: must hold integers, not float32"),
-    "negative ids": (lambda: embedding.lookup(X[0], LABEL - 1), "ids: has -1; must be in 0 … 4"),
+    "negative ids": (lambda: embedding.lookup(X[0], np.full(B, -1)), "ids: has -1; must be"),
     "a seed for a key": (lambda: corruption.corrupt(X, 0, "gaussian", 0.1), "key=0: must be a"),
     "an unknown noise": (lambda: corruption.corrupt(X, KEY, "snow", 0.1), "kind='snow': must be"),
 }  # fmt: skip
