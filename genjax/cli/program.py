@@ -21,6 +21,7 @@ from genjax.core.config import ConfigError
 DONE, BAD, DIVERGED, STOPPED = 0, 2, 3, 143  # exit status
 Define = Callable[[flags.FlagValues], None]
 _HERE = str(Path(__file__).parents[1])
+_NO_HOME = "Could not determine home"  # of `Path.expanduser`, of `~NAME` where nobody is called so
 
 
 def run(
@@ -51,6 +52,12 @@ def run(
         except ConfigError as error:
             say(error)
             status = BAD
+        except RuntimeError as error:
+            told = _no_home(arguments) if str(error).startswith(_NO_HOME) else ""
+            if not told:
+                raise
+            say(told)
+            status = BAD
         except KeyboardInterrupt:
             say("stopped; the same command goes on from the newest checkpoint, if there is one")
             status = STOPPED
@@ -58,6 +65,15 @@ def run(
             say(f"standard output cannot be written ({getattr(out.lost, 'strerror', out.lost)})")
             status = status or BAD
     return status
+
+
+def _no_home(arguments: Sequence[str]) -> str:
+    """The line for the argument whose path begins with the home of nobody; empty without any."""
+    for argument in arguments:
+        name, _, value = argument.partition("=")
+        if any(part.startswith("~") for part in re.split("[:,]", value)):
+            return f"{name}={value}: no user of this machine is called so; must be a path"
+    return ""
 
 
 def say(text: Any) -> None:

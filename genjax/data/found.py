@@ -46,7 +46,9 @@ def line(dataset: Dataset, name: str) -> str:
     for key, told in (("left_alone", "left alone"), ("skipped", "skipped")):
         if found.get(key, {}).get("count"):
             first = "; ".join(found[key].get("first", ()))
-            parts.append(f"{found[key]['count']:,} files {told}" + (f" ({first})" if first else ""))
+            n = found[key]["count"]
+            files = "1 file" if n == 1 else f"{n:,} files"
+            parts.append(f"{files} {told}" + (f" ({first})" if first else ""))
     for split, cut in found.get("cut", {}).items():
         if cut["count"]:
             lost = f", which costs {cut['entities']:,} entities" if cut.get("entities") else ""

@@ -1,6 +1,19 @@
 """Mistakes in data, workdirs and programs but `train`; see tests/cli/mistakes.py for the form."""
 
 ELSEWHERE = {
+    # The home of nobody.
+    "workdir of nobody": (
+        "train AE --workdir=~nobody_is_called_so/run",
+        "--workdir=~nobody_is_called_so/run: | no user of this machine",
+    ),
+    "evaluate the run of nobody": (
+        "evaluate --workdir=~nobody_is_called_so/run",
+        "--workdir=~nobody_is_called_so/run: | no user of this machine",
+    ),
+    "cache of nobody": (
+        "train AE NEW --config.data.cache_dir=~nobody_is_called_so --config.data.name=images:good",
+        "--config.data.cache_dir=~nobody_is_called_so: | no user of this machine",
+    ),
     # Data.
     "unknown data set": (
         "train AE NEW --config.data.name=mnist",

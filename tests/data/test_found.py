@@ -40,7 +40,7 @@ def test_the_line_tells_examples_classes_files_cuts_and_unknown_tokens():
     assert found.line(d, "images:D") == (
         "images:D: 4 training and 4 test examples, images 4x4x1; 2 classes (cat, dog); "
         "test by a hash of the path; 3 files left alone (a.heic; b.txt); "
-        "1 files skipped (c.png: truncated); 2 of 9 sentences of the train split cut at "
+        "1 file skipped (c.png: truncated); 2 of 9 sentences of the train split cut at "
         "data.length, which costs 4 entities; unknown tokens 1.23% (test)"
     )
 
