@@ -1,25 +1,21 @@
 """Trained runs from their folders; see `genjax.load`."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from absl import logging
 from ml_collections import ConfigDict
 
 from genjax import families
-from genjax.core import files
 from genjax.core.config import ConfigError
 from genjax.engine.best import BEST, best
 from genjax.engine.checkpoints import Checkpoints
 from genjax.engine.loop import prepare
-from genjax.engine.workdir import CHECKPOINTS, read_config
+from genjax.engine.workdir import CHECKPOINTS, read_config, read_population
 from genjax.model import Model
 
-__all__ = ["POPULATION", "Model", "load", "read_population"]
-
-POPULATION = "population.json"  # seeds and hyper-parameters, where a config does not tell them
+__all__ = ["Model", "load"]
 
 
 def load(
@@ -65,22 +61,3 @@ def _best_step(workdir: str | os.PathLike, config: ConfigDict) -> int:
             f"--workdir={workdir}: keeps no best checkpoint; train with config.best_metric"
         )
     return found.step
-
-
-def read_population(workdir: Path) -> Mapping[str, Any]:
-    """Arguments of `prepare` that a sweep wrote beside its group's config; empty for other runs."""
-    path = workdir / POPULATION
-    if not path.exists():
-        return {}
-    try:
-        record = files.read_json(path)
-        seeds, swept = record["seeds"], record["hyperparameters"]
-        if not all(type(seed) is int for seed in seeds):
-            raise ValueError("seeds: must be a list of whole numbers")
-        for name, values in swept.items():
-            if len(values) != len(seeds) or not all(isinstance(v, int | float) for v in values):
-                raise ValueError(f"{files.shown(name)}: must be a number for each seed")
-        return {"seeds": seeds, "hyperparameters": swept}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        told = f"{path}: cannot be read ({type(error).__name__}: {files.reason(error)})"
-        raise ConfigError(told) from error

@@ -73,6 +73,7 @@ def make_run(pretrained: Any, workdir: str) -> None:
     from genjax.data.tokenizers import STORED
     from genjax.engine.checkpoints import Checkpoints, SaveError
     from genjax.engine.loop import prepare
+    from genjax.engine.repair import collect
     from genjax.engine.workdir import CHECKPOINTS, check_writable, open_workdir
 
     config, params, codec = pretrained
@@ -95,6 +96,7 @@ def make_run(pretrained: Any, workdir: str) -> None:
     path = open_workdir(workdir, config, run.dataset, resume=False)
     data.save(run.dataset, path / data.TOKENIZER)
     checkpoints = Checkpoints(path / CHECKPOINTS)
+    checkpoints.carried = collect(path)
     try:
         checkpoints.save(0, state, wait=True)
     except SaveError as error:

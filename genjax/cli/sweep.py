@@ -62,13 +62,14 @@ def _sweep(argv: list[str]) -> int:
     workdir = Path(values.workdir).expanduser().absolute()
     groups = plan(config, [parse_axis(config, text) for text in values.grid], values.seeds, workdir)
     from genjax.cli import scoring
+    from genjax.engine import loop
     from genjax.engine.cache import enable_compilation_cache
 
     enable_compilation_cache()
     _check_workdir(values.workdir, workdir, groups)
     for group in groups:  # all is checked before anything is written
         run = _prepare(group)
-        scoring.during_training(run)
+        loop.check(run, group.folder, scoring.hooks(run))
     samples = run.family.sample is not None
     for line in said:
         program.say(line)
@@ -176,19 +177,10 @@ def _prepare(group: Group) -> Any:
 
 def _train_groups(groups: Sequence[Group], command: str) -> int:
     """Trains all; DIVERGED if all members of some group did, at once what else is not DONE."""
-    from genjax.engine.workdir import write_json
-    from genjax.loading import POPULATION
-
     worst = program.DONE
     for i, group in enumerate(groups):
         name = ", ".join(f"{n}={v}" for n, v in group.settings.items())
         print(f"group {i + 1} of {len(groups)}: {len(group.seeds)} members {name}", flush=True)
-        population = {"seeds": group.seeds, "hyperparameters": group.hyperparameters}
-        try:
-            group.folder.mkdir(parents=True, exist_ok=True)
-            write_json(group.folder / POPULATION, population)
-        except OSError as error:
-            raise _unwritable(group.folder, error) from error
         status, _ = training.train(
             _prepare(group),
             group.folder,

@@ -9,7 +9,7 @@ from genjax.core.config import ConfigError
 from genjax.data import tokenizers
 from genjax.data.source import Codec, Dataset
 
-_FILE = "vocabulary.json"
+FILE = "vocabulary.json"
 
 
 class Vocabulary(NamedTuple):
@@ -46,19 +46,31 @@ def from_json(found: dict[str, Any]) -> Vocabulary:
 
 def save(dataset: Dataset, folder: Path) -> None:
     """Writes the vocabulary of `dataset` into `folder`, unless it has none or one is there."""
-    if dataset.codec is None or (folder / _FILE).exists():
-        return
+    if dataset.codec is not None and not (folder / FILE).exists():
+        _write(content(dataset), folder)
+
+
+def content(dataset: Dataset) -> bytes:
+    """What `save` writes of a data set that has a codec."""
+    assert dataset.codec is not None
     found = Vocabulary(dataset.codec, dataset.target_codec, dataset.char_codec, dataset.labels)
-    write(found, dataset.spec.kind, folder)
+    return _to_bytes(found, dataset.spec.kind)
 
 
 def write(found: Vocabulary, kind: str, folder: Path) -> None:
     """Writes the vocabulary of data of `kind` into `folder`."""
+    _write(_to_bytes(found, kind), folder)
+
+
+def _to_bytes(found: Vocabulary, kind: str) -> bytes:
+    return json.dumps(found.to_json() | {"kind": kind}, ensure_ascii=False).encode()
+
+
+def _write(text: bytes, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    building = folder / f"{_FILE}.tmp"
-    record = found.to_json() | {"kind": kind}
-    building.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
-    building.replace(folder / _FILE)
+    building = folder / f"{FILE}.tmp"
+    building.write_bytes(text)
+    building.replace(folder / FILE)
 
 
 def tokenizer(folder: Path) -> Codec:
@@ -69,9 +81,7 @@ def tokenizer(folder: Path) -> Codec:
     """
     record = _read(folder)
     if record is None:
-        raise ConfigError(
-            f"{folder / _FILE}: no such file; a run of text keeps its tokenizer there"
-        )
+        raise ConfigError(f"{folder / FILE}: no such file; a run of text keeps its tokenizer there")
     return record[1].x
 
 
@@ -87,13 +97,13 @@ def load(folder: Path | None, kind: str) -> Vocabulary | None:
 
 def _read(folder: Path) -> tuple[str, Vocabulary] | None:
     """The kind of data and their vocabulary; None where nothing is saved."""
-    if not (folder / _FILE).exists():
+    if not (folder / FILE).exists():
         return None
     try:
-        record = files.read_json(folder / _FILE)
+        record = files.read_json(folder / FILE)
         return str(record.pop("kind")), from_json(record)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # the library has no error type of its own; a panic is no other
-        told = f"{folder / _FILE}: cannot be read ({type(error).__name__}: {files.reason(error)})"
+        told = f"{folder / FILE}: cannot be read ({type(error).__name__}: {files.reason(error)})"
         raise ConfigError(told) from error

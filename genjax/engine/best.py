@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,6 +40,10 @@ class BestCheckpoint:
         self._checkpoints = Checkpoints(Path(workdir) / BEST, keep_last=1)
         self._metric, self._mode = metric, mode
         self.best = best(workdir, metric, mode)
+
+    def carry(self, files: Mapping[str, bytes]) -> None:
+        """What each checkpoint holds beside the state, see `Checkpoints.carried`."""
+        self._checkpoints.carried = files
 
     def offer(self, step: int, value: float, state: Callable[[], Any]) -> None:
         """Keeps `state()` as that of `step` if `value` is better than the best so far.

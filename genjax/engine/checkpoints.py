@@ -13,23 +13,29 @@ import os
 import shutil
 import threading
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from absl import logging
 
 from genjax.core import files
 from genjax.core.config import ConfigError
+from genjax.engine.leaves import check_spec, describe, detached, leaves_of, placed, stored_like
 
 _MANIFEST = "genjax_manifest.json"
+_CARRIED = "run"  # folder in a checkpoint of what it carries
 _TRASH = ".trash"  # suffix of a checkpoint that is being removed
 
 
 class SaveError(RuntimeError):
     """A checkpoint could not be written (disk full, read-only, …); the message names the folder."""
+
+
+class _OtherStep(RuntimeError):
+    """The state in a checkpoint's folder is not of the step that the folder is named for."""
 
 
 class Checkpoints:
@@ -42,11 +48,15 @@ class Checkpoints:
       directory: the parent of all checkpoints; made by the first save.
       keep_last: how many of the newest complete checkpoints are kept.
       keep_every: those at multiples of so many steps are kept for good; 0: none.
+
+    Attributes:
+      carried: files that each checkpoint holds beside the state: content by relative path.
     """
 
     def __init__(self, directory: str | os.PathLike, *, keep_last: int = 2, keep_every: int = 0):
         self.directory = Path(directory).absolute()
         self._keep_last, self._keep_every = keep_last, keep_every
+        self.carried: Mapping[str, bytes] = {}
         self._bad: set[int] = set()  # steps that failed their checksums
         self._current: int | None = None  # the step saved or restored last
         self._checkpointer: Any = None
@@ -77,12 +87,12 @@ class Checkpoints:
         self.wait()
         if step != self._current:
             path = self.directory / str(step)
-            leaves = _leaves(state)
-            spec = {name: _describe(x) for name, x in leaves.items()}
+            leaves = leaves_of(state)
+            spec = {name: describe(x) for name, x in leaves.items()}
             try:
                 if jax.process_index() == 0:
-                    self.directory.mkdir(parents=True, exist_ok=True)
-                tree = _detached(leaves)
+                    self.directory.mkdir(exist_ok=True)  # but not a folder around it that is gone
+                tree = detached(leaves)
                 args = _orbax().args.PyTreeSave(tree)
                 self._open().save(path, args=args, force=True)
             except Exception as error:
@@ -124,6 +134,24 @@ class Checkpoints:
         """What was noted with the complete checkpoint `step`; empty where nothing was."""
         return _manifest(self.directory / str(step)).get("note", {})
 
+    def carries(self, step: int) -> dict[str, str]:
+        """Checksums of the files that the complete checkpoint `step` carries, by relative path."""
+        try:
+            listed = _manifest(self.directory / str(step))["files"]
+        except ConfigError:  # removed meanwhile
+            return {}
+        inside = f"{_CARRIED}/"
+        return {n.removeprefix(inside): c for n, (_, c) in listed.items() if n.startswith(inside)}
+
+    def read_carried(self, step: int, name: str) -> bytes | None:
+        """A file that checkpoint `step` carries; None where it has none, or a damaged one."""
+        path, wanted = self.directory / str(step) / _CARRIED / name, self.carries(step).get(name)
+        try:
+            content = files.read_bytes(path) if wanted else None
+        except OSError:
+            return None
+        return content if content is not None and _digest(content) == wanted else None
+
     def restore(self, template: Any, *, part: bool = False) -> tuple[int, Any] | None:
         """The newest complete checkpoint as `(step, state)`; None where there is none.
 
@@ -137,8 +165,18 @@ class Checkpoints:
           ConfigError: the newest complete checkpoint has other leaves, shapes or dtypes.
         """
         self.wait()
-        step = from_process_0(self._newest())
-        return None if step < 0 else (step, self._read(template, step, part))
+        while (step := from_process_0(self._newest())) >= 0:
+            try:
+                return step, self._read(template, step, part)
+            except _OtherStep as error:
+                self._bad.add(step)
+                logging.warning("Checkpoint %s is skipped: %s", self.directory / str(step), error)
+        return None
+
+    def check(self, template: Any) -> None:
+        """Raises `ConfigError` where `restore` would, by the manifest alone."""
+        if (step := self._newest()) >= 0:
+            self._check_leaves(leaves_of(template), step)
 
     def restore_step(self, template: Any, step: int) -> Any:
         """The state of checkpoint `step`; raises `ConfigError` if it is not there or not sound."""
@@ -149,7 +187,10 @@ class Checkpoints:
                 f"{self.directory / str(step)}: not a complete checkpoint"
                 f"{': ' + defect if defect else ''}; complete are: {self.steps() or 'none'}"
             )
-        return self._read(template, step)
+        try:
+            return self._read(template, step)
+        except _OtherStep as error:
+            raise ConfigError(f"{self.directory / str(step)}: {error}") from error
 
     def _newest(self) -> int:
         """The newest checkpoint whose files match their checksums, -1 where there is none."""
@@ -157,6 +198,8 @@ class Checkpoints:
             return -1
         for step in reversed(self._present()):
             path = self.directory / str(step)
+            if step in self._bad:
+                continue
             defect = _defect(path, deep=True)
             if not defect:
                 return step
@@ -166,13 +209,10 @@ class Checkpoints:
 
     def _read(self, template: Any, step: int, part: bool = False) -> Any:
         path = self.directory / str(step)
-        wanted = _leaves(template)
-        there = _manifest(path)["leaves"]
-        if part:
-            there = {name: spec for name, spec in there.items() if name in wanted}
-        _check_spec(path, there, wanted)
+        wanted = leaves_of(template)
+        self._check_leaves(wanted, step, part)
         ocp = _orbax()
-        stored = {name: _stored(x) for name, x in wanted.items() if x.size}
+        stored = {name: stored_like(x) for name, x in wanted.items() if x.size}
         args = {
             name: ocp.ArrayRestoreArgs(sharding=x.sharding, global_shape=x.shape, dtype=x.dtype)
             for name, x in stored.items()
@@ -184,8 +224,18 @@ class Checkpoints:
             # All its files have their checksums: it was written so, by something else than genjax.
             told = f"{path}: cannot be restored ({type(error).__name__}: {files.reason(error)})"
             raise ConfigError(told) from error
+        # Of a checkpoint whose manifest does not say it, as older ones do not.
+        if "step" in wanted and not wanted["step"].shape and int(raw["step"]) != step:
+            raise _OtherStep(f"its state is of step {int(raw['step'])}")
         self._current = step
-        return jax.tree.unflatten(jax.tree.structure(template), _placed(raw, wanted))
+        return jax.tree.unflatten(jax.tree.structure(template), placed(raw, wanted))
+
+    def _check_leaves(self, wanted: dict[str, Any], step: int, part: bool = False) -> None:
+        path = self.directory / str(step)
+        there = _manifest(path)["leaves"]
+        if part:
+            there = {name: spec for name, spec in there.items() if name in wanted}
+        check_spec(path, there, wanted)
 
     def _open(self) -> Any:
         if self._checkpointer is None:
@@ -207,7 +257,8 @@ class Checkpoints:
             if jax.process_index() == 0:
                 if not _orbax().utils.is_checkpoint_finalized(path):
                     raise RuntimeError("orbax did not commit it")
-                _write_manifest(path, spec, note)
+                _write_carried(path, self.carried)
+                _write_manifest(path, step, spec, note)
             self._current = step
             self._bad.discard(step)
         except BaseException as error:
@@ -261,94 +312,31 @@ def _not_from_orbax(record: Any) -> bool:
     return f"{os.sep}orbax{os.sep}" not in record.pathname
 
 
-def _leaves(tree: Any) -> dict[str, Any]:
-    """The leaves under readable names; one flat dict, whatever containers hold them."""
-    pairs = jax.tree_util.tree_flatten_with_path(tree)[0]
-    named = {jax.tree_util.keystr(path, simple=True, separator="."): x for path, x in pairs}
-    if len(named) != len(pairs):
-        raise ValueError("two leaves of the state have the same name")
-    return named
-
-
-def _is_key(x: Any) -> bool:
-    return jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
-
-
-def _describe(x: Any) -> str:
-    return f"{x.dtype}[{','.join(map(str, x.shape))}]"
-
-
-def _detached(leaves: dict[str, Any]) -> dict[str, Any]:
-    """The leaves as orbax stores them, keys as their integers, in buffers nobody donates.
-
-    On CPU orbax reads the buffers in place while it writes, and a step that donates a buffer with
-    a reader copies it instead, and waits; one copied here spares all later steps that. On other
-    devices orbax has its own copy on the host before `save` returns.
-    """
-    on_cpu = jax.default_backend() == "cpu"
-    filled = {name: x for name, x in leaves.items() if x.size}  # orbax refuses empty arrays
-    return filled | _copy({name: x for name, x in filled.items() if on_cpu or _is_key(x)})
-
-
-@jax.jit
-def _copy(leaves: dict[str, Any]) -> dict[str, Any]:
-    return {n: jax.random.key_data(x) if _is_key(x) else jnp.copy(x) for n, x in leaves.items()}
-
-
-def _stored(x: Any) -> jax.ShapeDtypeStruct:
-    """What `_detached` makes of a leaf like `x`."""
-    y = jax.eval_shape(jax.random.key_data, x) if _is_key(x) else x
-    sharding = x.sharding or jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-    return jax.ShapeDtypeStruct(y.shape, y.dtype, sharding=sharding)
-
-
-def _placed(raw: dict[str, Any], wanted: dict[str, Any]) -> list[Any]:
-    """The restored leaves in the order of `wanted`, in buffers of XLA's own.
-
-    Buffers that orbax made are not always donatable (jax issue 18617); one pass through jit makes
-    them like any state that a step returned.
-    """
-
-    def own(raw: dict[str, Any]) -> list[Any]:
-        return [_filled(x, raw.get(name)) for name, x in wanted.items()]
-
-    return jax.jit(own, out_shardings=[_stored(x).sharding for x in wanted.values()])(raw)
-
-
-def _filled(template: Any, x: Any) -> jax.Array:
-    if x is None:  # empty, so not stored
-        return jnp.zeros(template.shape, template.dtype)
-    if not _is_key(template):
-        return jnp.copy(x)
-    impls: list[Any] = []
-    jax.eval_shape(lambda key: impls.append(jax.random.key_impl(key)), template)
-    return jax.random.wrap_key_data(x, impl=impls[0])
-
-
-def _check_spec(path: Path, stored: dict[str, str], wanted: dict[str, Any]) -> None:
-    """Raises `ConfigError` at the first leaf in which the checkpoint differs from the config."""
-    spec = {name: _describe(x) for name, x in wanted.items()}
-    for name in sorted(spec.keys() | stored.keys()):
-        if spec.get(name) != stored.get(name):
-            raise ConfigError(
-                f"{path}: the checkpoint is of another config: {name} is "
-                f"{stored.get(name, 'absent')} in it and {spec.get(name, 'absent')} in this one"
-            )
-
-
-def _checksum(path: Path) -> str:
+def file_checksum(path: Path) -> str:
+    """Of a file's content, as manifests have it."""
     with path.open("rb") as f:
         return hashlib.file_digest(f, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def _write_manifest(path: Path, spec: dict[str, str], note: dict[str, Any]) -> None:
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def _write_carried(path: Path, carried: Mapping[str, bytes]) -> None:
+    for name, content in carried.items():
+        file = path / _CARRIED / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+
+
+def _write_manifest(path: Path, step: int, spec: dict[str, str], note: dict[str, Any]) -> None:
     """Writes the manifest of the finalised checkpoint `path`, all of it or nothing."""
     files = {
-        str(p.relative_to(path)): [p.stat().st_size, _checksum(p)]
+        str(p.relative_to(path)): [p.stat().st_size, file_checksum(p)]
         for p in sorted(path.rglob("*"))
         if p.is_file() and p.name != _MANIFEST
     }
-    body = {"leaves": spec, "files": files, "note": note}
+    body = {"step": step, "leaves": spec, "files": files, "note": note}
     temporary = path / f"{_MANIFEST}.tmp"
     with temporary.open("w") as f:
         json.dump(body | {"self": _self_checksum(body)}, f, indent=0)
@@ -358,7 +346,7 @@ def _write_manifest(path: Path, spec: dict[str, str], note: dict[str, Any]) -> N
 
 
 def _self_checksum(body: dict[str, Any]) -> str:
-    return hashlib.blake2b(json.dumps(body, sort_keys=True).encode(), digest_size=16).hexdigest()
+    return _digest(json.dumps(body, sort_keys=True).encode())
 
 
 def _defect(path: Path, *, deep: bool) -> str:
@@ -372,13 +360,15 @@ def _defect(path: Path, *, deep: bool) -> str:
             return f"{_MANIFEST}: leaves must be texts"
         if not isinstance(manifest.get("note", {}), dict):
             return f"{_MANIFEST}: note must be an object"
+        if str(manifest.get("step", path.name)) != path.name:  # older ones do not say
+            return f"it is that of step {manifest['step']}"
         for name, (size, checksum) in manifest["files"].items():
             file = files.inside(path, name)
             if not file.is_file():
                 return f"{name} is missing"
             if file.stat().st_size != size:
                 return f"{name} has {file.stat().st_size} bytes instead of {size}"
-            if deep and _checksum(file) != checksum:
+            if deep and file_checksum(file) != checksum:
                 return f"{name} is corrupted (its checksum differs)"
     except FileNotFoundError:
         return f"it was never completed (no {_MANIFEST})" if path.is_dir() else "it does not exist"

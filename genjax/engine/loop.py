@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +11,23 @@ import jax
 import numpy as np
 from absl import logging
 
-from genjax import data, families
+from genjax import families
 from genjax.core.family import State
 from genjax.core.members import spread
-from genjax.data import found
 from genjax.data.source import first_rows
 from genjax.engine import divergence, pretrained
-from genjax.engine.best import BestCheckpoint, check_metric
+from genjax.engine.best import BestCheckpoint
 from genjax.engine.checkpoints import Checkpoints, SaveError
 from genjax.engine.divergence import Diverged
 from genjax.engine.hooks import NO_HOOKS, Hooks, Summary
 from genjax.engine.interval import SKIPPED, Interval
+from genjax.engine.opening import announce, check, check_best, files
 from genjax.engine.preemption import Preemption
 from genjax.engine.profiling import Clock, Profiler, measured_gemm_rate, parse_profile_steps
 from genjax.engine.progress import Progress
+from genjax.engine.repair import CHECKPOINTS, collect
 from genjax.engine.run import Run, prepare
-from genjax.engine.workdir import CHECKPOINTS, alone, open_workdir, write_json
+from genjax.engine.workdir import alone, check_workdir, write_json, write_run
 from genjax.engine.writers import Writers
 
 _CHUNK_SECONDS = 5.0  # the longest chunk, once the rate is known
@@ -51,41 +52,33 @@ def train(
       Diverged: training is not finite any more.
     """
     steps = parse_profile_steps(profile_steps)
-    if run.config.best_metric:
-        check_metric(run.config.best_metric, {*run.executor.evaluated(), *hooks.judged})
+    check_best(run, hooks)
     folder = Path(workdir).expanduser().absolute()
-    new = not folder.is_dir()  # it can be held as soon as it is made
     with contextlib.ExitStack() as held:
         held.enter_context(alone(folder))
-        path = open_workdir(workdir, run.config, run.dataset)
-        if new:
-            held.enter_context(alone(path))
-        if jax.process_index() == 0:
-            data.save(run.dataset, path / data.TOKENIZER)
-            pretrained.keep(run.config, path)
-            families.keep(run.config.family, path)
-            _announce(run, hooks.said)
+        _, before = check_workdir(workdir, run.config, run.dataset, population=run.population)
         preemption = held.enter_context(Preemption())
+        begun = functools.partial(
+            _Training, run, folder, Profiler(folder, steps), preemption, hooks
+        )  # fmt: skip
+        training = begun()  # reads, and so checks, what it goes on from; nothing is written yet
+        new = not folder.is_dir()
+        if jax.process_index() == 0:
+            write_run(
+                workdir, run.config, run.dataset, before, files(run, folder),
+                hold=lambda: held.enter_context(alone(folder)) if new else None,
+            )  # fmt: skip
+            families.keep(run.config.family, folder)
+            announce(run, hooks.said)
         while True:
-            training = _Training(run, path, Profiler(path, steps), preemption, hooks)
+            training.open()
             try:
                 return training.run_to_end()
             except Diverged:
                 if not training.began_too_late():
                     raise
                 training.step_back()
-
-
-def _announce(run: Run, said: Sequence[str]) -> None:
-    """Logs `said`, what was found, in one line, and a line for each probable mistake in it."""
-    for line in said:
-        logging.info("%s", line)
-    device, n = jax.devices()[0], jax.device_count()
-    where = f"{n} x {device.device_kind}" if n > 1 else device.device_kind
-    line = found.line(run.dataset, run.config.data.name)
-    logging.info("%s; on %s, %s", line, where, run.config.precision)
-    for warning in found.warnings(run.dataset):
-        logging.warning("warning: %s: %s", run.config.data.name, warning)
+            training = begun()
 
 
 class _Training:
@@ -115,11 +108,6 @@ class _Training:
             logging.info("Resumed from step %d%s", self.step, told)
         else:
             self.step, self.state = 0, self.executor.init(pretrained.networks(c, self.executor))
-        main = jax.process_index() == 0
-        self.writers = Writers(
-            workdir, enabled=main, start_step=self.step, num_members=self.executor.num_members
-        )
-        self.progress = Progress(self.total, self.step, enabled=main)
         self.saved_step = self.step if restored else None
         self.first_step = self.step
         # (last step, steps, metrics) of the chunk whose metrics are still on the device
@@ -129,9 +117,24 @@ class _Training:
         self._marks: list[tuple[float, int]] = []  # (training seconds, step) of fetched chunks
         self.evaluation: dict[str, Any] = {}
 
+    def open(self) -> None:
+        """Opens what is written to, once all is checked and the folder is that of the run."""
+        main = jax.process_index() == 0
+        if main:
+            carried = collect(self.workdir)
+            self.checkpoints.carried = carried
+            if self.best:
+                self.best.carry(carried)
+        members = self.executor.num_members
+        self.writers = Writers(
+            self.workdir, enabled=main, start_step=self.step, num_members=members
+        )
+        self.progress = Progress(self.total, self.step, enabled=main)
+
     def run_to_end(self) -> Summary:
         try:
             while self.step < self.total and not self.preemption.agreed():
+                self.writers.check()
                 self._advance()
                 self._at_boundaries()
             self._drain()
@@ -142,6 +145,7 @@ class _Training:
                 self.checkpoints.wait()
                 if self.best:
                     self.best.wait()
+            self.writers.check()
             if jax.process_index() == 0:
                 (self.workdir / divergence.RECORD).unlink(missing_ok=True)
             return self._summary()
@@ -300,6 +304,7 @@ class _Training:
         """Saves the state, unless this step is saved already."""
         if self.saved_step == self.step:
             return
+        self.writers.check()
         with self.clock("evaluation"):
             note = {"interval": self._interval.note()} if self._interval.steps else {}
             self.checkpoints.save(self.step, self._sound_state(), note=note)
@@ -385,4 +390,4 @@ def _plain(value: Any) -> Any:
     return float(value) if value.ndim == 0 else value.tolist()
 
 
-__all__ = ["Diverged", "Hooks", "Run", "SaveError", "Summary", "prepare", "train"]
+__all__ = ["Diverged", "Hooks", "Run", "SaveError", "Summary", "check", "prepare", "train"]

@@ -14,13 +14,12 @@ from absl import logging
 from ml_collections import ConfigDict
 
 from genjax import data, families
-from genjax.core import files
 from genjax.core.config import fail, get
 from genjax.engine.checkpoints import Checkpoints
 from genjax.engine.executor import Executor
-from genjax.engine.workdir import CHECKPOINTS, CONFIG, read_config, write_json
+from genjax.engine.repair import CHECKPOINTS, CONFIG, PRETRAINED
+from genjax.engine.workdir import read_config
 
-KEPT = "pretrained"  # the folder of a workdir that keeps the other run's config
 _FIELD = "pretrained.workdir"
 
 
@@ -55,12 +54,15 @@ def tokenizer(config: ConfigDict) -> Path | None:
     return folder / data.TOKENIZER if folder else None
 
 
-def keep(config: ConfigDict, workdir: Path) -> None:
-    """Writes into `workdir` what of the other run is needed later, unless it is there."""
-    folder, kept = _folder(config), workdir / KEPT
-    if folder and not (kept / CONFIG).exists():
-        kept.mkdir(exist_ok=True)
-        write_json(kept / CONFIG, files.read_json(folder / CONFIG, finite=False))
+def kept(config: ConfigDict, workdir: Path) -> dict[str, bytes]:
+    """What of the other run is needed later, as files of the new run's folder by their names.
+
+    None once they are there: the other run may then be gone.
+    """
+    folder, name = _folder(config), f"{PRETRAINED}/{CONFIG}"
+    return (
+        {name: (folder / CONFIG).read_bytes()} if folder and not (workdir / name).exists() else {}
+    )
 
 
 def networks(config: ConfigDict, executor: Executor) -> dict[str, Any]:
@@ -92,9 +94,9 @@ def _folder(config: ConfigDict) -> Path | None:
 
 
 def _read(config: ConfigDict, workdir: Path | None) -> ConfigDict:
-    """The other run's config, from what `keep` wrote where it did."""
-    if workdir is not None and (workdir / KEPT / CONFIG).exists():
-        other = read_config(workdir / KEPT, need_checkpoint=False)
+    """The other run's config, from the new one's folder where it is kept there."""
+    if workdir is not None and (workdir / PRETRAINED / CONFIG).exists():
+        other = read_config(workdir / PRETRAINED, need_checkpoint=False)
     else:
         other = read_config(config.pretrained.workdir, given_by=f"config.{_FIELD}")
     if other.executor == "vmap":

@@ -1,6 +1,8 @@
 """A config made concrete, checked before anything is written."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,19 +13,25 @@ from genjax.core.config import ConfigError, total_steps, validate
 from genjax.core.family import Family
 from genjax.data.source import Dataset
 from genjax.engine import pretrained
+from genjax.engine.checkpoints import from_process_0
 from genjax.engine.executor import Executor
 from genjax.engine.executors import batch_axis, make_executor
+from genjax.engine.repair import repair
 from genjax.engine.workdir import read_data
 
 
 class Run(NamedTuple):
-    """A config made concrete: its data, its family and the executor that runs it."""
+    """A config made concrete: its data, its family and the executor that runs it.
+
+    `population` holds the seeds and hyper-parameters that the config does not tell, if any.
+    """
 
     config: ConfigDict
     dataset: Dataset
     family: Family
     executor: Executor
     total_steps: int
+    population: Mapping[str, Any] = MappingProxyType({})
 
 
 def prepare(
@@ -42,7 +50,10 @@ def prepare(
       ConfigError: a mistake in the config or the data, or in a run that this one goes on from.
     """
     validate(config)
-    folder = Path(workdir).expanduser() if workdir else None
+    folder = Path(workdir).expanduser().absolute() if workdir else None
+    if folder:
+        repair(folder)
+        from_process_0(0)  # the others read what it has written
     config = pretrained.adopt(config, folder)
     saved = folder / data.TOKENIZER if folder else None
     record = read_data(folder) if use and folder else None
@@ -61,4 +72,5 @@ def prepare(
         )
     total = total_steps(config, examples, dataset.train.num_examples)
     family = families.build(config, dataset.spec, total, axis)
-    return Run(config, dataset, family, make_executor(family, dataset, config, **population), total)
+    executor = make_executor(family, dataset, config, **population)
+    return Run(config, dataset, family, executor, total, population)

@@ -3,16 +3,15 @@
 import contextlib
 import datetime
 import fcntl
-import importlib.metadata
 import json
 import os
-import platform
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jax
+from absl import logging
 from ml_collections import ConfigDict
 
 from genjax import families
@@ -22,11 +21,16 @@ from genjax.data import record as data_record
 from genjax.data.source import Dataset
 from genjax.engine import divergence
 from genjax.engine.checkpoints import Checkpoints
-
-CONFIG = "config.json"
-CHECKPOINTS = "checkpoints"
-
-_DISTRIBUTION = "genjax-families"  # as pyproject.toml names it; "genjax" is another project
+from genjax.engine.repair import (
+    CHECKPOINTS,
+    CONFIG,
+    POPULATION,
+    carried_config,
+    is_record,
+    repair,
+    write_whole,
+)
+from genjax.engine.versions import ran_on
 
 # What may differ when a run is resumed: how it is run and reported, not what is computed.
 _FREE = frozenset({
@@ -60,17 +64,21 @@ def open_workdir(
         named) or of other data, or cannot be made or written.
     """
     workdir, before = check_workdir(path, config, dataset, resume=resume)
-    write_record(path, config, dataset, before)
+    write_run(path, config, dataset, before)
     return workdir
 
 
 def check_workdir(
     path: str | os.PathLike, config: ConfigDict, dataset: Dataset | None = None, *,
-    resume: bool = True,
+    resume: bool = True, population: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[Path, dict[str, Any] | None]:  # fmt: skip
-    """What `open_workdir` checks; returns the folder and what its `config.json` holds so far."""
+    """What `open_workdir` checks; returns the folder and what its `config.json` holds so far.
+
+    The folder must be that of `population` as well, see `read_population`, if there is one.
+    """
     workdir = Path(path).expanduser().absolute()
     check_writable(workdir)
+    repair(workdir)
     before = _read_record(workdir)
     if before is not None:
         if not resume:
@@ -86,29 +94,53 @@ def check_workdir(
         data_record.check(
             _data_of(workdir, before), dataset, f"config.data.name={config.data.name!r}"
         )
+    if population and read_population(workdir) not in ({}, _plain(population)):
+        raise ConfigError(
+            f"--workdir={path}: holds a population of other seeds or values (see {POPULATION}); "
+            "give another workdir, or the same command to resume that one"
+        )
     return workdir, before
 
 
-def write_record(
+def write_run(
     path: str | os.PathLike, config: ConfigDict, dataset: Dataset | None,
-    before: dict[str, Any] | None,
+    before: dict[str, Any] | None, files: Mapping[str, bytes] = MappingProxyType({}),
+    hold: Callable[[], Any] = lambda: None,
 ) -> None:  # fmt: skip
-    """Writes `config.json`, in process 0; `before` is what it held.
+    """Writes `config.json`, which makes a folder that of a run, in process 0.
+
+    Args:
+      path: the folder; made if need be.
+      config: the resolved config.
+      dataset: its data, which are recorded.
+      before: what `config.json` held.
+      files: what else belongs to the run, by relative path; what is there already stays.
+      hold: is called once the folder is there, before anything is written into it.
 
     Raises:
-      ConfigError: it cannot be written.
+      ConfigError: something cannot be written, and what was made is removed again; or another
+        process has begun a run there.
     """
     if jax.process_index() != 0:
         return
     workdir = Path(path).expanduser().absolute()
+    record = json.dumps(_record(config, dataset, before), indent=2) + "\n"
     made = [p for p in (workdir, *workdir.parents) if not p.exists()]
     try:
         workdir.mkdir(parents=True, exist_ok=True)
-        write_json(workdir / CONFIG, _record(config, dataset, before))
+        hold()
+        if before is None and (workdir / CONFIG).exists():
+            raise ConfigError(f"--workdir={path}: another process has just begun a run there")
+        for name, content in files.items():
+            if not (workdir / name).exists():
+                made = [workdir / name, *({(workdir / name).parent} - {workdir}), *made]
+                (workdir / name).parent.mkdir(exist_ok=True)
+                write_whole(workdir / name, content)
+        write_whole(workdir / CONFIG, record.encode())
     except OSError as error:
-        for folder in made:
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
+        for p in made:
+            with contextlib.suppress(OSError):  # a folder that holds something stays
+                p.rmdir() if p.is_dir() else p.unlink(missing_ok=True)
         reason = error.strerror or error
         raise ConfigError(f"--workdir={path}: cannot be written ({reason})") from error
 
@@ -121,6 +153,29 @@ def read_data(workdir: Path) -> dict[str, Any] | None:
     """
     record = _read_record(workdir)
     return _data_of(workdir, record) if record and "data" in record else None
+
+
+def read_population(workdir: Path) -> dict[str, Any]:
+    """Arguments of `prepare` that a sweep wrote beside its group's config; empty for other runs.
+
+    Raises:
+      ConfigError: they cannot be read.
+    """
+    path = workdir / POPULATION
+    if not path.exists():
+        return {}
+    try:
+        record = files.read_json(path)
+        seeds, swept = record["seeds"], record["hyperparameters"]
+        if not all(type(seed) is int for seed in seeds):
+            raise ValueError("seeds: must be a list of whole numbers")
+        for name, values in swept.items():
+            if len(values) != len(seeds) or not all(isinstance(v, int | float) for v in values):
+                raise ValueError(f"{files.shown(name)}: must be a number for each seed")
+        return {"seeds": seeds, "hyperparameters": swept}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        told = f"{path}: cannot be read ({type(error).__name__}: {files.reason(error)})"
+        raise ConfigError(told) from error
 
 
 def _data_of(workdir: Path, record: dict[str, Any]) -> dict[str, Any]:
@@ -146,6 +201,7 @@ def read_config(
         raise ConfigError(
             f"{given_by}={workdir}: no such folder; give the folder of a training run"
         )
+    repair(folder)
     record = _read_record(folder)
     if record is None:
         raise ConfigError(
@@ -155,6 +211,7 @@ def read_config(
         raise ConfigError(
             f"{given_by}={workdir}: has no complete checkpoint yet; train longer or again"
         )
+    _warn_if_edited(folder, record)
     try:
         config = ConfigDict(_tuples(record["config"]))
         fill(config, base())  # the family among others
@@ -193,17 +250,7 @@ def alone(workdir: Path) -> Iterator[None]:
 
 def write_json(path: Path, value: Any) -> None:
     """Writes `value` to `path` as JSON, all of it or nothing."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w") as f:
-            json.dump(value, f, indent=2)
-            f.write("\n")
-            f.flush()
-            os.fsync(f.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_whole(path, (json.dumps(value, indent=2) + "\n").encode())
 
 
 def check_writable(workdir: Path) -> None:
@@ -228,7 +275,7 @@ def _read_record(workdir: Path) -> dict[str, Any] | None:
     except (OSError, ValueError) as error:
         told = f"{path}: cannot be read ({files.reason(error)})"
         raise ConfigError(f"{told}; choose another workdir") from error
-    if not isinstance(record, dict) or not isinstance(record.get("config"), dict):
+    if not is_record(record):
         raise ConfigError(f"{path}: is not a run's {CONFIG}; choose another workdir")
     return record
 
@@ -271,25 +318,44 @@ def _check_same(
     )
 
 
+def _warn_if_edited(workdir: Path, record: dict[str, Any]) -> None:
+    """Warns of what decides the model and is another in the newest checkpoint's `config.json`."""
+    found = carried_config(workdir)
+    if found is None:
+        return
+    there, here = (_deciding(r) for r in (found[1], record))
+    absent = object()
+    differ = [
+        name
+        for name in dict.fromkeys([*there, *here])
+        if there.get(name, absent) != here.get(name, absent)
+    ]
+    if differ:
+        more = f" and {len(differ) - 3} more" if len(differ) > 3 else ""
+        logging.warning(
+            "warning: %s: %s%s not as in checkpoint %d: edited, or damaged",
+            workdir / CONFIG, ", ".join(differ[:3]), more, found[0],
+        )  # fmt: skip
+
+
+def _deciding(record: dict[str, Any]) -> dict[str, Any]:
+    """The fields that decide what a model is, and the names and shapes of its data."""
+    flat = {
+        n: v
+        for n, v in _flat(record["config"]).items()
+        if n not in _FREE | _LENGTH and not divergence.may_change(n)
+    }
+    data = record.get("data")
+    known = data if isinstance(data, dict) else {}
+    return flat | {f"data: {n}": known.get(n) for n in ("spec", "classes", "attributes")}
+
+
 def _record(
     config: ConfigDict, dataset: Dataset | None, before: dict[str, Any] | None
 ) -> dict[str, Any]:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    device = jax.devices()[0]
-    record = {
-        "config": _plain(config),
-        "versions": {"python": platform.python_version()}
-        | {name: _version(name) for name in ("jax", "jaxlib", "flax", "optax")}
-        | {"genjax": _version(_DISTRIBUTION)},
-        "device": {
-            "platform": device.platform,
-            "kind": device.device_kind,
-            "count": jax.device_count(),
-            "processes": jax.process_count(),
-        },
-        "git_revision": _git_revision(),
-        "started": now if before is None else before.get("started", now),
-    }
+    record = {"config": _plain(config)} | ran_on()
+    record["started"] = now if before is None else before.get("started", now)
     if dataset is not None:
         record["data"] = data_record.of(dataset)
     elif before is not None and "data" in before:
@@ -297,29 +363,9 @@ def _record(
     return record if before is None else record | {"resumed": now}
 
 
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _git_revision() -> str | None:
-    """The revision that genjax is run from, None where it is not run from its own repository."""
-    root = Path(__file__).parents[2]
-    if not (root / ".git").exists():
-        return None
-    try:
-        command = ["git", "-C", str(root), "rev-parse", "HEAD"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip() or None
-
-
-def _plain(config: ConfigDict) -> dict[str, Any]:
-    """The config as what its JSON reads back as."""
-    return json.loads(json.dumps(config.to_dict()))
+def _plain(config: Any) -> dict[str, Any]:
+    """A config, or a dict, as what its JSON reads back as."""
+    return json.loads(json.dumps(config.to_dict() if isinstance(config, ConfigDict) else config))
 
 
 def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -6,6 +6,7 @@ import math
 import os
 import textwrap
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,24 @@ class Writers:
         self._before = max((float(row.get("wall_seconds", 0.0)) for row in rows), default=0.0)
         self._began = time.monotonic()
         self._file = path.open("ab", buffering=0)
+        self._opened = _identity(self._workdir.stat()), _identity(os.fstat(self._file.fileno()))
         self._events: Any = None
+
+    def check(self) -> None:
+        """Raises `OSError` unless folder and file are those that were opened.
+
+        What is written to a file that was removed is lost without an error, and a folder that was
+        removed or renamed must not be made again by what is written next.
+        """
+        if not self._enabled:
+            return
+        for path, opened in zip((self._workdir, self._workdir / METRICS), self._opened):
+            try:
+                same = _identity(path.stat()) == opened
+            except OSError:
+                same = False
+            if not same:
+                raise OSError(f"{path}: is gone, removed or renamed while the run wrote to it")
 
     def scalars(self, step: int, metrics: Mapping[str, Any]) -> None:
         """Writes one row.
@@ -65,10 +83,11 @@ class Writers:
         """
         if not self._enabled:
             return
+        self.check()
         seconds = round(self._before + time.monotonic() - self._began, 3)
         row: dict[str, Any] = {"step": int(step), "wall_seconds": seconds}
         row |= to_json(metrics)
-        self._file.write(_line(row).encode())
+        self._append(_line(row).encode())
         for name, value in metrics.items():
             for tag, number in self._curves(name, np.asarray(value, np.float64)):
                 self._tensorboard().add_scalar(tag, number, int(step))
@@ -93,6 +112,7 @@ class Writers:
         """
         if not self._enabled:
             return
+        self.check()
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] not in (1, 3):
             raise ValueError(f"{tag}: must be uint8 (H, W, 1 or 3), is {image.dtype}{image.shape}")
         self._tensorboard().add_image(tag, image, int(step), dataformats="HWC")
@@ -107,6 +127,7 @@ class Writers:
         """
         if not self._enabled:
             return
+        self.check()
         # TensorBoard reads Markdown: what is indented stays as it is.
         self._tensorboard().add_text(tag, textwrap.indent(text, "    ", lambda _: True), int(step))
         path = self._workdir / _SAMPLES / f"{tag}_{int(step):07d}.txt"
@@ -134,6 +155,14 @@ class Writers:
     def __exit__(self, *_: Any) -> None:
         self.close()
 
+    def _append(self, line: bytes) -> None:
+        try:
+            whole = self._file.write(line) == len(line)
+        except OSError as error:
+            raise OSError(f"{self._file.name}: cannot be written ({error.strerror})") from error
+        if not whole:
+            raise OSError(f"{self._file.name}: cannot be written (no space is left)")
+
     def _tensorboard(self) -> Any:
         if self._events is None:
             from tensorboardX import SummaryWriter
@@ -150,22 +179,42 @@ class Writers:
         return self._events
 
 
-def read_metrics(path: str | os.PathLike) -> list[dict[str, Any]]:
-    """The rows of a `metrics.jsonl`, without a torn last line; none where there is no file.
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
 
-    Values that were not finite are floats again.
+
+def read_metrics(path: str | os.PathLike) -> list[dict[str, Any]]:
+    """The rows of a `metrics.jsonl`, without damaged ones; none where there is no file.
+
+    Values that were not finite are floats again. Damaged is what is torn, is no object, has no
+    whole number for its step, or for some value something else than numbers, or than as many of
+    them as the other rows have under that name.
     """
     if not Path(path).is_file():
         return []
-    rows = []
-    for line in files.lines(Path(path)):
-        try:
-            row = files.parse_json(line, finite=False)
-        except ValueError:
-            continue
-        if isinstance(row, dict) and isinstance(row.get("step"), int):
-            rows.append(from_json(row))
-    return rows
+    rows = [row for line in files.lines(Path(path)) if (row := _row(line))]
+    shapes: dict[str, Counter[tuple[int, ...]]] = {}
+    for row in rows:
+        for name, value in row.items():
+            shapes.setdefault(name, Counter())[np.shape(value)] += 1
+    usual = {name: counts.most_common(1)[0][0] for name, counts in shapes.items()}
+    return [row for row in rows if all(np.shape(v) == usual[n] for n, v in row.items())]
+
+
+def _row(line: str) -> dict[str, Any] | None:
+    """A line as a row; None if it is damaged."""
+    if not line.isascii():  # what is written is, whatever a name holds
+        return None
+    try:
+        row = files.parse_json(line, finite=False)
+        if not isinstance(row, dict) or type(row.get("step")) is not int or row["step"] < 0:
+            return None
+        row = {name: _number(value) for name, value in row.items()}
+        for value in row.values():
+            np.asarray(value, np.float64)  # numbers of one shape
+        return row
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def _replace(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -212,3 +261,14 @@ def from_json(value: Any) -> Any:
     if isinstance(value, list):
         return [from_json(v) for v in value]
     return float(value) if isinstance(value, str) and value in _NOT_FINITE else value
+
+
+def _number(value: Any) -> Any:
+    """As `from_json`; a TypeError for what is no number, or numbers in lists."""
+    if isinstance(value, list):
+        return [_number(v) for v in value]
+    if isinstance(value, str) and value in _NOT_FINITE:
+        return float(value)
+    if type(value) not in (int, float):
+        raise TypeError(f"{value!r} is no number")
+    return value

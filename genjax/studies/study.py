@@ -92,16 +92,14 @@ def train(workdir: str | Path, runs: Mapping[str, ConfigDict], command: str) -> 
     from genjax.cli import scoring
     from genjax.engine import loop
     from genjax.engine.cache import enable_compilation_cache
-    from genjax.engine.workdir import CONFIG, check_writable, open_workdir
+    from genjax.engine.workdir import check_writable
 
     enable_compilation_cache()
     folder = Path(workdir).expanduser().absolute()
     check_writable(folder)
-    for config in runs.values():
-        scoring.hooks(loop.prepare(config))
     for name, config in runs.items():  # a folder of other runs is refused before hours are spent
-        if (folder / name / CONFIG).exists():
-            open_workdir(folder / name, config)
+        run = loop.prepare(config)
+        loop.check(run, folder / name, scoring.hooks(run))
     worst = program.DONE
     for i, (name, config) in enumerate(runs.items()):
         print(f"run {i + 1} of {len(runs)}: {name}", flush=True)
@@ -121,7 +119,7 @@ def history(run: str | Path) -> dict[str, Series]:
     found: dict[str, list[tuple[int, list[float]]]] = {}
     for row in read_metrics(Path(run).expanduser() / METRICS):
         for name, value in row.items():
-            if "/" in name and not isinstance(value[0], list):
+            if "/" in name and np.ndim(value) == 1:
                 found.setdefault(name, []).append((row["step"], value))
     return {
         name: Series(np.array([s for s, _ in rows]), np.array([v for _, v in rows], np.float64))
@@ -134,7 +132,7 @@ def seconds(run: str | Path) -> float:
     from genjax.engine.writers import METRICS, read_metrics
 
     rows = read_metrics(Path(run).expanduser() / METRICS)
-    return float(rows[-1]["wall_seconds"]) if rows else math.nan
+    return float(rows[-1].get("wall_seconds", math.nan)) if rows else math.nan
 
 
 def report(

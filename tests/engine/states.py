@@ -9,15 +9,16 @@ from genjax.core.family import new_state
 from genjax.engine.checkpoints import Checkpoints
 
 
-def make_state(seed=0):
+def make_state(seed=0, step=0):
     params = {"net": {"Dense_0": {"kernel": jax.random.normal(jax.random.key(seed), (8, 5))}}}
-    return new_state(
+    state = new_state(
         jax.random.key(seed, impl="rbg" if seed else None),
         params=params,
         opt_state={"optimizer": optax.adam(1e-3).init(params)},
         variables={"empty": jnp.zeros((0, 3)), "none": None, "flags": jnp.array([True, False])},
         ema={"half": jnp.array([jnp.nan, -0.0, 1.5], jnp.bfloat16)},
     )
+    return state.replace(step=jnp.int32(step))
 
 
 def shapes_of(state):
@@ -36,8 +37,8 @@ def bits(tree):
 
 def two_saved(directory):
     checkpoints = Checkpoints(directory)
-    checkpoints.save(10, make_state(0).replace(step=jnp.int32(10)))
-    checkpoints.save(20, make_state(0).replace(step=jnp.int32(20)), wait=True)
+    checkpoints.save(10, make_state(0, 10))
+    checkpoints.save(20, make_state(0, 20), wait=True)
     checkpoints.close()
 
 

@@ -23,7 +23,7 @@ def offer(workdir, values, mode="min", metric="fid"):
     """Offers `values` at the steps 10, 20, …; what is best then, by the object and on disk."""
     kept = BestCheckpoint(workdir, metric, mode)
     for i, value in enumerate(values, 1):
-        kept.offer(10 * i, value, lambda i=i: make_state(i))
+        kept.offer(10 * i, value, lambda i=i: make_state(i, 10 * i))
     kept.close()
     assert kept.best == best(workdir, metric, mode)
     return kept.best
@@ -42,7 +42,7 @@ def test_the_best_state_is_kept_and_no_other(tmp_path, values, mode, expected):
     assert offer(tmp_path, values, mode) == Best("fid", *expected)
     checkpoints = Checkpoints(tmp_path / BEST)
     assert checkpoints.steps() == [expected[1]]
-    state = make_state(expected[1] // 10)
+    state = make_state(expected[1] // 10, expected[1])
     assert bits(checkpoints.restore_step(shapes_of(state), expected[1])) == bits(state)
 
 

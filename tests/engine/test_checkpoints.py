@@ -1,5 +1,6 @@
 """What checkpoints give back, what they keep, and on which devices."""
 
+import json
 import os
 import shutil
 
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 import pytest
 
 from genjax.core.config import ConfigError
-from genjax.engine.checkpoints import Checkpoints
+from genjax.engine.checkpoints import Checkpoints, _self_checksum
 from tests.engine.processes import run_python
 from tests.engine.states import bits, flip, make_state, restored_step, shapes_of, two_saved
 
@@ -17,7 +18,7 @@ from tests.engine.states import bits, flip, make_state, restored_step, shapes_of
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_restored_state_equals_the_saved_one_bit_for_bit(tmp_path, seed):
-    state = make_state(seed)
+    state = make_state(seed, 3)
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(3, state)
     step, restored = checkpoints.restore(shapes_of(state))
@@ -75,7 +76,7 @@ def test_a_checkpoint_of_another_config_is_refused_in_one_line(tmp_path):
 
 
 def test_a_part_is_restored_by_itself(tmp_path):
-    state = make_state()
+    state = make_state(0, 3)
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(3, state, wait=True)
     part = {"params": state.params}
@@ -94,10 +95,26 @@ def test_restore_step_names_what_there_is(tmp_path):
         Checkpoints(tmp_path).restore_step(like, 15)
 
 
+@pytest.mark.parametrize("old", [False, True])
+def test_a_folder_that_is_not_named_for_its_states_step_is_passed_over(tmp_path, old, caplog):
+    two_saved(tmp_path)
+    if old:  # from before manifests told the step
+        manifest = tmp_path / "20" / "genjax_manifest.json"
+        body = {n: v for n, v in json.loads(manifest.read_text()).items() if n != "step"}
+        del body["self"]
+        manifest.write_text(json.dumps(body | {"self": _self_checksum(body)}))
+        assert restored_step(tmp_path) == 20
+    (tmp_path / "20").rename(tmp_path / "90")
+    assert restored_step(tmp_path) == 10
+    assert any("90 is skipped" in r.getMessage() and "20" in r.getMessage() for r in caplog.records)
+    with pytest.raises(ConfigError, match="of step 20"):
+        Checkpoints(tmp_path).restore_step(shapes_of(make_state()), 90)
+
+
 def test_opening_checkpoints_does_not_import_orbax(tmp_path):
     code = """
         import sys
-        from genjax.engine.checkpoints import Checkpoints
+        from genjax.engine.checkpoints import Checkpoints, _self_checksum
         checkpoints = Checkpoints(sys.argv[1])
         assert checkpoints.restore({}) is None and checkpoints.steps() == []
         assert not any(name.split(".")[0] in ("orbax", "tensorstore") for name in sys.modules)
@@ -123,9 +140,9 @@ def test_a_corrupted_checkpoint_does_not_count_among_the_last_n(tmp_path):
     checkpoints = Checkpoints(tmp_path, keep_last=1)
     like = shapes_of(make_state())
     assert checkpoints.restore(like)[0] == 10
-    checkpoints.save(15, make_state(), wait=True)
+    checkpoints.save(15, make_state(0, 15), wait=True)
     assert checkpoints.steps() == [15]
-    checkpoints.save(20, make_state().replace(step=jnp.int32(20)), wait=True)  # in its place
+    checkpoints.save(20, make_state(0, 20), wait=True)  # in its place
     assert restored_step(tmp_path) == 20
 
 
@@ -134,7 +151,7 @@ def test_the_step_just_restored_is_not_saved_again(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     checkpoints.restore(shapes_of(make_state()))
     before = (tmp_path / "20").stat().st_ino
-    checkpoints.save(20, make_state(), wait=True)
+    checkpoints.save(20, make_state(0, 20), wait=True)
     assert (tmp_path / "20").stat().st_ino == before
 
 
@@ -145,7 +162,7 @@ def test_leftovers_of_killed_saves_are_removed_by_the_next_save(tmp_path):
     shutil.copytree(tmp_path / "20", tmp_path / "15")
     (tmp_path / "15" / "genjax_manifest.json").unlink()
     checkpoints = Checkpoints(tmp_path)
-    checkpoints.save(40, make_state(), wait=True)
+    checkpoints.save(40, make_state(0, 40), wait=True)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["20", "40"]
 
 
@@ -157,7 +174,7 @@ def test_a_state_saved_on_8_devices_is_restored_on_other_shardings(tmp_path):
         import sys
         import jax, jax.numpy as jnp, numpy as np
         from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
-        from genjax.engine.checkpoints import Checkpoints
+        from genjax.engine.checkpoints import Checkpoints, _self_checksum
 
         def mesh(n):
             return jax.make_mesh((n,), ("x",), axis_types=(AxisType.Auto,),
@@ -191,7 +208,7 @@ def test_two_processes_save_and_restore_one_state(tmp_path):
         import jax.numpy as jnp, numpy as np, os, pathlib
         from jax.experimental import multihost_utils
         from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
-        from genjax.engine.checkpoints import Checkpoints
+        from genjax.engine.checkpoints import Checkpoints, _self_checksum
 
         mesh = jax.make_mesh((8,), ("x",), axis_types=(AxisType.Auto,))
         def make(step):

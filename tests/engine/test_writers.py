@@ -1,5 +1,6 @@
 import json
 import math
+import shutil
 import signal
 import subprocess
 import sys
@@ -165,3 +166,78 @@ def test_a_killed_run_has_all_its_rows(tmp_path):
     said = [5, *map(int, child.communicate(timeout=60)[0].split())][-1]
     lines = (tmp_path / METRICS).read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines[:said]] == list(range(1, said + 1))
+
+
+JUNK = {
+    "torn": b'{"step": 3, "wall_sec',
+    "binary": bytes(range(128, 256)),
+    "bytes within a name": b'{"step": 3, "wall_seconds": 1, "train/\xff": 0.1}',
+    "no object": b"[3, 1]",
+    "a word": b'"step"',
+    "nested without end": b"[" * 200_000,
+    "a step that is text": b'{"step": "3", "wall_seconds": 1, "train/loss": 0.1}',
+    "a step that is true": b'{"step": true, "wall_seconds": 1, "train/loss": 0.1}',
+    "a step that is broken": b'{"step": 3.5, "wall_seconds": 1, "train/loss": 0.1}',
+    "a step below zero": b'{"step": -3, "wall_seconds": 1, "train/loss": 0.1}',
+    "no step": b'{"wall_seconds": 1, "train/loss": 0.1}',
+    "a value that is text": b'{"step": 3, "wall_seconds": 1, "train/loss": "0.1"}',
+    "a value that is true": b'{"step": 3, "wall_seconds": 1, "train/loss": true}',
+    "a value that is null": b'{"step": 3, "wall_seconds": 1, "train/loss": null}',
+    "an object": b'{"step": 3, "wall_seconds": 1, "train/loss": {"a": 1}}',
+    "a list where a number was": b'{"step": 3, "wall_seconds": 1, "train/loss": [0.1]}',
+    "a list of other lengths": b'{"step": 3, "wall_seconds": 1, "train/all": [[1, 2], [3]]}',
+    "a list of text": b'{"step": 3, "wall_seconds": 1, "train/all": [1, "x"]}',
+    "other seconds": b'{"step": 3, "wall_seconds": [1], "train/loss": 0.1}',
+    "a number beyond all floats": b'{"step": 3, "wall_seconds": 1, "train/loss": 1%s}'
+    % (b"0" * 999),
+}
+
+
+@pytest.mark.parametrize("kind", JUNK)
+def test_a_damaged_row_is_passed_over(tmp_path, kind):
+    with Writers(tmp_path) as w:
+        for step in (2, 4):
+            w.scalars(step, {"train/loss": 0.5, "train/all": [1.0, 2.0]})
+    path = tmp_path / METRICS
+    whole = read_metrics(path)
+    first, second = path.read_bytes().splitlines()
+    path.write_bytes(b"\n".join([first, JUNK[kind], second, b""]))
+    assert read_metrics(path) == whole
+    with Writers(tmp_path, start_step=4):
+        pass
+    assert path.read_bytes().splitlines() == [first, second]
+
+
+@pytest.mark.parametrize("what", ["removed", "renamed", "another", "metrics"])
+def test_a_folder_that_is_gone_is_an_error_and_is_not_made_again(tmp_path, what):
+    folder = tmp_path / "run"
+    w = Writers(folder)
+    w.scalars(1, {"train/loss": 0.5})
+    w.check()
+    if what == "metrics":
+        (folder / METRICS).unlink()
+    elif what == "removed":
+        shutil.rmtree(folder)
+    else:
+        folder.rename(tmp_path / "elsewhere")
+    if what == "another":
+        folder.mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    for write in (
+        w.check, lambda: w.scalars(2, {"train/loss": 0.5}), lambda: w.text(2, "samples", "x"),
+        lambda: w.images(2, "samples", np.zeros((2, 2, 1), np.uint8)),
+    ):  # fmt: skip
+        with pytest.raises(OSError, match=r"run.*: is gone, removed or renamed"):
+            write()
+    w.close()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_full_disk_is_told(small_disk):
+    w = Writers(small_disk / "run")
+    with pytest.raises(OSError, match="No space"):
+        (small_disk / "filler").write_bytes(bytes(2_000_000))
+    with pytest.raises(OSError, match=r"metrics\.jsonl: cannot be written"):
+        for _ in range(2000):
+            w._append(b"x" * 100)
+    w.close()

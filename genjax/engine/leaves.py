@@ -1,0 +1,85 @@
+"""States as checkpoints hold them: leaves by name, in buffers of their own."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from genjax.core.config import ConfigError
+
+
+def leaves_of(tree: Any) -> dict[str, Any]:
+    """The leaves under readable names; one flat dict, whatever containers hold them."""
+    pairs = jax.tree_util.tree_flatten_with_path(tree)[0]
+    named = {jax.tree_util.keystr(path, simple=True, separator="."): x for path, x in pairs}
+    if len(named) != len(pairs):
+        raise ValueError("two leaves of the state have the same name")
+    return named
+
+
+def _is_key(x: Any) -> bool:
+    return jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+
+
+def describe(x: Any) -> str:
+    """Dtype and shape, as in `float32[3,4]`."""
+    return f"{x.dtype}[{','.join(map(str, x.shape))}]"
+
+
+def detached(leaves: dict[str, Any]) -> dict[str, Any]:
+    """The leaves as orbax stores them, keys as their integers, in buffers nobody donates.
+
+    On CPU orbax reads the buffers in place while it writes, and a step that donates a buffer with
+    a reader copies it instead, and waits; one copied here spares all later steps that. On other
+    devices orbax has its own copy on the host before `save` returns.
+    """
+    on_cpu = jax.default_backend() == "cpu"
+    filled = {name: x for name, x in leaves.items() if x.size}  # orbax refuses empty arrays
+    return filled | _copy({name: x for name, x in filled.items() if on_cpu or _is_key(x)})
+
+
+@jax.jit
+def _copy(leaves: dict[str, Any]) -> dict[str, Any]:
+    return {n: jax.random.key_data(x) if _is_key(x) else jnp.copy(x) for n, x in leaves.items()}
+
+
+def stored_like(x: Any) -> jax.ShapeDtypeStruct:
+    """What `_detached` makes of a leaf like `x`."""
+    y = jax.eval_shape(jax.random.key_data, x) if _is_key(x) else x
+    sharding = x.sharding or jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    return jax.ShapeDtypeStruct(y.shape, y.dtype, sharding=sharding)
+
+
+def placed(raw: dict[str, Any], wanted: dict[str, Any]) -> list[Any]:
+    """The restored leaves in the order of `wanted`, in buffers of XLA's own.
+
+    Buffers that orbax made are not always donatable (jax issue 18617); one pass through jit makes
+    them like any state that a step returned.
+    """
+
+    def own(raw: dict[str, Any]) -> list[Any]:
+        return [_filled(x, raw.get(name)) for name, x in wanted.items()]
+
+    return jax.jit(own, out_shardings=[stored_like(x).sharding for x in wanted.values()])(raw)
+
+
+def _filled(template: Any, x: Any) -> jax.Array:
+    if x is None:  # empty, so not stored
+        return jnp.zeros(template.shape, template.dtype)
+    if not _is_key(template):
+        return jnp.copy(x)
+    impls: list[Any] = []
+    jax.eval_shape(lambda key: impls.append(jax.random.key_impl(key)), template)
+    return jax.random.wrap_key_data(x, impl=impls[0])
+
+
+def check_spec(path: Path, stored: dict[str, str], wanted: dict[str, Any]) -> None:
+    """Raises `ConfigError` at the first leaf in which the checkpoint differs from the config."""
+    spec = {name: describe(x) for name, x in wanted.items()}
+    for name in sorted(spec.keys() | stored.keys()):
+        if spec.get(name) != stored.get(name):
+            raise ConfigError(
+                f"{path}: the checkpoint is of another config: {name} is "
+                f"{stored.get(name, 'absent')} in it and {spec.get(name, 'absent')} in this one"
+            )

@@ -1,0 +1,114 @@
+"""The files beside its checkpoints that a run cannot do without: each checkpoint carries them.
+
+They are written whole or not at all, but disks and people damage files; whatever opens a run puts
+back what its newest complete checkpoint has of them.
+"""
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Any
+
+import jax
+from absl import logging
+
+from genjax.core import files
+from genjax.core.config import ConfigError
+from genjax.data import TOKENIZER
+from genjax.engine.best import BEST
+from genjax.engine.checkpoints import Checkpoints, file_checksum
+
+CONFIG = "config.json"
+POPULATION = "population.json"  # seeds and hyper-parameters, where a config does not tell them
+PRETRAINED = "pretrained"  # the folder that keeps the config of the run that this one began with
+CHECKPOINTS = "checkpoints"
+CARRIED = (CONFIG, f"{TOKENIZER}/vocabulary.json", POPULATION, f"{PRETRAINED}/{CONFIG}")
+
+
+def collect(workdir: Path) -> dict[str, bytes]:
+    """What a checkpoint of the run in `workdir` is to carry: the content of files by their names.
+
+    Raises:
+      OSError: a file cannot be read.
+    """
+    return {name: (workdir / name).read_bytes() for name in CARRIED if (workdir / name).exists()}
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Makes `content` that of `path`, all of it or nothing."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as f:
+            f.write(content)
+            f.flush()
+            os.fsync(f.fileno())
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def repair(workdir: Path) -> None:
+    """Puts back each carried file that is missing or damaged, with a warning of one line.
+
+    The config of a run may change when it is resumed, so it is left alone if it can be read; the
+    other files never change. Process 0 writes.
+
+    Raises:
+      ConfigError: a file cannot be written.
+    """
+    if not workdir.is_dir():
+        return
+    kept = [Checkpoints(workdir / folder) for folder in (CHECKPOINTS, BEST)]
+    steps = sorted(((s, c) for c in kept for s in c.steps()), key=lambda found: -found[0])
+    for name in CARRIED:
+        for step, checkpoints in steps:
+            wanted = checkpoints.carries(step).get(name)
+            if wanted is None:
+                continue
+            what = _defect(workdir / name, name, wanted)
+            content = checkpoints.read_carried(step, name) if what else None
+            if content is not None and jax.process_index() == 0:
+                _put_back(workdir / name, content, what, step)
+            if content is not None or not what:
+                break
+
+
+def carried_config(workdir: Path) -> tuple[int, dict[str, Any]] | None:
+    """Step and `config.json` of the newest complete checkpoint that carries one."""
+    checkpoints = Checkpoints(workdir / CHECKPOINTS)
+    for step in reversed(checkpoints.steps()):
+        content = checkpoints.read_carried(step, CONFIG)
+        if content and is_record(record := files.parse_json(content, finite=False)):
+            return step, record
+    return None
+
+
+def _defect(path: Path, name: str, wanted: str) -> str:
+    """What is wrong with a file; empty: nothing."""
+    if not path.exists():
+        return "was missing"
+    try:
+        if name != CONFIG:
+            return "" if file_checksum(path) == wanted else "was damaged"
+        record = files.read_json(path, finite=False)
+        return "" if is_record(record) else "was damaged"
+    except (OSError, ValueError):
+        return "was damaged"
+
+
+def is_record(record: Any) -> bool:
+    """Whether this is what a `config.json` holds."""
+    return isinstance(record, dict) and isinstance(record.get("config"), dict)
+
+
+def _put_back(path: Path, content: bytes, what: str, step: int) -> None:
+    try:
+        path.parent.mkdir(exist_ok=True)
+        write_whole(path, content)
+    except OSError as error:
+        reason = error.strerror or error
+        told = f"{what} and cannot be written again ({reason})"
+        raise ConfigError(f"{path}: {told}") from error
+    logging.warning("warning: %s %s; it is that of checkpoint %d again", path, what, step)
