@@ -341,6 +341,16 @@ def sees_lines(codec: Codec) -> bool:
     return isinstance(codec, Subwords | Stored) and codec.rules > 1  # before, lines were all it saw
 
 
+def is_text(model: dict[str, Any], id_: int) -> bool:
+    """Whether a token of the library's JSON is one that texts consist of, and not a special one."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_str(json.dumps(model))
+    tokenizer.encode_special_tokens = True
+    text = tokenizer.decode([id_], skip_special_tokens=False)
+    return bool(tokenizer.encode(text, add_special_tokens=False).ids == [id_])
+
+
 def spellings(codec: Codec) -> tuple[str, ...]:
     """`DataSpec.spellings` of a vocabulary; empty where tokens are no words."""
     return tuple(codec.tokens) if isinstance(codec, Words) else ()

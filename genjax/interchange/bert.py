@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 import numpy as np
+from absl import logging
 from flax.traverse_util import unflatten_dict
 from ml_collections import ConfigDict
 
@@ -22,6 +23,7 @@ from genjax.interchange.fields import Fields, activation, check_layers
 
 MODEL_TYPE, FAMILY, NAME = "bert", "bert", "BERT with the head of its masked language model"
 VOCABULARY = {"encoder.embedding.tokens": 0, "heads.bias": 0}  # the axis that tokens count along
+EMBEDDING = "bert.embeddings.word_embeddings.weight"  # of tokens
 PLACES = "encoder.embedding.positions"
 ACTIVATIONS = {
     "gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "relu": "relu",
@@ -29,7 +31,7 @@ ACTIVATIONS = {
 }  # fmt: skip
 
 _TABLES = {
-    "encoder.embedding.tokens": "bert.embeddings.word_embeddings.weight",
+    "encoder.embedding.tokens": EMBEDDING,
     "encoder.embedding.positions": "bert.embeddings.position_embeddings.weight",
     "encoder.types": "bert.embeddings.token_type_embeddings.weight",
     "heads.bias": "cls.predictions.bias",
@@ -52,7 +54,9 @@ _OF_LAYER = {
     "feed_forward_norm": "output.LayerNorm",
 }
 _FUSED, _PARTS = "attention.query_key_value.", ("query", "key", "value")
+_SQUARE = _LAYER.format(0) + "attention.self.query.weight"
 _PAIRS = "cls.seq_relationship."
+_PARTS_ALONE = ("embeddings.", "encoder.", "pooler.")  # of `BertModel`, which has no prefix
 _OLD = re.compile(r"LayerNorm\.(gamma|beta)$")  # names of the first checkpoints
 _NEW = {"gamma": "weight", "beta": "bias"}
 
@@ -116,19 +120,38 @@ def _leaves(ours: str, weight: np.ndarray, bias: np.ndarray) -> Arrays:
 def cleaned(tensors: Arrays, hf: dict[str, Any], told: str) -> Arrays:
     """Tensors of a file under the names that `to_tensors` gives, without what says nothing.
 
-    That is numbers of places, tied copies, and the pooler where nothing judges what it says.
+    That is numbers of places, tied copies, and the pooler where nothing judges what it says. Where
+    there is no head (`BertModel`), a new one is added.
     """
     found = {}
     for name, x in tensors.items():
         name = _OLD.sub(lambda old: f"LayerNorm.{_NEW[old[1]]}", name)
-        name = name if name.startswith(("bert.", "cls.")) else f"bert.{name}"
+        name = f"bert.{name}" if name.startswith(_PARTS_ALONE) else name
         idle = name.startswith("bert.pooler.") and f"{_PAIRS}weight" not in tensors
         if not idle and not name.endswith("position_ids"):
             found[name] = x
-    for copy, of in (("decoder.weight", _TABLES["encoder.embedding.tokens"]),
-                     ("decoder.bias", "cls.predictions.bias")):  # fmt: skip
+    for copy, of in (("decoder.weight", EMBEDDING), ("decoder.bias", "cls.predictions.bias")):
         found = without_copy(found, f"cls.predictions.{copy}", of, told)
+    table, square = (found.get(name, np.zeros(0)) for name in (EMBEDDING, _SQUARE))
+    headless = not any(name.startswith("cls.predictions.") for name in found)
+    # Its size is that of a tensor which is there, and not what a file claims.
+    if headless and square.shape == 2 * table.shape[1:]:
+        what = "has no head of a masked language model; a new one says nothing until it is trained"
+        logging.warning("warning: %s: %s (encode, embed and fine-tuning need none)", told, what)
+        found |= _new_head(*table.shape)
     return found
+
+
+def _new_head(size: int, width: int) -> Arrays:
+    """A head that hands vectors on, of no bias to any token."""
+    at = "cls.predictions.transform."
+    return {
+        "cls.predictions.bias": np.zeros(size, np.float32),
+        f"{at}dense.weight": np.eye(width, dtype=np.float32),
+        f"{at}dense.bias": np.zeros(width, np.float32),
+        f"{at}LayerNorm.weight": np.ones(width, np.float32),
+        f"{at}LayerNorm.bias": np.zeros(width, np.float32),
+    }
 
 
 def fields(hf: dict[str, Any], tensors: Arrays, told: str) -> dict[str, Any]:

@@ -15,6 +15,9 @@ from genjax.interchange.arrays import Arrays
 
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 _INDEX = f"{WEIGHTS}.index.json"
+_OTHERS = (
+    "pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack",
+)  # fmt: skip
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -31,7 +34,7 @@ def read_tensors(folder: Path) -> tuple[str, Arrays]:
     if file.is_file():
         return str(file), _tensors(file)
     if not index.is_file():
-        raise ConfigError(f"{folder}: has neither {WEIGHTS} nor {_INDEX}")
+        raise ConfigError(f"{folder}: has neither {WEIGHTS} nor {_INDEX}{_instead(folder)}")
     shards = read_json(index).get("weight_map")
     if not isinstance(shards, dict) or not all(isinstance(s, str) for s in shards.values()):
         raise ConfigError(f"{index}: must have a weight_map of tensors' names to files")
@@ -47,6 +50,18 @@ def read_tensors(folder: Path) -> tuple[str, Arrays]:
                 raise ConfigError(f"{folder / shard}: has no {name}, which {_INDEX} says is there")
         tensors |= found
     return str(index), tensors
+
+
+def _instead(folder: Path) -> str:
+    """What to do with weights of another format, if there are any."""
+    found = next((name for name in _OTHERS if (folder / name).is_file()), None)
+    if found is None:
+        return ""
+    why = " (a pickle runs what it holds)" if found.startswith("pytorch") else ""
+    return (
+        f"; {found} is not read{why}: where you trust it, convert it by "
+        "transformers: AutoModelForPreTraining.from_pretrained(FOLDER).save_pretrained(NEW)"
+    )
 
 
 def _tensors(file: Path) -> Arrays:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from absl import logging
 from flax.traverse_util import flatten_dict, unflatten_dict
 from ml_collections import ConfigDict
 
@@ -18,7 +19,8 @@ from genjax.core.tokens import BOS, EOS, MASK, PAD, SPECIALS, UNK
 from genjax.data import tokenizers
 from genjax.data.source import Codec
 from genjax.interchange import bert, files, gpt2
-from genjax.interchange.arrays import check
+from genjax.interchange.arrays import Arrays, check
+from genjax.interchange.special import Finder
 from genjax.interchange.vocabulary import renumbered, special_names, tokenizer_json
 
 _LAYOUTS: dict[str, ModuleType] = {layout.MODEL_TYPE: layout for layout in (gpt2, bert)}
@@ -55,12 +57,10 @@ def read(folder: str | os.PathLike) -> Pretrained:
     if layout is None:
         kind, known = record.get("model_type"), ", ".join(_LAYOUTS)
         raise ConfigError(f"{told}: model_type={shown(kind)}: must be one of {known}")
-    source_V, codec = _codec(path / files.TOKENIZER, layout)
-    size, there = record.get("vocab_size"), int((source_V >= 0).sum())
-    if size != there:
-        raise ConfigError(f"{told}: vocab_size={size!r}: {files.TOKENIZER} has {there} tokens")
+    source_V, codec = _codec(path, record, layout)
     weights, tensors = files.read_tensors(path)
     tensors = layout.cleaned(tensors, record, weights)
+    size = _rows(layout, tensors, record, int((source_V >= 0).sum()), told)
     config = families.default_config(layout.FAMILY)
     config.update_from_flattened_dict(layout.fields(record, tensors, told))
     if config.model.num_layers > len(tensors):
@@ -112,20 +112,54 @@ def write(folder: str | os.PathLike, model: Pretrained) -> None:
     files.write(Path(folder).expanduser(), layout.to_tensors(params), records)
 
 
-def _codec(file: Path, layout: ModuleType) -> tuple[np.ndarray, Codec]:
+def _codec(
+    folder: Path, record: dict[str, Any], layout: ModuleType
+) -> tuple[np.ndarray, Codec]:  # fmt: skip
     """The id in the folder of each of our tokens, -1 where there is none; and the tokenizer."""
-    model, source_V = renumbered(files.read_json(file), str(file))
-    needed = (EOS,) if layout is gpt2 else (PAD, UNK, BOS, EOS, MASK)
-    for i in needed:
-        if source_V[i] < 0:
-            raise ConfigError(f"{file}: has no {SPECIALS[i]} under any name that is known")
+    file, encoder = folder / files.TOKENIZER, layout is bert
+    if not file.is_file():
+        raise ConfigError(
+            f"{folder}: has no {files.TOKENIZER}; where transformers is installed, "
+            f"AutoTokenizer.from_pretrained({str(folder)!r}).save_pretrained(…) writes it"
+        )
+    found = files.read_json(file)
     try:
-        return source_V, tokenizers.Stored(model)
-    except (KeyboardInterrupt, SystemExit):
+        finder = Finder(folder, record, found, encoder)
+        model, source_V = renumbered(found, str(file), finder)
+        codec = tokenizers.Stored(model)
+    except (ConfigError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # the library has no error type of its own; a panic is no other
         told = f"{type(error).__name__}: {reason(error)}"
         raise ConfigError(f"{file}: is not the JSON of a tokenizer ({told})") from error
+    for i in (PAD, UNK, BOS, EOS, MASK) if encoder else (EOS,):
+        if source_V[i] < 0:
+            told = f"has no {SPECIALS[i]} under any name that is known"
+            raise ConfigError("; ".join([*filter(None, [finder.odd.get(i)]), f"{file}: {told}"]))
+    return source_V, codec
+
+
+def _rows(
+    layout: ModuleType, tensors: Arrays, record: dict[str, Any], there: int, told: str
+) -> int:  # fmt: skip
+    """How many tokens the weights are of: all of the tokenizer's, or more.
+
+    Some folders have more rows, so that their number is a multiple of 64, say. These rows are no
+    tokens', and left out.
+    """
+    size: Any = record.get("vocab_size")
+    name: str = layout.EMBEDDING
+    table = tensors.get(name)
+    rows: Any = len(table) if table is not None and table.ndim else size
+    known = isinstance(size, int) and not isinstance(size, bool)
+    if not known or not there <= size or size > rows:
+        what = f"{files.TOKENIZER} has {there} tokens"
+        what += f", {name} {rows} rows" if rows not in (size, there) else ""
+        raise ConfigError(f"{told}: vocab_size={size!r}: {what}")
+    if rows > there:
+        what = f"{rows - there} rows beyond the {there} tokens of {files.TOKENIZER} are left out"
+        logging.warning("warning: %s: %s: %s", told, name, what)
+    return int(rows)
 
 
 def _zeros(config: ConfigDict, vocab_size: int) -> Any:

@@ -19,6 +19,7 @@ from genjax.interchange.fields import Fields, activation, check_layers
 
 MODEL_TYPE, FAMILY, NAME = "gpt2", "gpt", "GPT2LMHeadModel"
 VOCABULARY = {"network.embedding.tokens": 0, "network.head": 1}  # the axis that tokens count along
+EMBEDDING = "transformer.wte.weight"  # of tokens
 PLACES = "network.embedding.positions"
 ACTIVATIONS = {
     "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "gelu": "gelu", "relu": "relu",
@@ -26,7 +27,7 @@ ACTIVATIONS = {
 }  # fmt: skip
 
 _OUTER = {
-    "network.embedding.tokens": "transformer.wte.weight",
+    "network.embedding.tokens": EMBEDDING,
     "network.embedding.positions": "transformer.wpe.weight",
     "network.stack.norm.scale": "transformer.ln_f.weight",
     "network.stack.norm.bias": "transformer.ln_f.bias",
@@ -78,7 +79,7 @@ def cleaned(tensors: Arrays, hf: dict[str, Any], told: str) -> Arrays:
         if not _BUFFER.search(name)
     }
     tied = hf.get("tie_word_embeddings", True)
-    return without_copy(inner, _HEAD, "transformer.wte.weight", told) if tied else inner
+    return without_copy(inner, _HEAD, EMBEDDING, told) if tied else inner
 
 
 def fields(hf: dict[str, Any], tensors: Arrays, told: str) -> dict[str, Any]:

@@ -4,24 +4,17 @@ The file is the JSON of the `tokenizers` library, whose names of parts are used 
 """
 
 import copy
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from genjax.core.config import ConfigError
-from genjax.core.tokens import BOS, EOS, MASK, NUM_SPECIALS, PAD, SPECIALS, UNK
+from genjax.core.tokens import BOS, EOS, NUM_SPECIALS, SPECIALS, UNK
 from genjax.data.source import Codec
 from genjax.data.tokenizers import STORED
 from genjax.data.words import PATTERNS, normalizer
-
-# Names that folders give the special tokens, ours first.
-_NAMES = {
-    PAD: ("<pad>", "[PAD]"),
-    UNK: ("<unk>", "[UNK]"),
-    BOS: ("<bos>", "[CLS]"),
-    EOS: ("<eos>", "[SEP]", "<|endoftext|>"),
-    MASK: ("<mask>", "[MASK]"),
-}
+from genjax.interchange.special import NAMES, Names, by_name
 
 
 class Vocabulary(NamedTuple):
@@ -36,7 +29,9 @@ class Vocabulary(NamedTuple):
     source_V: np.ndarray
 
 
-def renumbered(found: dict[str, Any], told: str) -> Vocabulary:
+def renumbered(
+    found: dict[str, Any], told: str, choose: Callable[[Mapping[str, int]], Names] = by_name
+) -> Vocabulary:  # fmt: skip
     """The tokenizer with the special tokens in front and all others behind them, in their order.
 
     What it adds around texts, cuts and pads is left out: families do that.
@@ -44,6 +39,7 @@ def renumbered(found: dict[str, Any], told: str) -> Vocabulary:
     Args:
       found: the JSON, or one of our own without special tokens.
       told: its file, for errors.
+      choose: tells the names of the special tokens from the ids of all tokens by name.
 
     Raises:
       ConfigError: it is no tokenizer, or its ids are not 0, 1, 2, ….
@@ -59,7 +55,7 @@ def renumbered(found: dict[str, Any], told: str) -> Vocabulary:
         raise ConfigError(f"{told}: is not the JSON of a tokenizer ({error!r})") from error
     if not complete:
         raise ConfigError(f"{told}: must number its {len(old)} tokens 0, 1, 2, …")
-    special = [next((name for name in known if name in old), known[0]) for known in _NAMES.values()]
+    special = [name or _new(NAMES[i][0], old) for i, name in sorted(choose(old).items())]
     others = sorted((name for name in old if name not in special), key=lambda name: old[name])
     new = {name: i for i, name in enumerate([*special, *others])}
     if scored:
@@ -78,6 +74,11 @@ def renumbered(found: dict[str, Any], told: str) -> Vocabulary:
         "post_processor": None, "truncation": None, "padding": None,
     }  # fmt: skip
     return Vocabulary(found | renewed, np.array([old.get(name, -1) for name in new]))
+
+
+def _new(name: str, taken: Mapping[str, int]) -> str:
+    """A name like `name` that no token has."""
+    return _new(f"{name}_", taken) if name in taken else name
 
 
 def tokenizer_json(codec: Codec, around: str) -> dict[str, Any]:

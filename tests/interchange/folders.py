@@ -107,11 +107,15 @@ def random_tensors(shapes):
     }
 
 
-def make(folder, kind, **changes):
-    """Writes a folder; returns its config and tensors."""
+def make(folder, kind, added=(), rows=0, **changes):
+    """Writes a folder; returns its config and tensors.
+
+    `added` are special tokens behind the others, `rows` those of the embedding, if more.
+    """
     tokenizer = gpt2_tokenizer() if kind == "gpt2" else bert_tokenizer()
+    tokenizer.add_special_tokens(list(added))
     config = (GPT2_CONFIG if kind == "gpt2" else BERT_CONFIG) | changes
-    config["vocab_size"] = tokenizer.get_vocab_size()
+    config["vocab_size"] = rows or tokenizer.get_vocab_size()
     tensors = random_tensors(gpt2_shapes(config) if kind == "gpt2" else bert_shapes(config))
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(config))

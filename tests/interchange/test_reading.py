@@ -209,9 +209,11 @@ def test_broken_files_are_told(tmp_path):
     _refused(folder, "model.safetensors: cannot be read")
     file.unlink()
     _refused(folder, "has neither model.safetensors nor model.safetensors.index.json")
-    headless = {name: x for name, x in tensors.items() if "cls." not in name}
+    headless = {name: x for name, x in tensors.items() if name != "cls.predictions.bias"}
     save_file(headless, file)
     _refused(folder, "has no cls.predictions.bias")
+    save_file(tensors | {"classifier.weight": np.zeros((2, 8), np.float32)}, file)
+    _refused(folder, "has classifier.weight.*no such tensor")
     save_file(tensors | {"cls.predictions.decoder.weight": np.zeros((18, 8), np.float32)}, file)
     _refused(folder, "decoder.weight is not bert.embeddings.word_embeddings.weight")
     save_file(tensors | {"cls.predictions.bias": np.zeros(18, np.int32)}, file)
