@@ -285,7 +285,7 @@ class Methods:
         self._need(name)
         function, number = self._jitted(name), itertools.count()
 
-        def call(*block: np.ndarray) -> Any:
+        def apply(*block: np.ndarray) -> Any:
             if key is None:
                 return function(self.state, *block, *more)
             i = next(number)
@@ -293,19 +293,19 @@ class Methods:
 
         whole = name == "score" and self.config.model.get("minibatch_stddev", False)
         pack = self.config.model.get("pack", 1) if name == "score" else 1
-        return self._blocks(call, *rows, whole=whole, pack=pack)
+        return self._blocks(apply, *rows, whole=whole, pack=pack)
 
-    def _blocks(self, call: Any, *rows: np.ndarray, whole: bool = False, pack: int = 1) -> Any:
+    def _blocks(self, apply: Any, *rows: np.ndarray, whole: bool = False, pack: int = 1) -> Any:
         """`whole`: all rows at once, as they see each other; `pack` of them have one result."""
         if len(rows[0]) % pack:
             raise ConfigError(f"x: has {len(rows[0])} examples; the critic judges {pack} as one")
         if whole:
-            return to_numpy(call(*rows))
+            return to_numpy(apply(*rows))
         size = self._read.block(self.num_members)
         packed = [a.reshape(-1, pack, *a.shape[1:]) for a in rows]
 
         def unpacked(*block: np.ndarray) -> Any:
-            return call(*(a.reshape(-1, *a.shape[2:]) for a in block))
+            return apply(*(a.reshape(-1, *a.shape[2:]) for a in block))
 
         return arguments.in_blocks(unpacked, packed, max(1, size // pack), self._axis)
 

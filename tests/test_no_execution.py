@@ -14,7 +14,7 @@ ALLOWED = {
     ("genjax/core/arrays.py", "load"): (1, "numpy's, allow_pickle=False, each part checked before"),
     ("genjax/data/cache.py", "load"): (1, "numpy's, allow_pickle=False, each file checked before"),
     ("genjax/evaluation/weights.py", "load"): (1, "torch's, weights_only=True, of 2.6 or later"),
-    ("genjax/engine/workdir.py", "subprocess.run"): (1, "git, of genjax's own folder"),
+    ("genjax/engine/versions.py", "subprocess.run"): (1, "git, of genjax's own folder"),
     ("genjax/data/tfds.py", "find_spec"): (1, "of the constant tensorflow"),
     ("genjax/data/digits.py", "find_spec"): (1, "of the constant sklearn"),
     ("genjax/cli/training.py", "find_spec"): (2, "of the constants kubernetes and libtpu"),

@@ -79,9 +79,10 @@ def carried_config(workdir: Path) -> tuple[int, dict[str, Any]] | None:
     """Step and `config.json` of the newest complete checkpoint that carries one."""
     checkpoints = Checkpoints(workdir / CHECKPOINTS)
     for step in reversed(checkpoints.steps()):
-        content = checkpoints.read_carried(step, CONFIG)
-        if content and is_record(record := files.parse_json(content, finite=False)):
-            return step, record
+        with contextlib.suppress(ValueError):  # what it holds may be anything
+            content = checkpoints.read_carried(step, CONFIG)
+            if content and is_record(record := files.parse_json(content, finite=False)):
+                return step, record
     return None
 
 

@@ -114,5 +114,5 @@ def _module(name: str) -> ModuleType:
     known = ", ".join(names())
     raise ConfigError(
         f"config.family={files.shown(name)}: must be one of {known}; a family of one's own needs "
-        "its file: --recipe=FILE.py, in Python recipe="
+        "its file: --recipe=FILE.py"
     )

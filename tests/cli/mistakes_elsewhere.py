@@ -296,7 +296,7 @@ ELSEWHERE = {
     "encoder without its tokenizer": (
         "train --config=text_classifier NEW --config.pretrained.workdir=no_tokenizer "
         "--config.data.name=tsv:labelled.tsv",
-        "no_tokenizer/tokenizer/vocabulary.json | no such file",
+        "config.pretrained.workdir=no_tokenizer: | no complete checkpoint",
     ),
     "texts longer than their encoder reads": (
         "train --config=text_classifier NEW --config.pretrained.workdir=reader "

@@ -209,7 +209,7 @@ def test_names_in_any_bytes(load, refused, tmp_path):
         pass
     refused(folder, r"1 of 21 .*: \ufffd\ufffd\ufffd\[2J\.png \(empty file\)")
     line = found.line(load(folder, on_bad="skip"), "images")
-    assert line.isprintable() and "1 files skipped" in line
+    assert line.isprintable() and "1 file skipped" in line
 
 
 def test_class_names_are_told_whatever_their_bytes(load, tmp_path):

@@ -122,7 +122,7 @@ def test_a_name_in_a_downloaded_config_imports_nothing(name, mine, tmp_path, mon
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     for load in (lambda: genjax.load(mine), lambda: recipes.load(str(mine / "config.json"))):
-        with pytest.raises(ConfigError, match=r"config.family='.*--recipe=FILE.py"):
+        with pytest.raises(ConfigError, match=r"config.family='.*recipe=FILE.py"):
             load()
     assert not marker.exists()
     assert not any(n.endswith("evil") for n in sys.modules)
@@ -209,4 +209,6 @@ def test_the_console_script_trains_it_from_another_folder(recipe, tmp_path):
         env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert f"genjax-sample --workdir={tmp_path / 'run'} --recipe={Path(recipe)}" in done.stdout
+    advised = [line for line in done.stdout.splitlines() if "genjax-" in line]
+    told = f"--workdir={tmp_path / 'run'} --recipe={Path(recipe)}"
+    assert advised and all(told in line for line in advised)
