@@ -12,7 +12,7 @@ def config(tmp_path):
     path = tmp_path / "text.txt"
     path.write_text("abcdefgh\n" * 40)
     return lambda **changes: recipes.tiny(
-        "gpt", tmp_path, data__name=f"text:{path}", optimizer__schedule="constant", **changes
+        "rnn_lm", tmp_path, data__name=f"text:{path}", optimizer__schedule="constant", **changes
     )
 
 
