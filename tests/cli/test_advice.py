@@ -31,8 +31,17 @@ EXPECTED = {
 }  # fmt: skip
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(recipes.first()))
+# Families that are advised what another one is; CI runs the others.
+_ALIKE = ("elmo", "gan", "gpt", "seq2seq", "stacked_autoencoder", "text_classifier", "transformer")
+
+
+def _marks(name: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.slow, *([pytest.mark.long] if name in _ALIKE else [])]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=_marks(name)) for name in sorted(recipes.first())]
+)
 def test_every_advised_command_ends_with_status_0(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 ) -> None:
