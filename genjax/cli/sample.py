@@ -24,13 +24,14 @@ word (white space separates words; punctuation marks are words of their own, if 
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from absl import flags
 
 from genjax.cli import predicting, program, sweeps, writing
+from genjax.core import files
 from genjax.core.config import MAX_SEED, ConfigError
 
 _SUFFIXES = (".png", ".npy", ".npz")  # and .txt for texts
@@ -132,17 +133,8 @@ def _write(out: Path, x: Any) -> None:
             import numpy as np
 
             save = np.save if out.suffix == ".npy" else lambda f, x: np.savez_compressed(f, x=x)
-            _atomically(out, lambda file: save(file, x))
+            out.parent.mkdir(parents=True, exist_ok=True)
+            with files.replacing(out) as file:
+                save(file, x)
     except OSError as error:
         raise ConfigError(f"--out={out}: cannot be written ({error.strerror or error})") from error
-
-
-def _atomically(path: Path, write: Callable[[Any], None]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            write(file)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -14,7 +14,6 @@ import io
 import itertools
 import json
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -231,9 +230,7 @@ def _write(workdir: Path, groups: Sequence[Group], rows: Sequence[dict[str, Any]
             table = csv.DictWriter(text, sweeps.names(rows))
             table.writeheader()
             table.writerows(rows)
-            temporary = workdir / f"{_CSV}.{os.getpid()}.tmp"
-            temporary.write_text(text.getvalue())
-            temporary.replace(workdir / _CSV)
+            files.write_whole(workdir / _CSV, text.getvalue().encode())
     except OSError as error:
         raise _unwritable(workdir, error) from error
 

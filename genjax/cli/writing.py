@@ -1,6 +1,5 @@
 """`experiments.sample` for models of texts, and the texts that a run shows of itself."""
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 from absl import flags
 
 from genjax.cli import program
+from genjax.core import files
 from genjax.core.config import ConfigError
 
 _SUFFIXES = (".txt", ".png")
@@ -167,15 +167,11 @@ def _tell(texts: Sequence[str], out: Path | None, between: str) -> int:
     if out is None:
         print(whole)
         return program.DONE
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(f"{whole}\n", encoding="utf-8")
-        temporary.replace(out)
+        files.write_whole(out, f"{whole}\n".encode())
     except OSError as error:
         raise ConfigError(f"--out={out}: cannot be written ({error.strerror or error})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     print(out)
     return program.DONE
 

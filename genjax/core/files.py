@@ -1,10 +1,12 @@
-"""Reading files that others made: bounded, never followed out of their folder, never executed.
+"""Files: those that others made are read within bounds, our own are written whole or not at all.
 
 A folder that was downloaded may hold anything: a JSON of gigabytes or of a million brackets, a
 name that leads out of the folder, a number that claims more memory than there is. Whatever reads
-files reads them by these functions, which refuse such things in one line.
+files reads them by these functions, which refuse such things in one line; none follows a name out
+of its folder, and none executes anything.
 """
 
+import contextlib
 import json
 import math
 import os
@@ -110,6 +112,31 @@ def lines(path: Path) -> Iterator[str]:
             before, whole = whole, raw.endswith(b"\n")
             if before and len(raw) < LONGEST_LINE:
                 yield raw.decode("utf-8", "replace").rstrip("\r\n")
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of `path` once its content is on the disk, and not before.
+
+    It is written in the same folder, so that the rename stays within one file system; where
+    writing fails, `path` is as it was and nothing is left beside it.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Makes `content` that of `path`, all of it or nothing; see `replacing`."""
+    with replacing(path) as file:
+        file.write(content)
 
 
 def inside(folder: Path, name: Any) -> Path:

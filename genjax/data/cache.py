@@ -52,10 +52,8 @@ class Entry(NamedTuple):
         meta = files.read_json(path, finite=False)
         if _CHECKSUM not in meta:  # made before there were checksums
             meta[_CHECKSUM] = _checksum(self.folder)
-            building = path.with_name(f"{_META}.{os.getpid()}.tmp")
             with contextlib.suppress(OSError):  # a folder that may only be read
-                building.write_text(json.dumps(meta, indent=1))
-                building.replace(path)
+                files.write_whole(path, json.dumps(meta, indent=1).encode())
         return str(meta[_CHECKSUM])
 
 

@@ -68,9 +68,7 @@ def _to_bytes(found: Vocabulary, kind: str) -> bytes:
 
 def _write(text: bytes, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    building = folder / f"{FILE}.tmp"
-    building.write_bytes(text)
-    building.replace(folder / FILE)
+    files.write_whole(folder / FILE, text)
 
 
 def tokenizer(folder: Path) -> Codec:

@@ -331,18 +331,14 @@ def _write_carried(path: Path, carried: Mapping[str, bytes]) -> None:
 
 def _write_manifest(path: Path, step: int, spec: dict[str, str], note: dict[str, Any]) -> None:
     """Writes the manifest of the finalised checkpoint `path`, all of it or nothing."""
-    files = {
+    listed = {
         str(p.relative_to(path)): [p.stat().st_size, file_checksum(p)]
         for p in sorted(path.rglob("*"))
         if p.is_file() and p.name != _MANIFEST
     }
-    body = {"step": step, "leaves": spec, "files": files, "note": note}
-    temporary = path / f"{_MANIFEST}.tmp"
-    with temporary.open("w") as f:
-        json.dump(body | {"self": _self_checksum(body)}, f, indent=0)
-        f.flush()
-        os.fsync(f.fileno())
-    temporary.rename(path / _MANIFEST)
+    body = {"step": step, "leaves": spec, "files": listed, "note": note}
+    record = json.dumps(body | {"self": _self_checksum(body)}, indent=0)
+    files.write_whole(path / _MANIFEST, record.encode())
 
 
 def _self_checksum(body: dict[str, Any]) -> str:

@@ -5,7 +5,6 @@ back what its newest complete checkpoint has of them.
 """
 
 import contextlib
-import os
 from pathlib import Path
 from typing import Any
 
@@ -32,21 +31,6 @@ def collect(workdir: Path) -> dict[str, bytes]:
       OSError: a file cannot be read.
     """
     return {name: (workdir / name).read_bytes() for name in CARRIED if (workdir / name).exists()}
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Makes `content` that of `path`, all of it or nothing."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as f:
-            f.write(content)
-            f.flush()
-            os.fsync(f.fileno())
-        temporary.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
 
 
 def repair(workdir: Path) -> None:
@@ -107,7 +91,7 @@ def is_record(record: Any) -> bool:
 def _put_back(path: Path, content: bytes, what: str, step: int) -> None:
     try:
         path.parent.mkdir(exist_ok=True)
-        write_whole(path, content)
+        files.write_whole(path, content)
     except OSError as error:
         reason = error.strerror or error
         told = f"{what} and cannot be written again ({reason})"

@@ -17,6 +17,7 @@ from ml_collections import ConfigDict
 from genjax import families
 from genjax.core import files
 from genjax.core.config import ConfigError, base, fill
+from genjax.core.files import write_whole
 from genjax.data import record as data_record
 from genjax.data.source import Dataset
 from genjax.engine import divergence
@@ -28,7 +29,6 @@ from genjax.engine.repair import (
     carried_config,
     is_record,
     repair,
-    write_whole,
 )
 from genjax.engine.versions import ran_on
 

@@ -132,9 +132,7 @@ class Writers:
         self._tensorboard().add_text(tag, textwrap.indent(text, "    ", lambda _: True), int(step))
         path = self._workdir / _SAMPLES / f"{tag}_{int(step):07d}.txt"
         path.parent.mkdir(exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        files.write_whole(path, text.encode())
 
     def flush(self) -> None:
         """Hands all that is written to the operating system (`metrics.jsonl` always is)."""
@@ -219,14 +217,8 @@ def _row(line: str) -> dict[str, Any] | None:
 
 def _replace(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Makes `rows` the content of `path`, all of them or nothing."""
-    if not path.exists():
-        return
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("w") as f:
-        f.writelines(_line(to_json(row)) for row in rows)
-        f.flush()
-        os.fsync(f.fileno())
-    temporary.replace(path)
+    if path.exists():
+        files.write_whole(path, "".join(_line(to_json(row)) for row in rows).encode())
 
 
 def _line(row: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from absl import logging
 
 from genjax.core.config import ConfigError
 from genjax.core.execution import execute
-from genjax.core.files import read_bytes
+from genjax.core.files import read_bytes, write_whole
 
 SOURCE = "recipe.py.txt"  # in a run's folder, for its reader; no name that can be imported
 _BEFORE = "recipe.before.py.txt"
@@ -72,9 +72,7 @@ def keep(name: str, workdir: Path) -> None:
         )  # fmt: skip
         (workdir / SOURCE).replace(workdir / _BEFORE)
     if not (workdir / SOURCE).exists():
-        building = workdir / f"{SOURCE}.tmp"
-        building.write_text(own.source, encoding="utf-8", newline="")
-        building.replace(workdir / SOURCE)
+        write_whole(workdir / SOURCE, own.source.encode())
 
 
 def changed(name: str, workdir: Path) -> bool:

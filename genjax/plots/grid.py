@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from genjax.core import files
+
 _TARGET_SIDE = 64  # pixels; without a `scale`, smaller images grow to about this
 _SEPARATOR = 128  # grey, seen on black digits' ground as well as on white paper
 
@@ -97,11 +99,5 @@ def save_png(path: str | os.PathLike[str], image_HxWxC: np.ndarray) -> None:
         raise ValueError(f"image {image.dtype}{image.shape}: must be uint8 (H, W, 1 or 3)")
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # In the same folder, so that the rename stays within one file system.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "PNG")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with files.replacing(path) as file:
+        Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "PNG")

@@ -1,7 +1,6 @@
 """The parts of a study that are computed in one go: each is there as a whole, or not yet."""
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -64,15 +63,11 @@ class Parts:
         if not path.exists():
             print(f"computing {name}", flush=True)
             arrays = {n: np.asarray(v) for n, v in function(*args).items()}
-            temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
             try:
-                with temporary.open("wb") as file:
+                with files.replacing(path) as file:
                     np.savez(file, **arrays)  # type: ignore[arg-type]
-                temporary.replace(path)
             except OSError as error:
                 raise _unwritable(self._folder, error) from error
-            finally:
-                temporary.unlink(missing_ok=True)
         return read_npz(path)
 
 
