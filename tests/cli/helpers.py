@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 300  # seconds, of a process on a busy machine
@@ -56,6 +57,15 @@ TINY_BERT = (
 def main(program: str, *args: Any) -> int:
     """The exit status of `python -m experiments.PROGRAM ARGS`, run in this process."""
     return import_module(f"genjax.cli.{program}").main([str(a) for a in args])
+
+
+def out_of(capfd: pytest.CaptureFixture, *args: str) -> str:
+    """What a program prints that ends well, run in this process."""
+    capfd.readouterr()
+    status = main(*args)
+    out, err = capfd.readouterr()
+    assert status == 0, err
+    return out
 
 
 def start(program: str, *args: Any, **options: Any) -> subprocess.Popen:

@@ -18,7 +18,7 @@ from genjax.core.family import DataSpec
 from genjax.core.tokens import NUM_SPECIALS
 from genjax.data import text
 from genjax.data.tokenizers import Chars, Words
-from tests.cli.helpers import ROOT, main
+from tests.cli.helpers import ROOT, main, out_of
 
 LENGTH = 8
 SENTENCE = ["Anna B-PER", "Lee I-PER", "saw O", "Rome B-LOC"]
@@ -62,14 +62,6 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"--config.data.name=tsv:{folder / 'films.tsv'}", f"--workdir={workdir}",
     ) == 0  # fmt: skip
     return workdir
-
-
-def out_of(capfd: pytest.CaptureFixture, *args: str) -> str:
-    capfd.readouterr()
-    status = main(*args)
-    out, err = capfd.readouterr()
-    assert status == 0, err
-    return out
 
 
 def told(capfd: pytest.CaptureFixture, *args: str) -> str:

@@ -10,7 +10,7 @@ from PIL import Image
 
 import genjax
 from genjax.core.config import ConfigError
-from tests.cli.helpers import ROOT, TINY_TEXT, main
+from tests.cli.helpers import ROOT, TINY_TEXT, main, out_of
 
 TRANSLATOR = (
     f"--config={ROOT}/configs/seq2seq_attention.py",
@@ -30,14 +30,6 @@ def translator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     workdir = tmp_path_factory.mktemp("translator") / "run"
     assert main("train", *TRANSLATOR, f"--workdir={workdir}") == 0
     return workdir
-
-
-def out_of(capfd: pytest.CaptureFixture, *args: str) -> str:
-    capfd.readouterr()
-    status = main(*args)
-    out, err = capfd.readouterr()
-    assert status == 0, err
-    return out
 
 
 def test_one_text_is_streamed_and_more_are_written_at_once(

@@ -5,19 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from genjax import data
-from genjax.core.config import ConfigError, base
+from genjax.core.config import ConfigError
 from genjax.core.family import DataSpec
-
-
-@pytest.fixture
-def load(tmp_path):
-    def load(folder, **changes):
-        section = base().data
-        section.update({"name": f"images:{folder}", "cache_dir": str(tmp_path / "cache")} | changes)
-        return data.load(section)
-
-    return load
 
 
 def picture(rng, height=12, width=10, mode="RGB"):

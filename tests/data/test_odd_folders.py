@@ -10,20 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from genjax import data
 from genjax.core.config import ConfigError, base
 from genjax.data import cache, found, listing, pictures, stored
 from tests.data import odd_pictures as odd
-
-
-@pytest.fixture
-def load(tmp_path):
-    def load(folder, **changes):
-        section = base().data
-        section.update({"name": f"images:{folder}", "cache_dir": str(tmp_path / "cache")} | changes)
-        return data.load(section)
-
-    return load
 
 
 @pytest.fixture
