@@ -1,6 +1,6 @@
 """What trained models say of new texts, by name: their classes, and the tags of their words."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +11,6 @@ from genjax.core.tokens import EOS, PAD
 from genjax.data.conll import word_rows
 from genjax.data.sentences import padded
 
-_AT_ONCE = 64  # rows of a program
 _NARROWEST = 8  # places of a row
 TaggedWords = list[tuple[str, str]]
 
@@ -108,28 +107,16 @@ def _check(model: Any, texts: Any) -> None:
 
 
 def _in_order(function: Callable[..., Any], rows: dict[str, np.ndarray]) -> list[np.ndarray]:
-    """What `function` gives for each row, in batches of few shapes, for which few programs do."""
-    found: dict[int, np.ndarray] = {}
-    for indices, batch in _batches(rows):
-        found |= zip(indices, np.asarray(function(*batch)))
-    return [found[i] for i in range(len(rows["x"]))]
+    """What `function` gives for each row; rows of about one length go together, few widths do.
 
-
-def _batches(rows: dict[str, np.ndarray]) -> Iterator[tuple[list[int], list[np.ndarray]]]:
-    """Numbers of rows of about one length, and their arrays: widths are powers of two, numbers of
-    four. Rows beyond the last one are the first one again."""
+    The methods of a model make the batches.
+    """
     size_N = np.count_nonzero(rows["x"], axis=1)
-    width_N = np.minimum(_power(size_N, _NARROWEST, 2), rows["x"].shape[1])
+    widths = _NARROWEST * 2 ** np.arange(32)
+    width_N = np.minimum(widths[np.searchsorted(widths, size_N)], rows["x"].shape[1])
+    found: dict[int, np.ndarray] = {}
     for width in np.unique(width_N):
         same = np.flatnonzero(width_N == width).tolist()
-        for start in range(0, len(same), _AT_ONCE):
-            indices = same[start : start + _AT_ONCE]
-            count = int(_power(np.array([len(indices)]), 1, 4)[0])
-            chosen = indices + indices[:1] * (count - len(indices))
-            yield indices, [a[chosen, :width].astype(np.int32) for a in rows.values()]
-
-
-def _power(size: np.ndarray, least: int, base: int) -> np.ndarray:
-    """The smallest `least * base**k` that is at least each size."""
-    powers = least * base ** np.arange(32 // base)
-    return powers[np.searchsorted(powers, size)]
+        batch = [a[same, :width].astype(np.int32) for a in rows.values()]
+        found |= zip(same, np.asarray(function(*batch)))
+    return [found[i] for i in range(len(size_N))]
