@@ -4,6 +4,8 @@ import contextlib
 import hashlib
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -135,6 +137,14 @@ def test_a_run_of_pictures(case, trained):
     change, told = CASES[case]
     change(trained)
     assert told in refused(trained, lambda: genjax.load(trained))
+
+
+def test_a_checkpoint_of_rubbish_leaves_no_word_but_the_error(trained):
+    """Its leaves are read side by side, and all of them fail."""
+    rubbish(trained)
+    code = "import genjax, sys\ntry: genjax.load(sys.argv[1])\nexcept genjax.core.config.ConfigError: pass"
+    ran = subprocess.run([sys.executable, "-c", code, trained], capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
 
 
 VOCABULARY = "vocabulary.json"
