@@ -19,18 +19,17 @@ train: .venv/installed
 	@echo "curves in a browser:   $(PYTHON) -m pip install tensorboard && tensorboard --logdir=$(WORKDIR)"
 	@echo "another recipe:        $(BIN)/python -m experiments.train --config=configs/autoencoder.py --workdir=runs/autoencoder"
 
-# Most of the time is compiling, half of it optimizing, which only the slow tests need to see, the
-# contracts among them, and not those of the programs.
-FAST := --xla_backend_optimization_level=0
+# Quick: see tests/conftest.py. Of the slow tests only those of the programs are.
+QUICK := GENJAX_TEST_COMPILE=quick
 PROGRAMS := tests/cli tests/test_model.py
 
 test: .venv/installed-test
-	XLA_FLAGS="$(XLA_FLAGS) $(FAST)" $(BIN)/python -m pytest -m "not slow and not long" $(PYTEST_ARGS)
+	$(QUICK) $(BIN)/python -m pytest -m "not slow and not long" $(PYTEST_ARGS)
 
 # The slow tests that CI runs as well; those marked `long` are run by name.
 test-slow: .venv/installed-test
 	$(BIN)/python -m pytest -m "slow and not long" --ignore=tests/cli --ignore=tests/test_model.py $(PYTEST_ARGS)
-	XLA_FLAGS="$(XLA_FLAGS) $(FAST)" $(BIN)/python -m pytest -m "slow and not long" $(PYTEST_ARGS) $(PROGRAMS)
+	$(QUICK) $(BIN)/python -m pytest -m "slow and not long" $(PYTEST_ARGS) $(PROGRAMS)
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

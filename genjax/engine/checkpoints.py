@@ -4,7 +4,7 @@ A checkpoint is `directory/<step>/`: what orbax writes, and a manifest that proc
 orbax has finalised it. The manifest lists every file with its size and checksum, so a checkpoint
 counts as complete only if the save was committed *and* nothing was lost since: truncated array
 files would otherwise be read as zeros. This is the only module that imports orbax, and it does so
-at the first save or restore (the import costs half a second).
+at the first save (the import costs half a second).
 """
 
 import hashlib

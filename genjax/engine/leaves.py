@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from genjax.core.config import ConfigError
 
@@ -80,9 +81,15 @@ def read_leaves(path: Path, stored: dict[str, jax.ShapeDtypeStruct]) -> dict[str
 
     def place() -> None:
         name, parts = read.popleft()
-        x = stored[name]
-        leaves[name] = jax.make_array_from_callback(
-            x.shape, x.sharding, lambda index: parts[str(index)].result(), dtype=x.dtype
+        shape, sharding = stored[name].shape, stored[name].sharding
+        # Put, since what crosses to a device unasked is refused where somebody guards it.
+        leaves[name] = jax.make_array_from_single_device_arrays(
+            shape,
+            sharding,
+            [
+                jax.device_put(np.asarray(parts[str(index)].result()), device)
+                for device, index in sharding.addressable_devices_indices_map(shape).items()
+            ],
         )
 
     for name, x in stored.items():

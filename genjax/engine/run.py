@@ -37,7 +37,9 @@ class Run(NamedTuple):
 def prepare(
     config: ConfigDict, workdir: str | Path | None = None, *, use: bool = False, **population: Any
 ) -> Run:
-    """Checks the config, loads its data, builds its family and executor; writes nothing.
+    """Checks the config, loads its data, builds its family and executor.
+
+    Of `workdir` it mends a damaged config file from the newest checkpoint; else it writes nothing.
 
     Args:
       config: the resolved config.

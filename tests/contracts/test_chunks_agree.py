@@ -1,6 +1,7 @@
 """Contract 1: scanned steps equal looped ones. And: every family is under contract."""
 
 import numpy as np
+import pytest
 
 from genjax import families
 from genjax.engine.loop import prepare
@@ -12,6 +13,7 @@ def test_every_family_has_a_recipe():
     assert {recipes.load(recipe).family for recipe in recipes.recipes()} == set(families.names())
 
 
+@pytest.mark.slow  # of programs as they are compiled for users
 def test_scanned_steps_equal_looped_ones_bit_for_bit(name, scanned, folder):
     scan = scanned(name).executor
     config = recipes.lipschitz(recipes.tiny(name, folder, executor="loop"))

@@ -19,7 +19,7 @@ from tests.engine.states import bits, flip, make_state, restored_step, shapes_of
 @pytest.mark.parametrize("seed", [0, 1])
 def test_restored_state_equals_the_saved_one_bit_for_bit(tmp_path, seed):
     state = make_state(seed, 3)
-    checkpoints = Checkpoints(tmp_path)
+    checkpoints = Checkpoints(tmp_path / ("plain", "a %20ü#?b")[seed])
     checkpoints.save(3, state)
     step, restored = checkpoints.restore(shapes_of(state))
     assert step == 3
