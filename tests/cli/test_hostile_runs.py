@@ -142,7 +142,7 @@ def test_a_run_of_pictures(case, trained):
 def test_a_checkpoint_of_rubbish_leaves_no_word_but_the_error(trained):
     """Its leaves are read side by side, and all of them fail."""
     rubbish(trained)
-    code = "import genjax, sys\ntry: genjax.load(sys.argv[1])\nexcept genjax.core.config.ConfigError: pass"
+    code = "import genjax, sys\ntry: genjax.load(sys.argv[1])\nexcept ValueError: pass"
     ran = subprocess.run([sys.executable, "-c", code, trained], capture_output=True, text=True)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
 
