@@ -19,17 +19,19 @@ train: .venv/installed
 	@echo "curves in a browser:   $(PYTHON) -m pip install tensorboard && tensorboard --logdir=$(WORKDIR)"
 	@echo "another recipe:        $(BIN)/python -m experiments.train --config=configs/autoencoder.py --workdir=runs/autoencoder"
 
-# Quick: see tests/conftest.py. Of the slow tests only those of the programs are.
+# Quick: see tests/conftest.py. Of the slow tests those are that hold within a tolerance, or of the
+# programs; what must be equal to the bit is compiled as it is for users.
 QUICK := GENJAX_TEST_COMPILE=quick
-PROGRAMS := tests/cli tests/test_model.py
+SLOW_QUICK := tests/cli tests/test_model.py tests/contracts/test_placements_agree.py \
+	tests/contracts/test_learning.py
 
 test: .venv/installed-test
 	$(QUICK) $(BIN)/python -m pytest -m "not slow and not long" $(PYTEST_ARGS)
 
 # The slow tests that CI runs as well; those marked `long` are run by name.
 test-slow: .venv/installed-test
-	$(BIN)/python -m pytest -m "slow and not long" --ignore=tests/cli --ignore=tests/test_model.py $(PYTEST_ARGS)
-	$(QUICK) $(BIN)/python -m pytest -m "slow and not long" $(PYTEST_ARGS) $(PROGRAMS)
+	$(QUICK) $(BIN)/python -m pytest -m "slow and not long" $(PYTEST_ARGS) $(SLOW_QUICK)
+	$(BIN)/python -m pytest -m "slow and not long" $(SLOW_QUICK:%=--ignore=%) $(PYTEST_ARGS)
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

@@ -29,6 +29,12 @@ RATES = {
 }
 
 
+@pytest.fixture(params=recipes.marked(recipes.names(), by_name=tuple(recipes.VARIANTS)))
+def name(request):
+    """Every recipe that differs; variants, which learn as they do, by name."""
+    return request.param
+
+
 def with_rates(state: State, rates: dict[str, float]) -> State:
     """The state with other learning rates, by optimizer section."""
     opt_state = dict(state.opt_state)

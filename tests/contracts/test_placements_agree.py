@@ -1,6 +1,6 @@
 """Contracts 2 and 3: members of a population equal single runs, many devices equal one.
 
-The devices are simulated, 2 in one process and 8 in another; both run at the same time.
+The devices are simulated, 8 in one process; another has the populations, at the same time.
 """
 
 import os
@@ -17,43 +17,34 @@ from tests.contracts.trees import assert_close, leaves, member, of_steps
 from tests.engine.processes import ROOT
 
 DEVICES = ("data", "fsdp", "pmap")
-# Compiling is what takes the time: on 8 devices and as a population one recipe of each family and
-# the variants, which hold what placements can get wrong; on 2 devices one recipe of each family.
-MANY = {2: sorted(recipes.first()), 8: [*sorted(recipes.first()), *recipes.VARIANTS]}
-RESIDENT = [name for name in MANY[8] if "streamed" not in name]
+# Compiling is what takes the time: one recipe of each family, and the variants, which hold what
+# placements can get wrong.
+NAMES = [*sorted(recipes.first()), *recipes.VARIANTS]
+RESIDENT = [name for name in NAMES if "streamed" not in name]
 pytestmark = pytest.mark.slow  # minutes of compiling; some recipes are `long` as well
-CASES = [
-    pytest.param(devices, *param.values, marks=param.marks)
-    for devices, names in MANY.items()
-    for param in recipes.marked(names, by_name=recipes.TEXTS)  # minutes of compiling
-]
+CASES = recipes.marked(NAMES, by_name=recipes.TEXTS)  # minutes of compiling
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory, folder, request):
-    """What the children found, by number of devices (0: population) and name/kind/part/leaf."""
+    """What the children found: by number of devices, 0 of a population, and name/kind/part/leaf."""
     recipes.tiny("autoencoder+streamed+bfloat16", folder)  # its pictures, before two draw them
     out = tmp_path_factory.mktemp("placements")
     names = recipes.selected(request)
-    resident, few, many = ([n for n in names if n in some] for some in (RESIDENT, MANY[2], MANY[8]))
-    first = [
-        _start(out / "0.npz", folder, 1, ["vmap"], resident),
-        _start(out / "8.npz", folder, 8, DEVICES, many),
-    ]
+    children = {
+        0: _start(out / "0.npz", folder, 1, ["vmap"], [n for n in names if n in RESIDENT]),
+        8: _start(out / "8.npz", folder, 8, DEVICES, [n for n in names if n in NAMES]),
+    }
     try:
-        _wait(first[:1])
-        first.append(_start(out / "2.npz", folder, 2, DEVICES, few))
-        _wait(first[1:])
+        _wait(children.values())
     finally:
-        for child in first:
+        for child in children.values():
             child.kill()
-    return {n: dict(np.load(out / f"{n}.npz")) for n in (0, 2, 8)}
+    return {n: dict(np.load(out / f"{n}.npz")) for n in children}
 
 
 def _start(out, folder, devices, kinds, names):
-    # Optimised code is not the subject here, and half of the time goes into it.
-    flags = os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0"
-    env = os.environ | {"JAX_NUM_CPU_DEVICES": str(devices), "XLA_FLAGS": flags}
+    env = os.environ | {"JAX_NUM_CPU_DEVICES": str(devices)}
     command = [sys.executable, "-m", "tests.contracts.placements_child"]
     return subprocess.Popen(
         [*command, str(out), str(folder), ",".join(kinds), *names],
@@ -124,26 +115,26 @@ def test_members_of_a_population_equal_single_runs(name, found, one, scanned, fo
 
 
 @pytest.mark.parametrize("kind", DEVICES)
-@pytest.mark.parametrize(("devices", "name"), CASES)
-def test_devices_make_the_same_steps_as_one(name, devices, kind, found, one, scanned):
+@pytest.mark.parametrize("name", CASES)
+def test_devices_make_the_same_steps_as_one(name, kind, found, one, scanned):
     start, state, metrics, evaluation = one(name)
     fraction = recipes.tolerance(scanned(name).config)
-    assert_close(part(found, devices, name, kind, "state"), state, start, fraction)
-    assert_means_close(part(found, devices, name, kind, "metrics"), metrics, fraction)
-    assert_means_close(part(found, devices, name, kind, "evaluation"), evaluation, fraction)
+    assert_close(part(found, 8, name, kind, "state"), state, start, fraction)
+    assert_means_close(part(found, 8, name, kind, "metrics"), metrics, fraction)
+    assert_means_close(part(found, 8, name, kind, "evaluation"), evaluation, fraction)
 
 
-@pytest.mark.parametrize(("devices", "name"), CASES)
-def test_fsdp_splits_the_state(name, devices, found):
-    share = part(found, devices, name, "fsdp", "observed")["share"]
-    assert share < 1.7 / devices, f"a device holds {share:.0%} of the state"
-    assert part(found, devices, name, "data", "observed")["share"] == 1
+@pytest.mark.parametrize("name", CASES)
+def test_fsdp_splits_the_state(name, found):
+    share = part(found, 8, name, "fsdp", "observed")["share"]
+    assert share < 1.7 / 8, f"a device holds {share:.0%} of the state"
+    assert part(found, 8, name, "data", "observed")["share"] == 1
 
 
 @pytest.mark.parametrize("kind", DEVICES)
-@pytest.mark.parametrize(("devices", "name"), CASES)
-def test_devices_compile_once_and_reuse_the_buffers(name, devices, kind, found):
-    observed = part(found, devices, name, kind, "observed")
+@pytest.mark.parametrize("name", CASES)
+def test_devices_compile_once_and_reuse_the_buffers(name, kind, found):
+    observed = part(found, 8, name, kind, "observed")
     assert observed["compiled_again"] == 0
     assert observed["donated"]
 
