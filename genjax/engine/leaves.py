@@ -1,6 +1,5 @@
 """States as checkpoints hold them: leaves by name, in buffers of their own."""
 
-from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +52,6 @@ def stored_like(x: Any) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(y.shape, y.dtype, sharding=sharding)
 
 
-_AHEAD = 16  # leaves that are read while those before them are placed
-
-
 def read_leaves(path: Path, stored: dict[str, jax.ShapeDtypeStruct]) -> dict[str, jax.Array]:
     """The named leaves of what orbax wrote to `path`, each device's part read where it lies.
 
@@ -76,30 +72,18 @@ def read_leaves(path: Path, stored: dict[str, jax.ShapeDtypeStruct]) -> dict[str
         )
         for name, x in stored.items()
     }  # fmt: skip
-    read: deque[tuple[str, dict[str, Any]]] = deque()
-    leaves: dict[str, jax.Array] = {}
-
-    def place() -> None:
-        name, parts = read.popleft()
-        shape, sharding = stored[name].shape, stored[name].sharding
-        # Put, since what crosses to a device unasked is refused where somebody guards it.
-        leaves[name] = jax.make_array_from_single_device_arrays(
-            shape,
-            sharding,
-            [
-                jax.device_put(np.asarray(parts[str(index)].result()), device)
-                for device, index in sharding.addressable_devices_indices_map(shape).items()
-            ],
-        )
-
-    for name, x in stored.items():
+    places = {n: x.sharding.addressable_devices_indices_map(x.shape) for n, x in stored.items()}
+    parts = {}
+    for name, of in places.items():
+        distinct = {str(index): index for index in of.values()}  # replicas share one
         array = opened[name].result()
-        indices = x.sharding.addressable_devices_indices_map(x.shape).values()
-        read.append((name, {str(index): array[index].read() for index in indices}))
-        if len(read) > _AHEAD:
-            place()
-    while read:
-        place()
+        parts[name] = {key: array[index].read() for key, index in distinct.items()}
+    leaves: dict[str, jax.Array] = {}
+    for name, x in stored.items():
+        read = {key: np.asarray(part.result()) for key, part in parts.pop(name).items()}
+        # Put, since what crosses to a device unasked is refused where somebody guards it.
+        each = [jax.device_put(read[str(i)], device) for device, i in places[name].items()]
+        leaves[name] = jax.make_array_from_single_device_arrays(x.shape, x.sharding, each)
     return leaves
 
 

@@ -13,7 +13,7 @@ MARKER = "executed"  # what hostile code makes where it is run
 _MOST = 200 * 2**20  # bytes; the largest JSON that is read has 64 MiB
 
 
-_REFERENCES = Path("/proc/self/clear_refs")
+_PEAK = Path("/proc/self/clear_refs")  # a 5 in it makes the peak begin anew
 
 
 def _memory(name: str) -> int:
@@ -36,7 +36,7 @@ def refused(folder: Path, read: Callable[[], Any]) -> str:
     """The one line that `read` is refused by, in bounded memory, with nothing run or written."""
     before = snapshot(folder)
     resident = _memory("VmRSS")
-    _REFERENCES.write_text("5")  # the peak begins here
+    _PEAK.write_text("5")
     with pytest.raises(ConfigError) as error:
         read()
     peak = _memory("VmHWM") - resident
