@@ -7,12 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from genjax.core import tokens
-from genjax.core.axis import BatchAxis
+from genjax.core.batch import batch_max
 
 
-def by_length(
-    f: Callable[..., Any], *rows: jax.Array, edges: Sequence[int], axis: BatchAxis = BatchAxis()
-) -> Any:
+def by_length(f: Callable[..., Any], *rows: jax.Array, edges: Sequence[int]) -> Any:
     """`f(*rows)`, computed on no more places than the longest row of the global batch needs.
 
     All rows are cut to the smallest of `edges` that holds every token, or stay whole if none does.
@@ -28,7 +26,6 @@ def by_length(
         for another edge.
       *rows: tokens (B, T), int32, padded at their end; T may differ between them.
       edges: lengths in ascending order; none: `f(*rows)` as it is.
-      axis: the batch axis, under pmap.
 
     Raises:
       ValueError: edges are not in ascending order, or not above 0.
@@ -39,7 +36,7 @@ def by_length(
     cuts = [edge for edge in edges if edge < widest]
     if not cuts:
         return f(*rows)
-    longest = axis.max(jnp.stack([tokens.lengths(x).max() for x in rows]).max())
+    longest = batch_max(jnp.stack([tokens.lengths(x).max() for x in rows]).max())
     branch = (longest > jnp.array(cuts)).sum()
     cut = [lambda *a, n=n: f(*(x[:, :n] for x in a)) for n in cuts]
     return jax.lax.switch(branch, [*cut, f], *rows)

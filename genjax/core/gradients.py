@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from genjax.core.axis import BatchAxis
+from genjax.core.batch import batch_mean
 
 
 def value_and_grad(
@@ -15,7 +15,6 @@ def value_and_grad(
     batch: Any,
     *,
     accumulate_steps: int = 1,
-    axis: BatchAxis = BatchAxis(),
 ) -> tuple[tuple[jax.Array, Any], Any]:
     """Value, auxiliary output and gradient of `loss(params, batch, part) -> (scalar, aux)`.
 
@@ -25,18 +24,17 @@ def value_and_grad(
 
     With `accumulate_steps > 1` the batch is cut into that many equal parts and value, aux and
     gradient are averaged over a scan of them: equal to the whole batch in the memory of one part.
-    All three are then averaged over `axis`.
+    All three are then averaged over the devices.
 
     Args:
       loss: mean loss; `aux` is a pytree of float arrays that are means over rows as well.
       params: what to differentiate by.
       batch: pytree whose leaves have the batch as their first axis.
       accumulate_steps: number of parts; divides the local batch.
-      axis: the batch axis of the step.
     """
     grad = jax.value_and_grad(loss, has_aux=True)
     if accumulate_steps == 1:
-        return axis.mean(grad(params, batch, jnp.zeros((), jnp.int32)))
+        return batch_mean(grad(params, batch, jnp.zeros((), jnp.int32)))
 
     # Row j goes to part j % accumulate_steps: on a batch spread over devices, parts stay spread.
     parts = jax.tree.map(
@@ -52,4 +50,4 @@ def value_and_grad(
         return jax.tree.map(jnp.add, total, grad(params, part, number)), None
 
     total, _ = jax.lax.scan(add, zero, (jnp.arange(accumulate_steps), parts))
-    return axis.mean(jax.tree.map(lambda x: x / accumulate_steps, total))
+    return batch_mean(jax.tree.map(lambda x: x / accumulate_steps, total))

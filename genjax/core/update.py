@@ -7,7 +7,6 @@ import jax
 import optax
 from ml_collections import ConfigDict
 
-from genjax.core.axis import BatchAxis
 from genjax.core.family import Batch, Metrics, State, new_state
 from genjax.core.gradients import value_and_grad
 from genjax.core.optimizer import ema_update
@@ -29,7 +28,6 @@ def minimise(
     batch: Batch,
     optimizer: optax.GradientTransformation,
     config: ConfigDict,
-    axis: BatchAxis = BatchAxis(),
 ) -> tuple[State, Metrics]:
     """One step: the gradient of `loss` by `state.params`, the optimizer's update, the average.
 
@@ -40,13 +38,12 @@ def minimise(
       batch: pytree whose leaves have the batch as their first axis; noise included.
       optimizer: of the section `optimizer`.
       config: its `accumulate_steps` and `ema_decay` are followed.
-      axis: the batch axis of the step.
 
     Returns:
       The state one step on, and the metrics.
     """
     (_, metrics), gradient = value_and_grad(
-        loss, state.params, batch, accumulate_steps=config.accumulate_steps, axis=axis
+        loss, state.params, batch, accumulate_steps=config.accumulate_steps
     )
     updates, opt_state = optimizer.update(gradient, state.opt_state["optimizer"], state.params)
     params, ema = optax.apply_updates(state.params, updates), state.ema

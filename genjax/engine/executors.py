@@ -12,14 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from genjax.core.axis import BatchAxis
+from genjax.core.batch import AXIS
 from genjax.core.config import fail
 from genjax.core.family import Family, State
 from genjax.data.source import Dataset
 from genjax.engine import placement
 from genjax.engine.executor import Executor
-
-PMAP_AXIS = "devices"
 
 
 class Population(Executor):
@@ -103,10 +101,7 @@ class Sharded(Executor):
 
 
 class Pmapped(Executor):
-    """`jax.pmap` over the devices of one process, the state replicated.
-
-    The family is built with `BatchAxis(PMAP_AXIS)`: its means and its noise are global.
-    """
+    """`jax.pmap` over the devices of one process, the state replicated; see `core.batch`."""
 
     def _place(self) -> None:
         if jax.process_count() > 1:
@@ -116,7 +111,7 @@ class Pmapped(Executor):
         self._replicated = jax.sharding.NamedSharding(self.mesh, jax.sharding.PartitionSpec())
 
     def _rows(self, batch: Any, batch_axis: int) -> Any:
-        index = jax.lax.axis_index(PMAP_AXIS)
+        index = jax.lax.axis_index(AXIS)
 
         def local(x: jax.Array) -> jax.Array:
             size = x.shape[batch_axis] // self.mesh.size
@@ -127,7 +122,7 @@ class Pmapped(Executor):
     def _jit(self, f: Any, *, returns_state: bool = False) -> Any:
         return jax.pmap(
             lambda state, arrays: f(state, *arrays),
-            axis_name=PMAP_AXIS,
+            axis_name=AXIS,
             in_axes=(0, None),
             out_axes=(0, None) if returns_state else None,
             donate_argnums=0 if returns_state else (),
@@ -160,8 +155,3 @@ def make_executor(
     """The executor that `config.executor` names."""
     kinds = {"vmap": Population, "sharded": Sharded, "pmap": Pmapped}
     return kinds.get(config.executor, Executor)(family, dataset, config, **population)
-
-
-def batch_axis(config: ConfigDict) -> BatchAxis:
-    """The batch axis that a family must be built with for the executor of `config`."""
-    return BatchAxis(PMAP_AXIS if config.executor == "pmap" else None)

@@ -15,7 +15,7 @@ from genjax.data.source import Dataset
 from genjax.engine import pretrained
 from genjax.engine.checkpoints import from_process_0
 from genjax.engine.executor import Executor
-from genjax.engine.executors import batch_axis, make_executor
+from genjax.engine.executors import make_executor
 from genjax.engine.repair import repair
 from genjax.engine.workdir import read_data
 
@@ -63,9 +63,8 @@ def prepare(
         dataset = data.recorded(config.data, record, saved, pretrained.tokenizer(config))
     else:
         dataset = data.load(config.data, saved, pretrained.tokenizer(config))
-    axis = batch_axis(config)
     # The length decides schedules, and a step's examples decide the length: build twice, cheaply.
-    family = families.build(config, dataset.spec, 1, axis)
+    family = families.build(config, dataset.spec, 1)
     examples = int(np.prod(family.batch_shape))
     if 0 < dataset.train.num_examples < config.batch_size:
         raise ConfigError(
@@ -73,6 +72,6 @@ def prepare(
             f"examples, {dataset.train.num_examples} in data.name={config.data.name}"
         )
     total = total_steps(config, examples, dataset.train.num_examples)
-    family = families.build(config, dataset.spec, total, axis)
+    family = families.build(config, dataset.spec, total)
     executor = make_executor(family, dataset, config, **population)
     return Run(config, dataset, family, executor, total, population)

@@ -10,7 +10,6 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from genjax.core import files
-from genjax.core.axis import BatchAxis
 from genjax.core.config import ConfigError, fail
 from genjax.core.family import DataSpec, Family
 from genjax.families import _own
@@ -21,9 +20,7 @@ def names() -> list[str]:
     return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
 
 
-def build(
-    config: ConfigDict, spec: DataSpec, total_steps: int, axis: BatchAxis = BatchAxis()
-) -> Family:
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
     """The family that `config.family` names.
 
     That is a module of this package, or a family of one's own: the file that the user named, which
@@ -33,7 +30,7 @@ def build(
     Raises:
       ConfigError: no such family, or a field of its config is out of range.
     """
-    return _module(config.family).build(config, spec, total_steps, axis)
+    return _module(config.family).build(config, spec, total_steps)
 
 
 def default_config(name: str) -> ConfigDict:

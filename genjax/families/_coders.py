@@ -5,7 +5,6 @@ from typing import Any
 from flax import linen as nn
 from ml_collections import ConfigDict
 
-from genjax.core.axis import BatchAxis
 from genjax.core.config import choose, fail
 from genjax.core.family import DataSpec, compute_dtype
 from genjax.models.conv import LOWERINGS
@@ -36,7 +35,6 @@ def make_coders(
     config: ConfigDict,
     code_shape: tuple[int, ...],
     spec: DataSpec,
-    axis: BatchAxis,
     dropout: float = 0.0,
 ) -> tuple[nn.Module, nn.Module]:
     """Encoder to (B, *code_shape) and decoder to (B, *spec.shape).
@@ -45,12 +43,11 @@ def make_coders(
       config: the resolved config, with the fields of `coder_fields`.
       code_shape: of what the encoder says of an example.
       spec: of the data.
-      axis: the batch axis, under pmap.
       dropout: after each hidden layer of the dense networks.
     """
     m, dtype = config.model, compute_dtype(config.precision)
     shared: dict[str, Any] = {
-        "activation": m.activation, "axis": axis, "dtype": dtype, "init_variance": m.init_variance
+        "activation": m.activation, "dtype": dtype, "init_variance": m.init_variance
     }  # fmt: skip
     if m.network == "conv":
         return (

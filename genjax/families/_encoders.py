@@ -8,7 +8,6 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from genjax.core.axis import BatchAxis
 from genjax.core.config import fail
 from genjax.families._transformers import check_layers, layer_fields, make_layers
 from genjax.models.bert import Encoder
@@ -32,11 +31,11 @@ def encoder_fields(**changes: Any) -> ConfigDict:
     return m
 
 
-def make_encoder(config: ConfigDict, vocab_size: int, length: int, axis: BatchAxis) -> Encoder:
+def make_encoder(config: ConfigDict, vocab_size: int, length: int) -> Encoder:
     """The encoder of `encoder_fields`, for texts of `length` tokens and BOS."""
     m = config.model.bert
     return Encoder(
-        vocab_size, m.max_length or length + 1, make_layers(config, axis, SECTION), m.positions,
+        vocab_size, m.max_length or length + 1, make_layers(config, SECTION), m.positions,
         NUM_TYPES,
     )  # fmt: skip
 

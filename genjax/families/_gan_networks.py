@@ -5,31 +5,30 @@ from typing import Any
 from flax import linen as nn
 from ml_collections import ConfigDict
 
-from genjax.core.axis import BatchAxis
 from genjax.core.family import DataSpec, compute_dtype
 from genjax.models.convnets import ConvDecoder, ConvEncoder
 from genjax.models.dense import MLP
 
 
-def make_generator(config: ConfigDict, spec: DataSpec, axis: BatchAxis) -> nn.Module:
+def make_generator(config: ConfigDict, spec: DataSpec) -> nn.Module:
     """From latents (B, latent_dim) to (B, *spec.shape), images before their tanh."""
     m, dtype = config.model, compute_dtype(config.precision)
     if m.network == "conv":
         return ConvDecoder(
-            m.generator_channels, spec.shape, m.generator_activation, m.generator_norm, axis,
+            m.generator_channels, spec.shape, m.generator_activation, m.generator_norm,
             m.conv_lowering, dtype,
         )  # fmt: skip
     return MLP(
         m.generator_hidden, spec.shape, m.generator_activation, m.generator_norm,
-        axis=axis, dtype=dtype,
+        dtype=dtype,
     )  # fmt: skip
 
 
-def make_critic(config: ConfigDict, axis: BatchAxis) -> nn.Module:
+def make_critic(config: ConfigDict) -> nn.Module:
     """From (packed) examples (B, …) to scores (B,)."""
     m = config.model
     options: dict[str, Any] = {
-        "activation": m.critic_activation, "norm": m.critic_norm, "axis": axis,
+        "activation": m.critic_activation, "norm": m.critic_norm,
         "dtype": compute_dtype(config.precision), "minibatch_stddev": m.minibatch_stddev,
     }  # fmt: skip
     if m.network == "conv":

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from genjax.core import tokens
-from genjax.core.axis import BatchAxis
+from genjax.core.batch import batch_uniform
 from genjax.core.family import Metrics
 
 
@@ -22,9 +22,9 @@ def inputs_and_targets(x: jax.Array, running: bool) -> tuple[jax.Array, jax.Arra
     return jnp.pad(x[:, :-1], ((0, 0), (1, 0)), constant_values=tokens.BOS), x
 
 
-def hide_first(inputs: jax.Array, rate: float, key: jax.Array, axis: BatchAxis) -> jax.Array:
+def hide_first(inputs: jax.Array, rate: float, key: jax.Array) -> jax.Array:
     """Windows of which that share begins with BOS: what a text without a prompt begins with."""
-    hidden_B = axis.uniform(key, inputs.shape[:1]) < rate
+    hidden_B = batch_uniform(key, inputs.shape[:1]) < rate
     return inputs.at[:, 0].set(jnp.where(hidden_B, tokens.BOS, inputs[:, 0]))
 
 

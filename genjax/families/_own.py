@@ -12,7 +12,7 @@ from genjax.core.files import read_bytes, write_whole
 
 SOURCE = "recipe.py.txt"  # in a run's folder, for its reader; no name that can be imported
 _BEFORE = "recipe.before.py.txt"
-_NEEDS = "a Python file with a function build(config, spec, total_steps, axis)"
+_NEEDS = "a Python file with a function build(config, spec, total_steps)"
 
 
 class Own(NamedTuple):

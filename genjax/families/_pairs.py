@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from genjax.core import tokens
-from genjax.core.axis import BatchAxis
+from genjax.core.batch import batch_mean, batch_sum
 from genjax.core.buckets import by_length
 from genjax.core.config import base, fail, text_data
 from genjax.core.family import (
@@ -73,7 +73,7 @@ def pair_config(family: str) -> ConfigDict:
 
 
 def build_pairs(
-    config: ConfigDict, spec: DataSpec, total_steps: int, axis: BatchAxis, network: Any,
+    config: ConfigDict, spec: DataSpec, total_steps: int, network: Any,
     *, attends: bool = True,
 ) -> Family:  # fmt: skip
     """The family of a network.
@@ -84,7 +84,6 @@ def build_pairs(
       config: the resolved config; `model` is the network's own.
       spec: of pairs, see `check_pairs`.
       total_steps: length of the run, for schedules.
-      axis: the batch axis, under pmap.
       network: a module like `EncoderDecoder`.
       attends: whether its `weights` mean something.
     """
@@ -112,7 +111,7 @@ def build_pairs(
         key = step_key(state, _DROPOUT)
 
         def update(x: jax.Array, y: jax.Array) -> tuple[State, Metrics]:
-            mean_count = axis.mean(tokens.is_token(y).sum(-1).mean())
+            mean_count = batch_mean(tokens.is_token(y).sum(-1).mean())
 
             def objective(params: Any, rows: Batch, part: jax.Array) -> tuple[jax.Array, Metrics]:
                 rngs = {"dropout": jax.random.fold_in(key, part)}
@@ -120,9 +119,9 @@ def build_pairs(
                 mean = (nll_BxU.sum(-1) / jnp.maximum(mean_count, 1e-6)).mean()
                 return mean, {"loss": mean}
 
-            return minimise(objective, state, {"x": x, "y": y}, tx, config, axis)
+            return minimise(objective, state, {"x": x, "y": y}, tx, config)
 
-        return by_length(update, batch["x"], batch["y"], edges=edges, axis=axis)
+        return by_length(update, batch["x"], batch["y"], edges=edges)
 
     def score(state: State, x_BxS: jax.Array, y_BxU: jax.Array) -> jax.Array:
         """Nats of each token of the target, 0 of padding: (B, U)."""
@@ -131,7 +130,7 @@ def build_pairs(
     def evaluate(state: State, batch: Batch) -> Metrics:
         """Nats and numbers of the targets' tokens."""
         x, y = batch["x"], batch["y"]
-        return axis.sum(count_tokens(score(state, x, y), y, batch["mask"]))
+        return batch_sum(count_tokens(score(state, x, y), y, batch["mask"]))
 
     def start(state: State, x_BxS: jax.Array) -> tuple[jax.Array, Any]:
         """Sources to the logits (B, V) of the target's first token, and the cache behind BOS."""

@@ -4,7 +4,6 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from genjax.core.axis import BatchAxis
 from genjax.core.config import choose, fail
 from genjax.models.recurrent import CELLS, Recurrent
 
@@ -23,11 +22,11 @@ def recurrent_fields(**changes: Any) -> ConfigDict:
     return m
 
 
-def make_recurrent(m: ConfigDict, axis: BatchAxis, dtype: Any, **changes: Any) -> Recurrent:
+def make_recurrent(m: ConfigDict, dtype: Any, **changes: Any) -> Recurrent:
     """The network of `recurrent_fields`; `changes` replace its attributes, as `bidirectional`."""
     fields = ("hidden", "cell", "layers", "dropout", "recurrent_dropout", "variational")
     attributes: dict[str, Any] = {name: m[name] for name in fields}
-    return Recurrent(**attributes | changes, axis=axis, dtype=dtype)
+    return Recurrent(**attributes | changes, dtype=dtype)
 
 
 def check_recurrent(m: ConfigDict, least_layers: int = 1) -> None:

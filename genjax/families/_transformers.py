@@ -4,7 +4,6 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from genjax.core.axis import BatchAxis
 from genjax.core.config import choose, fail, get
 from genjax.core.family import compute_dtype
 from genjax.models.embedding import POSITIONS
@@ -33,9 +32,7 @@ def layer_fields(**changes: Any) -> ConfigDict:
     return m
 
 
-def make_layers(
-    config: ConfigDict, axis: BatchAxis, section: str = "model", **changes: Any
-) -> Layers:
+def make_layers(config: ConfigDict, section: str = "model", **changes: Any) -> Layers:
     """The layers of the `layer_fields` in `section`; `changes` replace their attributes."""
     m = get(config, section)
     fields = (
@@ -47,7 +44,7 @@ def make_layers(
         "epsilon": m.norm_epsilon, "rotary": m.positions == "rotary",
         "dtype": compute_dtype(config.precision),
     }  # fmt: skip
-    return Layers(**attributes | changes, axis=axis)
+    return Layers(**attributes | changes)
 
 
 def check_layers(m: ConfigDict, section: str = "model") -> None:

@@ -14,7 +14,7 @@ from flax import linen as nn
 from ml_collections import ConfigDict
 
 from genjax import losses
-from genjax.core.axis import BatchAxis
+from genjax.core.batch import batch_mean, batch_sum
 from genjax.core.config import base, choose, fail, optimizer
 from genjax.core.family import (
     Batch,
@@ -56,9 +56,7 @@ def default_config() -> ConfigDict:
     return c
 
 
-def build(
-    config: ConfigDict, spec: DataSpec, total_steps: int, axis: BatchAxis = BatchAxis()
-) -> Family:
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
     """The family `autoencoder` for a config like `configs/autoencoder.py`.
 
     `sample` decodes standard normal codes (through the code's sigmoid, where it has one): an
@@ -69,15 +67,12 @@ def build(
       config: the resolved config.
       spec: of the data.
       total_steps: length of the run, for schedules.
-      axis: the batch axis, under pmap.
 
     Raises:
       ConfigError: a field is out of range.
     """
     _check(config, spec)
-    encoder, decoder = make_coders(
-        config, (config.model.latent_dim,), spec, axis, config.model.dropout
-    )
+    encoder, decoder = make_coders(config, (config.model.latent_dim,), spec, config.model.dropout)
     tx, loss = make_optimizer(config.optimizer, total_steps), config.loss
     latent_dim = config.model.latent_dim
 
@@ -119,7 +114,7 @@ def build(
             metrics["code_l1"] = jnp.abs(code).sum(-1).mean()
             total += loss.code_l1 * metrics["code_l1"]
         if loss.sparsity_weight:
-            rate_Z = axis.mean(code.mean(0))
+            rate_Z = batch_mean(code.mean(0))
             metrics["sparsity"] = losses.activation_rate_kl(rate_Z, loss.sparsity_target).sum()
             total += loss.sparsity_weight * metrics["sparsity"]
         if loss.contraction:
@@ -137,11 +132,10 @@ def build(
         if loss.corruption != "none":
             inputs["corrupted"] = corrupt(
                 batch["x"], step_key(state, _CORRUPTION), loss.corruption, loss.corruption_level,
-                axis,
             )  # fmt: skip
         return minimise(
             lambda params, part_batch, part: objective(params, part_batch, part, key),
-            state, inputs, tx, config, axis,
+            state, inputs, tx, config,
         )  # fmt: skip
 
     def encode(state: State, x: jax.Array) -> jax.Array:
@@ -171,7 +165,7 @@ def build(
         if loss.contraction:
             norm_B = losses.contractive_penalty(lambda x: encode_with(params, x), x)
             sums["contraction"] = (mask_B * norm_B).sum()
-        return axis.sum(sums)
+        return batch_sum(sums)
 
     def sample(state: State, key: jax.Array, n: int) -> jax.Array:
         return decode(state, squash(jax.random.normal(key, (n, latent_dim))))

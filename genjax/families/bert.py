@@ -17,7 +17,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from genjax.core import tokens
-from genjax.core.axis import BatchAxis
+from genjax.core.batch import batch_gather, batch_mean, batch_rows, batch_sum, batch_uniform
 from genjax.core.config import base, fail, optimizer, text_data
 from genjax.core.family import (
     Batch,
@@ -56,9 +56,7 @@ def default_config() -> ConfigDict:
     return c
 
 
-def build(
-    config: ConfigDict, spec: DataSpec, total_steps: int, axis: BatchAxis = BatchAxis()
-) -> Family:
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
     """The family `bert` for a config like `configs/bert.py`.
 
     It learns windows of running text, or sentences. Evaluation hides each token that it asks for,
@@ -74,7 +72,6 @@ def build(
       config: the resolved config.
       spec: of the data.
       total_steps: length of the run, for schedules.
-      axis: the batch axis, under pmap.
 
     Raises:
       ConfigError: a field is out of range.
@@ -83,7 +80,7 @@ def build(
     m, loss = config.model, config.loss
     paired = loss.next_sentence
     length = places(config, spec.shape[0])
-    layers = make_layers(config, axis)
+    layers = make_layers(config)
     encoder = Encoder(spec.vocab_size, length, layers, m.positions, NUM_TYPES)
     heads = Heads(spec.vocab_size, layers, paired)
     tx = make_optimizer(config.optimizer, total_steps)
@@ -118,7 +115,7 @@ def build(
         """Rows as the encoder reads them: `ids`, and of pairs `types` and `follows`."""
         if not paired:
             return {"ids": one_text(x_BxT)}
-        other_BxT, is_other_B = _others(x_BxT, keep_B, axis)
+        other_BxT, is_other_B = _others(x_BxT, keep_B)
         follows_B = (uniform_B < 0.5) | ~is_other_B
         half = x_BxT.shape[1] // 2
         second = jnp.where(follows_B[:, None], x_BxT[:, half:], other_BxT[:, half:])
@@ -145,11 +142,11 @@ def build(
 
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
         x_BxT = batch["x"]
-        uniform_B = axis.uniform(step_key(state, _PAIR), x_BxT.shape[:1])
+        uniform_B = batch_uniform(step_key(state, _PAIR), x_BxT.shape[:1])
         rows = texts(x_BxT, uniform_B, jnp.ones(len(x_BxT)))
-        noise_BxTx3 = axis.uniform(step_key(state, _MASK), (*rows["ids"].shape, 3))
+        noise_BxTx3 = batch_uniform(step_key(state, _MASK), (*rows["ids"].shape, 3))
         rows = hide(rows, noise_BxTx3)
-        mean_count = axis.mean(tokens.is_token(rows["targets"]).sum(-1).mean())
+        mean_count = batch_mean(tokens.is_token(rows["targets"]).sum(-1).mean())
         key = step_key(state, _DROPOUT)
 
         def objective(params: Any, rows: Batch, part: jax.Array) -> tuple[jax.Array, Metrics]:
@@ -165,7 +162,7 @@ def build(
                 "loss": masked + wrong, "masked": masked, "next_sentence": wrong,
             }  # fmt: skip
 
-        return minimise(objective, state, rows, tx, config, axis)
+        return minimise(objective, state, rows, tx, config)
 
     def hidden(x_BxT: jax.Array, keep_B: jax.Array) -> Batch:
         """Rows with what evaluation asks for hidden, a function of each row's own tokens."""
@@ -186,7 +183,7 @@ def build(
             says_B = pair_logits(params, h_BxTxD) > 0
             each["next_sentence_accuracy"] = says_B == (rows["follows"] > 0)
         sums = {name: (mask_B * value).sum() for name, value in each.items()}
-        return axis.sum({"count": mask_B.sum()} | sums)
+        return batch_sum({"count": mask_B.sum()} | sums)
 
     def embed(state: State, x_BxT: jax.Array) -> jax.Array:
         return encoded(state.ema or state.params, one_text(x_BxT))[:, 1:]
@@ -215,16 +212,16 @@ def build(
     )  # fmt: skip
 
 
-def _others(x_BxT: jax.Array, keep_B: jax.Array, axis: BatchAxis) -> tuple[jax.Array, jax.Array]:
+def _others(x_BxT: jax.Array, keep_B: jax.Array) -> tuple[jax.Array, jax.Array]:
     """For each row of the global batch another one, and whether there is one.
 
     The one half a batch away, among the rows where `keep` is above 0: the others have no effect.
     """
-    all_BxT, kept_B = axis.gather(x_BxT), axis.gather(keep_B) > 0
+    all_BxT, kept_B = batch_gather(x_BxT), batch_gather(keep_B) > 0
     order_B, rank_B = jnp.argsort(~kept_B, stable=True), jnp.cumsum(kept_B) - 1
     number = jnp.maximum(kept_B.sum(), 1)
     other_B = order_B[(rank_B + (number + 1) // 2) % number]
-    own_B = axis.rows(lambda shape: jnp.arange(shape[0]), (len(x_BxT),))
+    own_B = batch_rows(lambda shape: jnp.arange(shape[0]), (len(x_BxT),))
     return all_BxT[other_B[own_B]], other_B[own_B] != own_B
 
 

@@ -22,7 +22,7 @@ from flax import linen as nn
 from ml_collections import ConfigDict
 
 from genjax.core import tokens
-from genjax.core.axis import BatchAxis
+from genjax.core.batch import batch_mean, batch_sum
 from genjax.core.config import base, fail, optimizer, text_data
 from genjax.core.family import (
     Batch,
@@ -64,9 +64,7 @@ def default_config() -> ConfigDict:
     return c
 
 
-def build(
-    config: ConfigDict, spec: DataSpec, total_steps: int, axis: BatchAxis = BatchAxis()
-) -> Family:
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
     """The family `elmo` for a config like `configs/elmo.py`.
 
     It learns windows of running text, or sentences, of which BOS is the begin. Evaluation reports
@@ -82,7 +80,6 @@ def build(
       config: the resolved config.
       spec: of the data.
       total_steps: length of the run, for schedules.
-      axis: the batch axis, under pmap.
 
     Raises:
       ConfigError: a field is out of range.
@@ -90,9 +87,7 @@ def build(
     _check(config, spec)
     m, loss, dtype = config.model, config.loss, compute_dtype(config.precision)
     filters = tuple(zip(m.char_widths, m.char_filters))
-    network = BiLM(
-        m.width, m.hidden, m.layers, m.char_dim, filters, m.highway, m.dropout, axis, dtype
-    )
+    network = BiLM(m.width, m.hidden, m.layers, m.char_dim, filters, m.highway, m.dropout, dtype)
     mix, tx = Mix(), make_optimizer(config.optimizer, total_steps)
     chars_VxC = spell_vocabulary(spec.spellings, config.data.word_length)
     running = spec.kind == "text"
@@ -150,7 +145,7 @@ def build(
 
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
         ids_BxT = texts(batch["x"])
-        mean_count = jnp.maximum(axis.mean(count(ids_BxT).mean()), 1e-6)
+        mean_count = jnp.maximum(batch_mean(count(ids_BxT).mean()), 1e-6)
         key = step_key(state, _DROPOUT)
 
         def objective(params: Any, rows: Batch, part: jax.Array) -> tuple[jax.Array, Metrics]:
@@ -160,7 +155,7 @@ def build(
             mean = (left + right) / 2
             return mean, {"loss": mean, "forward_loss": left, "backward_loss": right}
 
-        return minimise(objective, state, {"ids": ids_BxT}, tx, config, axis)
+        return minimise(objective, state, {"ids": ids_BxT}, tx, config)
 
     def evaluate(state: State, batch: Batch) -> Metrics:
         """Nats of both directions, and the number of words that each predicts."""
@@ -168,7 +163,7 @@ def build(
         left, right = jnp.moveaxis(nll(state.ema or state.params, ids_BxT).sum(1), -1, 0)
         sums = {"forward": left, "backward": right, "words": count(ids_BxT)}
         sums = {name: (mask_B * value).sum() for name, value in sums.items()}
-        return axis.sum({"count": mask_B.sum()} | sums)
+        return batch_sum({"count": mask_B.sum()} | sums)
 
     def joined(sides_2xBxTxD: jax.Array) -> jax.Array:
         """Both directions side by side, without the BOS that `texts` adds."""

@@ -14,7 +14,7 @@ from flax import linen as nn
 from ml_collections import ConfigDict
 
 from genjax import losses
-from genjax.core.axis import BatchAxis
+from genjax.core.batch import batch_normal, batch_sum, batch_uniform
 from genjax.core.config import base, choose, fail, optimizer
 from genjax.core.family import (
     Batch,
@@ -68,9 +68,7 @@ def default_config() -> ConfigDict:
     return c
 
 
-def build(
-    config: ConfigDict, spec: DataSpec, total_steps: int, axis: BatchAxis = BatchAxis()
-) -> Family:
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
     """The family `flow_matching` for a config like `configs/flow_matching.py`.
 
     Samples are drawn with the moving average where `ema_decay` is above 0; images are clipped to
@@ -81,7 +79,6 @@ def build(
       config: the resolved config.
       spec: of the data.
       total_steps: length of the run, for schedules.
-      axis: the batch axis, under pmap.
 
     Raises:
       ConfigError: a field is out of range.
@@ -132,13 +129,13 @@ def build(
         x = standard(batch["x"])
         rows = {
             "x": x,
-            "noise": axis.normal(step_key(state, _NOISE), x.shape),
-            "time": axis.uniform(step_key(state, _TIME), x.shape[:1]),
+            "noise": batch_normal(step_key(state, _NOISE), x.shape),
+            "time": batch_uniform(step_key(state, _TIME), x.shape[:1]),
         }
         if classes:
-            u = axis.uniform(step_key(state, _LABEL), x.shape[:1])
+            u = batch_uniform(step_key(state, _LABEL), x.shape[:1])
             rows["label"] = jnp.where(u < config.loss.label_dropout, classes, batch["label"])
-        return minimise(objective, state, rows, tx, config, axis)
+        return minimise(objective, state, rows, tx, config)
 
     def evaluate(state: State, batch: Batch) -> Metrics:
         """The loss on held-out examples; with `likelihood_steps`, `nll`, nats an example."""
@@ -166,7 +163,7 @@ def build(
                 field, x, signs, steps=sampler.likelihood_steps, method=sampler.method
             ) - size * math.log(spec.scale)
             sums["nll"] = -(mask_B * log_density_B).sum()
-        return axis.sum(sums)
+        return batch_sum(sums)
 
     def flow(state: State, x: jax.Array, label_B: Any, start: float, end: float) -> jax.Array:
         params = state.ema or state.params

@@ -17,7 +17,7 @@ import optax
 from ml_collections import ConfigDict
 
 from genjax import losses
-from genjax.core.axis import BatchAxis
+from genjax.core.batch import batch_normal, batch_sum, batch_uniform
 from genjax.core.config import fail
 from genjax.core.family import (
     Batch,
@@ -42,9 +42,7 @@ __all__ = ["METHODS", "build", "default_config", "use_method"]
 _CRITIC_NOISE, _PENALTY_POINTS, _GENERATOR_NOISE, _REAL_NOISE, _FAKE_NOISE, _LAST_NOISE = range(6)
 
 
-def build(
-    config: ConfigDict, spec: DataSpec, total_steps: int, axis: BatchAxis = BatchAxis()
-) -> Family:
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
     """The family `gan` for a config like `configs/wgan_gp.py`.
 
     Samples are drawn with the generator's moving average where `ema_decay` is above 0, and with
@@ -55,7 +53,6 @@ def build(
       config: the resolved config.
       spec: of the data.
       total_steps: length of the run, for schedules.
-      axis: the batch axis, under pmap.
 
     Raises:
       ConfigError: a field is out of range, or two of them exclude each other.
@@ -63,7 +60,7 @@ def build(
     check(config, spec)
     m, loss, n_critic = config.model, config.loss, config.loss.n_critic
     packed_shape = (*spec.shape[:-1], spec.shape[-1] * m.pack)
-    generator, critic = make_generator(config, spec, axis), make_critic(config, axis)
+    generator, critic = make_generator(config, spec), make_critic(config)
     g_optimizer = make_optimizer(config.optimizer, total_steps)
     d_optimizer = make_optimizer(config.critic_optimizer, total_steps * n_critic)
     game = losses.GAMES[loss.adversarial]
@@ -168,7 +165,7 @@ def build(
         def critic_gradient(weight: float) -> Any:
             (_, found), gradient = value_and_grad(
                 lambda p, b, part: critic_loss(p, b, variables, weight), params, batch,
-                accumulate_steps=config.accumulate_steps, axis=axis,
+                accumulate_steps=config.accumulate_steps,
             )  # fmt: skip
             return gradient, found
 
@@ -216,13 +213,13 @@ def build(
 
         shape, inputs = real.shape[1:], {"real": real}
         if loss.penalty == "wgan_gp":
-            inputs["position"] = draws(_PENALTY_POINTS, axis.uniform, shape[:1])
+            inputs["position"] = draws(_PENALTY_POINTS, batch_uniform, shape[:1])
         if loss.penalty == "dragan":
-            inputs["perturbation"] = draws(_PENALTY_POINTS, axis.normal, shape)
+            inputs["perturbation"] = draws(_PENALTY_POINTS, batch_normal, shape)
         if loss.instance_noise:
             stddev = noise_stddev(state)
-            inputs["real"] = real + stddev * draws(_REAL_NOISE, axis.normal, shape)
-            inputs["fake_noise"] = stddev * draws(_FAKE_NOISE, axis.normal, shape)
+            inputs["real"] = real + stddev * draws(_REAL_NOISE, batch_normal, shape)
+            inputs["fake_noise"] = stddev * draws(_FAKE_NOISE, batch_normal, shape)
         return inputs
 
     def update_critic(state: State, inputs: Batch, z: jax.Array) -> tuple[State, Metrics]:
@@ -262,7 +259,7 @@ def build(
     def update_generator(state: State, batch: Batch) -> tuple[State, Metrics]:
         (_, (metrics, updated)), gradient = value_and_grad(
             lambda p, b, part: generator_loss(p, b, state), state.params["generator"], batch,
-            accumulate_steps=config.accumulate_steps, axis=axis,
+            accumulate_steps=config.accumulate_steps,
         )  # fmt: skip
         updates, opt_state = g_optimizer.update(
             gradient, state.opt_state["optimizer"], state.params["generator"]
@@ -287,15 +284,15 @@ def build(
         real = jax.vmap(lambda x: pack(x, m.pack))(standard(batch["x"]))
         inputs = critic_inputs(state, real)
         z_keys = jax.random.split(step_key(state, _CRITIC_NOISE), n_critic)
-        z = jax.vmap(lambda key: axis.normal(key, (rows, m.latent_dim)))(z_keys)
+        z = jax.vmap(lambda key: batch_normal(key, (rows, m.latent_dim)))(z_keys)
         new, metrics = update_critic(state, inputs, z)
 
-        z = axis.normal(step_key(state, _GENERATOR_NOISE), (rows, m.latent_dim))
+        z = batch_normal(step_key(state, _GENERATOR_NOISE), (rows, m.latent_dim))
         last = {"z": z.reshape(rows // m.pack, -1)}  # packs stay whole where parts accumulate
         if game.paired:
             last["real"] = inputs["real"][-1]
         if loss.instance_noise:
-            noise = axis.normal(step_key(state, _LAST_NOISE), real.shape[1:])
+            noise = batch_normal(step_key(state, _LAST_NOISE), real.shape[1:])
             last["fake_noise"] = noise_stddev(state) * noise
         new, g_metrics = update_generator(new, last)
         return new.replace(step=state.step + 1), metrics | g_metrics
@@ -318,7 +315,7 @@ def build(
             "critic_real": (mask_B * score_B).sum(),
             "gradient_norm": (mask_B * norm_B).sum(),
         }
-        return axis.sum(sums)
+        return batch_sum(sums)
 
     def decode(state: State, z_BxZ: jax.Array) -> jax.Array:
         """Latents (B, latent_dim) to examples in the range of the data."""

@@ -16,7 +16,7 @@ from flax import linen as nn
 from ml_collections import ConfigDict
 
 from genjax.core import tokens
-from genjax.core.axis import BatchAxis
+from genjax.core.batch import batch_mean, batch_sum
 from genjax.core.config import base, fail, optimizer, text_data
 from genjax.core.family import (
     Batch,
@@ -63,7 +63,7 @@ class Network(nn.Module):
         of = self.layers
         self.embedding = Embedding(
             self.vocab_size, of.width, self.positions, self.length,
-            std=of.init_std or of.width**-0.5, dropout=of.dropout, axis=of.axis, dtype=of.dtype,
+            std=of.init_std or of.width**-0.5, dropout=of.dropout, dtype=of.dtype,
         )  # fmt: skip
         self.stack = Stack(of)
         if not self.tied:
@@ -109,9 +109,7 @@ def default_config() -> ConfigDict:
     return c
 
 
-def build(
-    config: ConfigDict, spec: DataSpec, total_steps: int, axis: BatchAxis = BatchAxis()
-) -> Family:
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
     """The family `gpt` for a config like `configs/gpt.py`.
 
     It learns windows of running text, or sentences, alone or packed: several in a row, of which
@@ -123,7 +121,6 @@ def build(
       config: the resolved config.
       spec: of the data.
       total_steps: length of the run, for schedules.
-      axis: the batch axis, under pmap.
 
     Raises:
       ConfigError: a field is out of range.
@@ -132,7 +129,7 @@ def build(
     m, loss = config.model, config.loss
     running = spec.kind == "text"
     length = spec.shape[0] - 1 if running else spec.shape[0]
-    layers = make_layers(config, axis)
+    layers = make_layers(config)
     network = Network(spec.vocab_size, length, layers, m.positions, m.tied)
     tx = make_optimizer(config.optimizer, total_steps)
     bias_V: Any = None
@@ -179,8 +176,8 @@ def build(
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
         inputs, targets = inputs_and_targets(batch["x"])
         if running and loss.unprompted:
-            inputs = hide_first(inputs, loss.unprompted, step_key(state, _BOS), axis)
-        mean_count = axis.mean(tokens.is_token(targets).sum(-1).mean())
+            inputs = hide_first(inputs, loss.unprompted, step_key(state, _BOS))
+        mean_count = batch_mean(tokens.is_token(targets).sum(-1).mean())
         key = step_key(state, _DROPOUT)
 
         def objective(params: Any, rows: Batch, part: jax.Array) -> tuple[jax.Array, Metrics]:
@@ -192,7 +189,7 @@ def build(
             return mean, {"loss": mean}
 
         rows = {"inputs": inputs, "targets": targets}
-        return minimise(objective, state, rows, tx, config, axis)
+        return minimise(objective, state, rows, tx, config)
 
     def score(state: State, x: jax.Array) -> jax.Array:
         """Nats of each token that is predicted, 0 of padding: (B, T - 1) of windows (B, T)."""
@@ -201,7 +198,7 @@ def build(
     def evaluate(state: State, batch: Batch) -> Metrics:
         """Nats and numbers of the tokens that are predicted."""
         _, targets = inputs_and_targets(batch["x"])
-        return axis.sum(count_tokens(score(state, batch["x"]), targets, batch["mask"]))
+        return batch_sum(count_tokens(score(state, batch["x"]), targets, batch["mask"]))
 
     def start(state: State, x_BxS: jax.Array) -> tuple[jax.Array, Any]:
         """Prompts to the logits (B, V) of what follows them, and the cache behind them.

@@ -19,7 +19,7 @@ from flax import linen as nn
 from ml_collections import ConfigDict
 
 from genjax.core import tokens
-from genjax.core.axis import BatchAxis
+from genjax.core.batch import batch_mean, batch_sum
 from genjax.core.config import base, fail, optimizer, text_data
 from genjax.core.family import (
     Batch,
@@ -79,7 +79,7 @@ class LanguageModel(nn.Module):
         )
         h_BxTxH, carry = r(embed(x_BxT), lengths_B, carry, train=train)
         shared_axes = (1,) if r.variational else ()
-        h_BxTxH = Dropout(r.dropout, r.axis, shared_axes)(h_BxTxH, train=train)
+        h_BxTxH = Dropout(r.dropout, shared_axes)(h_BxTxH, train=train)
         if self.tied and r.hidden != self.embed_dim:
             h_BxTxH = nn.Dense(self.embed_dim, dtype=self.dtype, name="projection")(h_BxTxH)
         if not self.tied:
@@ -107,9 +107,7 @@ def default_config() -> ConfigDict:
     return c
 
 
-def build(
-    config: ConfigDict, spec: DataSpec, total_steps: int, axis: BatchAxis = BatchAxis()
-) -> Family:
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
     """The family `recurrent_lm` for a config like `configs/lstm_lm.py`.
 
     It learns windows of running text, or sentences. A sentence begins behind BOS; in a window BOS
@@ -120,14 +118,13 @@ def build(
       config: the resolved config.
       spec: of the data.
       total_steps: length of the run, for schedules.
-      axis: the batch axis, under pmap.
 
     Raises:
       ConfigError: a field is out of range.
     """
     _check(config, spec)
     m, loss, dtype = config.model, config.loss, compute_dtype(config.precision)
-    recurrent = make_recurrent(m, axis, dtype)
+    recurrent = make_recurrent(m, dtype)
     network = LanguageModel(spec.vocab_size, m.embed_dim, recurrent, m.tied, dtype)
     tx = make_optimizer(config.optimizer, total_steps)
     running = spec.kind == "text"
@@ -152,8 +149,8 @@ def build(
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
         inputs, targets = inputs_and_targets(batch["x"], running)
         if running and loss.unprompted:
-            inputs = hide_first(inputs, loss.unprompted, step_key(state, _BOS), axis)
-        mean_count = axis.mean(tokens.is_token(targets).sum(-1).mean())
+            inputs = hide_first(inputs, loss.unprompted, step_key(state, _BOS))
+        mean_count = batch_mean(tokens.is_token(targets).sum(-1).mean())
         key = step_key(state, _DROPOUT)
 
         def objective(params: Any, rows: Batch, part: jax.Array) -> tuple[jax.Array, Metrics]:
@@ -163,7 +160,7 @@ def build(
             return mean, {"loss": mean}
 
         rows = {"inputs": inputs, "targets": targets}
-        return minimise(objective, state, rows, tx, config, axis)
+        return minimise(objective, state, rows, tx, config)
 
     def score(state: State, x: jax.Array) -> jax.Array:
         """Nats of each token that is predicted, 0 of padding: (B, T - 1) of windows (B, T)."""
@@ -172,7 +169,7 @@ def build(
     def evaluate(state: State, batch: Batch) -> Metrics:
         """Nats and numbers of the tokens that are predicted."""
         _, targets = inputs_and_targets(batch["x"], running)
-        return axis.sum(count_tokens(score(state, batch["x"]), targets, batch["mask"]))
+        return batch_sum(count_tokens(score(state, batch["x"]), targets, batch["mask"]))
 
     def start(state: State, x_BxS: jax.Array) -> tuple[jax.Array, Any]:
         """Prompts to the logits (B, V) of what follows them, and the carry behind them."""

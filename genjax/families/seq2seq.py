@@ -10,7 +10,6 @@ Sutskever et al. 2014 (none), Bahdanau et al. 2015 (the score `additive`), Choro
 
 from ml_collections import ConfigDict
 
-from genjax.core.axis import BatchAxis
 from genjax.core.config import choose, fail, optimizer
 from genjax.core.family import DataSpec, Family, compute_dtype
 from genjax.families._pairs import build_pairs, check_pairs, pair_config
@@ -36,16 +35,13 @@ def default_config() -> ConfigDict:
     return c
 
 
-def build(
-    config: ConfigDict, spec: DataSpec, total_steps: int, axis: BatchAxis = BatchAxis()
-) -> Family:
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
     """The family `seq2seq` for a config like `configs/seq2seq_attention.py`.
 
     Args:
       config: the resolved config.
       spec: of pairs.
       total_steps: length of the run, for schedules.
-      axis: the batch axis, under pmap.
 
     Raises:
       ConfigError: a field is out of range.
@@ -54,10 +50,10 @@ def build(
     check_pairs(config, spec)
     _check(m)
     network = Seq2Seq(
-        spec.vocab_size, spec.target_vocab_size, **m, axis=axis,
+        spec.vocab_size, spec.target_vocab_size, **m,
         dtype=compute_dtype(config.precision),
     )  # fmt: skip
-    return build_pairs(config, spec, total_steps, axis, network, attends=m.attention != "none")
+    return build_pairs(config, spec, total_steps, network, attends=m.attention != "none")
 
 
 def _check(m: ConfigDict) -> None:

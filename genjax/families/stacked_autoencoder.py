@@ -21,7 +21,7 @@ from flax import linen as nn
 from ml_collections import ConfigDict
 
 from genjax import losses
-from genjax.core.axis import BatchAxis
+from genjax.core.batch import batch_sum
 from genjax.core.config import base, choose, fail, optimizer
 from genjax.core.family import (
     Batch,
@@ -64,9 +64,7 @@ def default_config() -> ConfigDict:
     return c
 
 
-def build(
-    config: ConfigDict, spec: DataSpec, total_steps: int, axis: BatchAxis = BatchAxis()
-) -> Family:
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
     """The family `stacked_autoencoder` for a config like `configs/stacked_autoencoder.py`.
 
     Sigmoid codes are reconstructed by their cross-entropy, others by their squared error. Nothing
@@ -77,7 +75,6 @@ def build(
       config: the resolved config.
       spec: of the data.
       total_steps: length of the run, of which the stages are shares.
-      axis: the batch axis, under pmap.
 
     Raises:
       ConfigError: a field is out of range.
@@ -151,7 +148,7 @@ def build(
             value = objective(state.params | params, batch).mean()
             return value, {"loss": value}
 
-        part, metrics = minimise(mean, part, batch, tx, config, axis)
+        part, metrics = minimise(mean, part, batch, tx, config)
         moved = state.replace(
             step=part.step, params=state.params | part.params, ema=state.ema | part.ema
         )
@@ -166,7 +163,7 @@ def build(
 
         def train(state: State, batch: Batch) -> tuple[State, Metrics]:
             clean, key = code_with(state.params, batch["x"], k), step_key(state, _CORRUPTION)
-            corrupted = corrupt(clean, key, loss.corruption, loss.corruption_level[k], axis)
+            corrupted = corrupt(clean, key, loss.corruption, loss.corruption_level[k])
             shared = state.opt_state["pretrain_optimizer"]
             own = shared._replace(inner_state=shared.inner_state[k])
             rows = {"clean": clean, "corrupted": corrupted}
@@ -234,7 +231,7 @@ def build(
             scores = apply(params, "classifier", code)
             sums["cross_entropy"] = (mask_B * _cross_entropy(scores, batch["label"])).sum()
             sums["error"] = (mask_B * (scores.argmax(-1) != batch["label"])).sum()
-        return axis.sum(sums)
+        return batch_sum(sums)
 
     def sample(state: State, key: jax.Array, n: int) -> jax.Array:
         """What the decoders make of normal codes (see `autoencoder`: there is no prior)."""

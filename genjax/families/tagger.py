@@ -19,7 +19,7 @@ from ml_collections import ConfigDict
 
 from genjax import losses
 from genjax.core import tokens
-from genjax.core.axis import BatchAxis
+from genjax.core.batch import batch_mean, batch_sum, batch_uniform
 from genjax.core.config import base, choose, fail, optimizer, pretrained, text_data
 from genjax.core.family import (
     Batch,
@@ -91,7 +91,7 @@ class TagScorer(nn.Module):
         if self.characters is not None:
             words.append(self.characters(chars_BxTxC))
         h, _ = r(jnp.concatenate(words, axis=-1), tokens.lengths(x_BxT), train=train)
-        h = Dropout(r.dropout, r.axis)(h, train=train)
+        h = Dropout(r.dropout)(h, train=train)
         return jnp.asarray(nn.Dense(self.num_tags, dtype=r.dtype)(h), jnp.float32)
 
 
@@ -123,9 +123,7 @@ def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
     return decided
 
 
-def build(
-    config: ConfigDict, spec: DataSpec, total_steps: int, axis: BatchAxis = BatchAxis()
-) -> Family:
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
     """The family `tagger` for a config like `configs/tagger.py`.
 
     Evaluation reports `nll` (nats of a sentence's tags), and `accuracy`, the share of words whose
@@ -135,7 +133,6 @@ def build(
       config: the resolved config.
       spec: of the data.
       total_steps: length of the run, for schedules.
-      axis: the batch axis, under pmap.
 
     Raises:
       ConfigError: a field is out of range.
@@ -146,9 +143,9 @@ def build(
     if m.char_filters:
         filters = ((m.char_width, m.char_filters),)
         characters = CharacterCNN(spec.char_vocab_size, m.char_embed_dim, filters, dtype=dtype)
-    recurrent = make_recurrent(m, axis, dtype, bidirectional=True)
+    recurrent = make_recurrent(m, dtype, bidirectional=True)
     scorer = TagScorer(num_tags, spec.vocab_size, m.embed_dim, recurrent, characters)
-    encoder = make_encoder(config, spec.vocab_size, spec.shape[0], axis)
+    encoder = make_encoder(config, spec.vocab_size, spec.shape[0])
     has_encoder, factor = m.words == "bert", config.optimizer.encoder_factor
     factors = {"encoder": factor} if has_encoder else {}
     tx = make_optimizer(config.optimizer, total_steps, factors)
@@ -197,9 +194,9 @@ def build(
 
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
         key, x_BxT = step_key(state, _DROPOUT), batch["x"]
-        mean_count = axis.mean(tokens.is_token(x_BxT).sum(-1).mean())
+        mean_count = batch_mean(tokens.is_token(x_BxT).sum(-1).mean())
         if m.word_dropout:
-            uniform_BxT = axis.uniform(step_key(state, _WORDS), x_BxT.shape)
+            uniform_BxT = batch_uniform(step_key(state, _WORDS), x_BxT.shape)
             x_BxT = hide_tokens(x_BxT, uniform_BxT, m.word_dropout, tokens.UNK)
 
         def objective(params: Any, rows: Batch, part: jax.Array) -> tuple[jax.Array, Metrics]:
@@ -210,7 +207,7 @@ def build(
             return loss, {"loss": loss}
 
         rows = {name: batch[name] for name in ("chars", "label") if name in batch}
-        return minimise(objective, state, rows | {"x": x_BxT}, tx, config, axis)
+        return minimise(objective, state, rows | {"x": x_BxT}, tx, config)
 
     def tag(state: State, x_BxT: jax.Array, chars_BxTxC: Any = None) -> jax.Array:
         """The best tags of words (B, T) with characters (B, T, C), int32 (B, T); 0 of padding."""
@@ -221,7 +218,7 @@ def build(
         params, mask_B = state.ema or state.params, batch["mask"]
         scores_BxTxK, real_BxT = scores_with(params, batch), tokens.is_token(batch["x"])
         right_BxT = (best_tags(params, scores_BxTxK, batch["x"]) == batch["label"]) * real_BxT
-        return axis.sum({
+        return batch_sum({
             "count": mask_B.sum(),
             "nll": -(mask_B * log_likelihood(params, scores_BxTxK, batch)).sum(),
             "accuracy": (mask_B * right_BxT.sum(-1)).sum(),

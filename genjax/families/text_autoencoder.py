@@ -31,7 +31,7 @@ from ml_collections import ConfigDict
 
 from genjax import losses
 from genjax.core import tokens
-from genjax.core.axis import BatchAxis
+from genjax.core.batch import batch_mean, batch_normal, batch_sum, batch_uniform
 from genjax.core.config import base, choose, fail, optimizer, text_data
 from genjax.core.family import (
     Batch,
@@ -89,9 +89,7 @@ def default_config() -> ConfigDict:
     return c
 
 
-def build(
-    config: ConfigDict, spec: DataSpec, total_steps: int, axis: BatchAxis = BatchAxis()
-) -> Family:
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
     """The family `text_autoencoder` for a config like `configs/text_autoencoder.py`.
 
     Vectors of sentences are z, of the variational form the mean of q(z|x). Evaluation reports
@@ -104,7 +102,6 @@ def build(
       config: the resolved config.
       spec: of the data.
       total_steps: length of the run, for schedules.
-      axis: the batch axis, under pmap.
 
     Raises:
       ConfigError: a field is out of range.
@@ -113,13 +110,11 @@ def build(
     m, loss, dtype = config.model, config.loss, compute_dtype(config.precision)
     words = RecurrentEncoder(
         spec.vocab_size, m.embed_dim,
-        make_recurrent(m, axis, dtype, bidirectional=m.bidirectional), m.pooling,
+        make_recurrent(m, dtype, bidirectional=m.bidirectional), m.pooling,
     )  # fmt: skip
     parts = 2 if loss.variational else 1  # mean and log-variance, or z itself
     encoder = SentenceEncoder(words, (parts, m.latent_dim), dtype)
-    decoder = SentenceDecoder(
-        spec.vocab_size, m.embed_dim, make_recurrent(m, axis, dtype), m.every_step
-    )
+    decoder = SentenceDecoder(spec.vocab_size, m.embed_dim, make_recurrent(m, dtype), m.every_step)
     tx = make_optimizer(config.optimizer, total_steps)
     corruption = {"swap": loss.swap, "drop": loss.drop, "mask": loss.mask}
     (length,) = spec.shape
@@ -163,7 +158,7 @@ def build(
     def corrupted(x_BxT: jax.Array, key: jax.Array) -> jax.Array:
         if not any(corruption.values()):
             return x_BxT
-        return corrupt_tokens(x_BxT, axis.uniform(key, (*x_BxT.shape, 3)), **corruption)
+        return corrupt_tokens(x_BxT, batch_uniform(key, (*x_BxT.shape, 3)), **corruption)
 
     def objective(
         params: Any, rows: Batch, part: jax.Array, key: jax.Array, kl_weight: Any, mean: Metrics
@@ -192,23 +187,23 @@ def build(
         rows = {"x": x_BxT, "read": corrupted(x_BxT, step_key(state, _CORRUPTION))}
         rows["inputs"] = inputs_and_targets(x_BxT, running=False)[0]
         if loss.word_dropout:
-            u_BxT = axis.uniform(step_key(state, _HIDDEN), x_BxT.shape)
+            u_BxT = batch_uniform(step_key(state, _HIDDEN), x_BxT.shape)
             rows["inputs"] = hide_tokens(rows["inputs"], u_BxT, loss.word_dropout, tokens.UNK)
         # Of the global batch, whose parts and devices must agree on them.
-        mean = {"tokens": axis.mean(tokens.is_token(x_BxT).sum(-1).mean())}
+        mean = {"tokens": batch_mean(tokens.is_token(x_BxT).sum(-1).mean())}
         kl_weight: Any = loss.kl_weight
         if loss.variational:
-            rows["noise"] = axis.normal(step_key(state, _NOISE), (len(x_BxT), m.latent_dim))
+            rows["noise"] = batch_normal(step_key(state, _NOISE), (len(x_BxT), m.latent_dim))
             kl_weight *= annealed(
                 state.step + 1, loss.kl_annealing, loss.kl_annealing_steps, loss.kl_cycles
             )
             if loss.free_bits:
                 posterior = posterior_with(state.params, rows["read"])
-                mean["kl"] = axis.mean(losses.gaussian_kl(*posterior).mean(0))
+                mean["kl"] = batch_mean(losses.gaussian_kl(*posterior).mean(0))
         key = step_key(state, _DROPOUT)
         return minimise(
             lambda params, rows, part: objective(params, rows, part, key, kl_weight, mean),
-            state, rows, tx, config, axis,
+            state, rows, tx, config,
         )  # fmt: skip
 
     def evaluate(state: State, batch: Batch) -> Metrics:
@@ -237,7 +232,7 @@ def build(
                 "mean_per_latent": z_BxZ,
                 "squared_mean_per_latent": jnp.square(z_BxZ),
             }
-        return axis.sum({name: (mask_B * v.T).sum(-1) for name, v in values.items()})
+        return batch_sum({name: (mask_B * v.T).sum(-1) for name, v in values.items()})
 
     # What is made of sentences, and of latents.
 

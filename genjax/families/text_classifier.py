@@ -20,7 +20,7 @@ from flax import linen as nn
 from ml_collections import ConfigDict
 
 from genjax.core import tokens
-from genjax.core.axis import BatchAxis
+from genjax.core.batch import batch_sum, batch_uniform
 from genjax.core.config import base, choose, fail, optimizer, pretrained, text_data
 from genjax.core.family import (
     Batch,
@@ -92,9 +92,7 @@ def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
     return {"model.network": "bert"} | adopt_encoder(config, other)
 
 
-def build(
-    config: ConfigDict, spec: DataSpec, total_steps: int, axis: BatchAxis = BatchAxis()
-) -> Family:
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
     """The family `text_classifier` for a config like `configs/text_classifier.py`.
 
     Evaluation reports `cross_entropy` (nats a sentence) and `accuracy`.
@@ -103,14 +101,13 @@ def build(
       config: the resolved config.
       spec: of the data.
       total_steps: length of the run, for schedules.
-      axis: the batch axis, under pmap.
 
     Raises:
       ConfigError: a field is out of range.
     """
     _check(config, spec)
     m, dtype = config.model, compute_dtype(config.precision)
-    encoder = _make_encoder(config, spec, axis, dtype)
+    encoder = _make_encoder(config, spec, dtype)
     head = nn.Dense(spec.num_classes, dtype=dtype)
     factor = config.optimizer.encoder_factor
     tx = make_optimizer(config.optimizer, total_steps, {"encoder": factor})
@@ -133,7 +130,7 @@ def build(
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
         key, x_BxT = step_key(state, _DROPOUT), batch["x"]
         if m.word_dropout:
-            uniform_BxT = axis.uniform(step_key(state, _WORDS), x_BxT.shape)
+            uniform_BxT = batch_uniform(step_key(state, _WORDS), x_BxT.shape)
             x_BxT = hide_tokens(x_BxT, uniform_BxT, m.word_dropout, tokens.UNK)
 
         def objective(params: Any, rows: Batch, part: jax.Array) -> tuple[jax.Array, Metrics]:
@@ -143,7 +140,7 @@ def build(
             right_B = logits_BxK.argmax(-1) == rows["label"]
             return loss, {"loss": loss, "accuracy": jnp.asarray(right_B, jnp.float32).mean()}
 
-        return minimise(objective, state, {"x": x_BxT, "label": batch["label"]}, tx, config, axis)
+        return minimise(objective, state, {"x": x_BxT, "label": batch["label"]}, tx, config)
 
     def encode(state: State, x_BxT: jax.Array) -> jax.Array:
         """Sentences (B, T) to the vectors that they are classified by, (B, D)."""
@@ -156,7 +153,7 @@ def build(
     def evaluate(state: State, batch: Batch) -> Metrics:
         mask_B, label_B = batch["mask"], batch["label"]
         logits_BxK = logits_with(state.ema or state.params, batch["x"])
-        return axis.sum({
+        return batch_sum({
             "count": mask_B.sum(),
             "cross_entropy": (mask_B * _cross_entropy(logits_BxK, label_B)).sum(),
             "accuracy": (mask_B * (logits_BxK.argmax(-1) == label_B)).sum(),
@@ -168,19 +165,19 @@ def build(
     )  # fmt: skip
 
 
-def _make_encoder(config: ConfigDict, spec: DataSpec, axis: BatchAxis, dtype: Any) -> nn.Module:
+def _make_encoder(config: ConfigDict, spec: DataSpec, dtype: Any) -> nn.Module:
     m, vocab_size = config.model, spec.vocab_size
     if m.network == "bert":
-        return BertEncoder(make_encoder(config, vocab_size, spec.shape[0], axis), m.pooling)
+        return BertEncoder(make_encoder(config, vocab_size, spec.shape[0]), m.pooling)
     if m.network == "bag":
-        return Bag(vocab_size, m.embed_dim, m.bigrams, m.hidden, m.layers, m.dropout, axis, dtype)
+        return Bag(vocab_size, m.embed_dim, m.bigrams, m.hidden, m.layers, m.dropout, dtype)
     if m.network == "transformer":
         layers = Layers(
-            m.embed_dim, m.layers, m.num_heads, hidden=m.hidden, dropout=m.dropout, axis=axis,
+            m.embed_dim, m.layers, m.num_heads, hidden=m.hidden, dropout=m.dropout,
             dtype=dtype,
         )  # fmt: skip
         return TransformerEncoder(vocab_size, layers, m.pooling)
-    recurrent = make_recurrent(m, axis, dtype, bidirectional=m.bidirectional)
+    recurrent = make_recurrent(m, dtype, bidirectional=m.bidirectional)
     return RecurrentEncoder(vocab_size, m.embed_dim, recurrent, m.pooling)
 
 

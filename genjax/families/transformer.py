@@ -15,7 +15,6 @@ import jax.numpy as jnp
 from flax import linen as nn
 from ml_collections import ConfigDict
 
-from genjax.core.axis import BatchAxis
 from genjax.core.config import optimizer
 from genjax.core.family import DataSpec, Family
 from genjax.families._pairs import build_pairs, check_pairs, pair_config
@@ -49,7 +48,7 @@ class Network(nn.Module):
         of, (source_length, target_length) = self.layers, self.lengths
         embed: dict[str, Any] = {
             "width": of.width, "positions": self.positions, "scale": of.width**0.5,
-            "std": of.width**-0.5, "dropout": of.dropout, "axis": of.axis, "dtype": of.dtype,
+            "std": of.width**-0.5, "dropout": of.dropout, "dtype": of.dtype,
         }  # fmt: skip
         self.source = Embedding(self.vocab_size, max_length=source_length, **embed)
         self.target = Embedding(self.target_vocab_size, max_length=target_length, **embed)
@@ -112,16 +111,13 @@ def default_config() -> ConfigDict:
     return c
 
 
-def build(
-    config: ConfigDict, spec: DataSpec, total_steps: int, axis: BatchAxis = BatchAxis()
-) -> Family:
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
     """The family `transformer` for a config like `configs/transformer.py`.
 
     Args:
       config: the resolved config.
       spec: of pairs.
       total_steps: length of the run, for schedules.
-      axis: the batch axis, under pmap.
 
     Raises:
       ConfigError: a field is out of range.
@@ -130,7 +126,7 @@ def build(
     check_layers(config.model)
     m, lengths = config.model, (spec.shape[0], spec.target_shape[0])
     network = Network(
-        spec.vocab_size, spec.target_vocab_size, lengths, make_layers(config, axis), m.positions,
+        spec.vocab_size, spec.target_vocab_size, lengths, make_layers(config), m.positions,
         m.tied,
     )  # fmt: skip
-    return build_pairs(config, spec, total_steps, axis, network)
+    return build_pairs(config, spec, total_steps, network)

@@ -22,7 +22,7 @@ from ml_collections import ConfigDict
 
 from genjax import losses
 from genjax.core import checks
-from genjax.core.axis import BatchAxis
+from genjax.core.batch import batch_mean, batch_normal, batch_sum, batch_uniform
 from genjax.core.config import ConfigError, base, choose, fail, optimizer
 from genjax.core.family import (
     Batch,
@@ -73,9 +73,7 @@ def default_config() -> ConfigDict:
     return c
 
 
-def build(
-    config: ConfigDict, spec: DataSpec, total_steps: int, axis: BatchAxis = BatchAxis()
-) -> Family:
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
     """The family `vae` for a config like `configs/vae.py`.
 
     Samples and reconstructions are means of p(x|z), not draws. A conditional model samples its
@@ -87,7 +85,6 @@ def build(
       config: the resolved config.
       spec: of the data.
       total_steps: length of the run, for schedules.
-      axis: the batch axis, under pmap.
 
     Raises:
       ConfigError: a field is out of range.
@@ -95,7 +92,7 @@ def build(
     _check(config, spec)
     m, loss, latent_dim = config.model, config.loss, config.model.latent_dim
     classes = spec.num_classes if m.conditional else 0
-    encoder, decoder = make_coders(config, (2, latent_dim), spec, axis)  # mean, log-variance
+    encoder, decoder = make_coders(config, (2, latent_dim), spec)  # mean, log-variance
     tx = make_optimizer(config.optimizer, total_steps)
 
     def one_hot(label_B: jax.Array | None, rows: int) -> jax.Array:
@@ -189,9 +186,9 @@ def build(
 
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
         shape = batch["x"].shape
-        x = binarised(batch["x"], lambda: axis.uniform(step_key(state, _BINARISATION), shape))
+        x = binarised(batch["x"], lambda: batch_uniform(step_key(state, _BINARISATION), shape))
         noise_shape = (shape[0], loss.importance_samples, latent_dim)
-        rows = {"x": x, "noise": axis.normal(step_key(state, _NOISE), noise_shape)}
+        rows = {"x": x, "noise": batch_normal(step_key(state, _NOISE), noise_shape)}
         if m.conditional:
             rows["label"] = batch["label"]
         kl_weight: Any = loss.kl_weight
@@ -200,10 +197,10 @@ def build(
         mean_kl_Z = None
         if loss.free_bits:  # of the global batch, whose parts and devices must agree on it
             posterior = posterior_with(state.params, x, rows.get("label"))
-            mean_kl_Z = axis.mean(losses.gaussian_kl(*posterior).mean(0))
+            mean_kl_Z = batch_mean(losses.gaussian_kl(*posterior).mean(0))
         return minimise(
             lambda params, part_batch, part: objective(params, part_batch, kl_weight, mean_kl_Z),
-            state, rows, tx, config, axis,
+            state, rows, tx, config,
         )  # fmt: skip
 
     def posterior(state: State, x: jax.Array, label_B: Any = None) -> tuple[jax.Array, jax.Array]:
@@ -260,7 +257,7 @@ def build(
             "mean_per_latent": mean,
             "squared_mean_per_latent": jnp.square(mean),
         }
-        return axis.sum({name: (mask_B * v.T).sum(-1) for name, v in values.items()})
+        return batch_sum({name: (mask_B * v.T).sum(-1) for name, v in values.items()})
 
     return Family(
         init=init, step=step, evaluate=evaluate, sample=sample, batch_shape=(config.batch_size,),

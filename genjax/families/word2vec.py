@@ -20,7 +20,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from genjax import losses
-from genjax.core.axis import BatchAxis
+from genjax.core.batch import batch_gather, batch_rows, batch_sum, batch_uniform
 from genjax.core.config import base, choose, fail, optimizer, text_data
 from genjax.core.family import (
     Batch,
@@ -88,9 +88,7 @@ class _Tiles(NamedTuple):
     rows: dict[str, jax.Array]
 
 
-def build(
-    config: ConfigDict, spec: DataSpec, total_steps: int, axis: BatchAxis = BatchAxis()
-) -> Family:
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
     """The family `word2vec` for a config like `configs/word2vec_skipgram.py`.
 
     It makes no samples, for it is no model of texts. Functions: `vectors(state)`, the table (V, D);
@@ -102,7 +100,6 @@ def build(
       config: the resolved config.
       spec: of the data.
       total_steps: length of the run, for schedules.
-      axis: the batch axis, under pmap.
 
     Raises:
       ConfigError: a field is out of range.
@@ -175,20 +172,20 @@ def build(
 
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
         x_BxL = batch["x"]
-        uniform_BxL = axis.uniform(step_key(state, _THINNING), x_BxL.shape)
+        uniform_BxL = batch_uniform(step_key(state, _THINNING), x_BxL.shape)
         key = step_key(state, _NOISE)
-        bits = axis.rows(lambda s: jax.random.bits(key, s), (len(x_BxL), *bits_shape))
+        bits = batch_rows(lambda s: jax.random.bits(key, s), (len(x_BxL), *bits_shape))
         t = tiles(x_BxL, uniform_BxL, bits)
         rows = {name: _rows(table, t.rows[name]) for name, table in state.params.items()}
         value, gradient = jax.value_and_grad(total)(rows, t)
         # Without momentum and decay, the update of a row is a matter of that row alone.
         updates, opt_state = tx.update(gradient, state.opt_state["optimizer"])
         params = {
-            name: _moved(table, axis.gather(t.rows[name]), axis.gather(updates[name]), most)
+            name: _moved(table, batch_gather(t.rows[name]), batch_gather(updates[name]), most)
             for name, table in state.params.items()
         }
-        number = axis.sum(t.predicts_GxTxP.sum())
-        metrics = {"loss": axis.sum(value) / jnp.maximum(number, 1.0), "pairs": number}
+        number = batch_sum(t.predicts_GxTxP.sum())
+        metrics = {"loss": batch_sum(value) / jnp.maximum(number, 1.0), "pairs": number}
         state = state.replace(
             step=state.step + 1, params=params, opt_state={"optimizer": opt_state}
         )
@@ -207,7 +204,7 @@ def build(
         nll_B, pairs_B = jax.lax.map(of, batch["x"])
         mask_B = batch["mask"]
         sums = {"nll": mask_B * nll_B, "pairs": mask_B * pairs_B, "count": mask_B}
-        return axis.sum({name: value.sum() for name, value in sums.items()})
+        return batch_sum({name: value.sum() for name, value in sums.items()})
 
     def summary(means: Any) -> Any:
         return {"loss": means["nll"] / np.maximum(means["pairs"], 1e-9)}

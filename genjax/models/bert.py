@@ -45,7 +45,7 @@ class Encoder(nn.Module):
             draw = nn.initializers.normal(std)
             self.types = self.param("types", draw, (self.num_types, of.width))
         self.embedding_norm = Norm(of)
-        self.drop = Dropout(of.dropout, of.axis)
+        self.drop = Dropout(of.dropout)
         self.stack = Stack(of)
 
     def __call__(

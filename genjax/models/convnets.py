@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from genjax.core.axis import BatchAxis
 from genjax.core.config import ConfigError
 from genjax.models.conv import (
     Conv,
@@ -30,7 +29,6 @@ class ConvEncoder(nn.Module):
       out_shape: shape of one output, `()` for a scalar.
       activation: a key of `ACTIVATIONS`, after each convolution.
       norm: `none`, `batch` or `layer`; not on the first convolution, as in DCGAN.
-      axis: the batch axis, for batch norm under pmap.
       lowering: of the convolutions, see `genjax.models.conv`.
       dtype: of compute; parameters are float32.
       minibatch_stddev: puts a `MinibatchStddev` in front of the linear layer.
@@ -41,7 +39,6 @@ class ConvEncoder(nn.Module):
     out_shape: tuple[int, ...] = ()
     activation: str = "leaky_relu"
     norm: str = "none"
-    axis: BatchAxis = BatchAxis()
     lowering: str = "auto"
     dtype: Any = jnp.float32
     minibatch_stddev: bool = False
@@ -56,12 +53,12 @@ class ConvEncoder(nn.Module):
         for i, width in enumerate(self.channels):
             x = Conv(width, (4, 4), (2, 2), **options)(x)
             norm = self.norm if i else "none"
-            x = Norm(norm, self.axis, self.dtype, 0 if last else -1)(x, train=train)
+            x = Norm(norm, self.dtype, 0 if last else -1)(x, train=train)
             x = ACTIVATIONS[self.activation](x)
         x = to_batch_first(x) if last else x
         x = x.reshape(x.shape[0], -1)
         if self.minibatch_stddev:
-            x = MinibatchStddev(self.axis)(x, train=train)
+            x = MinibatchStddev()(x, train=train)
         size = 1
         for n in self.out_shape:
             size *= n
@@ -79,7 +76,7 @@ class ConvDecoder(nn.Module):
         is that of the first, small image.
       out_shape: (height, width, channels) of one output; height and width are divisible by
         `2 ** len(channels)`.
-      activation, norm, axis, lowering, dtype, init_variance: as for `ConvEncoder`; norm on all but
+      activation, norm, lowering, dtype, init_variance: as for `ConvEncoder`; norm on all but
         the output.
     """
 
@@ -87,7 +84,6 @@ class ConvDecoder(nn.Module):
     out_shape: tuple[int, ...]
     activation: str = "relu"
     norm: str = "none"
-    axis: BatchAxis = BatchAxis()
     lowering: str = "auto"
     dtype: Any = jnp.float32
     init_variance: float = 1.0
@@ -104,7 +100,7 @@ class ConvDecoder(nn.Module):
         last, options = _layout(self.lowering, self.dtype, initial)
         x = to_batch_last(x) if last else x
         for features in [*widths[1:], out_channels]:
-            x = Norm(self.norm, self.axis, self.dtype, 0 if last else -1)(x, train=train)
+            x = Norm(self.norm, self.dtype, 0 if last else -1)(x, train=train)
             x = ACTIVATIONS[self.activation](x)
             x = ConvTranspose(features, (4, 4), (2, 2), **options)(x)
         return to_batch_first(x) if last else x

@@ -4,15 +4,13 @@ import jax
 import jax.numpy as jnp
 
 from genjax.core import checks
-from genjax.core.axis import BatchAxis
+from genjax.core.batch import batch_normal, batch_uniform
 from genjax.core.config import fail
 
 CORRUPTIONS = ("none", "gaussian", "masking", "salt_and_pepper")
 
 
-def corrupt(
-    x: jax.Array, key: jax.Array, kind: str, level: float, axis: BatchAxis = BatchAxis()
-) -> jax.Array:
+def corrupt(x: jax.Array, key: jax.Array, kind: str, level: float) -> jax.Array:
     """`x` with noise of one kind, drawn for the global batch; same shape and dtype.
 
     - `"gaussian"`: normal noise of standard deviation `level` is added.
@@ -28,7 +26,6 @@ def corrupt(
       key: PRNG key.
       kind: one of `CORRUPTIONS`.
       level: see above.
-      axis: the batch axis of the step.
 
     Raises:
       ValueError: unknown kind, or a level out of range.
@@ -40,8 +37,8 @@ def corrupt(
     if kind == "none":
         return x
     if kind == "gaussian":
-        return x + level * axis.normal(key, x.shape).astype(x.dtype)
-    u = axis.uniform(key, x.shape)
+        return x + level * batch_normal(key, x.shape).astype(x.dtype)
+    u = batch_uniform(key, x.shape)
     if kind == "masking":
         return jnp.where(u < level, 0.0, x).astype(x.dtype)
     return jnp.where(u < level, u < level / 2, x).astype(x.dtype)

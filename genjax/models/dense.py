@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from genjax.core.axis import BatchAxis
+from genjax.core.batch import AXIS, batch_devices, batch_uniform
 from genjax.core.config import fail
 from genjax.models.minibatch import MinibatchStddev
 
@@ -31,7 +31,6 @@ class Norm(nn.Module):
     """
 
     kind: str
-    axis: BatchAxis = BatchAxis()
     dtype: Any = jnp.float32
     features_axis: int = -1
 
@@ -43,7 +42,7 @@ class Norm(nn.Module):
                 use_running_average=not train,
                 momentum=0.9,
                 axis=self.features_axis,
-                axis_name=self.axis.name,
+                axis_name=AXIS if batch_devices() else None,
                 dtype=self.dtype,
             )(x)
         if self.kind == "layer":
@@ -64,7 +63,6 @@ class MLP(nn.Module):
         the largest of `MAXOUT_PIECES` linear ones (Goodfellow et al. 2013).
       norm: see `Norm`; between each hidden layer and its activation.
       dropout: rate, after each hidden activation, in training.
-      axis: the batch axis, for batch norm and dropout under pmap.
       dtype: of compute; parameters are float32.
       minibatch_stddev: puts a `MinibatchStddev` in front of the last layer.
       init_variance: of initial weights, see `initial_weights`.
@@ -75,7 +73,6 @@ class MLP(nn.Module):
     activation: str = "relu"
     norm: str = "none"
     dropout: float = 0.0
-    axis: BatchAxis = BatchAxis()
     dtype: Any = jnp.float32
     minibatch_stddev: bool = False
     init_variance: float = 1.0
@@ -89,11 +86,11 @@ class MLP(nn.Module):
         activation = _maxout if self.activation == "maxout" else ACTIVATIONS[self.activation]
         for width in self.hidden:
             x = nn.Dense(width * pieces, **options)(x)
-            x = Norm(self.norm, self.axis, self.dtype)(x, train=train)
+            x = Norm(self.norm, self.dtype)(x, train=train)
             x = activation(x)
-            x = Dropout(self.dropout, self.axis)(x, train=train)
+            x = Dropout(self.dropout)(x, train=train)
         if self.minibatch_stddev:
-            x = MinibatchStddev(self.axis)(x, train=train)
+            x = MinibatchStddev()(x, train=train)
         size = 1
         for n in self.out_shape:
             size *= n
@@ -127,12 +124,10 @@ class Dropout(nn.Module):
 
     Attributes:
       rate: probability of an element to be dropped.
-      axis: the batch axis of the step.
       shared_axes: axes of an example's array along which one mask holds; 1 is time in (B, T, D).
     """
 
     rate: float
-    axis: BatchAxis = BatchAxis()
     shared_axes: Sequence[int] = ()
 
     @nn.compact
@@ -141,5 +136,5 @@ class Dropout(nn.Module):
         if not train or not self.rate:
             return x
         shape = tuple(1 if i in self.shared_axes else n for i, n in enumerate(x.shape))
-        keep = self.axis.uniform(self.make_rng("dropout"), shape) >= self.rate
+        keep = batch_uniform(self.make_rng("dropout"), shape) >= self.rate
         return jnp.where(keep, x / (1.0 - self.rate), 0.0).astype(x.dtype)

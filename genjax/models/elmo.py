@@ -14,7 +14,6 @@ import numpy as np
 from flax import linen as nn
 
 from genjax.core import tokens
-from genjax.core.axis import BatchAxis
 from genjax.models.characters import CharacterCNN
 from genjax.models.dense import Dropout
 from genjax.models.recurrent import Direction, zero_carry
@@ -67,7 +66,6 @@ class BiLM(nn.Module):
       filters: (width, number) pairs of the CNN.
       highway: number of highway layers.
       dropout: rate, of what LSTMs read and of what they say.
-      axis: the batch axis, for dropout.
       dtype: of compute.
     """
 
@@ -78,7 +76,6 @@ class BiLM(nn.Module):
     filters: Sequence[tuple[int, int]]
     highway: int
     dropout: float = 0.0
-    axis: BatchAxis = BatchAxis()
     dtype: Any = jnp.float32
 
     @nn.compact
@@ -97,7 +94,7 @@ class BiLM(nn.Module):
         )
         word_BxTxD = nn.Dense(self.width, dtype=self.dtype, name="word")(cnn(chars_BxTxC))
         keep_TxB, sides = (real_BxT > 0).T, []
-        drop = Dropout(self.dropout, self.axis)
+        drop = Dropout(self.dropout)
         for side in ("forward", "backward"):
             x_TxBxD = word_BxTxD.swapaxes(0, 1)
             layers = [x_TxBxD]

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.core import checks
-from genjax.core.axis import BatchAxis
 from genjax.losses.tokens import token_logits
 from genjax.models.dense import Dropout
 
@@ -86,7 +85,6 @@ class Embedding(nn.Module):
       scale: multiplies the tokens' vectors; sqrt(width) in Vaswani et al. 2017, section 3.4.
       std: of the initial vectors.
       dropout: rate, of the sums.
-      axis: the batch axis, for dropout.
       dtype: of the output; parameters are float32.
     """
 
@@ -97,7 +95,6 @@ class Embedding(nn.Module):
     scale: float = 1.0
     std: float = 0.02
     dropout: float = 0.0
-    axis: BatchAxis = BatchAxis()
     dtype: Any = jnp.float32
 
     def setup(self) -> None:
@@ -106,7 +103,7 @@ class Embedding(nn.Module):
         self.tokens = self.param("tokens", draw, (self.vocab_size, self.width))
         if self.positions == "learned":
             self.places = self.param("positions", draw, (self.max_length, self.width))
-        self.drop = Dropout(self.dropout, self.axis)
+        self.drop = Dropout(self.dropout)
 
     def __call__(
         self, ids_BxT: jax.Array, positions_BxT: jax.Array | None = None, *, train: bool = False

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from genjax.core.axis import BatchAxis
+from genjax.core.batch import batch_mean
 
 _MOMENTUM = 0.9  # of the running average, as in batch normalisation
 _EPSILON = 1e-8
@@ -21,10 +21,7 @@ class MinibatchStddev(nn.Module):
     of what training saw, so that nothing mixes examples there.
 
     Attributes:
-      axis: the batch axis, under pmap.
     """
-
-    axis: BatchAxis = BatchAxis()
 
     @nn.compact
     def __call__(self, x_BxF: jax.Array, *, train: bool) -> jax.Array:
@@ -33,8 +30,8 @@ class MinibatchStddev(nn.Module):
         stddev = running.value
         if train:
             wide = x_BxF.astype(jnp.float32)
-            mean_F = self.axis.mean(wide.mean(0))
-            variance_F = self.axis.mean(jnp.square(wide - mean_F).mean(0))
+            mean_F = batch_mean(wide.mean(0))
+            variance_F = batch_mean(jnp.square(wide - mean_F).mean(0))
             stddev = jnp.sqrt(variance_F + _EPSILON).mean()
             if not self.is_initializing():
                 running.value = _MOMENTUM * running.value + (1.0 - _MOMENTUM) * stddev

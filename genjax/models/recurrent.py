@@ -26,7 +26,6 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.core import checks
-from genjax.core.axis import BatchAxis
 from genjax.losses.precision import kernel_gradient, product, wide_dtype
 from genjax.models.dense import Dropout
 
@@ -234,7 +233,6 @@ class Recurrent(nn.Module):
       dropout: rate, of every layer's inputs in training (Zaremba et al. 2014).
       recurrent_dropout: rate, of h in front of U; one mask for all steps of a sequence.
       variational: one mask for all steps of a sequence in `dropout` too (Gal and Ghahramani 2016).
-      axis: the batch axis, for dropout under pmap.
       dtype: of compute; parameters and states are float32.
     """
 
@@ -245,7 +243,6 @@ class Recurrent(nn.Module):
     dropout: float = 0.0
     recurrent_dropout: float = 0.0
     variational: bool = False
-    axis: BatchAxis = BatchAxis()
     dtype: Any = jnp.float32
 
     @nn.compact
@@ -280,13 +277,13 @@ class Recurrent(nn.Module):
         last: list[Carry] = []
         y_BxTxH = x_BxTxD
         for _ in range(self.layers):
-            y_BxTxH = Dropout(self.dropout, self.axis, shared_axes)(y_BxTxH, train=train)
+            y_BxTxH = Dropout(self.dropout, shared_axes)(y_BxTxH, train=train)
             x_TxBxD, outputs = jnp.swapaxes(y_BxTxH, 0, 1), []
             for reverse in reverses:
                 mask_BxH = None
                 if self.recurrent_dropout and train:
                     ones = jnp.ones((batch_size, self.hidden))
-                    mask_BxH = Dropout(self.recurrent_dropout, self.axis)(ones, train=True)
+                    mask_BxH = Dropout(self.recurrent_dropout)(ones, train=True)
                 h_TxBxH, after = Direction(self.cell, self.hidden, reverse, self.dtype)(
                     x_TxBxD, carry[len(last)], keep_TxB, mask_BxH
                 )

@@ -10,7 +10,6 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.core import checks, tokens
-from genjax.core.axis import BatchAxis
 from genjax.models.attention import padding_mask
 from genjax.models.bert import Encoder, one_text
 from genjax.models.dense import Dropout
@@ -53,7 +52,6 @@ class Bag(nn.Module):
       hidden: width of the dense layers.
       num_layers: how many there are; may be 0.
       dropout: rate, of the mean and of each layer.
-      axis: the batch axis, for dropout.
       dtype: of compute.
     """
 
@@ -63,7 +61,6 @@ class Bag(nn.Module):
     hidden: int = 0
     num_layers: int = 0
     dropout: float = 0.0
-    axis: BatchAxis = BatchAxis()
     dtype: Any = jnp.float32
 
     @nn.compact
@@ -77,10 +74,10 @@ class Bag(nn.Module):
             vectors.append(table(_hashed_pairs(x_BxT, self.bigrams)))
             real.append(real_BxT[:, 1:])
         h = pool(jnp.concatenate(vectors, axis=1), jnp.concatenate(real, axis=1), "mean")
-        h = Dropout(self.dropout, self.axis)(h, train=train)
+        h = Dropout(self.dropout)(h, train=train)
         for _ in range(self.num_layers):
             h = nn.relu(nn.Dense(self.hidden, dtype=self.dtype)(h))
-            h = Dropout(self.dropout, self.axis)(h, train=train)
+            h = Dropout(self.dropout)(h, train=train)
         return h
 
 
@@ -117,7 +114,7 @@ class RecurrentEncoder(nn.Module):
             h_BxH = jnp.concatenate([states[0] for states in directions], axis=-1)
         else:
             h_BxH = pool(h_BxTxH, tokens.is_token(x_BxT), self.pooling)
-        return Dropout(r.dropout, r.axis)(h_BxH, train=train)
+        return Dropout(r.dropout)(h_BxH, train=train)
 
 
 class TransformerEncoder(nn.Module):
@@ -138,13 +135,13 @@ class TransformerEncoder(nn.Module):
         """Tokens (B, T) to vectors (B, D)."""
         of = self.layers
         embed = Embedding(
-            self.vocab_size, of.width, "sinusoidal", std=_STD, dropout=of.dropout, axis=of.axis,
+            self.vocab_size, of.width, "sinusoidal", std=_STD, dropout=of.dropout,
             dtype=of.dtype, name="words",
         )  # fmt: skip
         mask = jnp.broadcast_to(padding_mask(x_BxT), (*x_BxT.shape, x_BxT.shape[1]))
         h_BxTxD = Stack(of)(embed(x_BxT, train=train), mask, train=train)
         h_BxD = pool(h_BxTxD, tokens.is_token(x_BxT), self.pooling)
-        return Dropout(of.dropout, of.axis)(h_BxD, train=train)
+        return Dropout(of.dropout)(h_BxD, train=train)
 
 
 class BertEncoder(nn.Module):
@@ -163,7 +160,7 @@ class BertEncoder(nn.Module):
     def setup(self) -> None:
         """Declares the parts."""
         nn.share_scope(self, self.encoder)
-        self.last_drop = Dropout(self.encoder.layers.dropout, self.encoder.layers.axis)
+        self.last_drop = Dropout(self.encoder.layers.dropout)
 
     def __call__(self, x_BxT: jax.Array, *, train: bool = False) -> jax.Array:
         """Tokens (B, T) to vectors (B, D)."""

@@ -58,7 +58,7 @@ class SentenceDecoder(nn.Module):
         r = self.recurrent
         self.words = Embedding(self.vocab_size, self.width, std=_STD, dtype=r.dtype)
         self.first = nn.Dense(r.layers * CELLS[r.cell].states * r.hidden, dtype=r.dtype)
-        self.dropout = Dropout(r.dropout, r.axis, (1,) if r.variational else ())
+        self.dropout = Dropout(r.dropout, (1,) if r.variational else ())
         self.kernel = self.param(
             "kernel", nn.initializers.lecun_normal(), (r.hidden, self.vocab_size)
         )

@@ -23,7 +23,6 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.core import tokens
-from genjax.core.axis import BatchAxis
 from genjax.losses.precision import product
 from genjax.models.attention import additive_scores, attend, dot_scores, padding_mask
 from genjax.models.dense import Dropout
@@ -51,7 +50,6 @@ class Seq2Seq(nn.Module):
       input_feeding: see above; with attention, and always with `location`.
       tied: the target's embeddings are the output's weights too.
       dropout: rate, of each layer's inputs and of the vectors that predict.
-      axis: the batch axis, for dropout.
       dtype: of compute.
     """
 
@@ -66,7 +64,6 @@ class Seq2Seq(nn.Module):
     input_feeding: bool = True
     tied: bool = False
     dropout: float = 0.0
-    axis: BatchAxis = BatchAxis()
     dtype: Any = jnp.float32
 
     def setup(self) -> None:
@@ -76,11 +73,11 @@ class Seq2Seq(nn.Module):
         self.target = Embedding(self.target_vocab_size, **embed)
         self.encoder = Recurrent(
             self.hidden // (1 + self.bidirectional), self.cell, self.layers, self.bidirectional,
-            self.dropout, axis=self.axis, dtype=self.dtype,
+            self.dropout, dtype=self.dtype,
         )  # fmt: skip
         self.decoder = Decoder(
             self.embed_dim, self.hidden, self.cell, self.layers, self.attention,
-            self.input_feeding, self.dropout, self.axis, self.dtype,
+            self.input_feeding, self.dropout, self.dtype,
         )  # fmt: skip
         if not self.tied:
             shape = (self.embed_dim, self.target_vocab_size)
@@ -135,7 +132,6 @@ class Decoder(nn.Module):
     attention: str
     input_feeding: bool
     dropout: float
-    axis: BatchAxis
     dtype: Any
 
     def setup(self) -> None:
@@ -163,7 +159,7 @@ class Decoder(nn.Module):
         if self.attention == "location":  # filters of the weights before, and their matrix, in one
             added["location"] = self.param("filters", scaled, (2 * _REACH + 1, size))
         self.biases = added
-        self.drop = Dropout(self.dropout, self.axis)
+        self.drop = Dropout(self.dropout)
 
     def remember(self, outputs_BxSxH: jax.Array, mask_Bx1xS: jax.Array) -> dict[str, jax.Array]:
         """The source as attention asks it; what every score computes of it is computed here."""

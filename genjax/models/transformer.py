@@ -16,7 +16,6 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from genjax.core.axis import BatchAxis
 from genjax.losses.precision import wide
 from genjax.models.attention import multi_head_attention
 from genjax.models.dense import Dropout
@@ -57,7 +56,6 @@ class Layers:
         sqrt(2 num_layers) (Radford et al. 2019); 0: Xavier's uniform distribution.
       remat: a layer's inside is computed again for the gradient instead of being kept.
       scan: layers are one compiled loop; else written out, which runs faster and compiles longer.
-      axis: the batch axis, for dropout.
       dtype: of compute; parameters, weights of attention and norms are float32.
     """
 
@@ -76,7 +74,6 @@ class Layers:
     init_std: float = 0.02
     remat: bool = False
     scan: bool = True
-    axis: BatchAxis = BatchAxis()
     dtype: Any = jnp.float32
 
     @property
@@ -178,7 +175,7 @@ class Attention(nn.Module):
         else:
             self.query_key_value = _dense(of, (of.num_heads + 2 * of.groups) * of.head_size)
         self.out = _dense(of, of.width, residual=True)
-        self.drop = Dropout(of.dropout, of.axis)
+        self.drop = Dropout(of.dropout)
 
     def __call__(
         self, x_BxQxD: jax.Array, sight: Sight, cache: Any = None, *, train: bool = False
@@ -248,7 +245,7 @@ class Layer(nn.Module):
         if self.cross:
             self.cross_attention, self.cross_norm = Attention(of, cross=True), Norm(of)
         self.feed_forward, self.feed_forward_norm = FeedForward(of), Norm(of)
-        self.drop = Dropout(of.dropout, of.axis)
+        self.drop = Dropout(of.dropout)
 
     def __call__(
         self, x: jax.Array, sight: Sight, cache: Any = None, *, train: bool = False

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from genjax.core import tokens
-from genjax.core.axis import BatchAxis
+from genjax.core.batch import AXIS
 from genjax.core.buckets import by_length
 
 WIDTH = 12
@@ -63,12 +63,11 @@ def test_all_devices_take_the_branch_of_the_longest_row():
     x = rows((1, 2, 3, 7)).reshape(4, 1, WIDTH)
     f = jax.vmap(
         lambda x: by_length(
-            lambda x: (jax.lax.psum(value(x)[0], "d"), value(x)[1]),
+            lambda x: (jax.lax.psum(value(x)[0], AXIS), value(x)[1]),
             x,
             edges=(4, 8),
-            axis=BatchAxis("d"),
         ),
-        axis_name="d",
+        axis_name=AXIS,
     )
     total, width = f(x)
     np.testing.assert_array_equal(width, 8)

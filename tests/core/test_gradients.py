@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from genjax.core.axis import BatchAxis
+from genjax.core.batch import AXIS
 from genjax.core.gradients import value_and_grad
 
 PARAMS = {"w": jnp.array([[0.3], [-0.7], [0.2]]), "b": jnp.zeros(())}
@@ -41,8 +41,8 @@ def test_parts_over_devices_equal_the_whole(parts):
     expected = jax.value_and_grad(loss, has_aux=True)(PARAMS, batch, 0)
     split = jax.tree.map(lambda x: x.reshape(2, 6, *x.shape[1:]), batch)
     each = jax.vmap(
-        lambda b: value_and_grad(loss, PARAMS, b, accumulate_steps=parts, axis=BatchAxis("d")),
-        axis_name="d",
+        lambda b: value_and_grad(loss, PARAMS, b, accumulate_steps=parts),
+        axis_name=AXIS,
     )(split)
     for device in range(2):
         close(jax.tree.map(lambda x, i=device: x[i], each), expected)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from genjax import losses
-from genjax.core.axis import BatchAxis
 from genjax.core.family import DataSpec, step_key
 from genjax.families import autoencoder
 from genjax.models.corruption import corrupt
@@ -21,7 +20,7 @@ def family(**changes):
     c.update({"steps": 10, "batch_size": 16})
     c.model.update({"latent_dim": 3, "encoder_hidden": (5,), "decoder_hidden": (5,)})
     c.update_from_flattened_dict({k.replace("__", "."): v for k, v in changes.items()})
-    return autoencoder.build(c, SPEC, 10, BatchAxis())
+    return autoencoder.build(c, SPEC, 10)
 
 
 def metrics_of_a_step(f, state, x=X):

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from genjax.core import tokens
-from genjax.core.axis import BatchAxis
 from genjax.core.config import ConfigError
 from genjax.core.family import DataSpec, step_key
 from genjax.families import bert
@@ -103,12 +102,12 @@ def test_vectors_of_a_text_do_not_depend_on_its_padding():
 
 def test_a_text_is_paired_with_one_half_a_batch_away_that_counts():
     x = jnp.arange(6)[:, None] * 10
-    other, there = bert._others(x, jnp.ones(6), BatchAxis())
+    other, there = bert._others(x, jnp.ones(6))
     assert other[:, 0].tolist() == [30, 40, 50, 0, 10, 20] and there.all()
     keep = jnp.array([1, 0, 1, 1, 0, 1.0])
-    other, there = bert._others(x, keep, BatchAxis())
+    other, there = bert._others(x, keep)
     assert other[:, 0][keep > 0].tolist() == [30, 50, 0, 20] and there[keep > 0].all()
-    other, there = bert._others(x, jnp.array([0, 0, 1, 0, 0, 0.0]), BatchAxis())
+    other, there = bert._others(x, jnp.array([0, 0, 1, 0, 0, 0.0]))
     assert not there[2]
 
 

@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from genjax.core.axis import BatchAxis
 from genjax.core.family import DataSpec
 from genjax.families import flow_matching
 
@@ -18,7 +17,7 @@ def family(spec, **changes):
     c.update({"steps": 10, "batch_size": 64})
     c.model.update({"network": "mlp", "hidden": (32, 32), "features": 16})
     c.update_from_flattened_dict({k.replace("__", "."): v for k, v in changes.items()})
-    return flow_matching.build(c, spec, c.steps, BatchAxis())
+    return flow_matching.build(c, spec, c.steps)
 
 
 def scrambled(state, seed=0):

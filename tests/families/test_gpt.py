@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from genjax.core.axis import BatchAxis
 from genjax.core.config import ConfigError
 from genjax.core.family import DataSpec
 from genjax.core.tokens import BOS, EOS, PAD
@@ -30,7 +29,7 @@ def family(spec=RUNNING, **changes):
     c.update({"steps": 10, "batch_size": 4})
     c.model.update({"num_layers": 2, "num_heads": 2, "width": 8})
     c.update_from_flattened_dict({k.replace("__", "."): v for k, v in changes.items()})
-    return gpt.build(c, spec, c.steps, BatchAxis())
+    return gpt.build(c, spec, c.steps)
 
 
 def scrambled(state, seed=0):

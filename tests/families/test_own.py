@@ -29,8 +29,8 @@ def get_config():
     c.model.encoder_hidden, c.model.decoder_hidden, c.model.latent_dim = (8,), (8,), LATENT
     return c
 
-def build(config, spec, total_steps, axis):
-    return autoencoder.build(config, spec, total_steps, axis)
+def build(config, spec, total_steps):
+    return autoencoder.build(config, spec, total_steps)
 """
 
 

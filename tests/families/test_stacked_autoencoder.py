@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from genjax import data
-from genjax.core.axis import BatchAxis
 from genjax.engine.loop import prepare
 from genjax.families import stacked_autoencoder
 from tests.contracts.trees import leaves
@@ -88,7 +87,7 @@ def test_first_layer_equals_a_run_of_that_layer_alone():
 
 def family(**changes):
     c = config(**changes)
-    return stacked_autoencoder.build(c, data.load(c.data).spec, 20, BatchAxis())
+    return stacked_autoencoder.build(c, data.load(c.data).spec, 20)
 
 
 def a_batch(n=16):

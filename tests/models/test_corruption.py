@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from genjax.core.axis import BatchAxis
+from genjax.core.batch import AXIS
 from genjax.core.config import ConfigError
 from genjax.models.corruption import CORRUPTIONS, check_level, corrupt
 
@@ -42,7 +42,7 @@ def test_salt_and_pepper_are_equally_many(level):
 def test_noise_is_that_of_the_global_batch(kind):
     whole = corrupt(X[:6], KEY, kind, 0.4)
     parts = jax.vmap(
-        lambda x: corrupt(x, KEY, kind, 0.4, BatchAxis("d")), axis_name="d"
+        lambda x: corrupt(x, KEY, kind, 0.4), axis_name=AXIS
     )(X[:6].reshape(3, 2, 10, 10, 1))  # fmt: skip
     np.testing.assert_array_equal(parts.reshape(whole.shape), whole)
 

@@ -7,31 +7,31 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from genjax.core.axis import BatchAxis
+from genjax.core.batch import AXIS, batch_mean, batch_normal, batch_sum, batch_uniform
 from genjax.models.convnets import ConvDecoder, ConvEncoder
 from genjax.models.dense import ACTIVATIONS, MAXOUT_PIECES, MLP, NORMS, Dropout, Norm
 
 DEVICES = """
 import warnings; warnings.filterwarnings("ignore")
 import jax, jax.numpy as jnp, numpy as np
-from genjax.core.axis import BatchAxis
+from genjax.core.batch import AXIS
 from genjax.models.dense import MLP
 
-def outputs(axis, variables, x):
-    network = MLP((16,), (2,), norm="batch", dropout=0.5, axis=axis)
+def outputs(variables, x):
+    network = MLP((16,), (2,), norm="batch", dropout=0.5)
     y, updated = network.apply(
         variables, x, train=True, rngs={"dropout": jax.random.key(1)}, mutable=["batch_stats"])
     return y, updated["batch_stats"]
 
 x = jax.random.normal(jax.random.key(0), (8, 3))
 variables = MLP((16,), (2,), norm="batch").init(jax.random.key(2), x)
-one, stats = outputs(BatchAxis(), variables, x)
+one, stats = outputs(variables, x)
 many, many_stats = jax.pmap(
-    lambda x: outputs(BatchAxis("d"), variables, x), axis_name="d")(x.reshape(4, 2, 3))
+    lambda x: outputs(variables, x), axis_name=AXIS)(x.reshape(4, 2, 3))
 np.testing.assert_allclose(many.reshape(8, 2), one, rtol=1e-5, atol=1e-5)
 jax.tree.map(lambda a, b: np.testing.assert_allclose(a, np.stack([b] * 4), rtol=1e-5, atol=1e-6),
              many_stats, stats)
-assert (np.asarray(one) != np.asarray(outputs(BatchAxis(), variables, x[::-1])[0])[::-1]).any()
+assert (np.asarray(one) != np.asarray(outputs(variables, x[::-1])[0])[::-1]).any()
 print("equal")
 """
 
@@ -86,22 +86,21 @@ def test_dropped_elements_get_no_gradient():
 
 def test_noise_of_the_batch_axis_is_that_of_the_global_batch():
     key = jax.random.key(5)
-    for kind in ("normal", "uniform"):
-        whole = getattr(BatchAxis(), kind)(key, (6, 2))
+    for draw in (batch_normal, batch_uniform):
+        whole = draw(key, (6, 2))
         parts = jax.vmap(
-            lambda _, kind=kind: getattr(BatchAxis("d"), kind)(key, (2, 2)),
-            axis_name="d", axis_size=3,
+            lambda _, draw=draw: draw(key, (2, 2)),
+            axis_name=AXIS, axis_size=3,
         )(jnp.arange(3))  # fmt: skip
         np.testing.assert_array_equal(parts.reshape(6, 2), whole)
 
 
 def test_means_and_sums_over_the_batch_axis():
     x = jnp.arange(6.0).reshape(3, 2)
-    axis = BatchAxis("d")
-    mean, total = jax.vmap(lambda x: (axis.mean({"a": x}), axis.sum(x)), axis_name="d")(x)
+    mean, total = jax.vmap(lambda x: (batch_mean({"a": x}), batch_sum(x)), axis_name=AXIS)(x)
     np.testing.assert_allclose(mean["a"], np.broadcast_to(x.mean(0), (3, 2)))
     np.testing.assert_allclose(total, np.broadcast_to(x.sum(0), (3, 2)))
-    assert BatchAxis().mean(x) is x and BatchAxis().sum(x) is x
+    assert batch_mean(x) is x and batch_sum(x) is x
 
 
 @pytest.mark.parametrize("norm", NORMS)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from genjax.core.axis import BatchAxis
+from genjax.core.batch import AXIS
 from genjax.models.convnets import ConvEncoder
 from genjax.models.dense import MLP
 from genjax.models.minibatch import MinibatchStddev, pack
@@ -14,8 +14,8 @@ X = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)
 START = {"batch_stats": {"stddev": jnp.float32(1.0)}}
 
 
-def in_training(x, axis=BatchAxis()):
-    return MinibatchStddev(axis).apply(START, x, train=True, mutable=["batch_stats"])
+def in_training(x):
+    return MinibatchStddev().apply(START, x, train=True, mutable=["batch_stats"])
 
 
 def test_the_added_feature_is_the_mean_standard_deviation_of_the_batch():
@@ -28,13 +28,13 @@ def test_the_added_feature_is_the_mean_standard_deviation_of_the_batch():
 
 
 def test_devices_agree_with_one_on_the_feature_and_on_its_gradient():
-    def value(x, axis):
-        y, updated = in_training(x, axis)
+    def value(x):
+        y, updated = in_training(x)
         return jnp.sum(jnp.sin(y)), (y, updated)
 
-    (_, one), gradient = jax.value_and_grad(value, has_aux=True)(X, BatchAxis())
+    (_, one), gradient = jax.value_and_grad(value, has_aux=True)(X)
     (_, many), gradients = jax.vmap(
-        jax.value_and_grad(lambda x: value(x, BatchAxis("d")), has_aux=True), axis_name="d"
+        jax.value_and_grad(lambda x: value(x), has_aux=True), axis_name=AXIS
     )(X.reshape(4, 2, 3))
     np.testing.assert_allclose(many[0].reshape(8, 4), one[0], rtol=1e-5)
     np.testing.assert_allclose(

@@ -259,17 +259,17 @@ def test_dropout_is_the_same_over_devices():
 DEVICES = """
 import warnings; warnings.filterwarnings("ignore")
 import jax, numpy as np
-from genjax.core.axis import BatchAxis
+from genjax.core.batch import AXIS
 from genjax.models.recurrent import Recurrent
 
-def outputs(axis, variables, x):
-    net = Recurrent(4, layers=2, dropout=0.5, recurrent_dropout=0.5, bidirectional=True, axis=axis)
+def outputs(variables, x):
+    net = Recurrent(4, layers=2, dropout=0.5, recurrent_dropout=0.5, bidirectional=True)
     return net.apply(variables, x, train=True, rngs={"dropout": jax.random.key(1)})[0]
 
 x = jax.random.normal(jax.random.key(0), (8, 3, 5))
 variables = Recurrent(4, layers=2, bidirectional=True).init(jax.random.key(2), x)
-one = outputs(BatchAxis(), variables, x)
-many = jax.pmap(lambda x: outputs(BatchAxis("d"), variables, x), axis_name="d")(
+one = outputs(variables, x)
+many = jax.pmap(lambda x: outputs(variables, x), axis_name=AXIS)(
     x.reshape(4, 2, 3, 5))
 np.testing.assert_allclose(many.reshape(8, 3, 8), one, rtol=1e-5, atol=1e-6)
 print("equal")

@@ -1,0 +1,60 @@
+"""The global batch, whichever part of it this program sees: means and noise over all its rows.
+
+Under jit, sharded or not, a step sees the global batch, and every function here is the identity.
+Under `jax.pmap` over the axis `AXIS` a step sees its device's rows, and the same functions make
+means global and give each device its own rows of the noise that is drawn for the global batch. The
+axis is looked up while the step is traced, so a loss or a module needs no argument for it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+AXIS = "devices"  # the name that `jax.pmap` gives the devices of a step
+
+
+def batch_devices() -> int:
+    """The number of devices that the batch is spread over by pmap; 0 outside of it."""
+    try:
+        return jax.lax.axis_size(AXIS)
+    except NameError:
+        return 0
+
+
+def batch_mean(tree: Any) -> Any:
+    """Averages every leaf over the devices."""
+    return jax.lax.pmean(tree, AXIS) if batch_devices() else tree
+
+
+def batch_sum(tree: Any) -> Any:
+    """Adds every leaf over the devices."""
+    return jax.lax.psum(tree, AXIS) if batch_devices() else tree
+
+
+def batch_max(tree: Any) -> Any:
+    """Takes the maximum of every leaf over the devices."""
+    return jax.lax.pmax(tree, AXIS) if batch_devices() else tree
+
+
+def batch_gather(x: jax.Array) -> jax.Array:
+    """Returns the rows of all devices, in order, of an array whose first axis is the batch's."""
+    return jax.lax.all_gather(x, AXIS, tiled=True) if batch_devices() else x
+
+
+def batch_rows(draw: Callable[[tuple[int, ...]], jax.Array], shape: tuple[int, ...]) -> jax.Array:
+    """Returns this device's rows of `draw(global shape)`; `shape` is the local one, (B, …)."""
+    if not (devices := batch_devices()):
+        return draw(shape)
+    whole = draw((shape[0] * devices, *shape[1:]))
+    return jax.lax.dynamic_slice_in_dim(whole, jax.lax.axis_index(AXIS) * shape[0], shape[0])
+
+
+def batch_normal(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Draws standard normal noise, float32, one row for each example of the batch."""
+    return batch_rows(lambda s: jax.random.normal(key, s), shape)
+
+
+def batch_uniform(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Draws uniform noise from [0, 1), float32, one row for each example of the batch."""
+    return batch_rows(lambda s: jax.random.uniform(key, s), shape)
