@@ -1,11 +1,15 @@
-"""The contract between a model family and the engine: four pure functions over one state."""
+"""The contract between a model family and the engine: pure functions over one state."""
 
+import functools
+import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import struct
+from ml_collections import ConfigDict
 
 from genjax.core.config import ConfigError
 
@@ -73,26 +77,102 @@ class DataSpec(NamedTuple):
     spellings: tuple[str, ...] = ()
 
 
-class Family(NamedTuple):
-    """A model family: pure functions that the engine runs without knowing which one it is.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Family:
+    """A model family: settings and networks as fields, pure functions of a state as methods.
+
+    Families are frozen dataclasses below this one, and two are equal only if they are one object.
+    Their losses are methods `NAME_loss(params, rows, shared, part=0) -> (value, metrics)`: `rows`
+    is a batch with its noise, whose parts may be worked on one after the other,
+    `shared` what all its parts have in common (weights that follow a schedule, keys of dropout),
+    and `part` the number of the part. `inputs(state, batch) -> (rows, shared)`, or
+    `NAME_inputs` where there are several, makes them. What else a family can do is said by the
+    protocols that it satisfies; see `genjax.core.capabilities`.
 
     Attributes:
-      init: `init(key) -> State`.
-      step: `step(state, batch) -> (state, metrics)`; one update. Metrics are float32 scalars.
-      evaluate: `evaluate(state, batch) -> sums`. Sums over the examples whose
-        `batch["mask"]` is 1, with their number under `"count"`, so that the mean
-        does not depend on the batching.
-      sample: `sample(state, key, n) -> x`, n examples in the range of the data; None where the
-        family makes none, as a classifier does.
-      batch_shape: leading axes of every leaf of a training batch; the last of them is the
-        (global) batch, those before it are inner updates, as in `(n_critic, batch_size)`.
-      functions: further pure functions of `(state, …)` under their names
-        (`encode`, `decode`, `reconstruct`, …).
-      summary: from the means over a split, each (…) or (members, …) for a population, to the
-        numbers that are reported, of which some are no means (active units, a perplexity).
-      has_prior: whether samples are meant to look like the data; False where the family knows no
-        distribution of its codes.
+      spec: of the data.
+      batch_size: examples of a batch, global, over all devices and processes.
+      total_steps: length of the run, for schedules.
+      accumulate_steps: equal parts of a batch whose gradients are summed.
+      ema_decay: of the moving average of the networks that are used; 0: none is kept.
+      precision: of compute, float32 or bfloat16.
     """
+
+    spec: DataSpec
+    batch_size: int
+    total_steps: int
+    accumulate_steps: int = 1
+    ema_decay: float = 0.0
+    precision: str = "float32"
+
+    has_prior: ClassVar[bool] = True  # whether samples are meant to look like the data
+
+    # Overridden by families that draw samples: `sample(state, key, n) -> x`.
+    sample: ClassVar[Any] = None
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """Leading axes of every leaf of a training batch.
+
+        The last of them is the batch, those before it are inner updates: (n_critic, batch_size).
+        """
+        return (self.batch_size,)
+
+    def init(self, key: jax.Array) -> State:
+        """Makes the state at step 0 from the run's root key."""
+        raise NotImplementedError
+
+    def step(self, state: State, batch: Batch) -> tuple[State, Metrics]:
+        """Makes one update; the metrics are float32 scalars."""
+        raise NotImplementedError
+
+    def evaluate(self, state: State, batch: Batch) -> Metrics:
+        """Sums numbers over the examples whose `batch["mask"]` is 1, their number as `count`.
+
+        So their means do not depend on how examples were cut into batches.
+        """
+        raise NotImplementedError
+
+    def summary(self, means: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Turns means over a split, each (…) or (members, …), into the numbers to report."""
+        return means
+
+    def draw(self, state: State, key: jax.Array, n: int) -> jax.Array:
+        """Draws samples as `sample` does.
+
+        Raises:
+          ConfigError: the family has none.
+        """
+        if self.sample is None:
+            raise ConfigError("this model makes no samples: it answers to what it is given")
+        return self.sample(state, key, n)
+
+    @functools.cached_property
+    def functions(self) -> Mapping[str, Callable[..., Any]]:
+        """Further functions of `(state, …)` by name."""
+        own = {name for kind in type(self).__mro__ for name in vars(kind)} - _CONTRACT
+        return {name: getattr(self, name) for name in sorted(own) if _is_use(type(self), name)}
+
+
+def _is_use(kind: type, name: str) -> bool:
+    """Whether a class has a public method `name(self, state, …)`."""
+    method = inspect.getattr_static(kind, name, None)
+    if name.startswith("_") or not inspect.isfunction(method):
+        return False
+    return list(inspect.signature(method).parameters)[1:2] == ["state"]
+
+
+_CONTRACT = {"init", "step", "evaluate", "sample", "draw", "summary", "inputs"}
+
+
+def shared_fields(config: ConfigDict, spec: DataSpec, total_steps: int) -> dict[str, Any]:
+    """Returns the fields that every family has, for its constructor."""
+    names = ("batch_size", "accumulate_steps", "ema_decay", "precision")
+    return {"spec": spec, "total_steps": total_steps} | {name: config[name] for name in names}
+
+
+class OldFamily(NamedTuple):
+    """A family that is not yet a dataclass."""
 
     init: Callable[[jax.Array], State]
     step: Callable[[State, Batch], tuple[State, Metrics]]
@@ -104,11 +184,7 @@ class Family(NamedTuple):
     has_prior: bool = True
 
     def draw(self, state: State, key: jax.Array, n: int) -> jax.Array:
-        """`sample`, of a family that has it.
-
-        Raises:
-          ConfigError: it has not.
-        """
+        """As `Family.draw`."""
         if self.sample is None:
             raise ConfigError("this model makes no samples: it answers to what it is given")
         return self.sample(state, key, n)

@@ -5,7 +5,6 @@ from typing import Any
 
 import jax
 import optax
-from ml_collections import ConfigDict
 
 from genjax.core.family import Batch, Metrics, State, new_state
 from genjax.core.gradients import value_and_grad
@@ -13,7 +12,7 @@ from genjax.core.optimizer import ema_update
 
 
 def first_state(
-    key: jax.Array, params: Any, optimizer: optax.GradientTransformation, config: ConfigDict
+    key: jax.Array, params: Any, optimizer: optax.GradientTransformation, config: Any
 ) -> State:
     """The state at step 0 of a family whose update is `minimise`."""
     return new_state(
@@ -22,12 +21,39 @@ def first_state(
     )  # fmt: skip
 
 
+def minimize(
+    loss: Callable[..., tuple[jax.Array, Metrics]],
+    state: State,
+    rows: Batch,
+    shared: Any,
+    optimizer: optax.GradientTransformation,
+    settings: Any,
+) -> tuple[State, Metrics]:
+    """Makes one step: the gradient of `loss` by `state.params`, the update, the moving average.
+
+    Args:
+      loss: `loss(params, rows, shared, part) -> (mean, metrics)`; see `genjax.core.family.Family`.
+      state: with `opt_state["optimizer"]`, and `ema` like `params` where `ema_decay` is above 0.
+      rows: pytree whose leaves have the batch as their first axis; noise included.
+      shared: what all parts of the batch have in common.
+      optimizer: of the section `optimizer`.
+      settings: the family; its `accumulate_steps` and `ema_decay` are followed.
+
+    Returns:
+      The state one step on, and the metrics.
+    """
+    return minimise(
+        lambda params, rows, part: loss(params, rows, shared, part),
+        state, rows, optimizer, settings,
+    )  # fmt: skip
+
+
 def minimise(
     loss: Callable[[Any, Batch, jax.Array], tuple[jax.Array, Metrics]],
     state: State,
     batch: Batch,
     optimizer: optax.GradientTransformation,
-    config: ConfigDict,
+    config: Any,
 ) -> tuple[State, Metrics]:
     """One step: the gradient of `loss` by `state.params`, the optimizer's update, the average.
 

@@ -3,16 +3,16 @@
 from typing import Any
 
 from flax import linen as nn
-from ml_collections import ConfigDict
 
 from genjax.core.family import DataSpec, compute_dtype
+from genjax.families._gan_fields import Model
 from genjax.models.convnets import ConvDecoder, ConvEncoder
 from genjax.models.dense import MLP
 
 
-def make_generator(config: ConfigDict, spec: DataSpec) -> nn.Module:
+def make_generator(m: Model, spec: DataSpec, precision: str) -> nn.Module:
     """From latents (B, latent_dim) to (B, *spec.shape), images before their tanh."""
-    m, dtype = config.model, compute_dtype(config.precision)
+    dtype = compute_dtype(precision)
     if m.network == "conv":
         return ConvDecoder(
             m.generator_channels, spec.shape, m.generator_activation, m.generator_norm,
@@ -24,12 +24,11 @@ def make_generator(config: ConfigDict, spec: DataSpec) -> nn.Module:
     )  # fmt: skip
 
 
-def make_critic(config: ConfigDict) -> nn.Module:
+def make_critic(m: Model, precision: str) -> nn.Module:
     """From (packed) examples (B, …) to scores (B,)."""
-    m = config.model
     options: dict[str, Any] = {
         "activation": m.critic_activation, "norm": m.critic_norm,
-        "dtype": compute_dtype(config.precision), "minibatch_stddev": m.minibatch_stddev,
+        "dtype": compute_dtype(precision), "minibatch_stddev": m.minibatch_stddev,
     }  # fmt: skip
     if m.network == "conv":
         return ConvEncoder(m.critic_channels, lowering=m.conv_lowering, **options)

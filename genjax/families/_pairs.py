@@ -20,8 +20,8 @@ from genjax.core.config import base, fail, text_data
 from genjax.core.family import (
     Batch,
     DataSpec,
-    Family,
     Metrics,
+    OldFamily,
     State,
     init_key,
     step_key,
@@ -75,7 +75,7 @@ def pair_config(family: str) -> ConfigDict:
 def build_pairs(
     config: ConfigDict, spec: DataSpec, total_steps: int, network: Any,
     *, attends: bool = True,
-) -> Family:  # fmt: skip
+) -> OldFamily:  # fmt: skip
     """The family of a network.
 
     Evaluation reports nats a token (`loss`, without label smoothing) and `perplexity`, e to it.
@@ -152,7 +152,7 @@ def build_pairs(
     functions: dict[str, Callable[..., Any]] = {
         "start": start, "decode": decode, "score": score
     }  # fmt: skip
-    return Family(
+    return OldFamily(
         init=init, step=step, evaluate=evaluate, sample=None, batch_shape=(config.batch_size,),
         functions=functions | ({"attention": attention} if attends else {}),
         summary=summary, has_prior=False,

@@ -1,21 +1,24 @@
 """Autoencoder: an encoder to a small code and a decoder back, trained to reconstruct.
 
-Source: Hinton and Salakhutdinov 2006, "Reducing the dimensionality of data with neural networks".
-What keeps it from learning the identity, beside a small code, are options that may be combined:
-denoising (Vincent et al. 2010), a sparse code (an L1 norm; Ng 2011) and a contractive encoder
-(Rifai et al. 2011).
+The loss of an example is its reconstruction from its code (squared error or cross-entropy, summed
+over its elements), and, where they are asked for, what keeps the code from being the identity.
+
+Sources: Hinton and Salakhutdinov 2006, "Reducing the dimensionality of data with neural networks";
+Vincent et al. 2010 (denoising); Ng 2011 (sparse codes); Rifai et al. 2011 (contractive encoders).
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 from flax import linen as nn
 from ml_collections import ConfigDict
 
 from genjax import losses
 from genjax.core.batch import batch_mean, batch_sum
-from genjax.core.config import base, choose, fail, optimizer
+from genjax.core.config import base, fail, optimizer
 from genjax.core.family import (
     Batch,
     DataSpec,
@@ -23,92 +26,106 @@ from genjax.core.family import (
     Metrics,
     State,
     init_key,
+    shared_fields,
     step_key,
 )
+from genjax.core.fields import field, read, section
 from genjax.core.optimizer import make_optimizer
-from genjax.core.update import first_state, minimise
-from genjax.families._coders import check_coders, coder_fields, make_coders
+from genjax.core.update import first_state, minimize
+from genjax.families._coders import Coders, make_coders
 from genjax.models.corruption import CORRUPTIONS, check_level, corrupt
 
 _DROPOUT, _CORRUPTION = range(2)  # uses of the step's key
-LIKELIHOODS = ("mse", "bernoulli")
-CODE_ACTIVATIONS = ("linear", "sigmoid")
+
+
+@dataclass(frozen=True)
+class Model(Coders):
+    """The section `model`."""
+
+    code_activation: str = field(
+        "linear", "sparsity_weight needs sigmoid", choices=("linear", "sigmoid")
+    )
+    dropout: float = field(0.0, "mlp: after each hidden layer", ge=0, lt=1)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The section `loss`."""
+
+    likelihood: str = field(
+        "bernoulli", "cross-entropy of pixels, or squared error", choices=("mse", "bernoulli")
+    )
+    corruption: str = field(
+        "none", "of the training input; the target is clean", choices=CORRUPTIONS
+    )
+    corruption_level: float = field(0.3, "standard deviation, or share of elements replaced")
+    code_l1: float = field(0.0, "weight of the code's L1 norm (sparse codes)", ge=0)
+    sparsity_weight: float = field(
+        0.0, "of the KL from sparsity_target to each code unit's mean", ge=0
+    )
+    sparsity_target: float = field(0.05, "mean of a code unit over the batch")
+    contraction: float = field(
+        0.0, "weight of ||d code / d x||_F^2 (contractive); latent_dim passes each", ge=0
+    )
+    l2: float = field(0.0, "weight of the squared norm of all weight matrices", ge=0)
 
 
 def default_config() -> ConfigDict:
-    """Every field of the family, with defaults for small images; recipes change what they need."""
+    """Returns every field of the family, with defaults for small images."""
     c = base()
     c.family = "autoencoder"
-    c.model = coder_fields(hidden=(128,))
-    c.model.code_activation = "linear"  # or "sigmoid", which sparsity_weight needs
-    c.model.dropout = 0.0  # after each hidden layer of the mlp
-    c.loss = ConfigDict()
-    c.loss.likelihood = "bernoulli"  # cross-entropy of pixels; or "mse"
-    # Of the training input alone: "gaussian", "masking" or "salt_and_pepper"; the target is clean.
-    c.loss.corruption = "none"
-    c.loss.corruption_level = 0.3  # standard deviation, or the share of elements that are replaced
-    c.loss.code_l1 = 0.0  # weight of the code's L1 norm (sparse codes)
-    c.loss.sparsity_weight = 0.0  # of the KL from sparsity_target to each code unit's mean
-    c.loss.sparsity_target = 0.05
-    c.loss.contraction = 0.0  # weight of ||d code / d x||_F^2 (contractive); latent_dim passes each
-    c.loss.l2 = 0.0  # weight of the squared norm of all weight matrices
+    c.model = section(Model)
+    c.model.encoder_hidden = c.model.decoder_hidden = (128,)
+    c.loss = section(Loss)
     c.optimizer = optimizer(learning_rate=1e-3)
     return c
 
 
-def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
-    """The family `autoencoder` for a config like `configs/autoencoder.py`.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Autoencoder(Family):
+    """The family `autoencoder`.
 
     `sample` decodes standard normal codes (through the code's sigmoid, where it has one): an
     autoencoder has no prior, so these show only what the decoder makes of codes that no example
     has.
-
-    Args:
-      config: the resolved config.
-      spec: of the data.
-      total_steps: length of the run, for schedules.
-
-    Raises:
-      ConfigError: a field is out of range.
     """
-    _check(config, spec)
-    encoder, decoder = make_coders(config, (config.model.latent_dim,), spec, config.model.dropout)
-    tx, loss = make_optimizer(config.optimizer, total_steps), config.loss
-    latent_dim = config.model.latent_dim
 
-    def squash(code_BxZ: jax.Array) -> jax.Array:
-        return nn.sigmoid(code_BxZ) if config.model.code_activation == "sigmoid" else code_BxZ
+    has_prior = False
 
-    def encode_with(params: Any, x: jax.Array, **kwargs: Any) -> jax.Array:
-        code = encoder.apply({"params": params["encoder"]}, x, **kwargs)
-        return squash(jnp.asarray(code, jnp.float32))
+    model: Model
+    loss: Loss
+    encoder: nn.Module
+    decoder: nn.Module
+    optimizer: optax.GradientTransformation
 
-    def logits_with(params: Any, code_BxZ: jax.Array, **kwargs: Any) -> jax.Array:
-        logits = decoder.apply({"params": params["decoder"]}, code_BxZ, **kwargs)
+    # The networks.
+
+    def code(self, params: Any, x: jax.Array, **options: Any) -> jax.Array:
+        """Computes the codes (B, Z) of examples (B, …)."""
+        code = self.encoder.apply({"params": params["encoder"]}, x, **options)
+        return self._squashed(jnp.asarray(code, jnp.float32))
+
+    def output(self, params: Any, code_BxZ: jax.Array, **options: Any) -> jax.Array:
+        """Computes what the decoder makes of codes, (B, …): of a Bernoulli likelihood logits."""
+        logits = self.decoder.apply({"params": params["decoder"]}, code_BxZ, **options)
         return jnp.asarray(logits, jnp.float32)
 
-    def output(logits: jax.Array) -> jax.Array:
-        return nn.sigmoid(logits) if loss.likelihood == "bernoulli" else logits
+    # The loss.
 
-    def reconstruction(logits: jax.Array, x: jax.Array) -> jax.Array:
-        if loss.likelihood == "bernoulli":
-            return losses.bernoulli_cross_entropy(logits, x)
-        return losses.squared_error(logits, x)
+    def reconstruction_loss(self, params: Any, rows: Batch, shared: Any, part: Any = 0) -> Any:
+        """Computes the reconstruction error of clean examples, and what is added to it.
 
-    def init(key: jax.Array) -> State:
-        encoder_key, decoder_key = jax.random.split(init_key(key))
-        params = {
-            "encoder": encoder.init(encoder_key, jnp.zeros((1, *spec.shape)))["params"],
-            "decoder": decoder.init(decoder_key, jnp.zeros((1, latent_dim)))["params"],
-        }
-        return first_state(key, params, tx, config)
-
-    def objective(params: Any, batch: Batch, part: jax.Array, key: jax.Array) -> Any:
-        keys = jax.random.split(jax.random.fold_in(key, part))
-        inputs = batch.get("corrupted", batch["x"])
-        code = encode_with(params, inputs, train=True, rngs={"dropout": keys[0]})
-        logits = logits_with(params, code, train=True, rngs={"dropout": keys[1]})
-        metrics = {"reconstruction": reconstruction(logits, batch["x"]).mean()}
+        Args:
+          params: of encoder and decoder.
+          rows: `x`, and `corrupted` where the input is.
+          shared: `key` of dropout.
+          part: number of the part, folded into the key.
+        """
+        loss, keys = self.loss, jax.random.split(jax.random.fold_in(shared["key"], part))
+        inputs = rows.get("corrupted", rows["x"])
+        code = self.code(params, inputs, train=True, rngs={"dropout": keys[0]})
+        output = self.output(params, code, train=True, rngs={"dropout": keys[1]})
+        metrics = {"reconstruction": self._error(output, rows["x"]).mean()}
         total = metrics["reconstruction"]
         if loss.code_l1:
             metrics["code_l1"] = jnp.abs(code).sum(-1).mean()
@@ -118,7 +135,7 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
             metrics["sparsity"] = losses.activation_rate_kl(rate_Z, loss.sparsity_target).sum()
             total += loss.sparsity_weight * metrics["sparsity"]
         if loss.contraction:
-            norm_B = losses.contractive_penalty(lambda x: encode_with(params, x), batch["x"])
+            norm_B = losses.contractive_penalty(lambda x: self.code(params, x), rows["x"])
             metrics["contraction"] = norm_B.mean()
             total += loss.contraction * metrics["contraction"]
         if loss.l2:
@@ -127,87 +144,113 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
             )
         return total, metrics | {"loss": total}
 
-    def step(state: State, batch: Batch) -> tuple[State, Metrics]:
-        key, inputs = step_key(state, _DROPOUT), {"x": batch["x"]}
+    def inputs(self, state: State, batch: Batch) -> tuple[Batch, dict[str, Any]]:
+        """Draws what the loss of the update that follows `state` needs."""
+        rows, loss = {"x": batch["x"]}, self.loss
         if loss.corruption != "none":
-            inputs["corrupted"] = corrupt(
-                batch["x"], step_key(state, _CORRUPTION), loss.corruption, loss.corruption_level,
-            )  # fmt: skip
-        return minimise(
-            lambda params, part_batch, part: objective(params, part_batch, part, key),
-            state, inputs, tx, config,
-        )  # fmt: skip
+            key = step_key(state, _CORRUPTION)
+            rows["corrupted"] = corrupt(batch["x"], key, loss.corruption, loss.corruption_level)
+        return rows, {"key": step_key(state, _DROPOUT)}
 
-    def encode(state: State, x: jax.Array) -> jax.Array:
-        """Examples (B, …) in the range of the data to codes (B, latent_dim)."""
-        return encode_with(state.ema or state.params, x)
+    # The contract.
 
-    def decode(state: State, code_BxZ: jax.Array) -> jax.Array:
-        """Codes (B, latent_dim) to examples (B, …)."""
-        return output(logits_with(state.ema or state.params, code_BxZ))
+    def init(self, key: jax.Array) -> State:
+        """See `Family`."""
+        encoder_key, decoder_key = jax.random.split(init_key(key))
+        x, code = jnp.zeros((1, *self.spec.shape)), jnp.zeros((1, self.model.latent_dim))
+        params = {
+            "encoder": self.encoder.init(encoder_key, x)["params"],
+            "decoder": self.decoder.init(decoder_key, code)["params"],
+        }
+        return first_state(key, params, self.optimizer, self)
 
-    def reconstruct(state: State, x: jax.Array) -> jax.Array:
-        """Examples (B, …) through code and back."""
-        return decode(state, encode(state, x))
+    def step(self, state: State, batch: Batch) -> tuple[State, Metrics]:
+        """See `Family`."""
+        rows, shared = self.inputs(state, batch)
+        return minimize(self.reconstruction_loss, state, rows, shared, self.optimizer, self)
 
-    def evaluate(state: State, batch: Batch) -> Metrics:
-        """Reconstruction of clean examples; of sparse and contractive codes what is held small."""
+    def evaluate(self, state: State, batch: Batch) -> Metrics:
+        """Sums the reconstruction error of clean examples, and what is held small."""
         params, x, mask_B = state.ema or state.params, batch["x"], batch["mask"]
-        code = encode_with(params, x)
-        logits = logits_with(params, code)
+        code = self.code(params, x)
+        output = self.output(params, code)
         sums = {
             "count": mask_B.sum(),
-            "reconstruction": (mask_B * reconstruction(logits, x)).sum(),
-            "mse": (mask_B * losses.squared_error(output(logits), x)).sum(),
+            "reconstruction": (mask_B * self._error(output, x)).sum(),
+            "mse": (mask_B * losses.squared_error(self._mean(output), x)).sum(),
         }
-        if loss.sparsity_weight:
+        if self.loss.sparsity_weight:
             sums["activation_rate"] = (mask_B * code.mean(-1)).sum()
-        if loss.contraction:
-            norm_B = losses.contractive_penalty(lambda x: encode_with(params, x), x)
+        if self.loss.contraction:
+            norm_B = losses.contractive_penalty(lambda x: self.code(params, x), x)
             sums["contraction"] = (mask_B * norm_B).sum()
         return batch_sum(sums)
 
-    def sample(state: State, key: jax.Array, n: int) -> jax.Array:
-        return decode(state, squash(jax.random.normal(key, (n, latent_dim))))
+    # What it is used for.
 
-    return Family(
-        init=init, step=step, evaluate=evaluate, sample=sample, batch_shape=(config.batch_size,),
-        functions={"encode": encode, "decode": decode, "reconstruct": reconstruct}, has_prior=False,
-    )  # fmt: skip
+    def encode(self, state: State, x: jax.Array) -> jax.Array:
+        """Encodes examples (B, …) in the range of the data: codes (B, latent_dim)."""
+        return self.code(state.ema or state.params, x)
+
+    def decode(self, state: State, code_BxZ: jax.Array) -> jax.Array:
+        """Decodes codes (B, latent_dim): examples (B, …)."""
+        return self._mean(self.output(state.ema or state.params, code_BxZ))
+
+    def reconstruct(self, state: State, x: jax.Array) -> jax.Array:
+        """Takes examples (B, …) through the code and back."""
+        return self.decode(state, self.encode(state, x))
+
+    def sample(self, state: State, key: jax.Array, n: int) -> jax.Array:
+        """Decodes `n` standard normal codes."""
+        code = jax.random.normal(key, (n, self.model.latent_dim))
+        return self.decode(state, self._squashed(code))
+
+    # Behind them.
+
+    def _squashed(self, code_BxZ: jax.Array) -> jax.Array:
+        return nn.sigmoid(code_BxZ) if self.model.code_activation == "sigmoid" else code_BxZ
+
+    def _mean(self, output: jax.Array) -> jax.Array:
+        return nn.sigmoid(output) if self.loss.likelihood == "bernoulli" else output
+
+    def _error(self, output: jax.Array, x: jax.Array) -> jax.Array:
+        if self.loss.likelihood == "bernoulli":
+            return losses.bernoulli_cross_entropy(output, x)
+        return losses.squared_error(output, x)
 
 
-def _check(config: ConfigDict, spec: DataSpec) -> None:
-    m, loss = config.model, config.loss
-    check_coders(m, spec)
-    choose("loss.likelihood", loss.likelihood, LIKELIHOODS)
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Autoencoder:
+    """Builds the family from a config like `configs/autoencoder.py`; raises `ConfigError`."""
+    model, loss = read(Model, config, "model"), read(Loss, config, "loss")
+    _check(model, loss, config, spec)
+    encoder, decoder = make_coders(
+        model, (model.latent_dim,), spec, config.precision, model.dropout
+    )
+    return Autoencoder(
+        **shared_fields(config, spec, total_steps),
+        model=model,
+        loss=loss,
+        encoder=encoder,
+        decoder=decoder,
+        optimizer=make_optimizer(config.optimizer, total_steps),
+    )
+
+
+def _check(model: Model, loss: Loss, config: ConfigDict, spec: DataSpec) -> None:
+    model.check(spec)
+    check_level("loss.corruption_level", loss.corruption, loss.corruption_level)
     if loss.likelihood == "bernoulli" and spec.kind != "image":
         raise fail("loss.likelihood", "bernoulli", "needs data in [0, 1] (images); must be mse")
-    if not 0 <= m.dropout < 1:
-        raise fail("model.dropout", m.dropout, "must be at least 0 and below 1")
-    for field in ("code_l1", "l2", "sparsity_weight", "contraction"):
-        if loss[field] < 0:
-            raise fail(f"loss.{field}", loss[field], "must be at least 0")
-    _check_options(config, spec)
-    if m.network == "conv" and m.dropout:
-        raise fail("model.dropout", m.dropout, "must be 0 with model.network=conv")
-
-
-def _check_options(config: ConfigDict, spec: DataSpec) -> None:
-    m, loss = config.model, config.loss
-    choose("loss.corruption", loss.corruption, CORRUPTIONS)
-    check_level("loss.corruption_level", loss.corruption, loss.corruption_level)
     if loss.corruption == "salt_and_pepper" and spec.kind != "image":
         raise fail("loss.corruption", loss.corruption, "sets to 0 and 1, which needs images")
-    choose("model.code_activation", m.code_activation, CODE_ACTIVATIONS)
+    if model.network == "conv" and model.dropout:
+        raise fail("model.dropout", model.dropout, "must be 0 with model.network=conv")
     if not 0 < loss.sparsity_target < 1:
         raise fail("loss.sparsity_target", loss.sparsity_target, "must be between 0 and 1")
-    if loss.sparsity_weight and m.code_activation != "sigmoid":
-        raise fail(
-            "loss.sparsity_weight", loss.sparsity_weight,
-            f"needs rates between 0 and 1: model.code_activation=sigmoid, not {m.code_activation}",
-        )  # fmt: skip
+    if loss.sparsity_weight and model.code_activation != "sigmoid":
+        needs = f"model.code_activation=sigmoid, not {model.code_activation}"
+        told = f"needs rates between 0 and 1: {needs}"
+        raise fail("loss.sparsity_weight", loss.sparsity_weight, told)
     if loss.sparsity_weight and config.accumulate_steps > 1:
-        raise fail(
-            "accumulate_steps", config.accumulate_steps,
-            "rates are those of the whole batch; must be 1 with loss.sparsity_weight",
-        )  # fmt: skip
+        told = "rates are those of the whole batch; must be 1 with loss.sparsity_weight"
+        raise fail("accumulate_steps", config.accumulate_steps, told)

@@ -22,8 +22,8 @@ from genjax.core.config import base, fail, optimizer, text_data
 from genjax.core.family import (
     Batch,
     DataSpec,
-    Family,
     Metrics,
+    OldFamily,
     State,
     init_key,
     step_key,
@@ -56,7 +56,7 @@ def default_config() -> ConfigDict:
     return c
 
 
-def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> OldFamily:
     """The family `bert` for a config like `configs/bert.py`.
 
     It learns windows of running text, or sentences. Evaluation hides each token that it asks for,
@@ -205,7 +205,7 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
         )  # fmt: skip
         return fill(state, masked.inputs)
 
-    return Family(
+    return OldFamily(
         init=init, step=step, evaluate=evaluate, sample=None, batch_shape=(config.batch_size,),
         functions={"embed": embed, "encode": encode, "fill": fill, "reconstruct": reconstruct},
         summary=_summary, has_prior=False,

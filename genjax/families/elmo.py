@@ -27,8 +27,8 @@ from genjax.core.config import base, fail, optimizer, text_data
 from genjax.core.family import (
     Batch,
     DataSpec,
-    Family,
     Metrics,
+    OldFamily,
     State,
     compute_dtype,
     init_key,
@@ -64,7 +64,7 @@ def default_config() -> ConfigDict:
     return c
 
 
-def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> OldFamily:
     """The family `elmo` for a config like `configs/elmo.py`.
 
     It learns windows of running text, or sentences, of which BOS is the begin. Evaluation reports
@@ -189,7 +189,7 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
     def encode(state: State, x_BxT: jax.Array) -> jax.Array:
         return pool(embed(state, x_BxT), tokens.is_token(x_BxT), "mean")
 
-    return Family(
+    return OldFamily(
         init=init, step=step, evaluate=evaluate, sample=None, batch_shape=(config.batch_size,),
         functions={
             "embed": embed, "embed_words": embed_words, "layers": layers, "encode": encode,

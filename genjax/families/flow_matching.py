@@ -19,8 +19,8 @@ from genjax.core.config import base, choose, fail, optimizer
 from genjax.core.family import (
     Batch,
     DataSpec,
-    Family,
     Metrics,
+    OldFamily,
     State,
     compute_dtype,
     init_key,
@@ -68,7 +68,7 @@ def default_config() -> ConfigDict:
     return c
 
 
-def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> OldFamily:
     """The family `flow_matching` for a config like `configs/flow_matching.py`.
 
     Samples are drawn with the moving average where `ema_decay` is above 0; images are clipped to
@@ -189,7 +189,7 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
         """A sample (B, …) for each label."""
         return decode(state, jax.random.normal(key, (len(label_B), *shape)), label_B)
 
-    return Family(
+    return OldFamily(
         init=init, step=step, evaluate=evaluate, sample=sample, batch_shape=(config.batch_size,),
         functions={"encode": encode, "decode": decode, "sample_at": sample_at},
     )  # fmt: skip

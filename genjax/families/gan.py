@@ -1,24 +1,28 @@
-"""Generative adversarial networks: a critic that tells real from generated, a generator against it.
+"""Generative adversarial networks: a critic tells real from generated, a generator opposes it.
 
 What the players minimise (`loss.adversarial`), the penalty on the critic's gradient
 (`loss.penalty`) and what else keeps them in balance is chosen in the config: GAN (Goodfellow et al.
 2014), LSGAN, hinge loss with spectral normalisation, WGAN, WGAN-GP, DRAGAN, PacGAN, R3GAN.
 
 One step is one generator update: `n_critic` critic updates, as an inner scan, and then the
-generator's (Gulrajani et al. 2017, algorithm 1).
+generator's (Gulrajani et al. 2017, algorithm 1). The objectives of both players are in
+`genjax.losses.adversarial`, the penalties in `genjax.losses.penalties`.
 """
 
 import functools
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
+from flax import linen as nn
 from ml_collections import ConfigDict
 
 from genjax import losses
 from genjax.core.batch import batch_normal, batch_sum, batch_uniform
-from genjax.core.config import fail
+from genjax.core.config import base, fail, optimizer
 from genjax.core.family import (
     Batch,
     DataSpec,
@@ -27,227 +31,231 @@ from genjax.core.family import (
     State,
     init_key,
     new_state,
+    shared_fields,
     step_key,
 )
+from genjax.core.fields import read, section
 from genjax.core.gradients import value_and_grad
 from genjax.core.optimizer import ema_update, make_optimizer
-from genjax.families._gan_config import METHODS, check, default_config, use_method
+from genjax.families._gan_fields import METHODS, Loss, Model, check, use_method
 from genjax.families._gan_networks import make_critic, make_generator
 from genjax.models.minibatch import pack
 from genjax.models.spectral import initial_vectors, power_iteration, spectrally_normalized
 
-__all__ = ["METHODS", "build", "default_config", "use_method"]
+__all__ = ["GAN", "METHODS", "build", "default_config", "use_method"]
 
 # Uses of the step's key.
 _CRITIC_NOISE, _PENALTY_POINTS, _GENERATOR_NOISE, _REAL_NOISE, _FAKE_NOISE, _LAST_NOISE = range(6)
 
 
-def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
-    """The family `gan` for a config like `configs/wgan_gp.py`.
+def default_config() -> ConfigDict:
+    """Returns every field of the family, with defaults for small images."""
+    c = base()
+    c.family, c.model, c.loss = "gan", section(Model), section(Loss)
+    c.optimizer = optimizer(learning_rate=5e-4, b1=0.0, b2=0.9, schedule="linear")  # generator's
+    c.critic_optimizer = optimizer(learning_rate=5e-4, b1=0.0, b2=0.9, schedule="linear")
+    return c
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GAN(Family):
+    """The family `gan`.
 
     Samples are drawn with the generator's moving average where `ema_decay` is above 0, and with
     the running statistics of batch norm where the generator has one. Those of the critic are of
     real examples; evaluation and `score` use them.
-
-    Args:
-      config: the resolved config.
-      spec: of the data.
-      total_steps: length of the run, for schedules.
-
-    Raises:
-      ConfigError: a field is out of range, or two of them exclude each other.
     """
-    check(config, spec)
-    m, loss, n_critic = config.model, config.loss, config.loss.n_critic
-    packed_shape = (*spec.shape[:-1], spec.shape[-1] * m.pack)
-    generator, critic = make_generator(config, spec), make_critic(config)
-    g_optimizer = make_optimizer(config.optimizer, total_steps)
-    d_optimizer = make_optimizer(config.critic_optimizer, total_steps * n_critic)
-    game = losses.GAMES[loss.adversarial]
-    adversarial_loss = game.critic
-    if loss.label_smoothing:
-        adversarial_loss = functools.partial(game.critic, label_smoothing=loss.label_smoothing)
-    penalty_weight = 0.0 if loss.penalty == "none" else loss.penalty_weight
-    # Dense layers gain from few large products; the patches of convolutions should stay in cache.
-    wide_passes = m.network == "mlp" or jax.default_backend() != "cpu"
-    # What mixes examples must not mix real and generated ones.
-    one_pass = wide_passes and m.critic_norm != "batch" and not m.minibatch_stddev
 
-    def standard(x: jax.Array) -> jax.Array:
-        return (x - spec.center) / spec.scale
+    model: Model
+    loss: Loss
+    generator: nn.Module
+    critic: nn.Module
+    optimizer: optax.GradientTransformation
+    critic_optimizer: optax.GradientTransformation
 
-    def generate(params: Any, variables: Any, z_BxZ: jax.Array, *, train: bool) -> tuple[Any, Any]:
-        x, updated = generator.apply(
+    # The networks.
+
+    def generate(self, params: Any, variables: Any, z_BxZ: jax.Array, *, train: bool) -> Any:
+        """Computes standardised examples (B, …) of latents, and the updated batch statistics."""
+        x, updated = self.generator.apply(
             {"params": params, **variables},
             z_BxZ,
             train=train,
             mutable=["batch_stats"] if train else [],
         )
-        return (jnp.tanh(x) if spec.kind == "image" else x).astype(jnp.float32), updated
+        return (jnp.tanh(x) if self.spec.kind == "image" else x).astype(jnp.float32), updated
 
-    def score(params: Any, variables: Any, x: jax.Array, *, train: bool = False) -> Any:
-        """Scores of packed, standardised examples, and the updated batch statistics."""
+    def judge(self, params: Any, variables: Any, x: jax.Array, *, train: bool = False) -> Any:
+        """Computes scores of packed, standardised examples, and the updated batch statistics."""
         statistics = {name: v for name, v in variables.items() if name != "spectral"}
-        if m.spectral_norm:
+        if self.model.spectral_norm:
             params = spectrally_normalized(params, variables["spectral"])
-        score_B, updated = critic.apply(
+        score_B, updated = self.critic.apply(
             {"params": params, **statistics}, x, train=train, mutable=["batch_stats"]
         )
         return score_B.astype(jnp.float32), updated
 
-    def clipped(params: Any) -> Any:
-        if not loss.clip:
-            return params
-        return jax.tree.map(lambda p: jnp.clip(p, -loss.clip, loss.clip), params)
+    # The losses.
 
-    def init(key: jax.Array) -> State:
-        g_key, d_key = jax.random.split(init_key(key))
-        g = dict(generator.init(g_key, jnp.zeros((1, m.latent_dim))))
-        d = dict(critic.init(d_key, jnp.zeros((1, *packed_shape))))
-        g_params, d_params = g.pop("params"), clipped(d.pop("params"))
-        if m.spectral_norm:
-            d["spectral"] = initial_vectors(d_params, jax.random.fold_in(d_key, 0))
-        return new_state(
-            key,
-            params={"generator": g_params, "critic": d_params},
-            opt_state={
-                "optimizer": g_optimizer.init(g_params),
-                "critic_optimizer": d_optimizer.init(d_params),
-            },
-            variables={"generator": g, "critic": d},
-            ema={"generator": g_params} if config.ema_decay else {},
-        )
+    def critic_loss(self, params: Any, rows: Batch, shared: Any, part: Any = 0) -> Any:
+        """Computes what the critic minimises: its objective plus the weighted penalty.
 
-    def critic_penalty(params: Any, variables: Any, batch: Batch) -> jax.Array:
-        real, fake = batch["real"], batch["fake"]
+        Of WGAN-GP E[D(fake)] - E[D(real)] + weight E[(||grad D(x)|| - 1)^2] (Gulrajani et al. 2017,
+        equation 3).
+
+        Args:
+          params: of the critic.
+          rows: packs of standardised examples `real` and `fake`, and what the penalty's points are
+            made of, as `critic_inputs` draws it.
+          shared: `variables` of the critic and, unless it is the config's, `penalty_weight`.
+          part: not used.
+        """
+        real, fake, variables = rows["real"], rows["fake"], shared["variables"]
+        if self._one_pass:
+            scores, updated = self.judge(
+                params, variables, jnp.concatenate([real, fake]), train=True
+            )
+            real_score, fake_score = jnp.split(scores, 2)
+        else:
+            real_score, updated = self.judge(params, variables, real, train=True)
+            fake_score, _ = self.judge(params, variables, fake, train=True)
+        total = self._critic_objective(real_score, fake_score).mean()
+        metrics = {"real_score": real_score.mean(), "fake_score": fake_score.mean()}
+        if self.loss.adversarial == "wasserstein":
+            metrics["wasserstein"] = -total
+        if weight := shared.get("penalty_weight", self._penalty_weight):
+            metrics["penalty"] = self.penalty(params, variables, rows).mean()
+            total += weight * metrics["penalty"]
+        return total, (metrics | {"critic_loss": total}, updated)
+
+    def penalty(self, params: Any, variables: Any, rows: Batch) -> jax.Array:
+        """Computes the penalty on the critic's input gradient, (B,), without its weight."""
+        real, fake, loss = rows["real"], rows["fake"], self.loss
 
         def scores(x: jax.Array) -> jax.Array:
-            return score(params, variables, x)[0]
+            return self.judge(params, variables, x)[0]
 
         if loss.penalty in ("r1", "r2", "r1_r2"):
             points = {"r1": [real], "r2": [fake], "r1_r2": [real, fake]}[loss.penalty]
-            points = [jnp.concatenate(points)] if one_pass else points
+            points = [jnp.concatenate(points)] if self._one_pass else points
             each = [
                 losses.zero_centered_penalty(scores, x, formulation=loss.formulation)
                 for x in points
             ]
             return jnp.concatenate(each).reshape(-1, len(real)).sum(0)
         if loss.penalty == "dragan":
-            x = real + loss.perturbation * batch["perturbation"]
+            x = real + loss.perturbation * rows["perturbation"]
         else:
-            x = losses.interpolate(real, fake, batch["position"])
+            x = losses.interpolate(real, fake, rows["position"])
         return losses.input_gradient_penalty(
             scores, x, target=loss.target, one_sided=loss.one_sided, formulation=loss.formulation
         )
 
-    def critic_loss(params: Any, batch: Batch, variables: Any, weight: float) -> Any:
-        real, fake = batch["real"], batch["fake"]
-        if one_pass:
-            scores, updated = score(params, variables, jnp.concatenate([real, fake]), train=True)
-            real_score, fake_score = jnp.split(scores, 2)
-        else:
-            real_score, updated = score(params, variables, real, train=True)
-            fake_score, _ = score(params, variables, fake, train=True)
-        total = adversarial_loss(real_score, fake_score).mean()
-        metrics = {"real_score": real_score.mean(), "fake_score": fake_score.mean()}
-        if loss.adversarial == "wasserstein":
-            metrics["wasserstein"] = -total
-        if weight:
-            metrics["penalty"] = critic_penalty(params, variables, batch).mean()
-            total += weight * metrics["penalty"]
-        return total, (metrics | {"critic_loss": total}, updated)
+    def generator_loss(self, params: Any, rows: Batch, shared: Any, part: Any = 0) -> Any:
+        """Computes what the generator minimises; of WGAN -E[D(fake)].
 
-    def critic_step(carry: Any, number: jax.Array, batch: Batch) -> Any:
-        params, opt_state, variables = carry
-        if m.spectral_norm:
-            variables = variables | {"spectral": power_iteration(params, variables["spectral"])}
-
-        def critic_gradient(weight: float) -> Any:
-            (_, found), gradient = value_and_grad(
-                lambda p, b, part: critic_loss(p, b, variables, weight), params, batch,
-                accumulate_steps=config.accumulate_steps,
-            )  # fmt: skip
-            return gradient, found
-
-        if not penalty_weight or loss.penalty_every == 1:
-            gradient, (metrics, updated) = critic_gradient(penalty_weight)
-        else:  # lazy: every k-th critic update carries k times the penalty
-            k = loss.penalty_every
-
-            def plain() -> Any:
-                gradient, (metrics, updated) = critic_gradient(0.0)
-                return gradient, (metrics | {"penalty": jnp.zeros(())}, updated)
-
-            gradient, (metrics, updated) = jax.lax.cond(
-                number % k == 0, lambda: critic_gradient(k * penalty_weight), plain
-            )
-            metrics["penalty"] *= k  # so that its mean over updates is the mean penalty
-        updates, opt_state = d_optimizer.update(gradient, opt_state, params)
-        params = clipped(optax.apply_updates(params, updates))
-        return (params, opt_state, variables | updated), metrics
-
-    def generator_loss(params: Any, batch: Batch, state: State) -> Any:
-        d_params, d_variables = state.params["critic"], state.variables["critic"]
-        z_BxZ = batch["z"].reshape(-1, m.latent_dim)
-        fake, updated = generate(params, state.variables["generator"], z_BxZ, train=True)
-        scores = [score(d_params, d_variables, shown(fake, batch), train=True)[0]]
-        if game.paired:
-            scores.insert(0, score(d_params, d_variables, batch["real"], train=True)[0])
-        value = game.generator(*scores).mean()
+        Args:
+          params: of the generator.
+          rows: latents `z` of the packs; of a relativistic loss `real` as well.
+          shared: `critic`, its parameters and variables, and `variables` of the generator.
+          part: not used.
+        """
+        d_params, d_variables = shared["critic"]
+        z_BxZ = rows["z"].reshape(-1, self.model.latent_dim)
+        fake, updated = self.generate(params, shared["variables"], z_BxZ, train=True)
+        scores = [self.judge(d_params, d_variables, self._shown(fake, rows), train=True)[0]]
+        if self._game.paired:
+            scores.insert(0, self.judge(d_params, d_variables, rows["real"], train=True)[0])
+        value = self._game.generator(*scores).mean()
         return value, ({"generator_loss": value}, updated)
 
-    def shown(fake: jax.Array, batch: Batch) -> jax.Array:
-        """Generated examples as the critic gets to see them."""
-        fake = pack(fake, m.pack)
-        return fake + batch["fake_noise"] if loss.instance_noise else fake
-
-    def noise_stddev(state: State) -> jax.Array:
-        return loss.instance_noise * jnp.maximum(1.0 - state.step / total_steps, 0.0)
-
-    def critic_inputs(state: State, real: jax.Array) -> Batch:
-        """What the critic's updates need beside generated examples; all (n_critic, packs, …)."""
+    def critic_inputs(self, state: State, real: jax.Array) -> Batch:
+        """Draws what all critic updates need beside generated examples: (n_critic, packs, …)."""
+        loss, shape = self.loss, real.shape[1:]
 
         def draws(use: int, draw: Any, shape: tuple[int, ...]) -> jax.Array:
-            keys = jax.random.split(step_key(state, use), n_critic)
+            keys = jax.random.split(step_key(state, use), loss.n_critic)
             return jax.vmap(lambda key: draw(key, shape))(keys)
 
-        shape, inputs = real.shape[1:], {"real": real}
+        rows = {"real": real}
         if loss.penalty == "wgan_gp":
-            inputs["position"] = draws(_PENALTY_POINTS, batch_uniform, shape[:1])
+            rows["position"] = draws(_PENALTY_POINTS, batch_uniform, shape[:1])
         if loss.penalty == "dragan":
-            inputs["perturbation"] = draws(_PENALTY_POINTS, batch_normal, shape)
+            rows["perturbation"] = draws(_PENALTY_POINTS, batch_normal, shape)
         if loss.instance_noise:
-            stddev = noise_stddev(state)
-            inputs["real"] = real + stddev * draws(_REAL_NOISE, batch_normal, shape)
-            inputs["fake_noise"] = stddev * draws(_FAKE_NOISE, batch_normal, shape)
-        return inputs
+            stddev = self._noise_stddev(state)
+            rows["real"] = real + stddev * draws(_REAL_NOISE, batch_normal, shape)
+            rows["fake_noise"] = stddev * draws(_FAKE_NOISE, batch_normal, shape)
+        return rows
 
-    def update_critic(state: State, inputs: Batch, z: jax.Array) -> tuple[State, Metrics]:
-        """`n_critic` updates of the critic; `z`: (n_critic, B, latent_dim)."""
-        g_params, g_variables = state.params["generator"], state.variables["generator"]
+    # The contract.
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """A batch for each critic update."""
+        return (self.loss.n_critic, self.batch_size)
+
+    def init(self, key: jax.Array) -> State:
+        """See `Family`."""
+        g_key, d_key = jax.random.split(init_key(key))
+        shape = (*self.spec.shape[:-1], self.spec.shape[-1] * self.model.pack)
+        g = dict(self.generator.init(g_key, jnp.zeros((1, self.model.latent_dim))))
+        d = dict(self.critic.init(d_key, jnp.zeros((1, *shape))))
+        g_params, d_params = g.pop("params"), self._clipped(d.pop("params"))
+        if self.model.spectral_norm:
+            d["spectral"] = initial_vectors(d_params, jax.random.fold_in(d_key, 0))
+        return new_state(
+            key,
+            params={"generator": g_params, "critic": d_params},
+            opt_state={
+                "optimizer": self.optimizer.init(g_params),
+                "critic_optimizer": self.critic_optimizer.init(d_params),
+            },
+            variables={"generator": g, "critic": d},
+            ema={"generator": g_params} if self.ema_decay else {},
+        )
+
+    def step(self, state: State, batch: Batch) -> tuple[State, Metrics]:
+        """See `Family`; Gulrajani et al. 2017, algorithm 1."""
+        rows, size, dim = batch["x"].shape[1], self.model.pack, self.model.latent_dim  # local rows
+        if rows % (size * self.accumulate_steps):
+            part = rows / self.accumulate_steps
+            raise fail("model.pack", size, f"must divide the rows of each device's part, {part}")
+        real = jax.vmap(lambda x: pack(x, size))(self._standard(batch["x"]))
+        inputs = self.critic_inputs(state, real)
+        keys = jax.random.split(step_key(state, _CRITIC_NOISE), self.loss.n_critic)
+        z = jax.vmap(lambda key: batch_normal(key, (rows, dim)))(keys)
+        new, metrics = self._update_critic(state, inputs, z)
+
+        z = batch_normal(step_key(state, _GENERATOR_NOISE), (rows, dim))
+        last = {"z": z.reshape(rows // size, -1)}  # packs stay whole where parts accumulate
+        if self._game.paired:
+            last["real"] = inputs["real"][-1]
+        if self.loss.instance_noise:
+            noise = batch_normal(step_key(state, _LAST_NOISE), real.shape[1:])
+            last["fake_noise"] = self._noise_stddev(state) * noise
+        new, g_metrics = self._update_generator(new, last)
+        return new.replace(step=state.step + 1), metrics | g_metrics
+
+    def _update_critic(self, state: State, inputs: Batch, z: jax.Array) -> tuple[State, Metrics]:
+        """Makes `n_critic` updates of the critic; `z`: (n_critic, B, latent_dim)."""
+        n, generator = self.loss.n_critic, (state.params["generator"], state.variables["generator"])
 
         def draw(z_BxZ: jax.Array) -> jax.Array:
-            return generate(g_params, g_variables, z_BxZ, train=True)[0]
+            return self.generate(*generator, z_BxZ, train=True)[0]
 
         def update(carry: Any, numbered: Any) -> Any:
-            number, batch, source = numbered
-            fake = source if wide_passes else draw(source)
-            return critic_step(carry, number, batch | {"fake": shown(fake, batch)})
+            number, rows, source = numbered
+            fake = source if self._wide_passes else draw(source)
+            return self._critic_step(carry, number, rows | {"fake": self._shown(fake, rows)})
 
+        critic = state.params["critic"], state.opt_state["critic_optimizer"]
         (params, opt_state, variables), metrics = jax.lax.scan(
             update,
-            (
-                state.params["critic"],
-                state.opt_state["critic_optimizer"],
-                state.variables["critic"],
-            ),
+            (*critic, state.variables["critic"]),
             # The generator stands still during the critic's updates, so all their fakes can be
             # drawn in one pass; vmap keeps the batch statistics of each critic batch its own.
-            (
-                state.step * n_critic + jnp.arange(n_critic),
-                inputs,
-                jax.vmap(draw)(z) if wide_passes else z,
-            ),
+            (state.step * n + jnp.arange(n), inputs, jax.vmap(draw)(z) if self._wide_passes else z),
         )
         state = state.replace(
             params=state.params | {"critic": params},
@@ -256,18 +264,46 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
         )
         return state, jax.tree.map(lambda x: x.mean(0), metrics)
 
-    def update_generator(state: State, batch: Batch) -> tuple[State, Metrics]:
-        (_, (metrics, updated)), gradient = value_and_grad(
-            lambda p, b, part: generator_loss(p, b, state), state.params["generator"], batch,
-            accumulate_steps=config.accumulate_steps,
-        )  # fmt: skip
-        updates, opt_state = g_optimizer.update(
-            gradient, state.opt_state["optimizer"], state.params["generator"]
+    def _critic_step(self, carry: Any, number: jax.Array, rows: Batch) -> Any:
+        params, opt_state, variables = carry
+        if self.model.spectral_norm:
+            variables = variables | {"spectral": power_iteration(params, variables["spectral"])}
+
+        def gradient_with(weight: float) -> Any:
+            shared = {"variables": variables, "penalty_weight": weight}
+            (_, found), gradient = self._gradient(self.critic_loss, params, rows, shared)
+            return gradient, found
+
+        weight, k = self._penalty_weight, self.loss.penalty_every
+        if not weight or k == 1:
+            gradient, (metrics, updated) = gradient_with(weight)
+        else:  # lazy: every k-th critic update carries k times the penalty
+
+            def plain() -> Any:
+                gradient, (metrics, updated) = gradient_with(0.0)
+                return gradient, (metrics | {"penalty": jnp.zeros(())}, updated)
+
+            gradient, (metrics, updated) = jax.lax.cond(
+                number % k == 0, lambda: gradient_with(k * weight), plain
+            )
+            metrics["penalty"] *= k  # so that its mean over updates is the mean penalty
+        updates, opt_state = self.critic_optimizer.update(gradient, opt_state, params)
+        params = self._clipped(optax.apply_updates(params, updates))
+        return (params, opt_state, variables | updated), metrics
+
+    def _update_generator(self, state: State, rows: Batch) -> tuple[State, Metrics]:
+        params, ema = state.params["generator"], state.ema
+        shared = {
+            "critic": (state.params["critic"], state.variables["critic"]),
+            "variables": state.variables["generator"],
+        }
+        (_, (metrics, updated)), gradient = self._gradient(
+            self.generator_loss, params, rows, shared
         )
-        params = optax.apply_updates(state.params["generator"], updates)
-        ema = state.ema
-        if config.ema_decay:
-            ema = {"generator": ema_update(ema["generator"], params, config.ema_decay, state.step)}
+        updates, opt_state = self.optimizer.update(gradient, state.opt_state["optimizer"], params)
+        params = optax.apply_updates(params, updates)
+        if self.ema_decay:
+            ema = {"generator": ema_update(ema["generator"], params, self.ema_decay, state.step)}
         state = state.replace(
             params=state.params | {"generator": params},
             opt_state=state.opt_state | {"optimizer": opt_state},
@@ -276,40 +312,18 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
         )
         return state, metrics
 
-    def step(state: State, batch: Batch) -> tuple[State, Metrics]:
-        rows = batch["x"].shape[1]  # of the local batch
-        if rows % (m.pack * config.accumulate_steps):
-            part = rows / config.accumulate_steps
-            raise fail("model.pack", m.pack, f"must divide the rows of each device's part, {part}")
-        real = jax.vmap(lambda x: pack(x, m.pack))(standard(batch["x"]))
-        inputs = critic_inputs(state, real)
-        z_keys = jax.random.split(step_key(state, _CRITIC_NOISE), n_critic)
-        z = jax.vmap(lambda key: batch_normal(key, (rows, m.latent_dim)))(z_keys)
-        new, metrics = update_critic(state, inputs, z)
-
-        z = batch_normal(step_key(state, _GENERATOR_NOISE), (rows, m.latent_dim))
-        last = {"z": z.reshape(rows // m.pack, -1)}  # packs stay whole where parts accumulate
-        if game.paired:
-            last["real"] = inputs["real"][-1]
-        if loss.instance_noise:
-            noise = batch_normal(step_key(state, _LAST_NOISE), real.shape[1:])
-            last["fake_noise"] = noise_stddev(state) * noise
-        new, g_metrics = update_generator(new, last)
-        return new.replace(step=state.step + 1), metrics | g_metrics
-
-    def evaluate(state: State, batch: Batch) -> Metrics:
-        """How the critic sees held-out data: its mean score and the norm of its input gradient.
+    def evaluate(self, state: State, batch: Batch) -> Metrics:
+        """Sums how the critic sees held-out data: its score, the norm of its input gradient.
 
         Packs are made of consecutive examples whose mask is 1; those left over are not counted.
         """
-        x, mask_B = standard(batch["x"]), batch["mask"]
-        if m.pack > 1:
+        x, mask_B, size = self._standard(batch["x"]), batch["mask"], self.model.pack
+        if size > 1:
             order = jnp.argsort(-mask_B, stable=True)
-            x = pack(x[order], m.pack)
-            mask_B = m.pack * mask_B[order].reshape(-1, m.pack).min(1)
-        params, variables = state.params["critic"], state.variables["critic"]
-        norm_B = losses.input_gradient_norm(lambda inputs: score(params, variables, inputs)[0], x)
-        score_B, _ = score(params, variables, x)
+            x, mask_B = pack(x[order], size), size * mask_B[order].reshape(-1, size).min(1)
+        critic = state.params["critic"], state.variables["critic"]
+        norm_B = losses.input_gradient_norm(lambda inputs: self.judge(*critic, inputs)[0], x)
+        score_B, _ = self.judge(*critic, x)
         sums = {
             "count": mask_B.sum(),
             "critic_real": (mask_B * score_B).sum(),
@@ -317,22 +331,85 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
         }
         return batch_sum(sums)
 
-    def decode(state: State, z_BxZ: jax.Array) -> jax.Array:
-        """Latents (B, latent_dim) to examples in the range of the data."""
+    # What it is used for.
+
+    def decode(self, state: State, z_BxZ: jax.Array) -> jax.Array:
+        """Decodes latents (B, latent_dim): examples (B, …) in the range of the data."""
         params = state.ema.get("generator", state.params["generator"])
-        x, _ = generate(params, state.variables["generator"], z_BxZ, train=False)
-        return x * spec.scale + spec.center
+        x, _ = self.generate(params, state.variables["generator"], z_BxZ, train=False)
+        return x * self.spec.scale + self.spec.center
 
-    def sample(state: State, key: jax.Array, n: int) -> jax.Array:
-        return decode(state, jax.random.normal(key, (n, m.latent_dim)))
+    def sample(self, state: State, key: jax.Array, n: int) -> jax.Array:
+        """Draws `n` examples."""
+        return self.decode(state, jax.random.normal(key, (n, self.model.latent_dim)))
 
-    def critic_score(state: State, x: jax.Array) -> jax.Array:
-        """Scores (B / pack,) of examples (B, …) in the range of the data."""
-        x = pack(standard(x), m.pack)
-        return score(state.params["critic"], state.variables["critic"], x)[0]
+    def score(self, state: State, x: jax.Array) -> jax.Array:
+        """Computes the critic's scores (B / pack,) of examples (B, …) in the range of the data."""
+        x = pack(self._standard(x), self.model.pack)
+        return self.judge(state.params["critic"], state.variables["critic"], x)[0]
 
-    return Family(
-        init=init, step=step, evaluate=evaluate, sample=sample,
-        batch_shape=(n_critic, config.batch_size),
-        functions={"decode": decode, "score": critic_score},
-    )  # fmt: skip
+    # Behind them.
+
+    @property
+    def _game(self) -> losses.Game:
+        return losses.GAMES[self.loss.adversarial]
+
+    @property
+    def _critic_objective(self) -> Callable[..., jax.Array]:
+        smoothing = self.loss.label_smoothing
+        if not smoothing:
+            return self._game.critic
+        return functools.partial(self._game.critic, label_smoothing=smoothing)
+
+    @property
+    def _penalty_weight(self) -> float:
+        return 0.0 if self.loss.penalty == "none" else self.loss.penalty_weight
+
+    @property
+    def _wide_passes(self) -> bool:
+        # Dense layers gain from few large products; patches of convolutions should stay in cache.
+        return self.model.network == "mlp" or jax.default_backend() != "cpu"
+
+    @property
+    def _one_pass(self) -> bool:
+        # What mixes examples must not mix real and generated ones.
+        mixes = self.model.critic_norm == "batch" or self.model.minibatch_stddev
+        return self._wide_passes and not mixes
+
+    def _gradient(self, loss: Any, params: Any, rows: Batch, shared: Any) -> Any:
+        return value_and_grad(
+            lambda p, r, part: loss(p, r, shared, part),
+            params,
+            rows,
+            accumulate_steps=self.accumulate_steps,
+        )
+
+    def _standard(self, x: jax.Array) -> jax.Array:
+        return (x - self.spec.center) / self.spec.scale
+
+    def _clipped(self, params: Any) -> Any:
+        clip = self.loss.clip
+        return jax.tree.map(lambda p: jnp.clip(p, -clip, clip), params) if clip else params
+
+    def _shown(self, fake: jax.Array, rows: Batch) -> jax.Array:
+        """Generated examples as the critic gets to see them."""
+        fake = pack(fake, self.model.pack)
+        return fake + rows["fake_noise"] if self.loss.instance_noise else fake
+
+    def _noise_stddev(self, state: State) -> jax.Array:
+        return self.loss.instance_noise * jnp.maximum(1.0 - state.step / self.total_steps, 0.0)
+
+
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> GAN:
+    """Builds the family from a config like `configs/wgan_gp.py`; raises `ConfigError`."""
+    model, loss = read(Model, config, "model"), read(Loss, config, "loss")
+    check(model, loss, config, spec)
+    return GAN(
+        **shared_fields(config, spec, total_steps),
+        model=model,
+        loss=loss,
+        generator=make_generator(model, spec, config.precision),
+        critic=make_critic(model, config.precision),
+        optimizer=make_optimizer(config.optimizer, total_steps),
+        critic_optimizer=make_optimizer(config.critic_optimizer, total_steps * loss.n_critic),
+    )

@@ -21,8 +21,8 @@ from genjax.core.config import base, fail, optimizer, text_data
 from genjax.core.family import (
     Batch,
     DataSpec,
-    Family,
     Metrics,
+    OldFamily,
     State,
     init_key,
     step_key,
@@ -109,7 +109,7 @@ def default_config() -> ConfigDict:
     return c
 
 
-def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> OldFamily:
     """The family `gpt` for a config like `configs/gpt.py`.
 
     It learns windows of running text, or sentences, alone or packed: several in a row, of which
@@ -224,7 +224,7 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
     def sample(state: State, key: jax.Array, n: int) -> jax.Array:
         return draw(decoder_of(state, start, decode, length), key, n, size=spec.shape[0])
 
-    return Family(
+    return OldFamily(
         init=init, step=step, evaluate=evaluate, sample=sample, batch_shape=(config.batch_size,),
         functions={
             "start": start, "decode": decode, "score": score, "context": lambda state: length,

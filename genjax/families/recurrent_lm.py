@@ -24,8 +24,8 @@ from genjax.core.config import base, fail, optimizer, text_data
 from genjax.core.family import (
     Batch,
     DataSpec,
-    Family,
     Metrics,
+    OldFamily,
     State,
     compute_dtype,
     init_key,
@@ -107,7 +107,7 @@ def default_config() -> ConfigDict:
     return c
 
 
-def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> OldFamily:
     """The family `recurrent_lm` for a config like `configs/lstm_lm.py`.
 
     It learns windows of running text, or sentences. A sentence begins behind BOS; in a window BOS
@@ -188,7 +188,7 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
     def sample(state: State, key: jax.Array, n: int) -> jax.Array:
         return draw(decoder_of(state, start, decode), key, n, size=spec.shape[0])
 
-    return Family(
+    return OldFamily(
         init=init, step=step, evaluate=evaluate, sample=sample, batch_shape=(config.batch_size,),
         functions={"start": start, "decode": decode, "score": score}, summary=summary,
     )  # fmt: skip

@@ -11,7 +11,7 @@ Sutskever et al. 2014 (none), Bahdanau et al. 2015 (the score `additive`), Choro
 from ml_collections import ConfigDict
 
 from genjax.core.config import choose, fail, optimizer
-from genjax.core.family import DataSpec, Family, compute_dtype
+from genjax.core.family import DataSpec, OldFamily, compute_dtype
 from genjax.families._pairs import build_pairs, check_pairs, pair_config
 from genjax.families._recurrent import check_rates
 from genjax.models.recurrent import CELLS
@@ -35,7 +35,7 @@ def default_config() -> ConfigDict:
     return c
 
 
-def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> OldFamily:
     """The family `seq2seq` for a config like `configs/seq2seq_attention.py`.
 
     Args:

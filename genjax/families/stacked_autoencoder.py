@@ -26,8 +26,8 @@ from genjax.core.config import base, choose, fail, optimizer
 from genjax.core.family import (
     Batch,
     DataSpec,
-    Family,
     Metrics,
+    OldFamily,
     State,
     compute_dtype,
     init_key,
@@ -64,7 +64,7 @@ def default_config() -> ConfigDict:
     return c
 
 
-def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> OldFamily:
     """The family `stacked_autoencoder` for a config like `configs/stacked_autoencoder.py`.
 
     Sigmoid codes are reconstructed by their cross-entropy, others by their squared error. Nothing
@@ -240,7 +240,7 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
     functions = {"encode": encode, "decode": decode, "reconstruct": reconstruct}
     if loss.finetune == "labels":
         functions["classify"] = classify
-    return Family(
+    return OldFamily(
         init=init, step=step, evaluate=evaluate, sample=sample, batch_shape=(config.batch_size,),
         functions=functions, has_prior=False,
     )  # fmt: skip

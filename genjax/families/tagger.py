@@ -24,8 +24,8 @@ from genjax.core.config import base, choose, fail, optimizer, pretrained, text_d
 from genjax.core.family import (
     Batch,
     DataSpec,
-    Family,
     Metrics,
+    OldFamily,
     State,
     compute_dtype,
     init_key,
@@ -123,7 +123,7 @@ def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
     return decided
 
 
-def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> OldFamily:
     """The family `tagger` for a config like `configs/tagger.py`.
 
     Evaluation reports `nll` (nats of a sentence's tags), and `accuracy`, the share of words whose
@@ -225,7 +225,7 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
             "words": (mask_B * real_BxT.sum(-1)).sum(),
         })  # fmt: skip
 
-    return Family(
+    return OldFamily(
         init=init, step=step, evaluate=evaluate, sample=None, batch_shape=(config.batch_size,),
         functions={"tag": tag}, summary=_summary,
     )  # fmt: skip

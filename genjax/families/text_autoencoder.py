@@ -36,8 +36,8 @@ from genjax.core.config import base, choose, fail, optimizer, text_data
 from genjax.core.family import (
     Batch,
     DataSpec,
-    Family,
     Metrics,
+    OldFamily,
     State,
     compute_dtype,
     init_key,
@@ -89,7 +89,7 @@ def default_config() -> ConfigDict:
     return c
 
 
-def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> OldFamily:
     """The family `text_autoencoder` for a config like `configs/text_autoencoder.py`.
 
     Vectors of sentences are z, of the variational form the mean of q(z|x). Evaluation reports
@@ -303,7 +303,7 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
         "start": start, "start_from": start_from, "decode": decode, "encode": encode,
         "write": write, "reconstruct": reconstruct, "interpolate": interpolate, "augment": augment,
     }  # fmt: skip
-    return Family(
+    return OldFamily(
         init=init, step=step, evaluate=evaluate, sample=sample, batch_shape=(config.batch_size,),
         functions=functions | ({"posterior": posterior} if loss.variational else {}),
         summary=_summary, has_prior=loss.variational,

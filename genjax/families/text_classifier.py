@@ -25,8 +25,8 @@ from genjax.core.config import base, choose, fail, optimizer, pretrained, text_d
 from genjax.core.family import (
     Batch,
     DataSpec,
-    Family,
     Metrics,
+    OldFamily,
     State,
     compute_dtype,
     init_key,
@@ -92,7 +92,7 @@ def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
     return {"model.network": "bert"} | adopt_encoder(config, other)
 
 
-def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> OldFamily:
     """The family `text_classifier` for a config like `configs/text_classifier.py`.
 
     Evaluation reports `cross_entropy` (nats a sentence) and `accuracy`.
@@ -159,7 +159,7 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
             "accuracy": (mask_B * (logits_BxK.argmax(-1) == label_B)).sum(),
         })  # fmt: skip
 
-    return Family(
+    return OldFamily(
         init=init, step=step, evaluate=evaluate, sample=None, batch_shape=(config.batch_size,),
         functions={"encode": encode, "classify": classify},
     )  # fmt: skip

@@ -16,7 +16,7 @@ from flax import linen as nn
 from ml_collections import ConfigDict
 
 from genjax.core.config import optimizer
-from genjax.core.family import DataSpec, Family
+from genjax.core.family import DataSpec, OldFamily
 from genjax.families._pairs import build_pairs, check_pairs, pair_config
 from genjax.families._transformers import check_layers, layer_fields, make_layers
 from genjax.models.attention import causal_mask, padding_mask
@@ -111,7 +111,7 @@ def default_config() -> ConfigDict:
     return c
 
 
-def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> OldFamily:
     """The family `transformer` for a config like `configs/transformer.py`.
 
     Args:

@@ -13,17 +13,19 @@ al. 2016 (free bits); Sohn et al. 2015 (labels); Burda et al. 2016 (importance w
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 from flax import linen as nn
 from ml_collections import ConfigDict
 
 from genjax import losses
 from genjax.core import checks
 from genjax.core.batch import batch_mean, batch_normal, batch_sum, batch_uniform
-from genjax.core.config import ConfigError, base, choose, fail, optimizer
+from genjax.core.config import base, fail, optimizer
 from genjax.core.family import (
     Batch,
     DataSpec,
@@ -31,279 +33,330 @@ from genjax.core.family import (
     Metrics,
     State,
     init_key,
+    shared_fields,
     step_key,
 )
+from genjax.core.fields import field, read, section
 from genjax.core.optimizer import make_optimizer
-from genjax.core.update import first_state, minimise
-from genjax.families._coders import check_coders, coder_fields, make_coders
+from genjax.core.update import first_state, minimize
+from genjax.families._coders import Coders, make_coders
 from genjax.losses.bounds import example_normal, example_uniform, likelihood_bounds
 
 _NOISE, _BINARISATION = range(2)  # uses of the step's key, and of evaluation's
-LIKELIHOODS = ("bernoulli", "gaussian", "discretised_logistic")
-BINARISATIONS = ("none", "dynamic", "fixed")
 ACTIVE = 0.01  # a latent is active where its posterior mean varies more over the data (Burda 2016)
 _MAX_LOG_VARIANCE = 20.0  # of the posterior: beyond it, squares of draws leave float32
-_MIN_LOG_SCALE = math.log(
-    1 / 256
-)  # of a learned scale: a finer density of grey levels is unbounded
+_MIN_LOG_SCALE = math.log(1 / 256)  # a finer density of grey levels is unbounded
 _CHUNK_ELEMENTS = 2**22  # decoded at once in evaluation
 
 
+@dataclass(frozen=True)
+class Model(Coders):
+    """The section `model`."""
+
+    conditional: bool = field(False, "the label, one-hot, joins inputs of encoder and decoder")
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The section `loss`."""
+
+    likelihood: str = field(
+        "bernoulli",
+        "p(x|z) of an example",
+        choices=("bernoulli", "gaussian", "discretised_logistic"),
+    )
+    scale: float = field(0.1, "of gaussian and discretised_logistic, on pixels in [0, 1]")
+    learned_scale: bool = field(True, "one number, trained from `scale` on")
+    levels: int = field(256, "grey levels of the data: bins of discretised_logistic", ge=2)
+    binarise: str = field(
+        "none",
+        "targets: grey, drawn anew each time, or x > threshold",
+        choices=("none", "dynamic", "fixed"),
+    )
+    threshold: float = field(0.5, "of binarise=fixed")
+    kl_weight: float = field(1.0, "beta", ge=0)
+    kl_warmup_steps: int = field(0, "in which beta rises from 0, linearly", ge=0)
+    free_bits: float = field(0.0, "nats that each latent may use without cost", ge=0)
+    importance_samples: int = field(1, "draws of z in the training bound; above 1: IWAE", ge=1)
+    eval_samples: int = field(50, "draws of z for each test example", ge=1)  # fmt: skip
+
+
 def default_config() -> ConfigDict:
-    """Every field of the family, with defaults for small images; recipes change what they need."""
+    """Returns every field of the family, with defaults for small images."""
     c = base()
     c.family = "vae"
-    c.model = coder_fields(hidden=(256,))
-    c.model.conditional = False  # the label, one-hot, joins the inputs of encoder and decoder
-    c.loss = ConfigDict()
-    c.loss.likelihood = "bernoulli"  # or "gaussian", "discretised_logistic"
-    c.loss.scale = (
-        0.1  # of gaussian (standard deviation) and discretised_logistic; pixels in [0, 1]
-    )
-    c.loss.learned_scale = True  # one number, trained from `scale` on; False: `scale` itself
-    c.loss.levels = 256  # grey levels of the data: bins of discretised_logistic
-    c.loss.binarise = "none"  # grey targets; "dynamic": drawn each time; "fixed": x > threshold
-    c.loss.threshold = 0.5
-    c.loss.kl_weight = 1.0  # beta
-    c.loss.kl_warmup_steps = 0  # in which beta rises from 0, linearly
-    c.loss.free_bits = 0.0  # nats that each latent may use without cost
-    c.loss.importance_samples = 1  # draws of z in the training bound; above 1: IWAE
-    c.loss.eval_samples = 50  # draws of z for each test example
+    c.model = section(Model)
+    c.model.encoder_hidden = c.model.decoder_hidden = (256,)
+    c.loss = section(Loss)
     c.optimizer = optimizer(learning_rate=1e-3)
     return c
 
 
-def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
-    """The family `vae` for a config like `configs/vae.py`.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class VAE(Family):
+    """The family `vae`.
 
     Samples and reconstructions are means of p(x|z), not draws. A conditional model samples its
     classes in turn. Evaluation reports nats: `reconstruction` (minus the mean log-likelihood of
     `eval_samples` draws), `kl`, `elbo`, the importance weighted bound `iwae_K`, `kl_per_latent`
     and `active_units`; the noise of an example is a function of the example, the same for all runs.
-
-    Args:
-      config: the resolved config.
-      spec: of the data.
-      total_steps: length of the run, for schedules.
-
-    Raises:
-      ConfigError: a field is out of range.
     """
-    _check(config, spec)
-    m, loss, latent_dim = config.model, config.loss, config.model.latent_dim
-    classes = spec.num_classes if m.conditional else 0
-    encoder, decoder = make_coders(config, (2, latent_dim), spec)  # mean, log-variance
-    tx = make_optimizer(config.optimizer, total_steps)
 
-    def one_hot(label_B: jax.Array | None, rows: int) -> jax.Array:
-        if not classes:
-            return jnp.zeros((rows, 0))
-        if label_B is None:
-            raise ValueError("label_B: missing; a conditional model needs one for each example")
-        checks.integers("B", {"B": (rows, "x")}, label_B=label_B)
-        checks.indices("label_B", label_B, classes)
-        return jax.nn.one_hot(label_B, classes)
+    model: Model
+    loss: Loss
+    encoder: nn.Module
+    decoder: nn.Module
+    optimizer: optax.GradientTransformation
 
-    def encoder_input(x: jax.Array, label_BxC: jax.Array) -> jax.Array:
-        if m.network == "conv":  # a constant plane for each class
-            planes = jnp.broadcast_to(label_BxC[:, None, None], (*x.shape[:3], classes))
-            return jnp.concatenate([x, planes], axis=-1)
-        return jnp.concatenate([x.reshape(len(x), -1), label_BxC], axis=-1)
+    # The networks.
 
-    def posterior_with(params: Any, x: jax.Array, label_B: Any) -> tuple[jax.Array, jax.Array]:
-        """Mean and log-variance of q(z|x), both (B, Z)."""
-        inputs = encoder_input(x, one_hot(label_B, len(x)))
-        output: Any = encoder.apply({"params": params["encoder"]}, inputs)
+    def q(self, params: Any, x: jax.Array, label_B: Any) -> tuple[jax.Array, jax.Array]:
+        """Computes mean and log-variance of the posterior q(z|x), both (B, Z)."""
+        label_BxC = self._one_hot(label_B, len(x))
+        if self.model.network == "conv":  # a constant plane for each class
+            planes = jnp.broadcast_to(label_BxC[:, None, None], (*x.shape[:3], self._classes))
+            inputs = jnp.concatenate([x, planes], axis=-1)
+        else:
+            inputs = jnp.concatenate([x.reshape(len(x), -1), label_BxC], axis=-1)
+        output: Any = self.encoder.apply({"params": params["encoder"]}, inputs)
         mean, log_variance = jnp.moveaxis(output.astype(jnp.float32), 1, 0)
         return mean, jnp.minimum(log_variance, _MAX_LOG_VARIANCE)
 
-    def output_with(params: Any, z_BxZ: jax.Array, label_B: Any) -> jax.Array:
-        """What the decoder makes of latents: logits of the mean for images, else the mean."""
-        inputs = jnp.concatenate([z_BxZ, one_hot(label_B, len(z_BxZ))], axis=-1)
-        output: Any = decoder.apply({"params": params["decoder"]}, inputs)
-        return output.astype(jnp.float32)
-
-    def mean_of(output: jax.Array) -> jax.Array:
-        return nn.sigmoid(output) if spec.kind == "image" else output
-
-    def log_scale(params: Any) -> Any:
-        if "log_scale" not in params:
-            return math.log(loss.scale)
-        return jnp.maximum(params["log_scale"], _MIN_LOG_SCALE)
-
-    def log_likelihood(params: Any, x: jax.Array, label_B: Any, z_BxKxZ: jax.Array) -> jax.Array:
-        """log p(x|z), (B, K)."""
+    def log_likelihood(
+        self, params: Any, x: jax.Array, label_B: Any, z_BxKxZ: jax.Array
+    ) -> jax.Array:
+        """Computes log p(x|z) of K latents for each example, (B, K)."""
         rows, k = z_BxKxZ.shape[:2]
 
         def repeated(a: jax.Array) -> jax.Array:
             return jnp.broadcast_to(a[:, None], (rows, k, *a.shape[1:])).reshape(-1, *a.shape[1:])
 
         labels = None if label_B is None else repeated(label_B)
-        output = output_with(params, z_BxKxZ.reshape(rows * k, latent_dim), labels)
-        x, mean = repeated(x), mean_of(output)
-        if loss.likelihood == "bernoulli":
+        output = self._decoded(params, z_BxKxZ.reshape(rows * k, -1), labels)
+        x, mean = repeated(x), self._mean(output)
+        if self.loss.likelihood == "bernoulli":
             value = losses.bernoulli_log_likelihood(output, x)
-        elif loss.likelihood == "gaussian":
-            value = losses.gaussian_log_likelihood(mean, x, log_scale(params))
+        elif self.loss.likelihood == "gaussian":
+            value = losses.gaussian_log_likelihood(mean, x, self._log_scale(params))
         else:
             value = losses.discretised_logistic_log_likelihood(
-                mean, x, log_scale(params), loss.levels
+                mean, x, self._log_scale(params), self.loss.levels
             )
         return value.reshape(rows, k)
 
-    def binarised(x: jax.Array, uniform: Callable[[], jax.Array]) -> jax.Array:
-        if loss.binarise == "none":
-            return x
-        return (x > (uniform() if loss.binarise == "dynamic" else loss.threshold)).astype(x.dtype)
+    # The loss.
 
-    def init(key: jax.Array) -> State:
-        encoder_key, decoder_key = jax.random.split(init_key(key))
-        x = encoder_input(jnp.zeros((1, *spec.shape)), jnp.zeros((1, classes)))
-        params = {
-            "encoder": encoder.init(encoder_key, x)["params"],
-            "decoder": decoder.init(decoder_key, jnp.zeros((1, latent_dim + classes)))["params"],
-        }
-        if loss.likelihood != "bernoulli" and loss.learned_scale:
-            params["log_scale"] = jnp.float32(math.log(loss.scale))
-        return first_state(key, params, tx, config)
+    def elbo_loss(self, params: Any, rows: Batch, shared: Any, part: Any = 0) -> Any:
+        """Computes the negative bound, in nats an example.
 
-    def objective(params: Any, batch: Batch, kl_weight: Any, mean_kl_Z: Any) -> Any:
-        x, label_B, noise_BxKxZ = batch["x"], batch.get("label"), batch["noise"]
-        mean, log_variance = posterior_with(params, x, label_B)
+        -log p(x|z) + beta KL(q(z|x) || N(0, 1)), z ~ q(z|x) (Kingma and Welling 2014, equation 10);
+        of K importance samples -log 1/K sum_k p(x|z_k) p(z_k) / q(z_k|x) (Burda et al. 2016,
+        equation 8).
+
+        Args:
+          params: of encoder, decoder and, where it is learned, `log_scale`.
+          rows: `x`, standard normal `noise` (B, K, Z) and, of a conditional model, `label`.
+          shared: `kl_weight`, and with free bits the KL of each latent over the batch.
+          part: not used.
+        """
+        x, label_B, noise_BxKxZ = rows["x"], rows.get("label"), rows["noise"]
+        mean, log_variance = self.q(params, x, label_B)
         z_BxKxZ = _draw(mean, log_variance, noise_BxKxZ)
-        log_likelihood_BxK = log_likelihood(params, x, label_B, z_BxKxZ)
+        log_likelihood_BxK = self.log_likelihood(params, x, label_B, z_BxKxZ)
         kl_BxZ = losses.gaussian_kl(mean, log_variance)
         metrics = {"reconstruction": -log_likelihood_BxK.mean(), "kl": kl_BxZ.sum(-1).mean()}
-        if loss.importance_samples > 1:
+        if self.loss.importance_samples > 1:
             ratio_BxK = losses.log_prior_ratio(z_BxKxZ, noise_BxKxZ, log_variance[:, None])
             total = -losses.importance_weighted_bound(log_likelihood_BxK + ratio_BxK).mean()
         else:
             kl = metrics["kl"]
-            if loss.free_bits:
-                kl = losses.free_bits_kl(kl_BxZ, loss.free_bits, mean_kl_Z).mean()
-            total = metrics["reconstruction"] + kl_weight * kl
+            if self.loss.free_bits:
+                kl = losses.free_bits_kl(kl_BxZ, self.loss.free_bits, shared["mean_kl_Z"]).mean()
+            total = metrics["reconstruction"] + shared["kl_weight"] * kl
         return total, metrics | {"loss": total}
 
-    def step(state: State, batch: Batch) -> tuple[State, Metrics]:
-        shape = batch["x"].shape
-        x = binarised(batch["x"], lambda: batch_uniform(step_key(state, _BINARISATION), shape))
-        noise_shape = (shape[0], loss.importance_samples, latent_dim)
+    def inputs(self, state: State, batch: Batch) -> tuple[Batch, dict[str, Any]]:
+        """Draws what the loss of the update that follows `state` needs."""
+        shape, loss = batch["x"].shape, self.loss
+        x = self._binarised(
+            batch["x"], lambda: batch_uniform(step_key(state, _BINARISATION), shape)
+        )
+        noise_shape = (shape[0], loss.importance_samples, self.model.latent_dim)
         rows = {"x": x, "noise": batch_normal(step_key(state, _NOISE), noise_shape)}
-        if m.conditional:
+        if self.model.conditional:
             rows["label"] = batch["label"]
-        kl_weight: Any = loss.kl_weight
+        shared: dict[str, Any] = {"kl_weight": loss.kl_weight}
         if loss.kl_warmup_steps:
-            kl_weight *= jnp.minimum(1.0, (state.step + 1) / loss.kl_warmup_steps)
-        mean_kl_Z = None
+            shared["kl_weight"] *= jnp.minimum(1.0, (state.step + 1) / loss.kl_warmup_steps)
         if loss.free_bits:  # of the global batch, whose parts and devices must agree on it
-            posterior = posterior_with(state.params, x, rows.get("label"))
-            mean_kl_Z = batch_mean(losses.gaussian_kl(*posterior).mean(0))
-        return minimise(
-            lambda params, part_batch, part: objective(params, part_batch, kl_weight, mean_kl_Z),
-            state, rows, tx, config,
-        )  # fmt: skip
+            posterior = self.q(state.params, x, rows.get("label"))
+            shared["mean_kl_Z"] = batch_mean(losses.gaussian_kl(*posterior).mean(0))
+        return rows, shared
 
-    def posterior(state: State, x: jax.Array, label_B: Any = None) -> tuple[jax.Array, jax.Array]:
-        """Examples (B, …), with `binarise=dynamic` grey as they are, to mean and log-variance."""
-        if loss.binarise == "fixed":
-            x = (x > loss.threshold).astype(x.dtype)
-        return posterior_with(state.ema or state.params, x, label_B)
+    # The contract.
 
-    def encode(state: State, x: jax.Array, label_B: Any = None) -> jax.Array:
-        """Examples (B, …) in the range of the data to posterior means (B, latent_dim)."""
-        return posterior(state, x, label_B)[0]
+    def init(self, key: jax.Array) -> State:
+        """See `Family`."""
+        encoder_key, decoder_key = jax.random.split(init_key(key))
+        shape = self.spec.shape
+        if self.model.network == "conv":
+            x = jnp.zeros((1, *shape[:2], shape[2] + self._classes))
+        else:
+            x = jnp.zeros((1, math.prod(shape) + self._classes))
+        z = jnp.zeros((1, self.model.latent_dim + self._classes))
+        params = {
+            "encoder": self.encoder.init(encoder_key, x)["params"],
+            "decoder": self.decoder.init(decoder_key, z)["params"],
+        }
+        if self.loss.likelihood != "bernoulli" and self.loss.learned_scale:
+            params["log_scale"] = jnp.float32(math.log(self.loss.scale))
+        return first_state(key, params, self.optimizer, self)
 
-    def decode(state: State, z_BxZ: jax.Array, label_B: Any = None) -> jax.Array:
-        """Latents (B, latent_dim) to means of p(x|z), (B, …); labels: the classes in turn."""
-        if classes and label_B is None:
-            label_B = jnp.arange(len(z_BxZ)) % classes
-        return mean_of(output_with(state.ema or state.params, z_BxZ, label_B))
+    def step(self, state: State, batch: Batch) -> tuple[State, Metrics]:
+        """See `Family`."""
+        return minimize(self.elbo_loss, state, *self.inputs(state, batch), self.optimizer, self)
 
-    def reconstruct(state: State, x: jax.Array, label_B: Any = None) -> jax.Array:
-        """Examples (B, …) through the posterior mean and back."""
-        return decode(state, encode(state, x, label_B), label_B)
-
-    def sample(state: State, key: jax.Array, n: int) -> jax.Array:
-        return decode(state, jax.random.normal(key, (n, latent_dim)))
-
-    def sample_at(state: State, key: jax.Array, label_B: jax.Array) -> jax.Array:
-        """A sample (B, …) for each label."""
-        return decode(state, jax.random.normal(key, (len(label_B), latent_dim)), label_B)
-
-    def evaluate(state: State, batch: Batch) -> Metrics:
+    def evaluate(self, state: State, batch: Batch) -> Metrics:
+        """See `Family`."""
         params, mask_B = state.ema or state.params, batch["mask"]
-        label_B = batch["label"] if m.conditional else None
-        grey, size = batch["x"], math.prod(spec.shape)
+        label_B = batch["label"] if self.model.conditional else None
+        grey, size = batch["x"], math.prod(self.spec.shape)
         uniform = example_uniform(_BINARISATION, grey, jnp.arange(1), size)
-        x = binarised(grey, lambda: uniform.reshape(grey.shape))
-        mean, log_variance = posterior_with(params, x, label_B)
+        x = self._binarised(grey, lambda: uniform.reshape(grey.shape))
+        mean, log_variance = self.q(params, x, label_B)
 
         def draw(numbers_N: jax.Array) -> tuple[jax.Array, jax.Array]:
-            noise_BxNxZ = example_normal(_NOISE, grey, numbers_N, latent_dim)
+            noise_BxNxZ = example_normal(_NOISE, grey, numbers_N, self.model.latent_dim)
             z_BxNxZ = _draw(mean, log_variance, noise_BxNxZ)
             ratio_BxN = losses.log_prior_ratio(z_BxNxZ, noise_BxNxZ, log_variance[:, None])
-            return log_likelihood(params, x, label_B, z_BxNxZ), ratio_BxN
+            return self.log_likelihood(params, x, label_B, z_BxNxZ), ratio_BxN
 
         chunk = max(1, _CHUNK_ELEMENTS // x.size)
-        bounds = likelihood_bounds(draw, loss.eval_samples, chunk=chunk)
+        bounds = likelihood_bounds(draw, self.loss.eval_samples, chunk=chunk)
         kl_BxZ = losses.gaussian_kl(mean, log_variance)
         values = {
             "count": jnp.ones_like(mask_B),
             "reconstruction": -bounds.log_likelihood_B,
             "kl": kl_BxZ.sum(-1),
             "elbo": bounds.log_likelihood_B - kl_BxZ.sum(-1),
-            f"iwae_{loss.eval_samples}": bounds.importance_B,
+            f"iwae_{self.loss.eval_samples}": bounds.importance_B,
             "kl_per_latent": kl_BxZ,
             "mean_per_latent": mean,
             "squared_mean_per_latent": jnp.square(mean),
         }
         return batch_sum({name: (mask_B * v.T).sum(-1) for name, v in values.items()})
 
-    return Family(
-        init=init, step=step, evaluate=evaluate, sample=sample, batch_shape=(config.batch_size,),
-        functions={
-            "encode": encode, "decode": decode, "reconstruct": reconstruct,
-            "posterior": posterior, "sample_at": sample_at,
-        },
-        summary=_summary,
-    )  # fmt: skip
+    def summary(self, means: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Turns the moments of the posterior means into the number of active units."""
+        means = dict(means)
+        variance = means.pop("squared_mean_per_latent") - means.pop("mean_per_latent") ** 2
+        return means | {"active_units": (variance > ACTIVE).sum(-1)}
+
+    # What it is used for.
+
+    def posterior(
+        self, state: State, x: jax.Array, label_B: Any = None
+    ) -> tuple[jax.Array, jax.Array]:
+        """Encodes examples (B, …), with `binarise=dynamic` grey ones: mean and log-variance."""
+        if self.loss.binarise == "fixed":
+            x = (x > self.loss.threshold).astype(x.dtype)
+        return self.q(state.ema or state.params, x, label_B)
+
+    def encode(self, state: State, x: jax.Array, label_B: Any = None) -> jax.Array:
+        """Encodes examples (B, …) in the range of the data: posterior means (B, latent_dim)."""
+        return self.posterior(state, x, label_B)[0]
+
+    def decode(self, state: State, z_BxZ: jax.Array, label_B: Any = None) -> jax.Array:
+        """Decodes latents (B, latent_dim): means of p(x|z), (B, …); labels: the classes in turn."""
+        if self._classes and label_B is None:
+            label_B = jnp.arange(len(z_BxZ)) % self._classes
+        return self._mean(self._decoded(state.ema or state.params, z_BxZ, label_B))
+
+    def reconstruct(self, state: State, x: jax.Array, label_B: Any = None) -> jax.Array:
+        """Takes examples (B, …) through the posterior mean and back."""
+        return self.decode(state, self.encode(state, x, label_B), label_B)
+
+    def sample(self, state: State, key: jax.Array, n: int) -> jax.Array:
+        """Draws `n` examples."""
+        return self.decode(state, jax.random.normal(key, (n, self.model.latent_dim)))
+
+    def sample_at(self, state: State, key: jax.Array, label_B: jax.Array) -> jax.Array:
+        """Draws an example (B, …) of each label."""
+        z_BxZ = jax.random.normal(key, (len(label_B), self.model.latent_dim))
+        return self.decode(state, z_BxZ, label_B)
+
+    # Behind them.
+
+    @property
+    def _classes(self) -> int:
+        return self.spec.num_classes if self.model.conditional else 0
+
+    def _one_hot(self, label_B: jax.Array | None, rows: int) -> jax.Array:
+        if not self._classes:
+            return jnp.zeros((rows, 0))
+        if label_B is None:
+            raise ValueError("label_B: missing; a conditional model needs one for each example")
+        checks.integers("B", {"B": (rows, "x")}, label_B=label_B)
+        checks.indices("label_B", label_B, self._classes)
+        return jax.nn.one_hot(label_B, self._classes)
+
+    def _decoded(self, params: Any, z_BxZ: jax.Array, label_B: Any) -> jax.Array:
+        """The decoder's output: logits of the mean for images, else the mean."""
+        inputs = jnp.concatenate([z_BxZ, self._one_hot(label_B, len(z_BxZ))], axis=-1)
+        output: Any = self.decoder.apply({"params": params["decoder"]}, inputs)
+        return output.astype(jnp.float32)
+
+    def _mean(self, output: jax.Array) -> jax.Array:
+        return nn.sigmoid(output) if self.spec.kind == "image" else output
+
+    def _log_scale(self, params: Any) -> Any:
+        if "log_scale" not in params:
+            return math.log(self.loss.scale)
+        return jnp.maximum(params["log_scale"], _MIN_LOG_SCALE)
+
+    def _binarised(self, x: jax.Array, uniform: Callable[[], jax.Array]) -> jax.Array:
+        binarise = self.loss.binarise
+        if binarise == "none":
+            return x
+        return (x > (uniform() if binarise == "dynamic" else self.loss.threshold)).astype(x.dtype)
+
+
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> VAE:
+    """Builds the family from a config like `configs/vae.py`; raises `ConfigError`."""
+    model, loss = read(Model, config, "model"), read(Loss, config, "loss")
+    model.check(spec)
+    _check(model, loss, config, spec)
+    encoder, decoder = make_coders(model, (2, model.latent_dim), spec, config.precision)
+    return VAE(
+        **shared_fields(config, spec, total_steps),
+        model=model,
+        loss=loss,
+        encoder=encoder,
+        decoder=decoder,
+        optimizer=make_optimizer(config.optimizer, total_steps),
+    )
 
 
 def _draw(mean_BxZ: jax.Array, log_variance_BxZ: jax.Array, noise_BxKxZ: jax.Array) -> jax.Array:
-    """K draws from each posterior, (B, K, Z)."""
+    """Draws K latents from each posterior, (B, K, Z)."""
     return mean_BxZ[:, None] + jnp.exp(0.5 * log_variance_BxZ)[:, None] * noise_BxKxZ
 
 
-def _summary(means: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The moments of the posterior means become the number of active units."""
-    means = dict(means)
-    variance = means.pop("squared_mean_per_latent") - means.pop("mean_per_latent") ** 2
-    return means | {"active_units": (variance > ACTIVE).sum(-1)}
-
-
-def _check(config: ConfigDict, spec: DataSpec) -> None:
-    m, loss = config.model, config.loss
-    check_coders(m, spec)
-    choose("loss.likelihood", loss.likelihood, LIKELIHOODS)
-    choose("loss.binarise", loss.binarise, BINARISATIONS)
+def _check(model: Model, loss: Loss, config: ConfigDict, spec: DataSpec) -> None:
     if loss.likelihood != "gaussian" and spec.kind != "image":
         raise fail("loss.likelihood", loss.likelihood, "needs images; must be gaussian")
     if loss.binarise != "none" and loss.likelihood != "bernoulli":
         raise fail("loss.binarise", loss.binarise, "needs loss.likelihood=bernoulli; must be none")
-    if m.conditional and not spec.num_classes:
+    if model.conditional and not spec.num_classes:
         raise fail("model.conditional", True, f"data.name={config.data.name} has no labels")
-    for field, least in (
-        ("kl_weight", 0), ("kl_warmup_steps", 0), ("free_bits", 0), ("levels", 2),
-        ("importance_samples", 1), ("eval_samples", 1),
-    ):  # fmt: skip
-        if loss[field] < least:
-            raise fail(f"loss.{field}", loss[field], f"must be at least {least}")
     if not 1 / 256 <= loss.scale <= 1e3:
         raise fail("loss.scale", loss.scale, "must be between 1/256 and 1000")
     plain = {"kl_weight": 1.0, "kl_warmup_steps": 0, "free_bits": 0.0}
-    for field, value in plain.items():
-        if loss.importance_samples > 1 and loss[field] != value:
-            raise ConfigError(
-                f"config.loss.{field}={loss[field]}: the importance weighted bound has no such "
-                f"term; must be {value} with loss.importance_samples={loss.importance_samples}"
+    for name, value in plain.items():
+        if loss.importance_samples > 1 and (given := getattr(loss, name)) != value:
+            raise fail(
+                f"loss.{name}",
+                given,
+                "the importance weighted bound has no such term; must be "
+                f"{value} with loss.importance_samples={loss.importance_samples}",
             )

@@ -25,8 +25,8 @@ from genjax.core.config import base, choose, fail, optimizer, text_data
 from genjax.core.family import (
     Batch,
     DataSpec,
-    Family,
     Metrics,
+    OldFamily,
     State,
     init_key,
     new_state,
@@ -88,7 +88,7 @@ class _Tiles(NamedTuple):
     rows: dict[str, jax.Array]
 
 
-def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> OldFamily:
     """The family `word2vec` for a config like `configs/word2vec_skipgram.py`.
 
     It makes no samples, for it is no model of texts. Functions: `vectors(state)`, the table (V, D);
@@ -236,7 +236,7 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
         prior_V = noise_V if loss.objective == "negative_sampling" else frequency > 0
         return jax.nn.log_softmax(score_BxV + jnp.log(jnp.asarray(prior_V, jnp.float32)))
 
-    return Family(
+    return OldFamily(
         init=init, step=step, evaluate=evaluate, sample=None, batch_shape=(config.batch_size,),
         functions={
             "vectors": vectors, "encode": encode, "similarity": similarity, "context": context_of,

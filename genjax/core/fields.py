@@ -1,0 +1,111 @@
+"""Declared config fields: default, what is allowed and what it means, in one place.
+
+A section of a config is a frozen dataclass whose fields are made by `field`. Recipes see it as a
+ConfigDict (`section`), families read it back as the dataclass, checked (`read`).
+"""
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, TypeVar
+
+from ml_collections import ConfigDict
+
+from genjax.core.config import fail
+
+_Section = TypeVar("_Section")
+_BOUNDS = {
+    "ge": ("at least {}", lambda value, bound: value >= bound),
+    "gt": ("above {}", lambda value, bound: value > bound),
+    "le": ("at most {}", lambda value, bound: value <= bound),
+    "lt": ("below {}", lambda value, bound: value < bound),
+}
+
+
+class Field(NamedTuple):
+    """A declared field, as documentation has it.
+
+    Attributes:
+      name: dotted, as the command line has it.
+      default: in the family's own config, before a recipe changes it.
+      allowed: in words; empty where the type says all.
+      meaning: one line.
+    """
+
+    name: str
+    default: Any
+    allowed: str
+    meaning: str
+
+
+def field(
+    default: Any,
+    meaning: str,
+    *,
+    choices: Iterable[Any] = (),
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+    lt: float | None = None,
+) -> Any:
+    """Declares a field of a section.
+
+    Args:
+      default: a number, text, truth value or tuple; its type is the field's.
+      meaning: one line, for `--help` and the table of fields.
+      choices: all values that are allowed.
+      ge, gt, le, lt: bounds (at least, above, at most, below), of each element of a tuple.
+    """
+    bounds = {"ge": ge, "gt": gt, "le": le, "lt": lt}
+    declared = {name: bound for name, bound in bounds.items() if bound is not None}
+    rules = {"meaning": meaning, "choices": tuple(choices), "bounds": declared}
+    return dataclasses.field(default=default, metadata=rules)
+
+
+def section(kind: type) -> ConfigDict:
+    """Returns the section that `kind` declares, with its defaults."""
+    return ConfigDict({f.name: f.default for f in dataclasses.fields(kind)})
+
+
+def read(kind: type[_Section], config: ConfigDict, name: str) -> _Section:
+    """Reads a section of a config.
+
+    Args:
+      kind: what declares its fields; others in the section are left alone.
+      config: the whole config.
+      name: of the section in it.
+
+    Raises:
+      ConfigError: a value is out of range.
+    """
+    found = config[name]
+    declared = dataclasses.fields(kind)  # type: ignore[arg-type]
+    for f in declared:
+        _check(f"{name}.{f.name}", found[f.name], f.metadata)
+    return kind(**{f.name: found[f.name] for f in declared})
+
+
+def described(kind: type, name: str) -> Iterator[Field]:
+    """Describes the fields that `kind` declares for the section `name`."""
+    for f in dataclasses.fields(kind):
+        many = isinstance(f.default, tuple)
+        yield Field(
+            f"{name}.{f.name}", f.default, _allowed(f.metadata, many), f.metadata["meaning"]
+        )
+
+
+def _check(name: str, value: Any, rules: Any) -> None:
+    choices, many = rules["choices"], isinstance(value, tuple)
+    within = all(
+        _BOUNDS[kind][1](each, bound)
+        for each in (value if many else (value,))
+        for kind, bound in rules["bounds"].items()
+    )
+    if not within or (choices and value not in choices):
+        raise fail(name, value, f"must be {_allowed(rules, many)}")
+
+
+def _allowed(rules: Any, many: bool) -> str:
+    if rules["choices"]:
+        return f"one of {', '.join(map(str, rules['choices']))}"
+    words = " and ".join(_BOUNDS[kind][0].format(bound) for kind, bound in rules["bounds"].items())
+    return f"whole numbers of {words}" if words and many else words

@@ -1,0 +1,135 @@
+"""The fields of the family `gan`, and which of them go together."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from genjax import losses
+from genjax.core.config import ConfigError, choose, fail
+from genjax.core.family import DataSpec
+from genjax.core.fields import field
+from genjax.models.conv import LOWERINGS
+from genjax.models.convnets import check_halvings
+from genjax.models.dense import ACTIVATIONS, NORMS
+
+PENALTIES = ("none", "wgan_gp", "r1", "r2", "r1_r2", "dragan")
+
+
+@dataclass(frozen=True)
+class Model:
+    """The section `model`."""
+
+    network: str = field("mlp", "of generator and critic", choices=("mlp", "conv"))
+    latent_dim: int = field(32, "numbers of a latent", ge=1)
+    generator_hidden: tuple[int, ...] = field((256, 256), "mlp: widths of hidden layers", ge=1)
+    critic_hidden: tuple[int, ...] = field((256, 256), "mlp: widths of hidden layers", ge=1)
+    generator_channels: tuple[int, ...] = field((64, 128), "conv: from the largest image on")
+    critic_channels: tuple[int, ...] = field((64, 128), "conv: from the largest image on")
+    generator_activation: str = field("relu", "of hidden layers", choices=ACTIVATIONS)
+    critic_activation: str = field("leaky_relu", "of hidden layers; maxout of an mlp alone")
+    generator_norm: str = field("none", "of hidden layers", choices=NORMS)
+    critic_norm: str = field("none", "of hidden layers; batch without a penalty", choices=NORMS)
+    spectral_norm: bool = field(False, "of all weight matrices of the critic")
+    minibatch_stddev: bool = field(
+        False, "the critic sees how much a batch varies; without a penalty"
+    )
+    pack: int = field(1, "examples that the critic judges as one (PacGAN)")
+    conv_lowering: str = field("auto", "how convolutions are computed", choices=LOWERINGS)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The section `loss`."""
+
+    adversarial: str = field("wasserstein", "what the players minimise", choices=losses.GAMES)
+    label_smoothing: float = field(
+        0.0, "real examples have the label 1 minus this (losses with labels)", ge=0, lt=1
+    )
+    instance_noise: float = field(
+        0.0, "standard deviation of noise on all that the critic sees, falling to 0", ge=0
+    )
+    n_critic: int = field(3, "critic updates a generator update", ge=1)
+    clip: float = field(0.0, "the critic's parameters stay within it; 0: no clipping", ge=0)
+    penalty: str = field(
+        "wgan_gp", "on the norm of the critic's gradient; r1 at real examples", choices=PENALTIES
+    )
+    penalty_weight: float = field(1.0, "lambda; of r1 and r2 gamma, as in gamma / 2", ge=0)
+    penalty_every: int = field(
+        1, "lazy penalty: only at every k-th critic update, k times as strong", ge=1
+    )
+    target: float = field(1.0, "of the gradient norm (wgan_gp, dragan)", ge=0)
+    one_sided: bool = field(False, "punish only norms above the target (wgan_gp, dragan)")
+    perturbation: float = field(
+        0.5, "standard deviation of dragan's noise around real examples", ge=0
+    )
+    formulation: str = field(
+        "reverse", "how the penalty is differentiated: the same gradient",
+        choices=losses.FORMULATIONS,
+    )  # fmt: skip
+
+
+_RMSPROP = {"name": "rmsprop", "learning_rate": 1e-3, "b2": 0.99}
+_ADAM = {"learning_rate": 1e-3, "b1": 0.5, "b2": 0.999}
+_ORIGINAL: dict[str, dict[str, Any]] = {
+    "loss": {"adversarial": "non_saturating", "penalty": "none"},
+    "optimizer": _ADAM,
+    "critic_optimizer": _ADAM,
+}
+# The methods that recipes with `:METHOD` compare on dense networks, and what each changes in the
+# sections of a config of WGAN-GP.
+METHODS: dict[str, dict[str, dict[str, Any]]] = {
+    "wgan_gp": {},
+    "gan": _ORIGINAL,
+    "pacgan2": _ORIGINAL | {"model": {"pack": 2}},
+    "wgan": {
+        "loss": {"penalty": "none", "clip": 0.1},
+        "optimizer": _RMSPROP,
+        "critic_optimizer": _RMSPROP,
+    },
+    "r3gan": {"loss": {"adversarial": "relativistic", "penalty": "r1_r2"}},
+}
+
+
+def use_method(config: ConfigDict, method: dict[str, dict[str, Any]]) -> None:
+    """Makes the changes of a method, a value of `METHODS`, in `config`."""
+    for section, changes in method.items():
+        config[section].update(changes)
+
+
+def check(model: Model, loss: Loss, config: ConfigDict, spec: DataSpec) -> None:
+    """Raises `ConfigError` for a field that another one, or the data, excludes."""
+    activations = [*ACTIVATIONS, *["maxout"] * (model.network == "mlp")]
+    choose("model.critic_activation", model.critic_activation, activations)
+    if model.network == "conv":
+        for name in ("generator_channels", "critic_channels"):
+            check_halvings(f"model.{name}", getattr(model, name), spec.shape)
+    if loss.label_smoothing and not losses.GAMES[loss.adversarial].labelled:
+        told = f"loss.adversarial={loss.adversarial} has no labels; must be 0"
+        raise fail("loss.label_smoothing", loss.label_smoothing, told)
+    _check_mixing(model, loss.penalty, config)
+
+
+def _check_mixing(m: Model, penalty: str, config: ConfigDict) -> None:
+    """What mixes the examples of a batch must see all of it, and leaves no gradient of its own."""
+    if m.critic_norm == "batch" and penalty != "none":
+        told = "batch norm mixes examples and makes the penalty wrong; must be none or layer"
+        raise fail("model.critic_norm", "batch", f"{told} with loss.penalty={penalty}")
+    if m.minibatch_stddev and penalty != "none":
+        told = "mixes examples and makes the penalty wrong; must be False"
+        raise fail("model.minibatch_stddev", True, f"{told} with loss.penalty={penalty}")
+    mixing = [
+        f"model.{name}_norm=batch"
+        for name in ("generator", "critic")
+        if getattr(m, f"{name}_norm") == "batch"
+    ]
+    mixing += ["model.minibatch_stddev=True"] * m.minibatch_stddev
+    if config.accumulate_steps > 1 and mixing:
+        raise ConfigError(
+            f"config.accumulate_steps={config.accumulate_steps}: a layer that mixes examples sees "
+            f"only a part of the batch at a time; must be 1 with {mixing[0]}"
+        )
+    part = config.batch_size // config.accumulate_steps
+    if m.pack < 1 or part % m.pack:
+        parts = "batch_size / accumulate_steps" if config.accumulate_steps > 1 else "batch_size"
+        raise fail("model.pack", m.pack, f"must be at least 1 and divide {parts}, {part}")
