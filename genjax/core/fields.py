@@ -1,7 +1,8 @@
 """Declared config fields: default, what is allowed and what it means, in one place.
 
-A section of a config is a frozen dataclass whose fields are made by `field`. Recipes see it as a
-ConfigDict (`section`), families read it back as the dataclass, checked (`read`).
+A section of a config is a frozen dataclass whose fields are made by `field`, or by `subsection`.
+Recipes see it as a ConfigDict (`section`), families read it back as the dataclass (`read`), each
+value checked by itself. Checks that involve two fields are methods of the dataclass.
 """
 
 import dataclasses
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from ml_collections import ConfigDict
 
-from genjax.core.config import fail
+from genjax.core.config import fail, get
 
 _Section = TypeVar("_Section")
 _BOUNDS = {
@@ -61,9 +62,21 @@ def field(
     return dataclasses.field(default=default, metadata=rules)
 
 
-def section(kind: type) -> ConfigDict:
-    """Returns the section that `kind` declares, with its defaults."""
-    return ConfigDict({f.name: f.default for f in dataclasses.fields(kind)})
+def subsection(kind: type, **changes: Any) -> Any:
+    """Declares a section within a section; `changes` replace its defaults."""
+    return dataclasses.field(default=kind(**changes))
+
+
+def section(kind: type, **changes: Any) -> ConfigDict:
+    """Returns the section that `kind` declares; `changes` replace its defaults."""
+    return _filled(dataclasses.replace(kind(), **changes) if changes else kind())
+
+
+def _filled(values: Any) -> ConfigDict:
+    found = {f.name: getattr(values, f.name) for f in dataclasses.fields(values)}
+    return ConfigDict(
+        {n: _filled(v) if dataclasses.is_dataclass(v) else v for n, v in found.items()}
+    )
 
 
 def read(kind: type[_Section], config: ConfigDict, name: str) -> _Section:
@@ -72,21 +85,27 @@ def read(kind: type[_Section], config: ConfigDict, name: str) -> _Section:
     Args:
       kind: what declares its fields; others in the section are left alone.
       config: the whole config.
-      name: of the section in it.
+      name: of the section in it, dotted.
 
     Raises:
       ConfigError: a value is out of range.
     """
-    found = config[name]
-    declared = dataclasses.fields(kind)  # type: ignore[arg-type]
-    for f in declared:
-        _check(f"{name}.{f.name}", found[f.name], f.metadata)
-    return kind(**{f.name: found[f.name] for f in declared})
+    found, values = get(config, name), {}
+    for f in dataclasses.fields(kind):  # type: ignore[arg-type]
+        if dataclasses.is_dataclass(f.default):
+            values[f.name] = read(type(f.default), config, f"{name}.{f.name}")
+        else:
+            values[f.name] = found[f.name]
+            _check(f"{name}.{f.name}", found[f.name], f.metadata)
+    return kind(**values)
 
 
 def described(kind: type, name: str) -> Iterator[Field]:
     """Describes the fields that `kind` declares for the section `name`."""
     for f in dataclasses.fields(kind):
+        if dataclasses.is_dataclass(f.default):
+            yield from described(type(f.default), f"{name}.{f.name}")
+            continue
         many = isinstance(f.default, tuple)
         yield Field(
             f"{name}.{f.name}", f.default, _allowed(f.metadata, many), f.metadata["meaning"]

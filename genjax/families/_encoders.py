@@ -4,15 +4,18 @@ A family that declares the section `model.bert` and a network `encoder` can begi
 of a run of the family `bert`; see `genjax.engine.pretrained`.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from genjax.core.config import fail
-from genjax.families._transformers import check_layers, layer_fields, make_layers
+from genjax.core.fields import field
+from genjax.families._transformers import LayerFields, make_layers
 from genjax.models.bert import Encoder
 
 SECTION = "model.bert"
+DEFAULTS = {"norm_first": False, "dropout": 0.1}  # of `EncoderFields`
 NUM_TYPES = 2  # of segments: the first and the second text
 # What the parameters and what they say depend on; the other fields are of training.
 _LAYERS = (
@@ -23,32 +26,26 @@ _LAYERS = (
 _TOKENS = ("tokenizer", "lowercase")
 
 
-def encoder_fields(**changes: Any) -> ConfigDict:
-    """The section `model.bert`; `changes` are of its defaults."""
-    m = layer_fields(norm_first=False, dropout=0.1)
-    m.max_length = 0  # places that learned positions have, with BOS; 0: those of data.length
-    m.update(changes)
-    return m
+@dataclass(frozen=True)
+class EncoderFields(LayerFields):
+    """The section `model.bert`, whose defaults are `subsection(EncoderFields, **DEFAULTS)`."""
+
+    max_length: int = field(
+        0, "places that learned positions have, with BOS; 0: those of data.length", ge=0
+    )
+
+    def check_length(self, length: int) -> None:
+        """Raises `ConfigError` where texts of `length` tokens do not fit, or `check` does."""
+        self.check(SECTION)
+        if self.positions == "learned" and 0 < self.max_length <= length:
+            places = f"{SECTION}.max_length={self.max_length}, the encoder's places with BOS"
+            raise fail("data.length", length, f"must be below {places}")
 
 
-def make_encoder(config: ConfigDict, vocab_size: int, length: int) -> Encoder:
-    """The encoder of `encoder_fields`, for texts of `length` tokens and BOS."""
-    m = config.model.bert
-    return Encoder(
-        vocab_size, m.max_length or length + 1, make_layers(config, SECTION), m.positions,
-        NUM_TYPES,
-    )  # fmt: skip
-
-
-def check_encoder(config: ConfigDict, length: int) -> None:
-    """Raises `ConfigError` for a field of `encoder_fields` that is out of range."""
-    m = config.model.bert
-    check_layers(m, SECTION)
-    if m.max_length < 0:
-        raise fail(f"{SECTION}.max_length", m.max_length, "must be at least 0")
-    if m.positions == "learned" and 0 < m.max_length <= length:
-        told = f"must be below {SECTION}.max_length={m.max_length}, the encoder's places with BOS"
-        raise fail("data.length", length, told)
+def make_encoder(m: EncoderFields, vocab_size: int, length: int, precision: str) -> Encoder:
+    """Makes the encoder of these fields, for texts of `length` tokens and BOS."""
+    places = m.max_length or length + 1
+    return Encoder(vocab_size, places, make_layers(m, precision), m.positions, NUM_TYPES)
 
 
 def check_factor(config: ConfigDict) -> None:

@@ -1,74 +1,65 @@
-"""What families made of transformer layers share: the fields of the layers, and their checks."""
+"""The fields that families made of transformer layers share."""
 
+from dataclasses import dataclass
 from typing import Any
 
-from ml_collections import ConfigDict
-
-from genjax.core.config import choose, fail, get
+from genjax.core.config import fail
 from genjax.core.family import compute_dtype
+from genjax.core.fields import field
 from genjax.models.embedding import POSITIONS
 from genjax.models.transformer import ACTIVATIONS, GATED, NORMS, Layers
 
-
-def layer_fields(**changes: Any) -> ConfigDict:
-    """The section `model` of such a family, to which it adds its own; `changes` are of defaults."""
-    m = ConfigDict()
-    m.num_layers = 4
-    m.num_heads = 4
-    m.num_groups = 0  # of heads that share keys and values; 0: every head has its own
-    m.width = 128
-    m.hidden = 0  # inside feed-forward networks; 0: 4 x width
-    m.activation = "gelu"  # relu, gelu, gelu_tanh, silu; gated: swiglu, geglu
-    m.norm = "layer"  # or "rms"
-    m.norm_epsilon = 1e-5  # added to variances
-    m.norm_first = True  # else behind each sum, as in the original transformer
-    m.bias = True  # of dense layers and layer norms
-    m.positions = "learned"  # sinusoidal, rotary, none
-    m.dropout = 0.0
-    m.init_std = 0.02  # of weights; 0: Xavier's uniform distribution
-    m.remat = False  # layers' insides are computed again for the gradient instead of kept
-    m.scan = True  # layers are one compiled loop, else written out: faster, but slow to compile
-    m.update(changes)
-    return m
+_ATTRIBUTES = (
+    "width", "num_layers", "num_heads", "num_groups", "hidden", "activation", "norm", "norm_first",
+    "bias", "dropout", "init_std", "remat", "scan",
+)  # fmt: skip
 
 
-def make_layers(config: ConfigDict, section: str = "model", **changes: Any) -> Layers:
-    """The layers of the `layer_fields` in `section`; `changes` replace their attributes."""
-    m = get(config, section)
-    fields = (
-        "width", "num_layers", "num_heads", "num_groups", "hidden", "activation", "norm",
-        "norm_first", "bias", "dropout", "init_std", "remat", "scan",
-    )  # fmt: skip
-    attributes: dict[str, Any] = {name: m[name] for name in fields}
+@dataclass(frozen=True)
+class LayerFields:
+    """The section `model` of such a family, to which it adds its own fields."""
+
+    num_layers: int = field(4, "of the stack", ge=1)
+    num_heads: int = field(4, "of attention", ge=1)
+    num_groups: int = field(
+        0, "of heads that share keys and values; 0: every head has its own", ge=0
+    )
+    width: int = field(128, "of a token's vector between layers", ge=1)
+    hidden: int = field(0, "inside feed-forward networks; 0: 4 x width", ge=0)
+    activation: str = field("gelu", "of feed-forward networks", choices=(*ACTIVATIONS, *GATED))
+    norm: str = field("layer", "of layers", choices=NORMS)
+    norm_epsilon: float = field(1e-5, "added to variances", gt=0)
+    norm_first: bool = field(True, "else behind each sum, as in the original transformer")
+    bias: bool = field(True, "of dense layers and layer norms")
+    positions: str = field("learned", "how places are told apart", choices=POSITIONS)
+    dropout: float = field(0.0, "of embeddings, attention and layers", ge=0, lt=1)
+    init_std: float = field(0.02, "of weights; 0: Xavier's uniform distribution", ge=0)
+    remat: bool = field(False, "layers' insides are computed again for the gradient, not kept")
+    scan: bool = field(
+        True, "layers are one compiled loop, else written out: faster, but slow to compile"
+    )
+
+    def check(self, section: str = "model") -> None:
+        """Raises `ConfigError` for fields of `section` that do not go together."""
+        if self.width % self.num_heads:
+            told = f"must divide {section}.width={self.width}"
+            raise fail(f"{section}.num_heads", self.num_heads, told)
+        if self.num_groups and self.num_heads % self.num_groups:
+            told = f"must divide {section}.num_heads={self.num_heads}"
+            raise fail(f"{section}.num_groups", self.num_groups, told)
+        if self.positions == "rotary" and self.width // self.num_heads % 2:
+            told = "needs an even width of heads, width / num_heads"
+            raise fail(f"{section}.positions", "rotary", told)
+        if self.positions == "sinusoidal" and self.width % 2:
+            raise fail(f"{section}.positions", "sinusoidal", f"needs an even {section}.width")
+
+
+def make_layers(m: LayerFields, precision: str, **changes: Any) -> Layers:
+    """Makes the layers of these fields; `changes` replace their attributes."""
+    attributes: dict[str, Any] = {name: getattr(m, name) for name in _ATTRIBUTES}
     attributes |= {
-        "epsilon": m.norm_epsilon, "rotary": m.positions == "rotary",
-        "dtype": compute_dtype(config.precision),
-    }  # fmt: skip
+        "epsilon": m.norm_epsilon,
+        "rotary": m.positions == "rotary",
+        "dtype": compute_dtype(precision),
+    }
     return Layers(**attributes | changes)
-
-
-def check_layers(m: ConfigDict, section: str = "model") -> None:
-    """Raises `ConfigError` for a field of `layer_fields` (in `section`) that is out of range."""
-    for field, least in (
-        ("num_layers", 1), ("num_heads", 1), ("width", 1), ("num_groups", 0), ("hidden", 0),
-        ("init_std", 0),
-    ):  # fmt: skip
-        if m[field] < least:
-            raise fail(f"{section}.{field}", m[field], f"must be at least {least}")
-    choose(f"{section}.activation", m.activation, (*ACTIVATIONS, *GATED))
-    choose(f"{section}.norm", m.norm, NORMS)
-    choose(f"{section}.positions", m.positions, POSITIONS)
-    if m.width % m.num_heads:
-        raise fail(f"{section}.num_heads", m.num_heads, f"must divide {section}.width={m.width}")
-    if m.num_groups and m.num_heads % m.num_groups:
-        heads = f"{section}.num_heads={m.num_heads}"
-        raise fail(f"{section}.num_groups", m.num_groups, f"must divide {heads}")
-    if m.positions == "rotary" and m.width // m.num_heads % 2:
-        told = "needs an even width of heads, width / num_heads"
-        raise fail(f"{section}.positions", "rotary", told)
-    if m.positions == "sinusoidal" and m.width % 2:
-        raise fail(f"{section}.positions", "sinusoidal", f"needs an even {section}.width")
-    if m.norm_epsilon <= 0:
-        raise fail(f"{section}.norm_epsilon", m.norm_epsilon, "must be above 0")
-    if not 0 <= m.dropout < 1:
-        raise fail(f"{section}.dropout", m.dropout, "must be at least 0 and below 1")
