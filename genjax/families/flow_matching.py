@@ -1,37 +1,46 @@
 """Flow matching: a velocity field, learned by regression, whose flow carries noise to data.
 
-Source: Lipman et al. 2023 (Flow matching for generative modeling) with conditional optimal
-transport paths, at `sigma_min = 0` the rectified flow of Liu et al. 2023. Time 0 is noise, time 1
-is data.
+On the straight path x_t = (1 - (1 - sigma_min) t) x_0 + t x_1 from noise x_0 at time 0 to an
+example x_1 at time 1, the loss of an example is the mean over its elements of
+
+    (v(x_t, t) - (x_1 - (1 - sigma_min) x_0))^2,    t uniform on [0, 1).
+
+Sources: Lipman et al. 2023, "Flow matching for generative modeling" (equation 23: conditional
+optimal transport paths), at `sigma_min = 0` the rectified flow of Liu et al. 2023; Ho and Salimans
+2022 (guidance); Chen et al. 2018 and Grathwohl et al. 2019 (likelihoods).
 """
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 from flax import linen as nn
 from ml_collections import ConfigDict
 
 from genjax import losses
 from genjax.core.batch import batch_normal, batch_sum, batch_uniform
-from genjax.core.config import base, choose, fail, optimizer
+from genjax.core.config import base, fail, optimizer
 from genjax.core.family import (
     Batch,
     DataSpec,
+    Family,
     Metrics,
-    OldFamily,
     State,
     compute_dtype,
     init_key,
+    shared_fields,
     step_key,
 )
+from genjax.core.fields import field, read, section
 from genjax.core.optimizer import make_optimizer
-from genjax.core.update import first_state, minimise
+from genjax.core.update import first_state, minimize
 from genjax.losses.bounds import example_normal, example_uniform
 from genjax.losses.flow import METHODS
 from genjax.models.conv import LOWERINGS
-from genjax.models.dense import ACTIVATIONS, check_widths
+from genjax.models.dense import ACTIVATIONS
 from genjax.models.time import TimeMLP
 from genjax.models.unet import UNet, check_unet
 
@@ -39,164 +48,241 @@ _NOISE, _TIME, _LABEL, _PROBE = range(4)  # uses of the step's key, and seeds of
 _STRATA = 4  # of time: a test example is evaluated at a random time in each
 
 
+@dataclass(frozen=True)
+class Model:
+    """The section `model`."""
+
+    network: str = field("unet", "of the velocity; mlp for points", choices=("unet", "mlp"))
+    channels: tuple[int, ...] = field((64, 128), "unet: from the largest image on")
+    blocks: int = field(1, "unet: residual blocks at each resolution, down and again up", ge=1)
+    patch: int = field(2, "unet: pixels of n x n tiles are taken for channels first")
+    attention: bool = field(False, "unet: between the pixels of the lowest resolution")
+    hidden: tuple[int, ...] = field((256, 256, 256), "mlp: widths of hidden layers", ge=1)
+    activation: str = field("silu", "mlp: of hidden layers", choices=ACTIVATIONS)
+    norm: str = field("layer", "mlp: of hidden layers", choices=("none", "layer"))
+    frequencies: int = field(
+        0, "mlp: of sines and cosines of each coordinate, for fine structure", ge=0
+    )
+    features: int = field(64, "of the embedded time; even")
+    conditional: bool = field(False, "the network sees the label")
+    conv_lowering: str = field("auto", "how convolutions are computed", choices=LOWERINGS)
+
+    def check(self, spec: DataSpec) -> None:
+        """Raises `ConfigError` where the network does not fit the data of `spec`."""
+        if self.network == "unet":
+            check_unet(self.channels, self.patch, spec.shape)
+        if self.features < 2 or self.features % 2:
+            raise fail("model.features", self.features, "must be even and at least 2")
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The section `loss`."""
+
+    sigma_min: float = field(0.0, "what is left of the noise at time 1", ge=0, lt=1)
+    label_dropout: float = field(
+        0.1, "share of examples whose label is hidden, for guidance", ge=0, lt=1
+    )
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """The section `sampler`."""
+
+    method: str = field("heun", "of integration; euler is half the cost a step", choices=METHODS)
+    steps: int = field(50, "of integration", ge=1)
+    guidance: float = field(1.0, "classifier-free: 1 samples the class, above 1 exaggerates it")
+    likelihood_steps: int = field(
+        0, "evaluation reports the likelihood by so many steps; 0: none", ge=0
+    )
+
+
 def default_config() -> ConfigDict:
-    """Every field of the family, with defaults for small images; recipes change what they need."""
+    """Returns every field of the family, with defaults for small images."""
     c = base()
     c.family = "flow_matching"
-    c.model = ConfigDict()
-    c.model.network = "unet"  # or "mlp", for points
-    c.model.channels = (64, 128)  # unet, from the largest image to the smallest
-    c.model.blocks = 1  # unet: residual blocks at each resolution, down and again up
-    c.model.patch = 2  # unet: pixels of n x n tiles are taken for channels first
-    c.model.attention = False  # unet: between the pixels of the lowest resolution
-    c.model.hidden = (256, 256, 256)  # mlp
-    c.model.activation = "silu"  # mlp
-    c.model.norm = "layer"  # mlp; or "none"
-    c.model.frequencies = 0  # mlp: of sines and cosines of each coordinate, for fine structure
-    c.model.features = 64  # of the embedded time
-    c.model.conditional = False  # the network is told the label
-    c.model.conv_lowering = "auto"  # or "matmul", "stock": see genjax/models/conv.py
-    c.loss = ConfigDict()
-    c.loss.sigma_min = 0.0  # what is left of the noise at time 1
-    c.loss.label_dropout = 0.1  # share of examples whose label is not told, for guidance
-    c.sampler = ConfigDict()
-    c.sampler.method = "heun"  # or "euler", at half the cost a step
-    c.sampler.steps = 50
-    c.sampler.guidance = 1.0  # classifier-free: 1 samples the class, above 1 exaggerates it
-    c.sampler.likelihood_steps = 0  # evaluation tells the likelihood by so many steps; 0: not
+    c.model, c.loss, c.sampler = section(Model), section(Loss), section(Sampler)
     c.optimizer = optimizer(learning_rate=1e-3)
     return c
 
 
-def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> OldFamily:
-    """The family `flow_matching` for a config like `configs/flow_matching.py`.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FlowMatching(Family):
+    """The family `flow_matching`.
 
     Samples are drawn with the moving average where `ema_decay` is above 0; images are clipped to
     [0, 1]. A conditional model samples its classes in turn. In evaluation the noise of an example
     is a function of the example, the same for all runs.
-
-    Args:
-      config: the resolved config.
-      spec: of the data.
-      total_steps: length of the run, for schedules.
-
-    Raises:
-      ConfigError: a field is out of range.
     """
-    _check(config, spec)
-    sampler, shape, size = config.sampler, spec.shape, math.prod(spec.shape)
-    classes = spec.num_classes if config.model.conditional else 0
-    network, tx = _network(config, classes), make_optimizer(config.optimizer, total_steps)
 
-    def standard(x: jax.Array) -> jax.Array:
-        return (x - spec.center) / spec.scale
+    model: Model
+    loss: Loss
+    sampler: Sampler
+    network: nn.Module
+    optimizer: optax.GradientTransformation
 
-    def to_data(x: jax.Array) -> jax.Array:
-        x = x * spec.scale + spec.center
-        return jnp.clip(x, 0.0, 1.0) if spec.kind == "image" else x
+    # The network.
 
-    def velocity(params: Any, x: jax.Array, time_B: jax.Array, label_B: Any) -> jax.Array:
-        v = network.apply({"params": params["velocity"]}, x, time_B, label_B)
+    def velocity(self, params: Any, x: jax.Array, time_B: jax.Array, label_B: Any) -> jax.Array:
+        """Computes the velocities (B, …) at standardised points; the label C of C: no class."""
+        v = self.network.apply({"params": params["velocity"]}, x, time_B, label_B)
         return jnp.asarray(v, jnp.float32)
 
-    def guided(params: Any, x: jax.Array, time: jax.Array, label_B: Any) -> jax.Array:
-        """The velocity, its part that is due to the class taken `guidance` times.
+    def guided(self, params: Any, x: jax.Array, time: jax.Array, label_B: Any) -> jax.Array:
+        """Computes the velocities, their part that is due to the class taken `guidance` times.
 
         Source: Ho and Salimans 2022 (Classifier-free diffusion guidance), equation 6.
         """
-        time_B = jnp.broadcast_to(time, x.shape[:1])
-        if sampler.guidance == 1.0:
-            return velocity(params, x, time_B, label_B)
-        labels = jnp.concatenate([label_B, jnp.full_like(label_B, classes)])
-        both = velocity(params, jnp.tile(x, (2, *[1] * len(shape))), jnp.tile(time_B, 2), labels)
-        told, untold = jnp.split(both, 2)
-        return untold + sampler.guidance * (told - untold)
+        guidance, time_B = self.sampler.guidance, jnp.broadcast_to(time, x.shape[:1])
+        if guidance == 1.0:
+            return self.velocity(params, x, time_B, label_B)
+        labels = jnp.concatenate([label_B, jnp.full_like(label_B, self._classes)])
+        twice = jnp.tile(x, (2, *[1] * (x.ndim - 1)))
+        both = self.velocity(params, twice, jnp.tile(time_B, 2), labels)
+        with_label, without = jnp.split(both, 2)
+        return without + guidance * (with_label - without)
 
-    def init(key: jax.Array) -> State:
-        x, one = jnp.zeros((1, *shape)), jnp.zeros((1,))
-        label = jnp.zeros((1,), jnp.int32) if classes else None
-        params = {"velocity": network.init(init_key(key), x, one, label)["params"]}
-        return first_state(key, params, tx, config)
+    # The loss.
 
-    def objective(params: Any, batch: Batch, part: jax.Array) -> tuple[jax.Array, Metrics]:
-        loss_B = losses.flow_matching_loss(
-            lambda x, time_B: velocity(params, x, time_B, batch.get("label")),
-            batch["noise"], batch["x"], batch["time"], sigma_min=config.loss.sigma_min,
-        )  # fmt: skip
-        return loss_B.mean(), {"loss": loss_B.mean()}
+    def velocity_loss(self, params: Any, rows: Batch, shared: Any, part: Any = 0) -> Any:
+        """Computes the squared error of the velocity (Lipman et al. 2023, equation 23).
 
-    def step(state: State, batch: Batch) -> tuple[State, Metrics]:
-        x = standard(batch["x"])
+        Args:
+          params: of the network `velocity`.
+          rows: standardised `x`, standard normal `noise`, `time` and, of a conditional model,
+            `label`.
+          shared: not used.
+          part: not used.
+        """
+        loss = self._errors(params, rows["x"], rows["noise"], rows["time"], rows.get("label"))
+        return loss.mean(), {"loss": loss.mean()}
+
+    def inputs(self, state: State, batch: Batch) -> tuple[Batch, dict[str, Any]]:
+        """Draws what the loss of the update that follows `state` needs."""
+        x = self._standard(batch["x"])
         rows = {
             "x": x,
             "noise": batch_normal(step_key(state, _NOISE), x.shape),
             "time": batch_uniform(step_key(state, _TIME), x.shape[:1]),
         }
-        if classes:
+        if self._classes:
             u = batch_uniform(step_key(state, _LABEL), x.shape[:1])
-            rows["label"] = jnp.where(u < config.loss.label_dropout, classes, batch["label"])
-        return minimise(objective, state, rows, tx, config)
+            rows["label"] = jnp.where(u < self.loss.label_dropout, self._classes, batch["label"])
+        return rows, {}
 
-    def evaluate(state: State, batch: Batch) -> Metrics:
-        """The loss on held-out examples; with `likelihood_steps`, `nll`, nats an example."""
-        params, x, mask_B = state.ema or state.params, standard(batch["x"]), batch["mask"]
-        label_B = batch["label"] if classes else None
+    # The contract.
 
-        def field(x: jax.Array, time_B: jax.Array) -> jax.Array:
-            return velocity(params, x, time_B, label_B)
+    def init(self, key: jax.Array) -> State:
+        """See `Family`."""
+        x, time = jnp.zeros((1, *self.spec.shape)), jnp.zeros((1,))
+        label = jnp.zeros((1,), jnp.int32) if self._classes else None
+        params = {"velocity": self.network.init(init_key(key), x, time, label)["params"]}
+        return first_state(key, params, self.optimizer, self)
+
+    def step(self, state: State, batch: Batch) -> tuple[State, Metrics]:
+        """See `Family`."""
+        return minimize(self.velocity_loss, state, *self.inputs(state, batch), self.optimizer, self)
+
+    def evaluate(self, state: State, batch: Batch) -> Metrics:
+        """Sums the loss of held-out examples; with `likelihood_steps`, `nll`, nats an example."""
+        params, x, mask_B = state.ema or state.params, self._standard(batch["x"]), batch["mask"]
+        label_B, size = batch["label"] if self._classes else None, math.prod(self.spec.shape)
 
         def normal(use: int, number: jax.Array) -> jax.Array:
             return example_normal(use, batch["x"], number[None], size).reshape(x.shape)
 
         def stratum(i: jax.Array) -> jax.Array:
             time_B = (i + example_uniform(_TIME, batch["x"], i[None], 1)[:, 0, 0]) / _STRATA
-            noise = normal(_NOISE, i)
-            return losses.flow_matching_loss(
-                field, noise, x, time_B, sigma_min=config.loss.sigma_min
-            )
+            return self._errors(params, x, normal(_NOISE, i), time_B, label_B)
 
         loss_B = jax.lax.map(stratum, jnp.arange(_STRATA)).mean(0)
         sums = {"count": mask_B.sum(), "loss": (mask_B * loss_B).sum()}
-        if sampler.likelihood_steps:
+        if self.sampler.likelihood_steps:
             signs = jnp.sign(normal(_PROBE, jnp.zeros((), jnp.int32)))
             log_density_B = losses.flow_log_likelihood(
-                field, x, signs, steps=sampler.likelihood_steps, method=sampler.method
-            ) - size * math.log(spec.scale)
+                lambda x, time_B: self.velocity(params, x, time_B, label_B),
+                x,
+                signs,
+                steps=self.sampler.likelihood_steps,
+                method=self.sampler.method,
+            ) - size * math.log(self.spec.scale)
             sums["nll"] = -(mask_B * log_density_B).sum()
         return batch_sum(sums)
 
-    def flow(state: State, x: jax.Array, label_B: Any, start: float, end: float) -> jax.Array:
+    # What it is used for.
+
+    def encode(self, state: State, x: jax.Array, label_B: Any = None) -> jax.Array:
+        """Encodes examples (B, …): the noise that the flow carries to them."""
+        return self._flow(state, self._standard(x), label_B, 1.0, 0.0)
+
+    def decode(self, state: State, noise: jax.Array, label_B: Any = None) -> jax.Array:
+        """Decodes noise (B, …), of the shape of the data; labels: the classes in turn."""
+        x = self._flow(state, noise, label_B, 0.0, 1.0) * self.spec.scale + self.spec.center
+        return jnp.clip(x, 0.0, 1.0) if self.spec.kind == "image" else x
+
+    def sample(self, state: State, key: jax.Array, n: int) -> jax.Array:
+        """Draws `n` examples."""
+        return self.decode(state, jax.random.normal(key, (n, *self.spec.shape)))
+
+    def sample_at(self, state: State, key: jax.Array, label_B: jax.Array) -> jax.Array:
+        """Draws an example (B, …) of each label."""
+        noise = jax.random.normal(key, (len(label_B), *self.spec.shape))
+        return self.decode(state, noise, label_B)
+
+    # Behind them.
+
+    @property
+    def _classes(self) -> int:
+        return self.spec.num_classes if self.model.conditional else 0
+
+    def _standard(self, x: jax.Array) -> jax.Array:
+        return (x - self.spec.center) / self.spec.scale
+
+    def _errors(
+        self, params: Any, x: jax.Array, noise: jax.Array, time_B: jax.Array, label_B: Any
+    ) -> jax.Array:
+        return losses.flow_matching_loss(
+            lambda x, time_B: self.velocity(params, x, time_B, label_B),
+            noise,
+            x,
+            time_B,
+            sigma_min=self.loss.sigma_min,
+        )
+
+    def _flow(
+        self, state: State, x: jax.Array, label_B: Any, start: float, end: float
+    ) -> jax.Array:
+        """Carries points (B, …) along the guided flow from time `start` to time `end`."""
         params = state.ema or state.params
-        if classes and label_B is None:
-            label_B = jnp.arange(len(x)) % classes
+        if self._classes and label_B is None:
+            label_B = jnp.arange(len(x)) % self._classes
         return losses.integrate(
-            lambda x, time: guided(params, x, time, label_B), x,
-            steps=sampler.steps, method=sampler.method, start=start, end=end,
-        )  # fmt: skip
-
-    def decode(state: State, noise: jax.Array, label_B: Any = None) -> jax.Array:
-        """Noise (B, …), of the shape of the data, to examples; labels: the classes in turn."""
-        return to_data(flow(state, noise, label_B, 0.0, 1.0))
-
-    def encode(state: State, x: jax.Array, label_B: Any = None) -> jax.Array:
-        """Examples (B, …) to the noise that the flow carries to them."""
-        return flow(state, standard(x), label_B, 1.0, 0.0)
-
-    def sample(state: State, key: jax.Array, n: int) -> jax.Array:
-        return decode(state, jax.random.normal(key, (n, *shape)))
-
-    def sample_at(state: State, key: jax.Array, label_B: jax.Array) -> jax.Array:
-        """A sample (B, …) for each label."""
-        return decode(state, jax.random.normal(key, (len(label_B), *shape)), label_B)
-
-    return OldFamily(
-        init=init, step=step, evaluate=evaluate, sample=sample, batch_shape=(config.batch_size,),
-        functions={"encode": encode, "decode": decode, "sample_at": sample_at},
-    )  # fmt: skip
+            lambda x, time: self.guided(params, x, time, label_B),
+            x,
+            steps=self.sampler.steps,
+            method=self.sampler.method,
+            start=start,
+            end=end,
+        )
 
 
-def _network(config: ConfigDict, classes: int) -> nn.Module:
-    m, dtype = config.model, compute_dtype(config.precision)
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> FlowMatching:
+    """Builds the family from a config like `configs/flow_matching.py`; raises `ConfigError`."""
+    model, sampler = read(Model, config, "model"), read(Sampler, config, "sampler")
+    model.check(spec)
+    _check(model, sampler, config, spec)
+    return FlowMatching(
+        **shared_fields(config, spec, total_steps),
+        model=model,
+        loss=read(Loss, config, "loss"),
+        sampler=sampler,
+        network=_network(model, spec, config.precision),
+        optimizer=make_optimizer(config.optimizer, total_steps),
+    )
+
+
+def _network(m: Model, spec: DataSpec, precision: str) -> nn.Module:
+    dtype, classes = compute_dtype(precision), spec.num_classes if m.conditional else 0
     if m.network == "mlp":
         return TimeMLP(m.hidden, m.features, classes, m.activation, m.norm, dtype, m.frequencies)
     return UNet(
@@ -204,29 +290,8 @@ def _network(config: ConfigDict, classes: int) -> nn.Module:
     )
 
 
-def _check(config: ConfigDict, spec: DataSpec) -> None:
-    m, loss, sampler = config.model, config.loss, config.sampler
-    choose("model.network", m.network, ("unet", "mlp"))
-    if m.network == "unet":
-        check_unet(m.channels, m.patch, spec.shape)
-    check_widths("model.hidden", m.hidden)
-    choose("model.activation", m.activation, ACTIVATIONS)
-    choose("model.norm", m.norm, ("none", "layer"))
-    choose("model.conv_lowering", m.conv_lowering, LOWERINGS)
-    if m.features < 2 or m.features % 2:
-        raise fail("model.features", m.features, "must be even and at least 2")
-    if m.conditional and not spec.num_classes:
+def _check(model: Model, sampler: Sampler, config: ConfigDict, spec: DataSpec) -> None:
+    if model.conditional and not spec.num_classes:
         raise fail("model.conditional", True, f"data.name={config.data.name} has no labels")
-    for field in ("sigma_min", "label_dropout"):
-        if not 0 <= loss[field] < 1:
-            raise fail(f"loss.{field}", loss[field], "must be at least 0 and below 1")
-    choose("sampler.method", sampler.method, METHODS)
-    for name, least in (
-        ("model.blocks", 1), ("model.frequencies", 0), ("sampler.steps", 1),
-        ("sampler.likelihood_steps", 0),
-    ):  # fmt: skip
-        section, field = name.split(".")
-        if config[section][field] < least:
-            raise fail(name, config[section][field], f"must be at least {least}")
-    if sampler.guidance != 1 and not m.conditional:
+    if sampler.guidance != 1 and not model.conditional:
         raise fail("sampler.guidance", sampler.guidance, "must be 1 with model.conditional=False")
