@@ -1,16 +1,21 @@
 """Stacked denoising autoencoder: layers pre-trained one after another, then fine-tuned as a whole.
 
-Source: Vincent et al. 2010 (Stacked denoising autoencoders), sections 3.1 and 3.5. Layer k learns
-to reconstruct the codes of the layers below it, which stand still, from corrupted ones. Then the
-whole stack is fine-tuned: to reconstruct (Hinton and Salakhutdinov 2006) or, with a softmax layer
-on top, to classify.
+Layer k learns to reconstruct the codes h of the layers below it, which stand still, from corrupted
+ones: its loss of an example is d(h, g_k(f_k(corrupted h))), where d is the cross-entropy or the
+squared error, summed over elements. Then the whole stack is fine-tuned: to reconstruct examples
+or, with a softmax layer on top, to classify them.
 
-All stages are one run: `state.step` tells the stage, and one program holds each of them as a branch
-of a switch. So no stage compiles anew, and a run resumes in the middle of any of them.
+All stages are one run: `state.step` decides the stage, and one program holds each of them as a
+branch of a switch. So no stage compiles anew, and a run resumes in the middle of any of them.
+
+Sources: Vincent et al. 2010, "Stacked denoising autoencoders" (sections 3.1 and 3.5); Hinton and
+Salakhutdinov 2006 (fine-tuning that reconstructs).
 """
 
+import functools
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -22,228 +27,349 @@ from ml_collections import ConfigDict
 
 from genjax import losses
 from genjax.core.batch import batch_sum
-from genjax.core.config import base, choose, fail, optimizer
+from genjax.core.config import base, fail, optimizer
 from genjax.core.family import (
     Batch,
     DataSpec,
+    Family,
     Metrics,
-    OldFamily,
     State,
     compute_dtype,
     init_key,
     new_state,
+    shared_fields,
     step_key,
 )
+from genjax.core.fields import field, read, section
 from genjax.core.optimizer import make_optimizer
-from genjax.core.update import minimise
+from genjax.core.update import minimize
 from genjax.models.corruption import CORRUPTIONS, check_level, corrupt
-from genjax.models.dense import ACTIVATIONS, check_widths
+from genjax.models.dense import ACTIVATIONS
 
 _CORRUPTION = 0  # uses of the step's key
-_RECONSTRUCTION = {"bernoulli": losses.bernoulli_cross_entropy, "mse": losses.squared_error}
-LIKELIHOODS = tuple(_RECONSTRUCTION)
-FINETUNING = ("reconstruction", "labels")
+_cross_entropy = optax.softmax_cross_entropy_with_integer_labels
+
+
+@dataclass(frozen=True)
+class Model:
+    """The section `model`."""
+
+    layers: tuple[int, ...] = field((256, 128, 32), "width of each layer's code", ge=1)
+    activation: str = field("sigmoid", "of every code", choices=("sigmoid", *ACTIVATIONS))
+
+    def check(self) -> None:
+        """Raises `ConfigError` unless there is a layer."""
+        if not self.layers:
+            raise fail("model.layers", self.layers, "must have at least one layer")
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The section `loss`."""
+
+    pretrain: tuple[float, ...] = field(
+        (0.2, 0.2, 0.2), "the share of the run for each layer; fine-tuning: the rest"
+    )
+    corruption: str = field("masking", "of a layer's input", choices=CORRUPTIONS)
+    corruption_level: tuple[float, ...] = field(
+        (0.1, 0.2, 0.3), "by layer: standard deviation, or share of elements replaced"
+    )
+    likelihood: str = field(
+        "bernoulli", "cross-entropy of pixels, or squared error", choices=("bernoulli", "mse")
+    )
+    finetune: str = field(
+        "reconstruction", "what fine-tuning learns", choices=("reconstruction", "labels")
+    )
+
+    def check(self) -> None:
+        """Raises `ConfigError` where shares or levels are out of range."""
+        shares = [0.0, *itertools.accumulate(self.pretrain)]
+        if sorted(shares) != shares or shares[-1] > 1 + 1e-9:
+            raise fail("loss.pretrain", self.pretrain, "must be at least 0 and sum to at most 1")
+        for level in self.corruption_level:
+            check_level("loss.corruption_level", self.corruption, level)
 
 
 def default_config() -> ConfigDict:
-    """Every field of the family, with defaults for small images; recipes change what they need."""
+    """Returns every field of the family, with defaults for small images."""
     c = base()
     c.family = "stacked_autoencoder"
     c.data.num_labelled = 0  # training examples whose labels fine-tuning sees; 0: all
-    c.model = ConfigDict()
-    c.model.layers = (256, 128, 32)  # width of each layer's code
-    c.model.activation = "sigmoid"  # of every code; or "relu", "tanh", …
-    c.loss = ConfigDict()
-    c.loss.pretrain = (0.2, 0.2, 0.2)  # the share of the run for each layer; fine-tuning: the rest
-    c.loss.corruption = "masking"  # of a layer's input; or "none", "gaussian", "salt_and_pepper"
-    c.loss.corruption_level = (0.1, 0.2, 0.3)  # by layer, see autoencoder's
-    c.loss.likelihood = "bernoulli"  # cross-entropy of pixels; or "mse"
-    c.loss.finetune = "reconstruction"  # or "labels"
+    c.model, c.loss = section(Model), section(Loss)
     c.optimizer = optimizer(learning_rate=1e-3)  # of fine-tuning
     c.pretrain_optimizer = optimizer(learning_rate=1e-3)  # of each layer, its schedule as well
     return c
 
 
-def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> OldFamily:
-    """The family `stacked_autoencoder` for a config like `configs/stacked_autoencoder.py`.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StackedAutoencoder(Family):
+    """The family `stacked_autoencoder`, fine-tuned to reconstruct.
 
     Sigmoid codes are reconstructed by their cross-entropy, others by their squared error. Nothing
     is corrupted in fine-tuning. The metric `loss` is that of the stage; `stage` counts from 0, the
-    last one being fine-tuning.
+    last one being fine-tuning. Samples are decoded from normal codes, of which the family has no
+    prior (see `genjax.families.autoencoder`).
 
-    Args:
-      config: the resolved config.
-      spec: of the data.
-      total_steps: length of the run, of which the stages are shares.
-
-    Raises:
-      ConfigError: a field is out of range.
+    Attributes:
+      networks: linear layers `encoder_0`, …, `decoder_0`, … and, last, perhaps `classifier`.
+      stage_ends: the step at which each layer's stage ends.
+      layer_optimizers: of pre-training, one for each layer.
+      num_labelled: training examples whose labels fine-tuning sees; 0: all.
     """
-    _check(config, spec)
-    m, loss, dtype = config.model, config.loss, compute_dtype(config.precision)
-    depth, size = len(m.layers), int(np.prod(spec.shape))
-    widths = (size, *m.layers)
-    sigmoid = m.activation == "sigmoid"
-    activation = nn.sigmoid if sigmoid else ACTIVATIONS[m.activation]
-    reconstruction = [_RECONSTRUCTION[loss.likelihood]] + [
-        _RECONSTRUCTION["bernoulli" if sigmoid else "mse"]
-    ] * (depth - 1)
 
-    encoders = [f"encoder_{k}" for k in range(depth)]
-    decoders = [f"decoder_{k}" for k in range(depth)]
-    networks = {name: nn.Dense(n, dtype=dtype) for name, n in zip(encoders, m.layers)}
-    networks |= {name: nn.Dense(n, dtype=dtype) for name, n in zip(decoders, widths)}
-    inputs = dict(zip(encoders, widths)) | dict(zip(decoders, m.layers))
-    tuned = [*encoders, *decoders]
-    if loss.finetune == "labels":
-        networks["classifier"] = nn.Dense(spec.num_classes, dtype=dtype)
-        inputs["classifier"] = m.layers[-1]
-        tuned = [*encoders, "classifier"]
+    has_prior = False
 
-    ends = np.round(np.cumsum(loss.pretrain) * total_steps).astype(np.int32)
-    lengths = np.diff(ends, prepend=0)
-    tx = make_optimizer(config.optimizer, max(1, total_steps - int(ends[-1])))
-    layer_tx = [make_optimizer(config.pretrain_optimizer, max(1, int(n))) for n in lengths]
+    model: Model
+    loss: Loss
+    networks: Mapping[str, nn.Module]
+    stage_ends: tuple[int, ...]
+    optimizer: optax.GradientTransformation
+    layer_optimizers: tuple[optax.GradientTransformation, ...]
+    num_labelled: int = 0
 
-    def apply(params: Any, name: str, x_BxN: jax.Array) -> jax.Array:
-        return jnp.asarray(networks[name].apply({"params": params[name]}, x_BxN), jnp.float32)
+    # The networks.
 
-    def code_with(params: Any, x: jax.Array, layers: int = depth) -> jax.Array:
+    def code(self, params: Any, x: jax.Array, layers: int | None = None) -> jax.Array:
+        """Computes the codes (B, N) that the lowest `layers`, or all, make of examples (B, …)."""
         h = x.reshape(x.shape[0], -1)
-        for name in encoders[:layers]:
-            h = activation(apply(params, name, h))
+        for k in range(self._depth if layers is None else layers):
+            h = self._activation(self._apply(params, f"encoder_{k}", h))
         return h
 
-    def logits_with(params: Any, code_BxZ: jax.Array) -> jax.Array:
-        h = apply(params, decoders[-1], code_BxZ)
-        for name in reversed(decoders[:-1]):
-            h = apply(params, name, activation(h))
-        return h.reshape(-1, *spec.shape)
+    def output(self, params: Any, code_BxZ: jax.Array) -> jax.Array:
+        """Computes what the decoders make of the top's codes, (B, …): of pixels logits."""
+        h = self._apply(params, f"decoder_{self._depth - 1}", code_BxZ)
+        for k in reversed(range(self._depth - 1)):
+            h = self._apply(params, f"decoder_{k}", self._activation(h))
+        return h.reshape(-1, *self.spec.shape)
 
-    def init(key: jax.Array) -> State:
-        keys = jax.random.split(init_key(key), len(networks))
+    # The losses.
+
+    def layer_loss(self, params: Any, rows: Batch, shared: Any, part: Any = 0) -> Any:
+        """Computes how well a layer reconstructs its clean inputs from corrupted ones.
+
+        Args:
+          params: of the layer's encoder and decoder.
+          rows: the codes of the layers below, `clean` and `corrupted`.
+          shared: `layer`, the number of the layer.
+          part: not used.
+        """
+        k = shared["layer"]
+        code = self._activation(self._apply(params, f"encoder_{k}", rows["corrupted"]))
+        output = self._apply(params, f"decoder_{k}", code)
+        value = self._error(k)(output, rows["clean"]).mean()
+        return value, {"loss": value}
+
+    def finetune_loss(self, params: Any, rows: Batch, shared: Any, part: Any = 0) -> Any:
+        """Computes the reconstruction error of the whole stack.
+
+        Args:
+          params: of all encoders and decoders.
+          rows: `x`.
+          shared, part: not used.
+        """
+        output = self.output(params, self.code(params, rows["x"]))
+        value = self._error(0)(output, rows["x"]).mean()
+        return value, {"loss": value}
+
+    def layer_inputs(self, layer: int, state: State, batch: Batch) -> tuple[Batch, dict[str, Any]]:
+        """Computes and corrupts the inputs of a layer for the update that follows `state`."""
+        clean, key = self.code(state.params, batch["x"], layer), step_key(state, _CORRUPTION)
+        corrupted = corrupt(clean, key, self.loss.corruption, self.loss.corruption_level[layer])
+        return {"clean": clean, "corrupted": corrupted}, {"layer": layer}
+
+    def finetune_inputs(self, batch: Batch) -> tuple[Batch, dict[str, Any]]:
+        """Selects what fine-tuning sees of a batch."""
+        return {"x": batch["x"]}, {}
+
+    # The contract.
+
+    def init(self, key: jax.Array) -> State:
+        """See `Family`."""
+        keys, layers = jax.random.split(init_key(key), len(self.networks)), self.model.layers
+        widths = [int(np.prod(self.spec.shape)), *layers[:-1], *layers, layers[-1]]  # of inputs
         params = {
-            name: network.init(k, jnp.zeros((1, inputs[name])))["params"]
-            for k, (name, network) in zip(keys, networks.items())
+            name: network.init(k, jnp.zeros((1, width)))["params"]
+            for k, (name, network), width in zip(keys, self.networks.items(), widths)
         }
         # One optimizer state, whose numbers all layers share; its inner states are the layers' own.
-        each = [layer_tx[k].init(_part(params, _layer(k))) for k in range(depth)]
-        layers_state = each[0]._replace(inner_state=tuple(s.inner_state for s in each))
-        opt_state = {"optimizer": tx.init(_part(params, tuned)), "pretrain_optimizer": layers_state}
+        each = [tx.init(_part(params, _layer(k))) for k, tx in enumerate(self.layer_optimizers)]
+        opt_state = {
+            "optimizer": self.optimizer.init(_part(params, self._tuned)),
+            "pretrain_optimizer": each[0]._replace(inner_state=tuple(s.inner_state for s in each)),
+        }
         return new_state(
-            key, params=params, opt_state=opt_state, ema=params if config.ema_decay else {}
+            key, params=params, opt_state=opt_state, ema=params if self.ema_decay else {}
         )
 
-    def update(
-        state: State, names: Sequence[str], opt_state: Any, objective: Callable[..., jax.Array],
-        batch: Batch, tx: optax.GradientTransformation,
-    ) -> tuple[State, Any, Metrics]:  # fmt: skip
-        """The networks `names` moved by a step; the state and their optimizer's."""
+    def step(self, state: State, batch: Batch) -> tuple[State, Metrics]:
+        """Makes an update of the stage that the state is in."""
+        stage = (state.step >= np.array(self.stage_ends, np.int32)).sum()
+        layers = [functools.partial(self._pretrain, k) for k in range(self._depth)]
+        state, metrics = jax.lax.switch(stage, [*layers, self._finetune], state, batch)
+        return state, metrics | {"stage": jnp.asarray(stage, jnp.float32)}
+
+    def _pretrain(self, layer: int, state: State, batch: Batch) -> tuple[State, Metrics]:
+        inputs, optimizer = self.layer_inputs(layer, state, batch), self.layer_optimizers[layer]
+        every = state.opt_state["pretrain_optimizer"]
+        own = every._replace(inner_state=every.inner_state[layer])
+        state, own, metrics = self._moved(
+            state, _layer(layer), self.layer_loss, inputs, optimizer, own
+        )
+        inner = (*every.inner_state[:layer], own.inner_state, *every.inner_state[layer + 1 :])
+        opt_state = {"pretrain_optimizer": own._replace(inner_state=inner)}
+        return state.replace(opt_state=state.opt_state | opt_state), metrics
+
+    def _finetune(self, state: State, batch: Batch) -> tuple[State, Metrics]:
+        inputs, own = self.finetune_inputs(batch), state.opt_state["optimizer"]
+        state, own, metrics = self._moved(
+            state, self._tuned, self.finetune_loss, inputs, self.optimizer, own
+        )
+        return state.replace(opt_state=state.opt_state | {"optimizer": own}), metrics
+
+    def _moved(
+        self, state: State, names: Sequence[str], loss: Any, inputs: Any, optimizer: Any, own: Any
+    ) -> tuple[State, Any, Metrics]:
+        """Moves the networks `names` by a step; `own` is the state of their optimizer."""
         part = state.replace(
-            params=_part(state.params, names), ema=_part(state.ema, names),
-            opt_state={"optimizer": opt_state},
-        )  # fmt: skip
-
-        def mean(params: Any, batch: Batch, _: jax.Array) -> tuple[jax.Array, Metrics]:
-            value = objective(state.params | params, batch).mean()
-            return value, {"loss": value}
-
-        part, metrics = minimise(mean, part, batch, tx, config)
+            params=_part(state.params, names),
+            ema=_part(state.ema, names),
+            opt_state={"optimizer": own},
+        )
+        part, metrics = minimize(loss, part, *inputs, optimizer, self)
         moved = state.replace(
             step=part.step, params=state.params | part.params, ema=state.ema | part.ema
         )
         return moved, part.opt_state["optimizer"], metrics
 
-    def pretrain(k: int) -> Callable[[State, Batch], tuple[State, Metrics]]:
-        """One update of layer `k`, on the codes of the clean examples below it."""
-
-        def objective(params: Any, rows: Batch) -> jax.Array:
-            code = activation(apply(params, encoders[k], rows["corrupted"]))
-            return reconstruction[k](apply(params, decoders[k], code), rows["clean"])
-
-        def train(state: State, batch: Batch) -> tuple[State, Metrics]:
-            clean, key = code_with(state.params, batch["x"], k), step_key(state, _CORRUPTION)
-            corrupted = corrupt(clean, key, loss.corruption, loss.corruption_level[k])
-            shared = state.opt_state["pretrain_optimizer"]
-            own = shared._replace(inner_state=shared.inner_state[k])
-            rows = {"clean": clean, "corrupted": corrupted}
-            state, own, metrics = update(state, _layer(k), own, objective, rows, layer_tx[k])
-            inner = (*shared.inner_state[:k], own.inner_state, *shared.inner_state[k + 1 :])
-            opt_state = {"pretrain_optimizer": own._replace(inner_state=inner)}
-            return state.replace(opt_state=state.opt_state | opt_state), metrics
-
-        return train
-
-    def finetune(state: State, batch: Batch) -> tuple[State, Metrics]:
-        """One update of the whole stack."""
-
-        def objective(params: Any, rows: Batch) -> jax.Array:
-            code = code_with(params, rows["x"])
-            if loss.finetune == "labels":
-                return _cross_entropy(apply(params, "classifier", code), rows["label"])
-            return reconstruction[0](logits_with(params, code), rows["x"])
-
-        prefix = "labelled_" if config.data.num_labelled else ""
-        used = ("x", "label") if loss.finetune == "labels" else ("x",)
-        rows = {name: batch[prefix + name] for name in used}
-        opt_state = state.opt_state["optimizer"]
-        state, opt_state, metrics = update(state, tuned, opt_state, objective, rows, tx)
-        return state.replace(opt_state=state.opt_state | {"optimizer": opt_state}), metrics
-
-    branches = [*(pretrain(k) for k in range(depth)), finetune]
-
-    def step(state: State, batch: Batch) -> tuple[State, Metrics]:
-        stage = (state.step >= ends).sum()
-        state, metrics = jax.lax.switch(stage, branches, state, batch)
-        return state, metrics | {"stage": jnp.asarray(stage, jnp.float32)}
-
-    def output(logits: jax.Array) -> jax.Array:
-        return nn.sigmoid(logits) if loss.likelihood == "bernoulli" else logits
-
-    def encode(state: State, x: jax.Array) -> jax.Array:
-        """Examples (B, …) in the range of the data to codes of the last layer (B, layers[-1])."""
-        return code_with(state.ema or state.params, x)
-
-    def decode(state: State, code_BxZ: jax.Array) -> jax.Array:
-        """Codes of the last layer to examples (B, …)."""
-        return output(logits_with(state.ema or state.params, code_BxZ))
-
-    def reconstruct(state: State, x: jax.Array) -> jax.Array:
-        """Examples (B, …) up the whole stack and down again."""
-        return decode(state, encode(state, x))
-
-    def classify(state: State, x: jax.Array) -> jax.Array:
-        """Class probabilities (B, num_classes)."""
+    def evaluate(self, state: State, batch: Batch) -> Metrics:
+        """Sums the reconstruction error of the whole stack, whatever the stage."""
         params = state.ema or state.params
-        return nn.softmax(apply(params, "classifier", code_with(params, x)))
+        return batch_sum(self._sums(params, self.code(params, batch["x"]), batch))
 
-    def evaluate(state: State, batch: Batch) -> Metrics:
-        """Reconstruction by the whole stack, whatever the stage; with labels, the test error."""
-        params, x, mask_B = state.ema or state.params, batch["x"], batch["mask"]
-        code = code_with(params, x)
-        logits = logits_with(params, code)
-        sums = {
+    def _sums(self, params: Any, code_BxZ: jax.Array, batch: Batch) -> Metrics:
+        output, x, mask_B = self.output(params, code_BxZ), batch["x"], batch["mask"]
+        return {
             "count": mask_B.sum(),
-            "reconstruction": (mask_B * reconstruction[0](logits, x)).sum(),
-            "mse": (mask_B * losses.squared_error(output(logits), x)).sum(),
+            "reconstruction": (mask_B * self._error(0)(output, x)).sum(),
+            "mse": (mask_B * losses.squared_error(self._mean(output), x)).sum(),
         }
-        if loss.finetune == "labels":
-            scores = apply(params, "classifier", code)
-            sums["cross_entropy"] = (mask_B * _cross_entropy(scores, batch["label"])).sum()
-            sums["error"] = (mask_B * (scores.argmax(-1) != batch["label"])).sum()
-        return batch_sum(sums)
 
-    def sample(state: State, key: jax.Array, n: int) -> jax.Array:
-        """What the decoders make of normal codes (see `autoencoder`: there is no prior)."""
-        return decode(state, activation(jax.random.normal(key, (n, widths[-1]))))
+    # What it is used for.
 
-    functions = {"encode": encode, "decode": decode, "reconstruct": reconstruct}
+    def encode(self, state: State, x: jax.Array) -> jax.Array:
+        """Encodes examples (B, …) in the range of the data: the top's codes (B, layers[-1])."""
+        return self.code(state.ema or state.params, x)
+
+    def decode(self, state: State, code_BxZ: jax.Array) -> jax.Array:
+        """Decodes codes of the top layer (B, layers[-1]): examples (B, …)."""
+        return self._mean(self.output(state.ema or state.params, code_BxZ))
+
+    def reconstruct(self, state: State, x: jax.Array) -> jax.Array:
+        """Takes examples (B, …) up the whole stack and down again."""
+        return self.decode(state, self.encode(state, x))
+
+    def sample(self, state: State, key: jax.Array, n: int) -> jax.Array:
+        """Decodes `n` normal codes, through the activation."""
+        code = jax.random.normal(key, (n, self.model.layers[-1]))
+        return self.decode(state, self._activation(code))
+
+    # Behind them.
+
+    @property
+    def _depth(self) -> int:
+        return len(self.model.layers)
+
+    @property
+    def _tuned(self) -> list[str]:
+        """The networks that fine-tuning moves."""
+        return list(self.networks)
+
+    @property
+    def _activation(self) -> Callable[[jax.Array], jax.Array]:
+        name = self.model.activation
+        return nn.sigmoid if name == "sigmoid" else ACTIVATIONS[name]
+
+    def _apply(self, params: Any, name: str, x_BxN: jax.Array) -> jax.Array:
+        output = self.networks[name].apply({"params": params[name]}, x_BxN)
+        return jnp.asarray(output, jnp.float32)
+
+    def _error(self, layer: int) -> Callable[[jax.Array, jax.Array], jax.Array]:
+        """Returns the reconstruction error, (B,), of a layer's inputs."""
+        of_codes = "bernoulli" if self.model.activation == "sigmoid" else "mse"
+        likelihood = of_codes if layer else self.loss.likelihood
+        return losses.bernoulli_cross_entropy if likelihood == "bernoulli" else losses.squared_error
+
+    def _mean(self, output: jax.Array) -> jax.Array:
+        return nn.sigmoid(output) if self.loss.likelihood == "bernoulli" else output
+
+
+class StackedClassifier(StackedAutoencoder):
+    """The family `stacked_autoencoder`, fine-tuned to classify."""
+
+    def finetune_loss(self, params: Any, rows: Batch, shared: Any, part: Any = 0) -> Any:
+        """Computes the cross-entropy of labels.
+
+        Args:
+          params: of all encoders and of `classifier`.
+          rows: `x` and `label`.
+          shared, part: not used.
+        """
+        logits = self._apply(params, "classifier", self.code(params, rows["x"]))
+        value = _cross_entropy(logits, rows["label"]).mean()
+        return value, {"loss": value}
+
+    def finetune_inputs(self, batch: Batch) -> tuple[Batch, dict[str, Any]]:
+        """Selects what fine-tuning sees of a batch."""
+        prefix = "labelled_" if self.num_labelled else ""
+        return {name: batch[prefix + name] for name in ("x", "label")}, {}
+
+    def classify(self, state: State, x: jax.Array) -> jax.Array:
+        """Computes class probabilities (B, num_classes) of examples (B, …)."""
+        params = state.ema or state.params
+        return nn.softmax(self._apply(params, "classifier", self.code(params, x)))
+
+    @property
+    def _tuned(self) -> list[str]:
+        return [name for name in self.networks if not name.startswith("decoder")]
+
+    def _sums(self, params: Any, code_BxZ: jax.Array, batch: Batch) -> Metrics:
+        logits, mask_B = self._apply(params, "classifier", code_BxZ), batch["mask"]
+        return super()._sums(params, code_BxZ, batch) | {
+            "cross_entropy": (mask_B * _cross_entropy(logits, batch["label"])).sum(),
+            "error": (mask_B * (logits.argmax(-1) != batch["label"])).sum(),
+        }
+
+
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> StackedAutoencoder:
+    """Builds the family from a config like `configs/stacked_autoencoder.py`."""
+    model, loss = read(Model, config, "model"), read(Loss, config, "loss")
+    _check(model, loss, config, spec)
+    ends = [int(n) for n in np.round(np.cumsum(loss.pretrain) * total_steps)]
+    lengths = [end - start for start, end in itertools.pairwise([0, *ends])]
+    kind = StackedClassifier if loss.finetune == "labels" else StackedAutoencoder
+    return kind(
+        **shared_fields(config, spec, total_steps),
+        model=model,
+        loss=loss,
+        networks=_networks(model, loss, spec, config.precision),
+        stage_ends=tuple(ends),
+        optimizer=make_optimizer(config.optimizer, max(1, total_steps - ends[-1])),
+        layer_optimizers=tuple(
+            make_optimizer(config.pretrain_optimizer, max(1, n)) for n in lengths
+        ),
+        num_labelled=config.data.num_labelled,
+    )
+
+
+def _networks(model: Model, loss: Loss, spec: DataSpec, precision: str) -> dict[str, nn.Module]:
+    widths = (int(np.prod(spec.shape)), *model.layers)
+    outputs = {f"encoder_{k}": n for k, n in enumerate(widths[1:])}
+    outputs |= {f"decoder_{k}": n for k, n in enumerate(widths[:-1])}
     if loss.finetune == "labels":
-        functions["classify"] = classify
-    return OldFamily(
-        init=init, step=step, evaluate=evaluate, sample=sample, batch_shape=(config.batch_size,),
-        functions=functions, has_prior=False,
-    )  # fmt: skip
+        outputs["classifier"] = spec.num_classes
+    dtype = compute_dtype(precision)
+    return {name: nn.Dense(n, dtype=dtype) for name, n in outputs.items()}
 
 
 def _layer(k: int) -> list[str]:
@@ -254,39 +380,21 @@ def _part(networks: Any, names: Sequence[str]) -> Any:
     return {name: networks[name] for name in names if name in networks}
 
 
-def _cross_entropy(logits_BxC: jax.Array, label_B: jax.Array) -> jax.Array:
-    return optax.softmax_cross_entropy_with_integer_labels(logits_BxC, label_B)
-
-
-def _check(config: ConfigDict, spec: DataSpec) -> None:
-    m, loss = config.model, config.loss
-    check_widths("model.layers", m.layers)
-    if not m.layers:
-        raise fail("model.layers", m.layers, "must have at least one layer")
-    choose("model.activation", m.activation, ("sigmoid", *ACTIVATIONS))
-    for field in ("pretrain", "corruption_level"):
-        if len(loss[field]) != len(m.layers):
-            allowed = f"must have a number for each of model.layers={m.layers}"
-            raise fail(f"loss.{field}", loss[field], allowed)
-    shares = [0.0, *itertools.accumulate(loss.pretrain)]
-    if sorted(shares) != shares or shares[-1] > 1 + 1e-9:
-        raise fail("loss.pretrain", loss.pretrain, "must be at least 0 and sum to at most 1")
-    choose("loss.corruption", loss.corruption, CORRUPTIONS)
-    for level in loss.corruption_level:
-        check_level("loss.corruption_level", loss.corruption, level)
-    if loss.corruption == "salt_and_pepper" and (spec.kind != "image" or m.activation != "sigmoid"):
-        raise fail(
-            "loss.corruption", loss.corruption,
-            "sets to 0 and 1, which needs images and model.activation=sigmoid",
-        )  # fmt: skip
-    choose("loss.likelihood", loss.likelihood, LIKELIHOODS)
-    if loss.likelihood == "bernoulli" and spec.kind != "image":
+def _check(model: Model, loss: Loss, config: ConfigDict, spec: DataSpec) -> None:
+    model.check()
+    for name in ("pretrain", "corruption_level"):
+        if len(value := getattr(loss, name)) != len(model.layers):
+            told = f"must have a number for each of model.layers={model.layers}"
+            raise fail(f"loss.{name}", value, told)
+    loss.check()
+    image = spec.kind == "image"
+    if loss.corruption == "salt_and_pepper" and not (image and model.activation == "sigmoid"):
+        told = "sets to 0 and 1, which needs images and model.activation=sigmoid"
+        raise fail("loss.corruption", loss.corruption, told)
+    if loss.likelihood == "bernoulli" and not image:
         raise fail("loss.likelihood", "bernoulli", "needs data in [0, 1] (images); must be mse")
-    choose("loss.finetune", loss.finetune, FINETUNING)
     if loss.finetune == "labels" and not spec.num_classes:
         raise fail("loss.finetune", "labels", f"data.name={config.data.name} has no labels")
     if config.data.num_labelled and loss.finetune != "labels":
-        raise fail(
-            "data.num_labelled", config.data.num_labelled,
-            "labels are for loss.finetune=labels; must be 0",
-        )  # fmt: skip
+        told = "labels are for loss.finetune=labels; must be 0"
+        raise fail("data.num_labelled", config.data.num_labelled, told)
