@@ -1,48 +1,93 @@
 """word2vec: vectors of words, trained to predict the words around them.
 
 Skip-gram predicts each word of a context from the word in its middle, the continuous bag of words
-(CBOW) the word in the middle from the mean or sum of its context. Sources: Mikolov et al. 2013a and
-2013b (see `genjax.losses.word2vec`); subsampling, contexts and rates as in word2vec's program.
+(CBOW) the word in the middle from the mean or sum of its context. With negative sampling the loss
+of predicting the word c from a vector h is, for K words n of noise and output vectors u,
+
+    -log sigmoid(u_c . h) - K E[log sigmoid(-u_n . h)];
+
+a softmax over all words, or along the paths of a Huffman code, are the other objectives.
 
 A step cuts its text into tiles (`genjax.models.context`). It reads the rows of a tile once, makes
 the scores of all its pairs, and of all its words with noise that they share, by one matrix product,
 and adds to each table one row for each that it read: no gather and no scatter for each pair.
 Updates touch only rows that were read, so the optimizer is plain stochastic gradient descent, on
 the sum over pairs and not their mean: a learning rate means what it means in word2vec's program.
+
+Sources: Mikolov et al. 2013a and 2013b (see `genjax.losses.word2vec`); subsampling, contexts and
+rates as in word2vec's program; Levy and Goldberg 2014 (what the scores learn).
 """
 
 import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from ml_collections import ConfigDict
 
 from genjax import losses
 from genjax.core.batch import batch_gather, batch_rows, batch_sum, batch_uniform
-from genjax.core.config import base, choose, fail, optimizer, text_data
+from genjax.core.config import base, fail, optimizer, text_data
 from genjax.core.family import (
     Batch,
     DataSpec,
+    Family,
     Metrics,
-    OldFamily,
     State,
     init_key,
     new_state,
+    shared_fields,
     step_key,
 )
+from genjax.core.fields import field, read, section
 from genjax.core.optimizer import make_optimizer
 from genjax.core.tokens import NUM_SPECIALS, PAD
-from genjax.models import context, unigram
+from genjax.models import unigram
+from genjax.models.context import context_mask, halo, thin
 
 _THINNING, _NOISE = range(2)  # uses of the step's key
-ARCHITECTURES = ("skipgram", "cbow")
 OBJECTIVES = ("negative_sampling", "hierarchical_softmax", "softmax")
 
 
+@dataclass(frozen=True)
+class Model:
+    """The section `model`."""
+
+    architecture: str = field(
+        "skipgram",
+        "predicts the words around a word, or it from them",
+        choices=("skipgram", "cbow"),
+    )
+    embedding_dim: int = field(100, "numbers of a vector", ge=1)
+    cbow_mean: bool = field(True, "the mean of a context's vectors; False: their sum")
+    tile: int = field(16, "words that are computed together; at least loss.window")
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The section `loss`."""
+
+    objective: str = field("negative_sampling", "of a prediction", choices=OBJECTIVES)
+    window: int = field(5, "words on each side that a context reaches at most", ge=1)
+    dynamic_window: bool = field(True, "each word's reach is drawn from 1 … window")
+    subsample: float = field(1e-3, "words more frequent than this are thinned; 0: none", ge=0)
+    num_negatives: int = field(5, "K, weight of the noise against one true word", ge=0)
+    shared_negatives: int = field(16, "N, words of noise that a tile shares", ge=1)
+    negative_power: float = field(0.75, "of the counts, in the noise distribution", ge=0)
+    # Without it, the vectors of frequent words diverge.
+    max_repeats: int = field(
+        16,
+        "a row that a step reads more often moves by so many mean updates; 0: by their sum",
+        ge=0,
+    )
+
+
 def default_config() -> ConfigDict:
-    """Every field of the family, with the defaults of word2vec's program."""
+    """Returns every field of the family, with the defaults of word2vec's program."""
     c = base()
     c.family = "word2vec"
     c.batch_size = 1  # passages of data.length tokens
@@ -50,29 +95,14 @@ def default_config() -> ConfigDict:
     c.data.vocab_size = 1_000_000
     c.data.phrases = 0  # rounds in which pairs become one word: 1 new_york, 2 new_york_times
     c.data.phrase_threshold = 10.0  # the higher, the fewer: see genjax/data/phrases.py
-    c.model = ConfigDict()
-    c.model.architecture = "skipgram"  # or "cbow"
-    c.model.embedding_dim = 100
-    c.model.cbow_mean = True  # the mean of a context's vectors; False: their sum
-    c.model.tile = 16  # words that are computed together; at least loss.window
-    c.loss = ConfigDict()
-    c.loss.objective = "negative_sampling"  # or "hierarchical_softmax", "softmax"
-    c.loss.window = 5  # words on each side that a context reaches at most
-    c.loss.dynamic_window = True  # each word's reach is drawn from 1 … window
-    c.loss.subsample = 1e-3  # words more frequent than this are thinned; 0: none
-    c.loss.num_negatives = 5  # K, weight of the noise against one true word
-    c.loss.shared_negatives = 16  # N, words of noise that a tile shares
-    c.loss.negative_power = 0.75  # of the counts, in the noise distribution
-    # A row that a step reads more often moves by so many mean updates: frequent words would diverge
-    # (0: by their sum).
-    c.loss.max_repeats = 16
+    c.model, c.loss = section(Model), section(Loss)
     c.optimizer = optimizer(
         name="sgd", learning_rate=0.025, b1=0.0, schedule="linear", end_factor=0.004
     )
     return c
 
 
-class _Tiles(NamedTuple):
+class Tiles(NamedTuple):
     """A step's text as G tiles of T words, whose contexts lie among S and whose targets among P.
 
     Attributes:
@@ -88,161 +118,237 @@ class _Tiles(NamedTuple):
     rows: dict[str, jax.Array]
 
 
-def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> OldFamily:
-    """The family `word2vec` for a config like `configs/word2vec_skipgram.py`.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Word2Vec(Family):
+    """The family `word2vec`: it makes no samples, for it is no model of texts."""
 
-    It makes no samples, for it is no model of texts. Functions: `vectors(state)`, the table (V, D);
-    `encode(state, x_BxT)`, the mean of a text's vectors; `similarity(state, token_B)`, cosines
-    (B, V) with all words; `context(state, token_B)`, the log-probabilities (B, V) of words in the
-    context of a word (of CBOW, of the word whose whole context it is).
+    has_prior = False
 
-    Args:
-      config: the resolved config.
-      spec: of the data.
-      total_steps: length of the run, for schedules.
+    model: Model
+    loss: Loss
+    optimizer: optax.GradientTransformation
 
-    Raises:
-      ConfigError: a field is out of range.
-    """
-    _check(config, spec)
-    m, loss, tx = config.model, config.loss, make_optimizer(config.optimizer, total_steps)
-    length, reach, tile, dim = spec.shape[0], loss.window, m.tile, m.embedding_dim
-    counts = np.array(spec.token_counts)
-    keep_V = unigram.keep_probability(counts, loss.subsample)
-    capacity = tile * -(-_most_kept(counts, keep_V, length) // tile)
-    frequency = unigram.word_counts(counts)
-    noise_V = np.where(frequency > 0, np.maximum(frequency, 1.0) ** loss.negative_power, 0.0)
-    # Made when a program is traced that needs them: of a large vocabulary they take seconds.
-    noise = functools.cache(lambda: unigram.alias_table(noise_V))
-    code = functools.cache(lambda: unigram.huffman_code(counts))
-    bits_shape = (capacity // tile, loss.shared_negatives, 2)
-    most = 0 if loss.objective == "softmax" else loss.max_repeats  # that reads every row once
+    # The network.
 
-    def init(key: jax.Array) -> State:
-        size = (spec.vocab_size, dim)
-        vectors = jax.random.uniform(init_key(key), size, minval=-0.5 / dim, maxval=0.5 / dim)
-        params = {"input": vectors, "output": jnp.zeros(size)}
-        return new_state(key, params=params, opt_state={"optimizer": tx.init(params)})
+    def hidden(self, vectors: jax.Array, tiles: Tiles) -> jax.Array:
+        """Computes what each word of a tile predicts from, (G, T, D).
 
-    def tiles(x_BxL: jax.Array, uniform_BxL: jax.Array, bits: jax.Array) -> _Tiles:
-        words = context.thin(
-            x_BxL, uniform_BxL, jnp.asarray(keep_V), reach, capacity, dynamic=loss.dynamic_window
+        Args:
+          vectors: the rows of the table `input` that the tiles read, (G, T, D); of CBOW (G, S, D).
+          tiles: see `Tiles`.
+        """
+        if self.model.architecture == "skipgram":
+            return vectors
+        context_GxTxS = tiles.context_GxTxS
+        number = context_GxTxS.sum(-1, keepdims=True) if self.model.cbow_mean else 1.0
+        return (context_GxTxS / jnp.maximum(number, 1.0)) @ vectors
+
+    # The loss.
+
+    def pair_loss(self, params: Any, rows: Tiles, shared: Any, part: Any = 0) -> Any:
+        """Computes the loss in nats, summed over all predictions of the tiles.
+
+        Args:
+          params: the tables `input` and `output`, (V, D).
+          rows: see `Tiles`.
+          shared, part: not used.
+        """
+        return self._summed(_read(params, rows), rows)
+
+    def _summed(self, read: dict[str, jax.Array], tiles: Tiles) -> tuple[jax.Array, Metrics]:
+        """Computes `pair_loss` from the rows that the tiles read."""
+        hidden_GxTxD, output = self.hidden(read["input"], tiles), read["output"]
+        if self.loss.objective == "negative_sampling":
+            # One product for the words to predict and for noise.
+            positive, negative = jnp.split(
+                hidden_GxTxD @ output.mT, [tiles.target_GxP.shape[1]], axis=-1
+            )
+            total = losses.negative_sampling_loss(
+                positive, tiles.predicts_GxTxP, negative, self.loss.num_negatives
+            ).sum()
+        else:
+            if self.loss.objective == "hierarchical_softmax":
+                score_GxTxPxK = jnp.einsum("gtd,gpkd->gtpk", hidden_GxTxD, output)
+                sign_GxPxK = jnp.asarray(self._code.sign)[tiles.target_GxP]
+                nll_GxTxP = losses.hierarchical_softmax_loss(score_GxTxPxK, sign_GxPxK[:, None])
+            else:
+                logits_GxTxV = hidden_GxTxD @ output[NUM_SPECIALS:].T
+                normalizer_GxTx1 = jax.nn.logsumexp(logits_GxTxV, axis=-1, keepdims=True)
+                nll_GxTxP = normalizer_GxTx1 - hidden_GxTxD @ output[tiles.target_GxP].mT
+            total = (tiles.predicts_GxTxP * nll_GxTxP).sum()
+        return total, {"nll": total, "pairs": tiles.predicts_GxTxP.sum()}
+
+    def inputs(self, state: State, batch: Batch) -> tuple[Tiles, dict[str, Any]]:
+        """Thins the text and draws the noise of the update that follows `state`."""
+        x_BxL, key = batch["x"], step_key(state, _NOISE)
+        uniform_BxL = batch_uniform(step_key(state, _THINNING), x_BxL.shape)
+        bits = batch_rows(lambda s: jax.random.bits(key, s), (len(x_BxL), *self._bits_shape))
+        return self.tiles(x_BxL, uniform_BxL, bits), {}
+
+    def tiles(self, x_BxL: jax.Array, uniform_BxL: jax.Array, bits: jax.Array) -> Tiles:
+        """Cuts texts into tiles.
+
+        Args:
+          x_BxL: tokens.
+          uniform_BxL: uniform noise, for thinning and the reach of contexts.
+          bits: random bits (B, …, N, 2), for the words of noise.
+        """
+        reach, tile, objective = self.loss.window, self.model.tile, self.loss.objective
+        keep_V = jnp.asarray(self._keep_V)
+        words = thin(
+            x_BxL, uniform_BxL, keep_V, reach, self._capacity, dynamic=self.loss.dynamic_window
         )
-        context_GxTxS = context.context_mask(words, tile, reach)
+        context_GxTxS = context_mask(words, tile, reach)
         # What is in no context is not read: rows of the batch stay apart, on however many devices.
-        around_GxS = context.halo(words.token, tile, reach)
+        around_GxS = halo(words.token, tile, reach)
         around_GxS = jnp.where(context_GxTxS.max(1) > 0, around_GxS, PAD)
         inputs, target_GxP = words.token.reshape(-1, tile), around_GxS
         predicts = context_GxTxS
-        if m.architecture == "cbow":
+        if self.model.architecture == "cbow":
             inputs, target_GxP = target_GxP, inputs
             predicts = jnp.eye(tile) * (context_GxTxS.sum(-1, keepdims=True) > 0)
-        if loss.objective == "negative_sampling":
-            noise_GxN = unigram.draw(noise(), bits).reshape(len(target_GxP), -1)
-            read = jnp.concatenate([target_GxP, noise_GxN], axis=1)
-        elif loss.objective == "hierarchical_softmax":
-            read = jnp.asarray(code().node)[target_GxP]
+        if objective == "negative_sampling":
+            noise_GxN = unigram.draw(self._noise, bits).reshape(len(target_GxP), -1)
+            outputs = jnp.concatenate([target_GxP, noise_GxN], axis=1)
+        elif objective == "hierarchical_softmax":
+            outputs = jnp.asarray(self._code.node)[target_GxP]
         else:
-            read = jnp.arange(spec.vocab_size)
-        return _Tiles(context_GxTxS, predicts, target_GxP, {"input": inputs, "output": read})
+            outputs = jnp.arange(self.spec.vocab_size)
+        return Tiles(context_GxTxS, predicts, target_GxP, {"input": inputs, "output": outputs})
 
-    def total(rows: dict[str, jax.Array], t: _Tiles) -> jax.Array:
-        """Loss summed over all predictions, given the rows that they read."""
-        hidden_GxTxD, output = rows["input"], rows["output"]
-        if m.architecture == "cbow":
-            number = t.context_GxTxS.sum(-1, keepdims=True) if m.cbow_mean else 1.0
-            hidden_GxTxD = (t.context_GxTxS / jnp.maximum(number, 1.0)) @ rows["input"]
-        if loss.objective == "negative_sampling":
-            # One product for the words to predict and for noise.
-            positive, negative = jnp.split(
-                hidden_GxTxD @ output.mT, [t.target_GxP.shape[1]], axis=-1
-            )  # fmt: skip
-            return losses.negative_sampling_loss(
-                positive, t.predicts_GxTxP, negative, loss.num_negatives
-            ).sum()
-        if loss.objective == "hierarchical_softmax":
-            score_GxTxPxK = jnp.einsum("gtd,gpkd->gtpk", hidden_GxTxD, output)
-            sign_GxPxK = jnp.asarray(code().sign)[t.target_GxP]
-            nll_GxTxP = losses.hierarchical_softmax_loss(score_GxTxPxK, sign_GxPxK[:, None])
-        else:
-            logits_GxTxV = hidden_GxTxD @ output[NUM_SPECIALS:].T
-            normaliser_GxTx1 = jax.nn.logsumexp(logits_GxTxV, axis=-1, keepdims=True)
-            nll_GxTxP = normaliser_GxTx1 - hidden_GxTxD @ output[t.target_GxP].mT
-        return (t.predicts_GxTxP * nll_GxTxP).sum()
+    # The contract.
 
-    def step(state: State, batch: Batch) -> tuple[State, Metrics]:
-        x_BxL = batch["x"]
-        uniform_BxL = batch_uniform(step_key(state, _THINNING), x_BxL.shape)
-        key = step_key(state, _NOISE)
-        bits = batch_rows(lambda s: jax.random.bits(key, s), (len(x_BxL), *bits_shape))
-        t = tiles(x_BxL, uniform_BxL, bits)
-        rows = {name: _rows(table, t.rows[name]) for name, table in state.params.items()}
-        value, gradient = jax.value_and_grad(total)(rows, t)
+    def init(self, key: jax.Array) -> State:
+        """See `Family`."""
+        dim = self.model.embedding_dim
+        size = (self.spec.vocab_size, dim)
+        vectors = jax.random.uniform(init_key(key), size, minval=-0.5 / dim, maxval=0.5 / dim)
+        params = {"input": vectors, "output": jnp.zeros(size)}
+        return new_state(key, params=params, opt_state={"optimizer": self.optimizer.init(params)})
+
+    def step(self, state: State, batch: Batch) -> tuple[State, Metrics]:
+        """See `Family`; differentiates by the rows that are read, not by the whole tables."""
+        tiles, _ = self.inputs(state, batch)
+        loss_and_grad = jax.value_and_grad(self._summed, has_aux=True)
+        (_, sums), gradient = loss_and_grad(_read(state.params, tiles), tiles)
         # Without momentum and decay, the update of a row is a matter of that row alone.
-        updates, opt_state = tx.update(gradient, state.opt_state["optimizer"])
+        updates, opt_state = self.optimizer.update(gradient, state.opt_state["optimizer"])
+        # A softmax reads every row once.
+        most = 0 if self.loss.objective == "softmax" else self.loss.max_repeats
         params = {
-            name: _moved(table, batch_gather(t.rows[name]), batch_gather(updates[name]), most)
+            name: _moved(table, batch_gather(tiles.rows[name]), batch_gather(updates[name]), most)
             for name, table in state.params.items()
         }
-        number = batch_sum(t.predicts_GxTxP.sum())
-        metrics = {"loss": batch_sum(value) / jnp.maximum(number, 1.0), "pairs": number}
+        number = batch_sum(sums["pairs"])
+        metrics = {"loss": batch_sum(sums["nll"]) / jnp.maximum(number, 1.0), "pairs": number}
         state = state.replace(
             step=state.step + 1, params=params, opt_state={"optimizer": opt_state}
         )
         return state, metrics
 
-    def evaluate(state: State, batch: Batch) -> Metrics:
-        """The loss on held-out passages, thinned and with noise that are the same every time."""
-        uniform_1xL = jax.random.uniform(jax.random.key(0), (1, length))
-        bits = jax.random.bits(jax.random.key(1), (1, *bits_shape))
+    def evaluate(self, state: State, batch: Batch) -> Metrics:
+        """Sums the loss of held-out passages, thinned and with noise as in every evaluation."""
+        uniform_1xL = jax.random.uniform(jax.random.key(0), (1, *self.spec.shape))
+        bits = jax.random.bits(jax.random.key(1), (1, *self._bits_shape))
 
-        def of(x_L: jax.Array) -> tuple[jax.Array, jax.Array]:
-            t = tiles(x_L[None], uniform_1xL, bits)
-            rows = {name: _rows(table, t.rows[name]) for name, table in state.params.items()}
-            return total(rows, t), t.predicts_GxTxP.sum()
+        def of(x_L: jax.Array) -> Metrics:
+            return self.pair_loss(state.params, self.tiles(x_L[None], uniform_1xL, bits), {})[1]
 
-        nll_B, pairs_B = jax.lax.map(of, batch["x"])
         mask_B = batch["mask"]
-        sums = {"nll": mask_B * nll_B, "pairs": mask_B * pairs_B, "count": mask_B}
-        return batch_sum({name: value.sum() for name, value in sums.items()})
+        sums = {name: mask_B * value_B for name, value_B in jax.lax.map(of, batch["x"]).items()}
+        return batch_sum({name: v.sum() for name, v in (sums | {"count": mask_B}).items()})
 
-    def summary(means: Any) -> Any:
+    def summary(self, means: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Turns the nats and pairs of a passage into the nats of a pair."""
         return {"loss": means["nll"] / np.maximum(means["pairs"], 1e-9)}
 
-    def vectors(state: State) -> jax.Array:
+    # What it is used for.
+
+    def vectors(self, state: State) -> jax.Array:
+        """Returns the vectors of all words, (V, D)."""
         return state.params["input"]
 
-    def encode(state: State, x_BxT: jax.Array) -> jax.Array:
+    def encode(self, state: State, x_BxT: jax.Array) -> jax.Array:
+        """Computes the means (B, D) of the vectors of texts."""
         is_word = (x_BxT >= NUM_SPECIALS).astype(jnp.float32)[..., None]
-        sums_BxD = (vectors(state)[x_BxT] * is_word).sum(1)
+        sums_BxD = (self.vectors(state)[x_BxT] * is_word).sum(1)
         return sums_BxD / jnp.maximum(is_word.sum(1), 1.0)
 
-    def similarity(state: State, token_B: jax.Array) -> jax.Array:
-        table_VxD = vectors(state)
+    def similarity(self, state: State, token_B: jax.Array) -> jax.Array:
+        """Computes the cosines (B, V) of words with all words."""
+        table_VxD = self.vectors(state)
         norm_Vx1 = jnp.linalg.norm(table_VxD, axis=-1, keepdims=True)
         unit_VxD = table_VxD / jnp.maximum(norm_Vx1, 1e-30)
         return unit_VxD[token_B] @ unit_VxD.T
 
-    def context_of(state: State, token_B: jax.Array) -> jax.Array:
-        score_BxV = vectors(state)[token_B] @ state.params["output"].T
-        if loss.objective == "hierarchical_softmax":
-            sign_VxK = jnp.asarray(code().sign)
+    def context(self, state: State, token_B: jax.Array) -> jax.Array:
+        """Computes the log-probabilities (B, V) of words in the context of a word.
+
+        Of CBOW they are those of the word whose whole context it is.
+        """
+        score_BxV = self.vectors(state)[token_B] @ state.params["output"].T
+        occurs_V = self._frequency_V > 0
+        if self.loss.objective == "hierarchical_softmax":
+            node, sign_VxK = self._code.node, jnp.asarray(self._code.sign)
             nll_BxV = jax.lax.map(
-                lambda score_V: losses.hierarchical_softmax_loss(score_V[code().node], sign_VxK),
+                lambda score_V: losses.hierarchical_softmax_loss(score_V[node], sign_VxK),
                 score_BxV,
             )
-            return jnp.where(frequency > 0, -nll_BxV, -jnp.inf)
+            return jnp.where(occurs_V, -nll_BxV, -jnp.inf)
         # Against noise q, scores learn log p(c | w) / K q(c): Levy and Goldberg 2014, section 3.1.
-        prior_V = noise_V if loss.objective == "negative_sampling" else frequency > 0
+        prior_V = self._noise_V if self.loss.objective == "negative_sampling" else occurs_V
         return jax.nn.log_softmax(score_BxV + jnp.log(jnp.asarray(prior_V, jnp.float32)))
 
-    return OldFamily(
-        init=init, step=step, evaluate=evaluate, sample=None, batch_shape=(config.batch_size,),
-        functions={
-            "vectors": vectors, "encode": encode, "similarity": similarity, "context": context_of,
-        },
-        summary=summary, has_prior=False,
-    )  # fmt: skip
+    # Behind them: what the counts of words give, made when it is first used. Of a large vocabulary
+    # the noise and the code take seconds.
+
+    @property
+    def _bits_shape(self) -> tuple[int, ...]:
+        return (self._capacity // self.model.tile, self.loss.shared_negatives, 2)
+
+    @functools.cached_property
+    def _capacity(self) -> int:
+        """Words of a row that are kept at most, a multiple of a tile."""
+        counts, tile = np.array(self.spec.token_counts), self.model.tile
+        return tile * -(-_most_kept(counts, self._keep_V, self.spec.shape[0]) // tile)
+
+    @functools.cached_property
+    def _keep_V(self) -> np.ndarray:
+        return unigram.keep_probability(np.array(self.spec.token_counts), self.loss.subsample)
+
+    @functools.cached_property
+    def _frequency_V(self) -> np.ndarray:
+        return unigram.word_counts(np.array(self.spec.token_counts))
+
+    @functools.cached_property
+    def _noise_V(self) -> np.ndarray:
+        counts_V, power = self._frequency_V, self.loss.negative_power
+        return np.where(counts_V > 0, np.maximum(counts_V, 1.0) ** power, 0.0)
+
+    @functools.cached_property
+    def _noise(self) -> unigram.AliasTable:
+        return unigram.alias_table(self._noise_V)
+
+    @functools.cached_property
+    def _code(self) -> unigram.Code:
+        return unigram.huffman_code(np.array(self.spec.token_counts))
+
+
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Word2Vec:
+    """Builds the family from a config like `configs/word2vec_skipgram.py`."""
+    _check_data(config, spec)
+    model, loss = read(Model, config, "model"), read(Loss, config, "loss")
+    _check(model, loss, config)
+    return Word2Vec(
+        **shared_fields(config, spec, total_steps),
+        model=model,
+        loss=loss,
+        optimizer=make_optimizer(config.optimizer, total_steps),
+    )
+
+
+def _read(params: Any, tiles: Tiles) -> dict[str, jax.Array]:
+    return {name: _rows(table, tiles.rows[name]) for name, table in params.items()}
 
 
 def _rows(table: jax.Array, index: jax.Array) -> jax.Array:
@@ -267,33 +373,22 @@ def _most_kept(counts: np.ndarray, keep_V: np.ndarray, length: int) -> int:
     return min(length, int(length * share + 2 * np.sqrt(length * share)) + 1)
 
 
-def _check(config: ConfigDict, spec: DataSpec) -> None:
-    m, loss, o = config.model, config.loss, config.optimizer
+def _check_data(config: ConfigDict, spec: DataSpec) -> None:
     if spec.kind != "passage":
         raise fail("data.name", config.data.name, "must be a text, with data.kind=passage")
     if unigram.word_counts(np.array(spec.token_counts)).astype(bool).sum() < 2:
         raise fail("data.min_count", config.data.min_count, "leaves fewer than two words")
-    choose("model.architecture", m.architecture, ARCHITECTURES)
-    choose("loss.objective", loss.objective, OBJECTIVES)
-    for field in ("model.embedding_dim", "loss.window", "loss.shared_negatives"):
-        section, name = field.split(".")
-        if config[section][name] < 1:
-            raise fail(field, config[section][name], "must be at least 1")
-    for field in ("subsample", "num_negatives", "negative_power", "max_repeats"):
-        if loss[field] < 0:
-            raise fail(f"loss.{field}", loss[field], "must be at least 0")
-    if m.tile < loss.window:
-        raise fail("model.tile", m.tile, f"must be at least loss.window={loss.window}")
-    _check_optimizer(o)
-    for field, only in (("accumulate_steps", 1), ("ema_decay", 0.0), ("precision", "float32")):
-        if config[field] != only:
-            raise fail(field, config[field], f"must be {only} for word2vec")
 
 
-def _check_optimizer(o: ConfigDict) -> None:
-    why = "only rows that a step reads are updated"
+def _check(model: Model, loss: Loss, config: ConfigDict) -> None:
+    if model.tile < loss.window:
+        raise fail("model.tile", model.tile, f"must be at least loss.window={loss.window}")
+    o, why = config.optimizer, "only rows that a step reads are updated"
     if o.name != "sgd":
         raise fail("optimizer.name", o.name, f"must be sgd: {why}")
-    for field in ("b1", "weight_decay", "clip_norm"):
-        if o[field]:
-            raise fail(f"optimizer.{field}", o[field], f"must be 0: {why}")
+    for name in ("b1", "weight_decay", "clip_norm"):
+        if o[name]:
+            raise fail(f"optimizer.{name}", o[name], f"must be 0: {why}")
+    for name, only in (("accumulate_steps", 1), ("ema_decay", 0.0), ("precision", "float32")):
+        if config[name] != only:
+            raise fail(name, config[name], f"must be {only} for word2vec")
