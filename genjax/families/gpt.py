@@ -7,6 +7,7 @@ its layers without biases; norms, activations, positions and groups of heads tha
 fields of the config.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -16,33 +17,54 @@ from flax import linen as nn
 from ml_collections import ConfigDict
 
 from genjax.core import tokens
-from genjax.core.batch import batch_mean, batch_sum
 from genjax.core.config import base, fail, optimizer, text_data
-from genjax.core.family import (
-    Batch,
-    DataSpec,
-    Metrics,
-    OldFamily,
-    State,
-    init_key,
-    step_key,
-)
+from genjax.core.family import DataSpec, State, init_key, shared_fields
+from genjax.core.fields import field, read, section
 from genjax.core.optimizer import make_optimizer
-from genjax.core.update import first_state, minimise
-from genjax.decoding import decoder_of, draw
-from genjax.families import _language_models
-from genjax.families._language_models import begun, count_tokens, hide_first, summary
-from genjax.families._transformers import check_layers, layer_fields, make_layers
-from genjax.losses.tokens import chunked_cross_entropy, token_cross_entropy, token_logits
+from genjax.core.update import first_state
+from genjax.families._language_models import (
+    LanguageModel,
+    NextTokenLoss,
+    begun,
+    check_texts,
+    last_vector,
+)
+from genjax.families._transformers import LayerFields, make_layers
 from genjax.models.attention import causal_mask, segment_mask
 from genjax.models.embedding import Embedding
 from genjax.models.transformer import Cache, Layers, Stack
 
-_DROPOUT, _BOS = range(2)  # uses of the step's key
+
+@dataclass(frozen=True)
+class Model(LayerFields):
+    """The section `model`."""
+
+    tied: bool = field(True, "the vectors of the tokens are the output's weights too")
+    unpredicted: tuple[int, ...] = field(
+        (), "special tokens with probability 0, by id: the weights know none"
+    )
+
+
+@dataclass(frozen=True)
+class Loss(NextTokenLoss):
+    """The section `loss`."""
+
+    z_loss: float = field(0.0, "weight of (log Z)^2 of the softmax over the vocabulary", ge=0)
+
+
+def default_config() -> ConfigDict:
+    """Returns every field of the family, with defaults for small texts."""
+    c = base()
+    c.family = "gpt"
+    text_data(c, kind="text", tokenizer="char", length=64)
+    c.model = section(Model, bias=False)
+    c.loss = section(Loss)
+    c.optimizer = optimizer(learning_rate=1e-3, b2=0.99, weight_decay=0.1, clip_norm=1.0)
+    return c
 
 
 class Network(nn.Module):
-    """Tokens to what is said of those that follow them, which `kernel` makes logits of.
+    """Maps tokens to vectors that predict the next ones; `kernel` makes logits of these.
 
     Attributes:
       vocab_size: number of tokens.
@@ -73,176 +95,133 @@ class Network(nn.Module):
     def __call__(
         self, ids_BxT: jax.Array, mask: jax.Array, positions_BxT: Any = None, *, train: bool = False
     ) -> jax.Array:
-        """(B, T, D) of whole texts."""
+        """Computes (B, T, D) of whole texts."""
         x = self.embedding(ids_BxT, positions_BxT, train=train)
         return self.stack(x, mask, positions_BxT=positions_BxT, train=train)
 
     def extend(
         self, ids_BxQ: jax.Array, cache: Cache, past_B: jax.Array
     ) -> tuple[jax.Array, Cache]:
-        """(B, Q, D) of the next Q tokens of texts whose `past` first ones are in `cache`."""
+        """Computes (B, Q, D) of the Q tokens behind the `past` ones that are in `cache`."""
         places_BxQ = past_B[:, None] + jnp.arange(ids_BxQ.shape[1])
         return self.stack.extend(self.embedding(ids_BxQ, places_BxQ), cache, past_B)
 
     def new_cache(self, batch_size: int) -> Cache:
-        """Empty, for `length` places."""
+        """Makes an empty cache for `length` places."""
         return self.stack.new_cache(batch_size, self.length)
 
     def kernel(self) -> jax.Array:
-        """(D, V), of the logits."""
+        """Returns the weights (D, V) of the logits."""
         return self.embedding.tokens.T if self.tied else self.head
 
 
-def default_config() -> ConfigDict:
-    """Every field of the family, with defaults for small texts; recipes change what they need."""
-    c = base()
-    c.family = "gpt"
-    text_data(c, kind="text", tokenizer="char", length=64)
-    c.model = layer_fields(bias=False)
-    c.model.tied = True  # the vectors of the tokens are the output's weights too
-    c.model.unpredicted = ()  # special tokens with probability 0, by id: the weights know none
-    c.loss = ConfigDict()
-    c.loss.unprompted = 0.05  # share of windows of running text whose first token is hidden by BOS
-    c.loss.chunk = 0  # places of a row whose logits are held at once, made twice; 0: all, made once
-    c.loss.z_loss = 0.0  # weight of (log Z)^2 of the softmax over the vocabulary
-    c.optimizer = optimizer(learning_rate=1e-3, b2=0.99, weight_decay=0.1, clip_norm=1.0)
-    return c
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GPT(LanguageModel):
+    """The family `gpt`.
 
-
-def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> OldFamily:
-    """The family `gpt` for a config like `configs/gpt.py`.
-
-    It learns windows of running text, or sentences, alone or packed: several in a row, of which
-    none sees another. A sentence begins behind BOS; in a window BOS stands for the unseen, so that
-    a text without a prompt begins anywhere. Evaluation reports nats a token (`loss`) and
-    `perplexity`, e to it, both by the recipe's tokens.
-
-    Args:
-      config: the resolved config.
-      spec: of the data.
-      total_steps: length of the run, for schedules.
-
-    Raises:
-      ConfigError: a field is out of range.
+    Sentences stand alone or packed: several in a row, of which none sees another.
     """
-    _check(config, spec)
-    m, loss = config.model, config.loss
-    running = spec.kind == "text"
-    length = spec.shape[0] - 1 if running else spec.shape[0]
-    layers = make_layers(config)
-    network = Network(spec.vocab_size, length, layers, m.positions, m.tied)
-    tx = make_optimizer(config.optimizer, total_steps)
-    bias_V: Any = None
-    if m.unpredicted:
-        ids = np.arange(spec.vocab_size)
-        bias_V = np.where(np.isin(ids, m.unpredicted), -np.inf, 0.0).astype(np.float32)
 
-    def apply(params: Any, *args: Any, **kwargs: Any) -> Any:
-        return network.apply({"params": params["network"]}, *args, **kwargs)
+    model: Model
+    loss: Loss
+    network: Network
+    packed: bool
 
-    def logits(params: Any, hidden: jax.Array) -> jax.Array:
-        return token_logits(hidden, apply(params, method="kernel"), bias_V)
+    # The network.
 
-    def inputs_and_targets(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        inputs, targets = _language_models.inputs_and_targets(x, running)
-        if running:
+    def hidden(
+        self, params: Any, inputs: jax.Array, targets: jax.Array, **options: Any
+    ) -> jax.Array:
+        """See `LanguageModel`; the sentences of a row do not see each other."""
+        mask, positions = causal_mask(inputs.shape[1]), None
+        if self.packed:
+            segments, positions = tokens.segments(targets)
+            mask = mask & segment_mask(segments)
+        return self._apply(params, inputs, mask, positions, **options)
+
+    def output(self, params: Any) -> tuple[jax.Array, Any]:
+        """See `LanguageModel`; the bias of tokens that are never predicted is minus infinity."""
+        kernel_DxV = self._apply(params, method="kernel")
+        if not self.model.unpredicted:
+            return kernel_DxV, None
+        banned_V = np.isin(np.arange(self.spec.vocab_size), self.model.unpredicted)
+        return kernel_DxV, np.where(banned_V, -np.inf, 0.0).astype(np.float32)
+
+    def inputs_and_targets(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """See `LanguageModel`; each of several sentences in a row begins behind BOS."""
+        inputs, targets = super().inputs_and_targets(x)
+        if self.running:
             return inputs, targets
         return jnp.where(inputs == tokens.EOS, tokens.BOS, inputs), targets
 
-    def read(params: Any, inputs: jax.Array, targets: jax.Array, **kwargs: Any) -> jax.Array:
-        """Hidden vectors (B, T, D); the sentences of a row do not see each other."""
-        mask, positions = causal_mask(inputs.shape[1]), None
-        if config.data.packed:
-            segments, positions = tokens.segments(targets)
-            mask = mask & segment_mask(segments)
-        return apply(params, inputs, mask, positions, **kwargs)
+    # The contract.
 
-    def nll(
-        params: Any, inputs: jax.Array, targets: jax.Array, z_loss: float = 0.0, **kwargs: Any
-    ) -> jax.Array:
-        hidden = read(params, inputs, targets, **kwargs)
-        if not loss.chunk:
-            return token_cross_entropy(logits(params, hidden), targets, z_loss=z_loss)
-        kernel = apply(params, method="kernel")
-        return chunked_cross_entropy(
-            hidden, kernel, targets, chunk=loss.chunk, bias_V=bias_V, z_loss=z_loss
-        )
-
-    def init(key: jax.Array) -> State:
+    def init(self, key: jax.Array) -> State:
+        """See `Family`."""
         one, seen = jnp.zeros((1, 1), jnp.int32), jnp.ones((1, 1, 1), bool)
-        params = {"network": network.init(init_key(key), one, seen)["params"]}
-        return first_state(key, params, tx, config)
+        params = {"network": self.network.init(init_key(key), one, seen)["params"]}
+        return first_state(key, params, self.optimizer, self)
 
-    def step(state: State, batch: Batch) -> tuple[State, Metrics]:
-        inputs, targets = inputs_and_targets(batch["x"])
-        if running and loss.unprompted:
-            inputs = hide_first(inputs, loss.unprompted, step_key(state, _BOS))
-        mean_count = batch_mean(tokens.is_token(targets).sum(-1).mean())
-        key = step_key(state, _DROPOUT)
+    # What it is used for.
 
-        def objective(params: Any, rows: Batch, part: jax.Array) -> tuple[jax.Array, Metrics]:
-            nll_BxT = nll(
-                params, rows["inputs"], rows["targets"], loss.z_loss, train=True,
-                rngs={"dropout": jax.random.fold_in(key, part)},
-            )  # fmt: skip
-            mean = (nll_BxT.sum(-1) / jnp.where(mean_count > 0, mean_count, 1.0)).mean()
-            return mean, {"loss": mean}
-
-        rows = {"inputs": inputs, "targets": targets}
-        return minimise(objective, state, rows, tx, config)
-
-    def score(state: State, x: jax.Array) -> jax.Array:
-        """Nats of each token that is predicted, 0 of padding: (B, T - 1) of windows (B, T)."""
-        return nll(state.ema or state.params, *inputs_and_targets(x))
-
-    def evaluate(state: State, batch: Batch) -> Metrics:
-        """Nats and numbers of the tokens that are predicted."""
-        _, targets = inputs_and_targets(batch["x"])
-        return batch_sum(count_tokens(score(state, batch["x"]), targets, batch["mask"]))
-
-    def start(state: State, x_BxS: jax.Array) -> tuple[jax.Array, Any]:
-        """Prompts to the logits (B, V) of what follows them, and the cache behind them.
-
-        Places beyond the model's longest text, `context`, are not read.
-        """
-        x_BxS = begun(x_BxS, running)[:, :length]
+    def start(self, state: State, x_BxS: jax.Array) -> tuple[jax.Array, Any]:
+        """See `LanguageModel`; places beyond the model's longest text, `context`, are not read."""
+        x_BxS = begun(x_BxS, self.running)[:, : self.network.length]
         length_B = tokens.lengths(x_BxS)
-        cache = apply(state.ema or state.params, len(x_BxS), method="new_cache")
-        return further(state, {"layers": cache, "past": jnp.zeros_like(length_B)}, x_BxS, length_B)
+        layers = self._apply(state.ema or state.params, len(x_BxS), method="new_cache")
+        cache = {"layers": layers, "past": jnp.zeros_like(length_B)}
+        return self._further(state, cache, x_BxS, length_B)
 
-    def decode(state: State, cache: Any, token_B: jax.Array) -> tuple[jax.Array, Any]:
-        """One token further: logits (B, V) of the next one, and the cache behind it."""
-        return further(state, cache, token_B[:, None], jnp.ones_like(token_B))
+    def decode(self, state: State, cache: Any, token_B: jax.Array) -> tuple[jax.Array, Any]:
+        """See `LanguageModel`."""
+        return self._further(state, cache, token_B[:, None], jnp.ones_like(token_B))
 
-    def further(state: State, cache: Any, x: jax.Array, length_B: jax.Array) -> Any:
-        """The first `length` tokens of each row of x (B, Q), written behind the cache's past."""
+    def context(self, state: State) -> int:
+        """Returns the most tokens that the model reads at once."""
+        return self.network.length
+
+    # Behind them.
+
+    @property
+    def _window(self) -> int:
+        return self.network.length
+
+    @property
+    def _z_loss(self) -> float:
+        return self.loss.z_loss
+
+    def _apply(self, params: Any, *args: Any, **options: Any) -> Any:
+        return self.network.apply({"params": params["network"]}, *args, **options)
+
+    def _further(
+        self, state: State, cache: Any, x_BxQ: jax.Array, length_B: jax.Array
+    ) -> tuple[jax.Array, Any]:
+        """Reads the first `length` tokens of each row, and writes them behind the cache's past."""
         params, past_B = state.ema or state.params, cache["past"]
-        hidden, kept = apply(params, x, cache["layers"], past_B, method="extend")
-        last = jnp.take_along_axis(hidden, length_B[:, None, None] - 1, axis=1)[:, 0]
-        return logits(params, last), {"layers": kept, "past": past_B + length_B}
-
-    def sample(state: State, key: jax.Array, n: int) -> jax.Array:
-        return draw(decoder_of(state, start, decode, length), key, n, size=spec.shape[0])
-
-    return OldFamily(
-        init=init, step=step, evaluate=evaluate, sample=sample, batch_shape=(config.batch_size,),
-        functions={
-            "start": start, "decode": decode, "score": score, "context": lambda state: length,
-        },
-        summary=summary,
-    )  # fmt: skip
+        hidden, layers = self._apply(params, x_BxQ, cache["layers"], past_B, method="extend")
+        logits = self._logits(params, last_vector(hidden, length_B))
+        return logits, {"layers": layers, "past": past_B + length_B}
 
 
-def _check(config: ConfigDict, spec: DataSpec) -> None:
-    loss = config.loss
-    if spec.kind not in ("text", "sentence"):
-        raise fail("data.name", config.data.name, "must be running text or sentences")
-    check_layers(config.model)
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> GPT:
+    """Builds the family from a config like `configs/gpt.py`; raises `ConfigError`."""
+    model, loss = read(Model, config, "model"), read(Loss, config, "loss")
+    _check(model, config, spec)
+    length = spec.shape[0] - 1 if spec.kind == "text" else spec.shape[0]
+    layers = make_layers(model, config.precision)
+    return GPT(
+        **shared_fields(config, spec, total_steps),
+        model=model,
+        loss=loss,
+        network=Network(spec.vocab_size, length, layers, model.positions, model.tied),
+        packed=config.data.packed,
+        optimizer=make_optimizer(config.optimizer, total_steps),
+    )
+
+
+def _check(model: Model, config: ConfigDict, spec: DataSpec) -> None:
+    check_texts(config, spec)
+    model.check()
     may_be = (tokens.PAD, tokens.UNK, tokens.BOS, tokens.MASK)
-    if not set(config.model.unpredicted) <= set(may_be):
-        raise fail("model.unpredicted", config.model.unpredicted, f"must be of {may_be}")
-    if not 0 <= loss.unprompted < 1:
-        raise fail("loss.unprompted", loss.unprompted, "must be at least 0 and below 1")
-    for field in ("chunk", "z_loss"):
-        if loss[field] < 0:
-            raise fail(f"loss.{field}", loss[field], "must be at least 0")
+    if not set(model.unpredicted) <= set(may_be):
+        raise fail("model.unpredicted", model.unpredicted, f"must be of {may_be}")

@@ -12,7 +12,7 @@ from genjax.models.bert import Encoder, Heads
 def gpt_logits(pretrained, ids_BxT):
     """(B, T, V), without `model.unpredicted`."""
     config, params, codec = pretrained
-    m, layers = config.model, make_layers(config)
+    m, layers = config.model, make_layers(config.model, config.precision)
     network = Network(codec.vocab_size, config.data.length, layers, m.positions, m.tied)
 
     def run(params, ids):
