@@ -73,9 +73,13 @@ class LanguageModel(Family):
     # The loss.
 
     def nll(
-        self, params: Any, inputs: jax.Array, targets: jax.Array, z_loss: float = 0.0,
+        self,
+        params: Any,
+        inputs: jax.Array,
+        targets: jax.Array,
+        z_loss: float = 0.0,
         **options: Any,
-    ) -> jax.Array:  # fmt: skip
+    ) -> jax.Array:
         """Computes -log p of each target in nats, 0 of padding, (B, T)."""
         hidden = self.hidden(params, inputs, targets, **options)
         return token_nll(hidden, self.output(params), targets, self.loss.chunk, z_loss)
@@ -172,9 +176,12 @@ def check_texts(config: ConfigDict, spec: DataSpec) -> None:
 
 
 def token_nll(
-    hidden_BxTxD: jax.Array, output: tuple[jax.Array, Any], targets: jax.Array, chunk: int,
+    hidden_BxTxD: jax.Array,
+    output: tuple[jax.Array, Any],
+    targets: jax.Array,
+    chunk: int,
     z_loss: float = 0.0,
-) -> jax.Array:  # fmt: skip
+) -> jax.Array:
     """Computes -log p of each target in nats, 0 of padding, (B, T).
 
     Args:

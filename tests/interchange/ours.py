@@ -3,7 +3,8 @@
 import jax
 import numpy as np
 
-from genjax.families._transformers import make_layers
+from genjax.core.fields import read
+from genjax.families._transformers import LayerFields, make_layers
 from genjax.families.gpt import Network
 from genjax.models.attention import causal_mask
 from genjax.models.bert import Encoder, Heads
@@ -12,7 +13,8 @@ from genjax.models.bert import Encoder, Heads
 def gpt_logits(pretrained, ids_BxT):
     """(B, T, V), without `model.unpredicted`."""
     config, params, codec = pretrained
-    m, layers = config.model, make_layers(config.model, config.precision)
+    m = config.model
+    layers = make_layers(read(LayerFields, config, "model"), config.precision)
     network = Network(codec.vocab_size, config.data.length, layers, m.positions, m.tied)
 
     def run(params, ids):
@@ -26,7 +28,8 @@ def gpt_logits(pretrained, ids_BxT):
 def bert_logits(pretrained, ids_BxT, types_BxT):
     """(B, T, V) of tokens, and (B,) that the second text follows, None without that head."""
     config, params, codec = pretrained
-    layers, paired = make_layers(config), config.loss.next_sentence
+    layers = make_layers(read(LayerFields, config, "model"), config.precision)
+    paired = config.loss.next_sentence
     places = config.data.length + (4 if paired else 2)
     encoder = Encoder(codec.vocab_size, places, layers, config.model.positions, num_types=2)
     heads = Heads(codec.vocab_size, layers, paired)
