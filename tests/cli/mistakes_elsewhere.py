@@ -265,7 +265,7 @@ ELSEWHERE = {
     ),
     "all tokens hidden": (
         "train --config=bert NEW --config.loss.mask_rate=1",
-        "config.loss.mask_rate=1.0 | between 0 and 1",
+        "config.loss.mask_rate=1.0 | above 0 and below 1",
     ),
     "next sentences of sentences": (
         "train --config=bert NEW --config.loss.next_sentence --config.data.kind=sentence",
