@@ -7,12 +7,16 @@ of a run of the family `bert`; see `genjax.engine.pretrained`.
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 from ml_collections import ConfigDict
 
+from genjax.core import tokens
+from genjax.core.batch import batch_uniform
 from genjax.core.config import fail
 from genjax.core.fields import field
 from genjax.families._transformers import LayerFields, make_layers
 from genjax.models.bert import Encoder
+from genjax.models.token_corruption import hide_tokens
 
 SECTION = "model.bert"
 DEFAULTS = {"norm_first": False, "dropout": 0.1}  # of `EncoderFields`
@@ -55,13 +59,20 @@ def check_factor(config: ConfigDict) -> None:
         raise fail("optimizer.encoder_factor", factor, "must be at least 0")
 
 
+def drop_words(x_BxT: jax.Array, key: jax.Array, rate: float) -> jax.Array:
+    """Makes that share of the words of texts UNK, drawn for the global batch."""
+    if not rate:
+        return x_BxT
+    return hide_tokens(x_BxT, batch_uniform(key, x_BxT.shape), rate, tokens.UNK)
+
+
 def places(config: ConfigDict, length: int) -> int:
-    """Of texts of `length` tokens in a run of the family `bert`: with BOS, and of pairs two EOS."""
+    """Returns the places of `length` tokens in the family `bert`: BOS too, of pairs two EOS."""
     return length + (3 if config.loss.next_sentence else 1)
 
 
 def adopt_encoder(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
-    """What the run of `other` decides where its encoder is taken over; see `families.adopt`."""
+    """Returns what the run of `other` decides whose encoder is taken over; see `families.adopt`."""
     if other.family != "bert":
         told = f"is a run of the family {other.family}; must be one of the family bert"
         raise fail("pretrained.workdir", config.pretrained.workdir, told)

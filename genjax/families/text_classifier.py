@@ -11,6 +11,7 @@ What makes the vector is `model.network`:
   (`optimizer.encoder_factor`).
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -20,33 +21,31 @@ from flax import linen as nn
 from ml_collections import ConfigDict
 
 from genjax.core import tokens
-from genjax.core.batch import batch_sum, batch_uniform
-from genjax.core.config import base, choose, fail, optimizer, pretrained, text_data
+from genjax.core.batch import batch_sum
+from genjax.core.config import base, fail, optimizer, pretrained, text_data
 from genjax.core.family import (
     Batch,
     DataSpec,
+    Family,
     Metrics,
-    OldFamily,
     State,
     compute_dtype,
     init_key,
+    shared_fields,
     step_key,
 )
+from genjax.core.fields import field, read, section, subsection
 from genjax.core.optimizer import make_optimizer
-from genjax.core.update import first_state, minimise
+from genjax.core.update import first_state, minimize
 from genjax.families._encoders import (
+    DEFAULTS,
+    EncoderFields,
     adopt_encoder,
-    check_encoder,
     check_factor,
-    encoder_fields,
+    drop_words,
     make_encoder,
 )
-from genjax.families._recurrent import (
-    check_rates,
-    check_recurrent,
-    make_recurrent,
-    recurrent_fields,
-)
+from genjax.families._recurrent import RecurrentFields, make_recurrent
 from genjax.models.sentence import (
     POOLINGS,
     Bag,
@@ -54,11 +53,10 @@ from genjax.models.sentence import (
     RecurrentEncoder,
     TransformerEncoder,
 )
-from genjax.models.token_corruption import hide_tokens
 from genjax.models.transformer import Layers
 
 _DROPOUT, _WORDS = range(2)  # uses of the step's key
-NETWORKS = ("bag", "recurrent", "transformer", "bert")
+_NETWORKS = ("bag", "recurrent", "transformer", "bert")
 _POOLINGS = {  # of networks that allow not all of them
     "recurrent": ("mean", "max", "last"),
     "transformer": ("mean", "max"),
@@ -66,21 +64,46 @@ _POOLINGS = {  # of networks that allow not all of them
 }
 
 
+@dataclass(frozen=True)
+class Model(RecurrentFields):
+    """The section `model`, of which the network bert follows `bert` and `word_dropout` alone.
+
+    `hidden` and `layers` are of the recurrent network; of bag: of the dense layers, of which there
+    may be none; of transformer: the width of the feed-forward networks, and the layers. `embed_dim`
+    is the width of all three.
+    """
+
+    network: str = field("recurrent", "what makes the vector", choices=_NETWORKS)
+    bidirectional: bool = field(True, "recurrent: reads both ways")
+    pooling: str = field("max", "of recurrent also last, of bert first: BOS", choices=POOLINGS)
+    num_heads: int = field(4, "transformer: of attention", ge=1)
+    bigrams: int = field(0, "bag: rows of the table of hashed pairs of words; 0: none", ge=0)
+    word_dropout: float = field(0.0, "rate at which words become UNK in training", ge=0, lt=1)
+    bert: EncoderFields = subsection(EncoderFields, **DEFAULTS)
+
+    def check(self, spec: DataSpec) -> None:
+        """Raises `ConfigError` for fields that do not go together."""
+        network, pooling = self.network, self.pooling
+        if pooling not in _POOLINGS.get(network, POOLINGS):
+            allowed = f"must be {' or '.join(_POOLINGS[network])} with model.network={network}"
+            raise fail("model.pooling", pooling, allowed)
+        if self.bigrams and network != "bag":
+            raise fail("model.bigrams", self.bigrams, f"must be 0 with model.network={network}")
+        if self.layers < 1 and network != "bag":
+            raise fail("model.layers", self.layers, "must be at least 1")
+        if self.embed_dim % self.num_heads:
+            told = f"must divide model.embed_dim={self.embed_dim}"
+            raise fail("model.num_heads", self.num_heads, told)
+        if network == "bert":
+            self.bert.check_length(spec.shape[0])
+
+
 def default_config() -> ConfigDict:
-    """Every field of the family, with defaults for short texts; recipes change what they need."""
+    """Returns every field of the family, with defaults for short texts."""
     c = base()
     c.family = "text_classifier"
     text_data(c, kind="sentence", tokenizer="word", lowercase=True, length=64)
-    # `hidden` and `layers` are of the recurrent network; of bag: of the dense layers (layers may be
-    # 0); of transformer: width of the feed-forward networks, and layers. `embed_dim` is the width.
-    c.model = recurrent_fields(hidden=128, dropout=0.5)
-    c.model.network = "recurrent"  # or "bag", "transformer", "bert"
-    c.model.bidirectional = True  # recurrent
-    c.model.pooling = "max"  # or "mean", of recurrent also "last", of bert also "first": BOS
-    c.model.num_heads = 4  # transformer
-    c.model.bigrams = 0  # bag: rows of the table of hashed pairs of words; 0: none
-    c.model.word_dropout = 0.0  # rate at which words become UNK in training
-    c.model.bert = encoder_fields()  # bert has nothing of the above but word_dropout
+    c.model = section(Model, hidden=128, dropout=0.5)
     c.optimizer = optimizer(learning_rate=1e-3, clip_norm=1.0)
     c.optimizer.encoder_factor = 1.0  # of the learning rate, for what makes the vector; 0: fixed
     c.pretrained = pretrained("encoder")
@@ -92,116 +115,122 @@ def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
     return {"model.network": "bert"} | adopt_encoder(config, other)
 
 
-def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> OldFamily:
-    """The family `text_classifier` for a config like `configs/text_classifier.py`.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TextClassifier(Family):
+    """The family `text_classifier`.
 
     Evaluation reports `cross_entropy` (nats a sentence) and `accuracy`.
-
-    Args:
-      config: the resolved config.
-      spec: of the data.
-      total_steps: length of the run, for schedules.
-
-    Raises:
-      ConfigError: a field is out of range.
     """
-    _check(config, spec)
-    m, dtype = config.model, compute_dtype(config.precision)
-    encoder = _make_encoder(config, spec, dtype)
-    head = nn.Dense(spec.num_classes, dtype=dtype)
-    factor = config.optimizer.encoder_factor
-    tx = make_optimizer(config.optimizer, total_steps, {"encoder": factor})
 
-    def encode_with(params: Any, x_BxT: jax.Array, **kwargs: Any) -> jax.Array:
-        encoded: Any = encoder.apply({"params": params["encoder"]}, x_BxT, **kwargs)
-        return encoded if factor else jax.lax.stop_gradient(encoded)
+    model: Model
+    encoder: nn.Module
+    head: nn.Module
+    encoder_factor: float
+    optimizer: optax.GradientTransformation
 
-    def logits_with(params: Any, x_BxT: jax.Array, **kwargs: Any) -> jax.Array:
-        h_BxD = encode_with(params, x_BxT, **kwargs)
-        return jnp.asarray(head.apply({"params": params["head"]}, h_BxD), jnp.float32)
+    # The networks.
 
-    def init(key: jax.Array) -> State:
+    def vector(self, params: Any, x_BxT: jax.Array, **options: Any) -> jax.Array:
+        """Computes the vectors (B, D) of sentences; a fixed encoder has no gradient."""
+        h_BxD: Any = self.encoder.apply({"params": params["encoder"]}, x_BxT, **options)
+        return h_BxD if self.encoder_factor else jax.lax.stop_gradient(h_BxD)
+
+    def logits(self, params: Any, x_BxT: jax.Array, **options: Any) -> jax.Array:
+        """Computes the logits (B, num_classes) of sentences, float32."""
+        h_BxD = self.vector(params, x_BxT, **options)
+        return jnp.asarray(self.head.apply({"params": params["head"]}, h_BxD), jnp.float32)
+
+    # The loss.
+
+    def class_loss(self, params: Any, rows: Batch, shared: Any, part: Any = 0) -> Any:
+        """Computes -log p(label | sentence), in nats.
+
+        Args:
+          params: of encoder and head.
+          rows: `x` (B, T), of which words may be dropped, and `label` (B,).
+          shared: `key` of dropout.
+          part: number of the part, folded into the key.
+        """
+        rngs = {"dropout": jax.random.fold_in(shared["key"], part)}
+        logits_BxK = self.logits(params, rows["x"], train=True, rngs=rngs)
+        loss = _cross_entropy(logits_BxK, rows["label"]).mean()
+        right_B = logits_BxK.argmax(-1) == rows["label"]
+        return loss, {"loss": loss, "accuracy": jnp.asarray(right_B, jnp.float32).mean()}
+
+    def inputs(self, state: State, batch: Batch) -> tuple[Batch, dict[str, Any]]:
+        """Draws what the loss of the update that follows `state` needs."""
+        x_BxT = drop_words(batch["x"], step_key(state, _WORDS), self.model.word_dropout)
+        return {"x": x_BxT, "label": batch["label"]}, {"key": step_key(state, _DROPOUT)}
+
+    # The contract.
+
+    def init(self, key: jax.Array) -> State:
+        """See `Family`."""
         encoder_key, head_key = jax.random.split(init_key(key))
-        x_BxT = jnp.full((1, *spec.shape), tokens.EOS)
-        h_BxD, variables = encoder.init_with_output(encoder_key, x_BxT)
-        params = {"encoder": variables["params"], "head": head.init(head_key, h_BxD)["params"]}
-        return first_state(key, params, tx, config)
+        x_BxT = jnp.full((1, *self.spec.shape), tokens.EOS)
+        h_BxD, variables = self.encoder.init_with_output(encoder_key, x_BxT)
+        head = self.head.init(head_key, h_BxD)["params"]
+        params = {"encoder": variables["params"], "head": head}
+        return first_state(key, params, self.optimizer, self)
 
-    def step(state: State, batch: Batch) -> tuple[State, Metrics]:
-        key, x_BxT = step_key(state, _DROPOUT), batch["x"]
-        if m.word_dropout:
-            uniform_BxT = batch_uniform(step_key(state, _WORDS), x_BxT.shape)
-            x_BxT = hide_tokens(x_BxT, uniform_BxT, m.word_dropout, tokens.UNK)
+    def step(self, state: State, batch: Batch) -> tuple[State, Metrics]:
+        """See `Family`."""
+        return minimize(self.class_loss, state, *self.inputs(state, batch), self.optimizer, self)
 
-        def objective(params: Any, rows: Batch, part: jax.Array) -> tuple[jax.Array, Metrics]:
-            rngs = {"dropout": jax.random.fold_in(key, part)}
-            logits_BxK = logits_with(params, rows["x"], train=True, rngs=rngs)
-            loss = _cross_entropy(logits_BxK, rows["label"]).mean()
-            right_B = logits_BxK.argmax(-1) == rows["label"]
-            return loss, {"loss": loss, "accuracy": jnp.asarray(right_B, jnp.float32).mean()}
-
-        return minimise(objective, state, {"x": x_BxT, "label": batch["label"]}, tx, config)
-
-    def encode(state: State, x_BxT: jax.Array) -> jax.Array:
-        """Sentences (B, T) to the vectors that they are classified by, (B, D)."""
-        return encode_with(state.ema or state.params, x_BxT)
-
-    def classify(state: State, x_BxT: jax.Array) -> jax.Array:
-        """Class probabilities (B, num_classes)."""
-        return nn.softmax(logits_with(state.ema or state.params, x_BxT))
-
-    def evaluate(state: State, batch: Batch) -> Metrics:
+    def evaluate(self, state: State, batch: Batch) -> Metrics:
+        """See `Family`."""
         mask_B, label_B = batch["mask"], batch["label"]
-        logits_BxK = logits_with(state.ema or state.params, batch["x"])
-        return batch_sum({
+        logits_BxK = self.logits(state.ema or state.params, batch["x"])
+        sums = {
             "count": mask_B.sum(),
             "cross_entropy": (mask_B * _cross_entropy(logits_BxK, label_B)).sum(),
             "accuracy": (mask_B * (logits_BxK.argmax(-1) == label_B)).sum(),
-        })  # fmt: skip
+        }
+        return batch_sum(sums)
 
-    return OldFamily(
-        init=init, step=step, evaluate=evaluate, sample=None, batch_shape=(config.batch_size,),
-        functions={"encode": encode, "classify": classify},
-    )  # fmt: skip
+    # What it is used for.
 
+    def encode(self, state: State, x_BxT: jax.Array) -> jax.Array:
+        """Computes the vectors (B, D) that sentences (B, T) are classified by."""
+        return self.vector(state.ema or state.params, x_BxT)
 
-def _make_encoder(config: ConfigDict, spec: DataSpec, dtype: Any) -> nn.Module:
-    m, vocab_size = config.model, spec.vocab_size
-    if m.network == "bert":
-        return BertEncoder(make_encoder(config, vocab_size, spec.shape[0]), m.pooling)
-    if m.network == "bag":
-        return Bag(vocab_size, m.embed_dim, m.bigrams, m.hidden, m.layers, m.dropout, dtype)
-    if m.network == "transformer":
-        layers = Layers(
-            m.embed_dim, m.layers, m.num_heads, hidden=m.hidden, dropout=m.dropout,
-            dtype=dtype,
-        )  # fmt: skip
-        return TransformerEncoder(vocab_size, layers, m.pooling)
-    recurrent = make_recurrent(m, dtype, bidirectional=m.bidirectional)
-    return RecurrentEncoder(vocab_size, m.embed_dim, recurrent, m.pooling)
+    def classify(self, state: State, x_BxT: jax.Array) -> jax.Array:
+        """Computes the class probabilities (B, num_classes) of sentences (B, T)."""
+        return nn.softmax(self.logits(state.ema or state.params, x_BxT))
 
 
 def _cross_entropy(logits_BxK: jax.Array, label_B: jax.Array) -> jax.Array:
     return optax.softmax_cross_entropy_with_integer_labels(logits_BxK, label_B)
 
 
-def _check(config: ConfigDict, spec: DataSpec) -> None:
-    m, name = config.model, config.data.name
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> TextClassifier:
+    """Builds the family from a config like `configs/text_classifier.py`; raises `ConfigError`."""
     if spec.kind != "sentence" or not spec.num_classes:
-        raise fail("data.name", name, "must be sentences with labels, as tsv:FILE has them")
-    choose("model.network", m.network, NETWORKS)
-    choose("model.pooling", m.pooling, POOLINGS)
-    if m.pooling not in _POOLINGS.get(m.network, POOLINGS):
-        allowed = f"must be {' or '.join(_POOLINGS[m.network])} with model.network={m.network}"
-        raise fail("model.pooling", m.pooling, allowed)
-    if m.bigrams < 0:
-        raise fail("model.bigrams", m.bigrams, "must be at least 0")
-    if m.bigrams and m.network != "bag":
-        raise fail("model.bigrams", m.bigrams, f"must be 0 with model.network={m.network}")
-    check_recurrent(m, least_layers=0 if m.network == "bag" else 1)
-    check_rates(m, "word_dropout")
-    if m.num_heads < 1 or m.embed_dim % m.num_heads:
-        raise fail("model.num_heads", m.num_heads, f"must divide model.embed_dim={m.embed_dim}")
-    if m.network == "bert":
-        check_encoder(config, spec.shape[0])
+        told = "must be sentences with labels, as tsv:FILE has them"
+        raise fail("data.name", config.data.name, told)
+    model, factor = read(Model, config, "model"), config.optimizer.encoder_factor
+    model.check(spec)
     check_factor(config)
+    return TextClassifier(
+        **shared_fields(config, spec, total_steps),
+        model=model,
+        encoder=_make_encoder(model, spec, config.precision),
+        head=nn.Dense(spec.num_classes, dtype=compute_dtype(config.precision)),
+        encoder_factor=factor,
+        optimizer=make_optimizer(config.optimizer, total_steps, {"encoder": factor}),
+    )
+
+
+def _make_encoder(m: Model, spec: DataSpec, precision: str) -> nn.Module:
+    vocab_size, dtype = spec.vocab_size, compute_dtype(precision)
+    if m.network == "bert":
+        encoder = make_encoder(m.bert, vocab_size, spec.shape[0], precision)
+        return BertEncoder(encoder, m.pooling)
+    if m.network == "bag":
+        return Bag(vocab_size, m.embed_dim, m.bigrams, m.hidden, m.layers, m.dropout, dtype)
+    if m.network == "transformer":
+        sizes = m.embed_dim, m.layers, m.num_heads
+        layers = Layers(*sizes, hidden=m.hidden, dropout=m.dropout, dtype=dtype)
+        return TransformerEncoder(vocab_size, layers, m.pooling)
+    recurrent = make_recurrent(m, dtype, bidirectional=m.bidirectional)
+    return RecurrentEncoder(vocab_size, m.embed_dim, recurrent, m.pooling)
