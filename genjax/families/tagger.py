@@ -10,56 +10,82 @@ Sources: Huang et al. 2015 (BiLSTM-CRF); Lample et al. 2016 (its form here); Ma 
 (characters by a CNN, sizes).
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 from flax import linen as nn
 from ml_collections import ConfigDict
 
 from genjax import losses
 from genjax.core import tokens
-from genjax.core.batch import batch_mean, batch_sum, batch_uniform
-from genjax.core.config import base, choose, fail, optimizer, pretrained, text_data
+from genjax.core.batch import batch_mean, batch_sum
+from genjax.core.config import base, fail, optimizer, pretrained, text_data
 from genjax.core.family import (
     Batch,
     DataSpec,
+    Family,
     Metrics,
-    OldFamily,
     State,
     compute_dtype,
     init_key,
+    shared_fields,
     step_key,
 )
+from genjax.core.fields import field, read, section, subsection
 from genjax.core.optimizer import make_optimizer
-from genjax.core.update import first_state, minimise
+from genjax.core.update import first_state, minimize
 from genjax.families._encoders import (
+    DEFAULTS,
+    EncoderFields,
     adopt_encoder,
-    check_encoder,
     check_factor,
-    encoder_fields,
+    drop_words,
     make_encoder,
 )
-from genjax.families._recurrent import (
-    check_rates,
-    check_recurrent,
-    make_recurrent,
-    recurrent_fields,
-)
-from genjax.models.bert import one_text
+from genjax.families._recurrent import RecurrentFields, make_recurrent
+from genjax.models.bert import Encoder, one_text
 from genjax.models.characters import CharacterCNN
 from genjax.models.dense import Dropout
 from genjax.models.embedding import Embedding
 from genjax.models.recurrent import Recurrent
-from genjax.models.token_corruption import hide_tokens
 
 _DROPOUT, _WORDS = range(2)  # uses of the step's key
-HEADS = ("crf", "softmax")
-WORDS = ("table", "bert")
+
+
+@dataclass(frozen=True)
+class Model(RecurrentFields):
+    """The section `model`."""
+
+    words: str = field(
+        "table",
+        "vectors of words: of embed_dim, or bert's in a sentence",
+        choices=("table", "bert"),
+    )
+    bert: EncoderFields = subsection(EncoderFields, **DEFAULTS)
+    head: str = field("crf", "tags together, or each by itself", choices=("crf", "softmax"))
+    char_filters: int = field(
+        30, "convolutions over a word's characters; 0: they are not seen", ge=0
+    )
+    char_width: int = field(3, "characters that each of them sees", ge=1)
+    char_embed_dim: int = field(30, "width of a character's vector", ge=1)
+    word_dropout: float = field(
+        0.0, "rate at which words become UNK in training; characters stay", ge=0, lt=1
+    )
+
+    def check(self, spec: DataSpec) -> None:
+        """Raises `ConfigError` for fields that do not go together."""
+        if self.layers < 1:
+            raise fail("model.layers", self.layers, "must be at least 1")
+        if self.words == "bert":
+            self.bert.check_length(spec.shape[0])
 
 
 class TagScorer(nn.Module):
-    """Words, and their characters, to a score for each tag.
+    """Scores each tag at each word, from words and their characters.
 
     Attributes:
       num_tags: K.
@@ -96,18 +122,11 @@ class TagScorer(nn.Module):
 
 
 def default_config() -> ConfigDict:
-    """Every field of the family, with defaults for short texts; recipes change what they need."""
+    """Returns every field of the family, with defaults for short texts."""
     c = base()
     c.family = "tagger"
     text_data(c, kind="tagged", tokenizer="word", length=64)
-    c.model = recurrent_fields(embed_dim=100, hidden=100, dropout=0.5)
-    c.model.words = "table"  # vectors of words, of `embed_dim`; or "bert": of words in a sentence
-    c.model.bert = encoder_fields()
-    c.model.head = "crf"  # or "softmax": each tag by itself
-    c.model.char_filters = 30  # convolutions over a word's characters; 0: they are not seen
-    c.model.char_width = 3  # characters that each of them sees
-    c.model.char_embed_dim = 30  # width of a character's vector
-    c.model.word_dropout = 0.0  # rate at which words become UNK in training; characters stay
+    c.model = section(Model, embed_dim=100, hidden=100, dropout=0.5)
     c.optimizer = optimizer(learning_rate=1e-3, clip_norm=5.0)
     c.optimizer.encoder_factor = 1.0  # of the learning rate, for bert; 0: it stays as it is
     c.pretrained = pretrained("encoder")
@@ -123,129 +142,151 @@ def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
     return decided
 
 
-def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> OldFamily:
-    """The family `tagger` for a config like `configs/tagger.py`.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Tagger(Family):
+    """The family `tagger`.
 
     Evaluation reports `nll` (nats of a sentence's tags), and `accuracy`, the share of words whose
     tag is right; both are of sentences as far as the model sees them, `data.length` words.
-
-    Args:
-      config: the resolved config.
-      spec: of the data.
-      total_steps: length of the run, for schedules.
-
-    Raises:
-      ConfigError: a field is out of range.
     """
-    _check(config, spec)
-    m, num_tags, dtype = config.model, spec.num_classes, compute_dtype(config.precision)
-    characters = None
-    if m.char_filters:
-        filters = ((m.char_width, m.char_filters),)
-        characters = CharacterCNN(spec.char_vocab_size, m.char_embed_dim, filters, dtype=dtype)
-    recurrent = make_recurrent(m, dtype, bidirectional=True)
-    scorer = TagScorer(num_tags, spec.vocab_size, m.embed_dim, recurrent, characters)
-    encoder = make_encoder(config, spec.vocab_size, spec.shape[0])
-    has_encoder, factor = m.words == "bert", config.optimizer.encoder_factor
-    factors = {"encoder": factor} if has_encoder else {}
-    tx = make_optimizer(config.optimizer, total_steps, factors)
 
-    def init(key: jax.Array) -> State:
-        x_BxT = jnp.ones((1, *spec.shape), jnp.int32)
-        chars_BxTxC = jnp.ones((1, *spec.char_shape), jnp.int32)
-        params: dict[str, Any] = {}
-        words_BxTxD = None
-        if has_encoder:
-            encoder_key = jax.random.fold_in(init_key(key), 1)
-            params["encoder"] = encoder.init(encoder_key, one_text(x_BxT))["params"]
-            words_BxTxD = jnp.zeros((*x_BxT.shape, m.bert.width), dtype)
-        variables = scorer.init(init_key(key), x_BxT, chars_BxTxC, words_BxTxD)
-        params["scorer"] = variables["params"]
-        if m.head == "crf":
-            ends, pairs = jnp.zeros(num_tags), jnp.zeros((num_tags, num_tags))
-            params["crf"] = losses.Transitions(pairs, ends, ends)._asdict()
-        return first_state(key, params, tx, config)
+    model: Model
+    scorer: TagScorer
+    encoder: Encoder | None  # of words in a sentence; None: words have vectors of their own
+    encoder_factor: float
+    optimizer: optax.GradientTransformation
 
-    def scores_with(params: Any, batch: Batch, **kwargs: Any) -> jax.Array:
+    # The networks.
+
+    def scores(self, params: Any, batch: Batch, **options: Any) -> jax.Array:
+        """Computes the scores (B, T, K) of tags at the words of `x` (B, T), with their `chars`."""
         words_BxTxD: Any = None
-        if has_encoder:
+        if self.encoder is not None:
             ids_BxT = one_text(batch["x"])
-            h_BxTxD: Any = encoder.apply({"params": params["encoder"]}, ids_BxT, **kwargs)
-            words_BxTxD = (h_BxTxD if factor else jax.lax.stop_gradient(h_BxTxD))[:, 1:]
+            h_BxTxD: Any = self.encoder.apply({"params": params["encoder"]}, ids_BxT, **options)
+            h_BxTxD = h_BxTxD if self.encoder_factor else jax.lax.stop_gradient(h_BxTxD)
+            words_BxTxD = h_BxTxD[:, 1:]
         inputs = batch["x"], batch.get("chars"), words_BxTxD
-        scores: Any = scorer.apply({"params": params["scorer"]}, *inputs, **kwargs)
-        return scores
+        scores_BxTxK: Any = self.scorer.apply({"params": params["scorer"]}, *inputs, **options)
+        return scores_BxTxK
 
-    def log_likelihood(params: Any, scores_BxTxK: jax.Array, batch: Batch) -> jax.Array:
-        """Of the tags of each row, (B,)."""
+    def log_likelihood(self, params: Any, scores_BxTxK: jax.Array, batch: Batch) -> jax.Array:
+        """Computes log p(tags | words) of each row, (B,)."""
         label_BxT, lengths_B = batch["label"], tokens.lengths(batch["x"])
-        if m.head == "crf":
+        if self.model.head == "crf":
             transitions = losses.Transitions(**params["crf"])
             return losses.crf_log_likelihood(scores_BxTxK, label_BxT, lengths_B, transitions)
         log_p_BxTxK = nn.log_softmax(scores_BxTxK)
-        chosen_BxTxK = jax.nn.one_hot(label_BxT, num_tags) * tokens.is_token(batch["x"])[..., None]
+        one_hot_BxTxK = jax.nn.one_hot(label_BxT, self.spec.num_classes)
+        chosen_BxTxK = one_hot_BxTxK * tokens.is_token(batch["x"])[..., None]
         return (log_p_BxTxK * chosen_BxTxK).sum((1, 2))
 
-    def best_tags(params: Any, scores_BxTxK: jax.Array, x_BxT: jax.Array) -> jax.Array:
-        if m.head == "softmax":
+    def best_tags(self, params: Any, scores_BxTxK: jax.Array, x_BxT: jax.Array) -> jax.Array:
+        """Finds the likeliest tags of words (B, T), int32 (B, T); 0 of padding."""
+        if self.model.head == "softmax":
             return jnp.where(x_BxT != tokens.PAD, scores_BxTxK.argmax(-1), 0)
         transitions = losses.Transitions(**params["crf"])
         return losses.crf_viterbi(scores_BxTxK, tokens.lengths(x_BxT), transitions)[0]
 
-    def step(state: State, batch: Batch) -> tuple[State, Metrics]:
-        key, x_BxT = step_key(state, _DROPOUT), batch["x"]
-        mean_count = batch_mean(tokens.is_token(x_BxT).sum(-1).mean())
-        if m.word_dropout:
-            uniform_BxT = batch_uniform(step_key(state, _WORDS), x_BxT.shape)
-            x_BxT = hide_tokens(x_BxT, uniform_BxT, m.word_dropout, tokens.UNK)
+    # The loss.
 
-        def objective(params: Any, rows: Batch, part: jax.Array) -> tuple[jax.Array, Metrics]:
-            rngs = {"dropout": jax.random.fold_in(key, part)}
-            scores_BxTxK = scores_with(params, rows, train=True, rngs=rngs)
-            nll_B = -log_likelihood(params, scores_BxTxK, rows)
-            loss = (nll_B / jnp.maximum(mean_count, 1e-6)).mean()
-            return loss, {"loss": loss}
+    def tag_loss(self, params: Any, rows: Batch, shared: Any, part: Any = 0) -> Any:
+        """Computes -log p(tags | words), in nats a word (Lample et al. 2016, section 2.2).
 
+        Args:
+          params: of `scorer` and, as configured, `encoder` and `crf`.
+          rows: `x` (B, T), of which words may be dropped, `label` (B, T) and `chars` (B, T, C).
+          shared: `key` of dropout, and `mean_count` of words over the batch.
+          part: number of the part, folded into the key.
+        """
+        rngs = {"dropout": jax.random.fold_in(shared["key"], part)}
+        scores_BxTxK = self.scores(params, rows, train=True, rngs=rngs)
+        nll_B = -self.log_likelihood(params, scores_BxTxK, rows)
+        loss = (nll_B / jnp.maximum(shared["mean_count"], 1e-6)).mean()
+        return loss, {"loss": loss}
+
+    def inputs(self, state: State, batch: Batch) -> tuple[Batch, dict[str, Any]]:
+        """Draws what the loss of the update that follows `state` needs."""
+        mean_count = batch_mean(tokens.is_token(batch["x"]).sum(-1).mean())
         rows = {name: batch[name] for name in ("chars", "label") if name in batch}
-        return minimise(objective, state, rows | {"x": x_BxT}, tx, config)
+        rows["x"] = drop_words(batch["x"], step_key(state, _WORDS), self.model.word_dropout)
+        return rows, {"key": step_key(state, _DROPOUT), "mean_count": mean_count}
 
-    def tag(state: State, x_BxT: jax.Array, chars_BxTxC: Any = None) -> jax.Array:
-        """The best tags of words (B, T) with characters (B, T, C), int32 (B, T); 0 of padding."""
-        params = state.ema or state.params
-        return best_tags(params, scores_with(params, {"x": x_BxT, "chars": chars_BxTxC}), x_BxT)
+    # The contract.
 
-    def evaluate(state: State, batch: Batch) -> Metrics:
-        params, mask_B = state.ema or state.params, batch["mask"]
-        scores_BxTxK, real_BxT = scores_with(params, batch), tokens.is_token(batch["x"])
-        right_BxT = (best_tags(params, scores_BxTxK, batch["x"]) == batch["label"]) * real_BxT
-        return batch_sum({
+    def init(self, key: jax.Array) -> State:
+        """See `Family`."""
+        x_BxT = jnp.ones((1, *self.spec.shape), jnp.int32)
+        chars_BxTxC = jnp.ones((1, *self.spec.char_shape), jnp.int32)
+        params: dict[str, Any] = {}
+        words_BxTxD = None
+        if self.encoder is not None:
+            encoder_key = jax.random.fold_in(init_key(key), 1)
+            params["encoder"] = self.encoder.init(encoder_key, one_text(x_BxT))["params"]
+            shape = (*x_BxT.shape, self.model.bert.width)
+            words_BxTxD = jnp.zeros(shape, compute_dtype(self.precision))
+        variables = self.scorer.init(init_key(key), x_BxT, chars_BxTxC, words_BxTxD)
+        params["scorer"] = variables["params"]
+        if self.model.head == "crf":
+            num_tags = self.spec.num_classes
+            ends, pairs = jnp.zeros(num_tags), jnp.zeros((num_tags, num_tags))
+            params["crf"] = losses.Transitions(pairs, ends, ends)._asdict()
+        return first_state(key, params, self.optimizer, self)
+
+    def step(self, state: State, batch: Batch) -> tuple[State, Metrics]:
+        """See `Family`."""
+        return minimize(self.tag_loss, state, *self.inputs(state, batch), self.optimizer, self)
+
+    def evaluate(self, state: State, batch: Batch) -> Metrics:
+        """See `Family`."""
+        params, x_BxT, mask_B = state.ema or state.params, batch["x"], batch["mask"]
+        scores_BxTxK, real_BxT = self.scores(params, batch), tokens.is_token(x_BxT)
+        right_BxT = (self.best_tags(params, scores_BxTxK, x_BxT) == batch["label"]) * real_BxT
+        sums = {
             "count": mask_B.sum(),
-            "nll": -(mask_B * log_likelihood(params, scores_BxTxK, batch)).sum(),
+            "nll": -(mask_B * self.log_likelihood(params, scores_BxTxK, batch)).sum(),
             "accuracy": (mask_B * right_BxT.sum(-1)).sum(),
             "words": (mask_B * real_BxT.sum(-1)).sum(),
-        })  # fmt: skip
+        }
+        return batch_sum(sums)
 
-    return OldFamily(
-        init=init, step=step, evaluate=evaluate, sample=None, batch_shape=(config.batch_size,),
-        functions={"tag": tag}, summary=_summary,
-    )  # fmt: skip
+    def summary(self, means: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Turns right tags of a sentence into their share of its words."""
+        return {"nll": means["nll"], "accuracy": means["accuracy"] / means["words"]}
+
+    # What it is used for.
+
+    def tag(self, state: State, x_BxT: jax.Array, chars_BxTxC: Any = None) -> jax.Array:
+        """Finds the best tags of words (B, T) with characters (B, T, C), int32; 0 of padding."""
+        params = state.ema or state.params
+        scores_BxTxK = self.scores(params, {"x": x_BxT, "chars": chars_BxTxC})
+        return self.best_tags(params, scores_BxTxK, x_BxT)
 
 
-def _summary(means: Any) -> Any:
-    return {"nll": means["nll"], "accuracy": means["accuracy"] / means["words"]}
-
-
-def _check(config: ConfigDict, spec: DataSpec) -> None:
-    m = config.model
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Tagger:
+    """Builds the family from a config like `configs/tagger.py`; raises `ConfigError`."""
     if spec.kind != "tagged":
         raise fail("data.name", config.data.name, "must be words with tags, as conll:FILE has them")
-    choose("model.head", m.head, HEADS)
-    choose("model.words", m.words, WORDS)
+    m, factor, encoder = read(Model, config, "model"), config.optimizer.encoder_factor, None
+    m.check(spec)
     if m.words == "bert":
-        check_encoder(config, spec.shape[0])
         check_factor(config)
-    check_recurrent(m)
-    check_rates(m, "word_dropout")
-    for field, least in (("char_filters", 0), ("char_width", 1), ("char_embed_dim", 1)):
-        if m[field] < least:
-            raise fail(f"model.{field}", m[field], f"must be at least {least}")
+        encoder = make_encoder(m.bert, spec.vocab_size, spec.shape[0], config.precision)
+    factors = {"encoder": factor} if encoder is not None else {}
+    return Tagger(
+        **shared_fields(config, spec, total_steps),
+        model=m,
+        scorer=_make_scorer(m, spec, config.precision),
+        encoder=encoder,
+        encoder_factor=factor,
+        optimizer=make_optimizer(config.optimizer, total_steps, factors),
+    )
+
+
+def _make_scorer(m: Model, spec: DataSpec, precision: str) -> TagScorer:
+    dtype, characters = compute_dtype(precision), None
+    if m.char_filters:
+        filters = ((m.char_width, m.char_filters),)
+        characters = CharacterCNN(spec.char_vocab_size, m.char_embed_dim, filters, dtype=dtype)
+    recurrent = make_recurrent(m, dtype, bidirectional=True)
+    return TagScorer(spec.num_classes, spec.vocab_size, m.embed_dim, recurrent, characters)
