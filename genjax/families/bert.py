@@ -94,7 +94,7 @@ class BERT(Family):
 
     # The networks.
 
-    def vectors(
+    def encoded(
         self, params: Any, ids_BxT: jax.Array, types_BxT: Any = None, **options: Any
     ) -> jax.Array:
         """Computes the vectors (B, T, D) of tokens in their text; `types` are of segments."""
@@ -116,7 +116,7 @@ class BERT(Family):
 
     def guesses(self, params: Any, rows: Batch, **options: Any) -> tuple[jax.Array, jax.Array]:
         """Computes logits (B, M, V) at the places to guess, and vectors (B, T, D) at all places."""
-        h_BxTxD = self.vectors(params, rows["inputs"], rows.get("types"), **options)
+        h_BxTxD = self.encoded(params, rows["inputs"], rows.get("types"), **options)
         at_BxMxD = jnp.take_along_axis(h_BxTxD, rows["positions"][..., None], axis=1)
         return self.logits(params, at_BxMxD), h_BxTxD
 
@@ -209,7 +209,7 @@ class BERT(Family):
 
     def embed(self, state: State, x_BxT: jax.Array) -> jax.Array:
         """Computes the vectors (B, T, D) of tokens in their text."""
-        return self.vectors(state.ema or state.params, one_text(x_BxT))[:, 1:]
+        return self.encoded(state.ema or state.params, one_text(x_BxT))[:, 1:]
 
     def encode(self, state: State, x_BxT: jax.Array) -> jax.Array:
         """Computes the mean (B, D) of the vectors of a text's tokens."""

@@ -130,14 +130,14 @@ class TextClassifier(Family):
 
     # The networks.
 
-    def vector(self, params: Any, x_BxT: jax.Array, **options: Any) -> jax.Array:
+    def encoded(self, params: Any, x_BxT: jax.Array, **options: Any) -> jax.Array:
         """Computes the vectors (B, D) of sentences; a fixed encoder has no gradient."""
         h_BxD: Any = self.encoder.apply({"params": params["encoder"]}, x_BxT, **options)
         return h_BxD if self.encoder_factor else jax.lax.stop_gradient(h_BxD)
 
     def logits(self, params: Any, x_BxT: jax.Array, **options: Any) -> jax.Array:
         """Computes the logits (B, num_classes) of sentences, float32."""
-        h_BxD = self.vector(params, x_BxT, **options)
+        h_BxD = self.encoded(params, x_BxT, **options)
         return jnp.asarray(self.head.apply({"params": params["head"]}, h_BxD), jnp.float32)
 
     # The loss.
@@ -192,7 +192,7 @@ class TextClassifier(Family):
 
     def encode(self, state: State, x_BxT: jax.Array) -> jax.Array:
         """Computes the vectors (B, D) that sentences (B, T) are classified by."""
-        return self.vector(state.ema or state.params, x_BxT)
+        return self.encoded(state.ema or state.params, x_BxT)
 
     def classify(self, state: State, x_BxT: jax.Array) -> jax.Array:
         """Computes the class probabilities (B, num_classes) of sentences (B, T)."""
