@@ -265,28 +265,39 @@ class Tagger(Family):
 
 def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Tagger:
     """Builds the family from a config like `configs/tagger.py`; raises `ConfigError`."""
-    if spec.kind != "tagged":
-        raise fail("data.name", config.data.name, "must be words with tags, as conll:FILE has them")
-    m, factor, encoder = read(Model, config, "model"), config.optimizer.encoder_factor, None
-    m.check(spec)
-    if m.words == "bert":
-        check_factor(config)
-        encoder = make_encoder(m.bert, spec.vocab_size, spec.shape[0], config.precision)
-    factors = {"encoder": factor} if encoder is not None else {}
+    model, factor = read(Model, config, "model"), config.optimizer.encoder_factor
+    _check(model, config, spec)
+    encoder = _make_encoder(model, spec, config.precision)
+    factors = {} if encoder is None else {"encoder": factor}
     return Tagger(
         **shared_fields(config, spec, total_steps),
-        model=m,
-        scorer=_make_scorer(m, spec, config.precision),
+        model=model,
+        scorer=_make_scorer(model, spec, config.precision),
         encoder=encoder,
         encoder_factor=factor,
         optimizer=make_optimizer(config.optimizer, total_steps, factors),
     )
 
 
+def _make_encoder(m: Model, spec: DataSpec, precision: str) -> Encoder | None:
+    if m.words == "table":
+        return None
+    return make_encoder(m.bert, spec.vocab_size, spec.shape[0], precision)
+
+
 def _make_scorer(m: Model, spec: DataSpec, precision: str) -> TagScorer:
-    dtype, characters = compute_dtype(precision), None
+    dtype = compute_dtype(precision)
+    characters = None
     if m.char_filters:
         filters = ((m.char_width, m.char_filters),)
         characters = CharacterCNN(spec.char_vocab_size, m.char_embed_dim, filters, dtype=dtype)
     recurrent = make_recurrent(m, dtype, bidirectional=True)
     return TagScorer(spec.num_classes, spec.vocab_size, m.embed_dim, recurrent, characters)
+
+
+def _check(model: Model, config: ConfigDict, spec: DataSpec) -> None:
+    if spec.kind != "tagged":
+        raise fail("data.name", config.data.name, "must be words with tags, as conll:FILE has them")
+    model.check(spec)
+    if model.words == "bert":
+        check_factor(config)
