@@ -1,16 +1,18 @@
-"""What families share that learn to turn one sentence into another.
+"""The base class of families that learn to turn one sentence into another.
 
     p(y | x) = prod_t p(y_t | y_1 … y_{t-1}, x)
 
-A network reads the source x and the target as far as it is known, BOS in front; the loss is the
-cross-entropy of the target's tokens. What differs between families is the network alone.
+A network reads the source x and the known part of the target, with BOS in front; the loss is the
+cross-entropy of the target's tokens. Such families differ in the network alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
+import optax
 from ml_collections import ConfigDict
 
 from genjax.core import tokens
@@ -20,14 +22,16 @@ from genjax.core.config import base, fail, text_data
 from genjax.core.family import (
     Batch,
     DataSpec,
+    Family,
     Metrics,
-    OldFamily,
     State,
     init_key,
+    shared_fields,
     step_key,
 )
+from genjax.core.fields import field, read, section
 from genjax.core.optimizer import make_optimizer
-from genjax.core.update import first_state, minimise
+from genjax.core.update import first_state, minimize
 from genjax.families._language_models import count_tokens, inputs_and_targets, summary
 from genjax.losses.tokens import token_cross_entropy, token_logits
 
@@ -37,29 +41,48 @@ _DROPOUT = 0  # use of the step's key
 class EncoderDecoder(Protocol):
     """A Flax module with these methods, beside its own `init` and `apply`."""
 
-    init: Any
-    apply: Any
+    @property
+    def init(self) -> Any:
+        """Makes the first parameters, as Flax's."""
+
+    @property
+    def apply(self) -> Any:
+        """Calls a method with parameters, as Flax's."""
 
     def __call__(
         self, x_BxS: jax.Array, inputs_BxU: jax.Array, *, train: bool = False
     ) -> jax.Array:
-        """Vectors (B, U, E) that predict what follows each of the inputs."""
+        """Computes vectors (B, U, E) that predict what follows each of the inputs."""
 
     def head(self) -> tuple[jax.Array, jax.Array | None]:
-        """The output's weights (E, V) and, if any, biases (V,)."""
+        """Returns the output's weights (E, V) and, if any, biases (V,)."""
 
     def begin(self, x_BxS: jax.Array, length: int) -> Any:
-        """The cache before the first of at most `length` tokens; each leaf (B, …)."""
+        """Makes the cache before the first of at most `length` tokens; each leaf (B, …)."""
 
     def extend(self, token_B: jax.Array, cache: Any) -> tuple[jax.Array, Any]:
-        """One token further: the vector (B, E) that predicts the next one, and the cache."""
+        """Reads a token: the vector (B, E) that predicts the next one, and the cache."""
 
     def weights(self, x_BxS: jax.Array, inputs_BxU: jax.Array) -> jax.Array:
-        """(B, U, S): how the prediction behind each of the inputs attends to the source."""
+        """Computes how the prediction behind each input attends to the source, (B, U, S)."""
 
 
-def pair_config(family: str) -> ConfigDict:
-    """The fields of such a family but for its `model`, with defaults for `reverse`."""
+@dataclass(frozen=True)
+class Loss:
+    """The section `loss`."""
+
+    label_smoothing: float = field(
+        0.0, "probability that is spread over all tokens alike", ge=0, lt=1
+    )
+
+
+def pair_config(family: str, **loss: Any) -> ConfigDict:
+    """Returns the fields of such a family but for its `model`, with defaults for `reverse`.
+
+    Args:
+      family: its name.
+      **loss: changes of defaults in the section `loss`.
+    """
     c = base()
     c.family = family
     text_data(c, tokenizer="word", length=16)
@@ -67,107 +90,154 @@ def pair_config(family: str) -> ConfigDict:
     # Lengths that a batch may be cut to, if it is no longer: a program for each. A population cuts
     # nothing: with dropout its members are those of single runs with buckets=().
     c.buckets = ()
-    c.loss = ConfigDict()
-    c.loss.label_smoothing = 0.0  # probability that is spread over all tokens alike
+    c.loss = section(Loss, **loss)
     return c
 
 
-def build_pairs(
-    config: ConfigDict, spec: DataSpec, total_steps: int, network: Any,
-    *, attends: bool = True,
-) -> OldFamily:  # fmt: skip
-    """The family of a network.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pairs(Family):
+    """A family of pairs of sentences.
 
     Evaluation reports nats a token (`loss`, without label smoothing) and `perplexity`, e to it.
 
-    Args:
-      config: the resolved config; `model` is the network's own.
-      spec: of pairs, see `check_pairs`.
-      total_steps: length of the run, for schedules.
-      network: a module like `EncoderDecoder`.
-      attends: whether its `weights` mean something.
+    Attributes:
+      loss: the section.
+      network: of source and target.
+      buckets: lengths that a batch may be cut to, in ascending order; see `by_length`.
+      optimizer: of the network.
     """
-    tx, smoothing = make_optimizer(config.optimizer, total_steps), config.loss.label_smoothing
-    # A population would compute all branches.
-    edges = () if config.executor == "vmap" else config.buckets
 
-    def apply(params: Any, *args: Any, **kwargs: Any) -> Any:
-        return network.apply({"params": params["network"]}, *args, **kwargs)
+    has_prior = False
 
-    def logits(params: Any, vectors: jax.Array) -> jax.Array:
-        return token_logits(vectors, *apply(params, method="head"))
+    loss: Loss
+    network: EncoderDecoder
+    buckets: tuple[int, ...] = ()
+    optimizer: optax.GradientTransformation
 
-    def nll(params: Any, x: jax.Array, y: jax.Array, smoothing: float = 0.0, **kwargs: Any) -> Any:
-        inputs, targets = inputs_and_targets(y, running=False)
-        vectors = apply(params, x, inputs, **kwargs)
-        return token_cross_entropy(logits(params, vectors), targets, label_smoothing=smoothing)
+    # The network.
 
-    def init(key: jax.Array) -> State:
+    def logits(self, params: Any, vectors: jax.Array) -> jax.Array:
+        """Computes the logits (…, V) of the tokens that vectors (…, E) predict."""
+        return token_logits(vectors, *self._apply(params, method="head"))
+
+    def nll(
+        self,
+        params: Any,
+        x_BxS: jax.Array,
+        y_BxU: jax.Array,
+        label_smoothing: float = 0.0,
+        **options: Any,
+    ) -> jax.Array:
+        """Computes -log p(y_t | y_1 … y_{t-1}, x), 0 of padding: (B, U)."""
+        inputs, targets = inputs_and_targets(y_BxU, running=False)
+        logits = self.logits(params, self._apply(params, x_BxS, inputs, **options))
+        return token_cross_entropy(logits, targets, label_smoothing=label_smoothing)
+
+    # The loss.
+
+    def token_loss(self, params: Any, rows: Batch, shared: Any, part: Any = 0) -> Any:
+        """Computes the cross-entropy of the targets' tokens, in nats a token of the whole batch.
+
+        sum_t -log p(y_t | y_1 … y_{t-1}, x), the mean over pairs, over the mean number of tokens.
+
+        Args:
+          params: of the network.
+          rows: sources `x` and targets `y`.
+          shared: `key` of dropout, and `mean_count` of a target's tokens.
+          part: number of the part, folded into the key.
+        """
+        rngs = {"dropout": jax.random.fold_in(shared["key"], part)}
+        smoothing = self.loss.label_smoothing
+        nll_BxU = self.nll(params, rows["x"], rows["y"], smoothing, train=True, rngs=rngs)
+        mean = (nll_BxU.sum(-1) / jnp.maximum(shared["mean_count"], 1e-6)).mean()
+        return mean, {"loss": mean}
+
+    def inputs(self, state: State, batch: Batch) -> tuple[Batch, dict[str, Any]]:
+        """Draws what the loss of the update that follows `state` needs."""
+        mean_count = batch_mean(tokens.is_token(batch["y"]).sum(-1).mean())
+        rows = {"x": batch["x"], "y": batch["y"]}
+        return rows, {"key": step_key(state, _DROPOUT), "mean_count": mean_count}
+
+    # The contract.
+
+    def init(self, key: jax.Array) -> State:
+        """See `Family`."""
         one = jnp.full((1, 1), tokens.EOS)
-        params = {"network": network.init(init_key(key), one, one)["params"]}
-        return first_state(key, params, tx, config)
+        params = {"network": self.network.init(init_key(key), one, one)["params"]}
+        return first_state(key, params, self.optimizer, self)
 
-    def step(state: State, batch: Batch) -> tuple[State, Metrics]:
-        key = step_key(state, _DROPOUT)
+    def step(self, state: State, batch: Batch) -> tuple[State, Metrics]:
+        """See `Family`."""
 
         def update(x: jax.Array, y: jax.Array) -> tuple[State, Metrics]:
-            mean_count = batch_mean(tokens.is_token(y).sum(-1).mean())
+            rows, shared = self.inputs(state, {"x": x, "y": y})
+            return minimize(self.token_loss, state, rows, shared, self.optimizer, self)
 
-            def objective(params: Any, rows: Batch, part: jax.Array) -> tuple[jax.Array, Metrics]:
-                rngs = {"dropout": jax.random.fold_in(key, part)}
-                nll_BxU = nll(params, rows["x"], rows["y"], smoothing, train=True, rngs=rngs)
-                mean = (nll_BxU.sum(-1) / jnp.maximum(mean_count, 1e-6)).mean()
-                return mean, {"loss": mean}
+        found: tuple[State, Metrics] = by_length(update, batch["x"], batch["y"], edges=self.buckets)
+        return found
 
-            return minimise(objective, state, {"x": x, "y": y}, tx, config)
-
-        return by_length(update, batch["x"], batch["y"], edges=edges)
-
-    def score(state: State, x_BxS: jax.Array, y_BxU: jax.Array) -> jax.Array:
-        """Nats of each token of the target, 0 of padding: (B, U)."""
-        return nll(state.ema or state.params, x_BxS, y_BxU)
-
-    def evaluate(state: State, batch: Batch) -> Metrics:
-        """Nats and numbers of the targets' tokens."""
+    def evaluate(self, state: State, batch: Batch) -> Metrics:
+        """Sums nats and numbers of the targets' tokens."""
         x, y = batch["x"], batch["y"]
-        return batch_sum(count_tokens(score(state, x, y), y, batch["mask"]))
+        return batch_sum(count_tokens(self.score(state, x, y), y, batch["mask"]))
 
-    def start(state: State, x_BxS: jax.Array) -> tuple[jax.Array, Any]:
-        """Sources to the logits (B, V) of the target's first token, and the cache behind BOS."""
+    def summary(self, means: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See `Family`."""
+        found: Mapping[str, Any] = summary(means)
+        return found
+
+    # What it is used for.
+
+    def score(self, state: State, x_BxS: jax.Array, y_BxU: jax.Array) -> jax.Array:
+        """Computes the nats of each token of the target, 0 of padding: (B, U)."""
+        return self.nll(state.ema or state.params, x_BxS, y_BxU)
+
+    def start(self, state: State, x_BxS: jax.Array) -> tuple[jax.Array, Any]:
+        """Reads sources: logits (B, V) of the target's first token, and the cache behind BOS."""
+        length = self.spec.target_shape[0]
+        cache = self._apply(state.ema or state.params, x_BxS, length, method="begin")
+        return self.decode(state, cache, jnp.full(len(x_BxS), tokens.BOS))
+
+    def decode(self, state: State, cache: Any, token_B: jax.Array) -> tuple[jax.Array, Any]:
+        """Reads a token: logits (B, V) of the next one, and the cache behind it."""
         params = state.ema or state.params
-        cache = apply(params, x_BxS, spec.target_shape[0], method="begin")
-        return decode(state, cache, jnp.full(len(x_BxS), tokens.BOS))
+        vectors, cache = self._apply(params, token_B, cache, method="extend")
+        return self.logits(params, vectors), cache
 
-    def decode(state: State, cache: Any, token_B: jax.Array) -> tuple[jax.Array, Any]:
-        """One token further: logits (B, V) of the next one, and the cache behind it."""
-        params = state.ema or state.params
-        vectors, cache = apply(params, token_B, cache, method="extend")
-        return logits(params, vectors), cache
+    # Behind them.
 
-    def attention(state: State, x_BxS: jax.Array, y_BxU: jax.Array) -> jax.Array:
-        """How each token of the target attends to the source, (B, U, S); rows add up to 1."""
+    def _apply(self, params: Any, *arguments: Any, **options: Any) -> Any:
+        return self.network.apply({"params": params["network"]}, *arguments, **options)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AttendingPairs(Pairs):
+    """A family of pairs whose network attends to the source."""
+
+    def attention(self, state: State, x_BxS: jax.Array, y_BxU: jax.Array) -> jax.Array:
+        """Computes how each token of the target attends to the source; rows (B, U, S) sum to 1."""
         inputs, _ = inputs_and_targets(y_BxU, running=False)
-        return apply(state.ema or state.params, x_BxS, inputs, method="weights")
-
-    functions: dict[str, Callable[..., Any]] = {
-        "start": start, "decode": decode, "score": score
-    }  # fmt: skip
-    return OldFamily(
-        init=init, step=step, evaluate=evaluate, sample=None, batch_shape=(config.batch_size,),
-        functions=functions | ({"attention": attention} if attends else {}),
-        summary=summary, has_prior=False,
-    )  # fmt: skip
+        found: jax.Array = self._apply(state.ema or state.params, x_BxS, inputs, method="weights")
+        return found
 
 
-def check_pairs(config: ConfigDict, spec: DataSpec) -> None:
-    """Raises `ConfigError` for data that are no pairs, or a field of `pair_config` out of range."""
+def pair_fields(config: ConfigDict, spec: DataSpec, total_steps: int) -> dict[str, Any]:
+    """Returns the fields of `Pairs` but for its network, for the constructor.
+
+    Raises:
+      ConfigError: the data are no pairs, or a field of `pair_config` is out of range.
+    """
     if spec.kind != "pair":
         raise fail("data.name", config.data.name, "must be pairs: reverse, or pairs:SRC,TGT")
-    smoothing, buckets = config.loss.label_smoothing, config.buckets
-    if not 0 <= smoothing < 1:
-        raise fail("loss.label_smoothing", smoothing, "must be at least 0 and below 1")
-    if not _ascending(buckets):
-        raise fail("buckets", buckets, "must be in ascending order and above 0")
+    loss = read(Loss, config, "loss")
+    if not _ascending(config.buckets):
+        raise fail("buckets", config.buckets, "must be in ascending order and above 0")
+    return shared_fields(config, spec, total_steps) | {
+        "loss": loss,
+        # A population would compute all branches.
+        "buckets": () if config.executor == "vmap" else config.buckets,
+        "optimizer": make_optimizer(config.optimizer, total_steps),
+    }
 
 
 def _ascending(numbers: Sequence[int]) -> bool:

@@ -8,64 +8,73 @@ Sutskever et al. 2014 (none), Bahdanau et al. 2015 (the score `additive`), Choro
 `genjax.models.seq2seq`.
 """
 
+from dataclasses import asdict, dataclass
+
 from ml_collections import ConfigDict
 
-from genjax.core.config import choose, fail, optimizer
-from genjax.core.family import DataSpec, OldFamily, compute_dtype
-from genjax.families._pairs import build_pairs, check_pairs, pair_config
-from genjax.families._recurrent import check_rates
+from genjax.core.config import fail, optimizer
+from genjax.core.family import DataSpec, compute_dtype
+from genjax.core.fields import field, read, section
+from genjax.families._pairs import AttendingPairs, Pairs, pair_config, pair_fields
 from genjax.models.recurrent import CELLS
-from genjax.models.seq2seq import ATTENTIONS, Seq2Seq
+from genjax.models.seq2seq import ATTENTIONS
+from genjax.models.seq2seq import Seq2Seq as Network
+
+
+@dataclass(frozen=True)
+class Model:
+    """The section `model`: the attributes of the network."""
+
+    cell: str = field("lstm", "of both recurrent networks", choices=CELLS)
+    embed_dim: int = field(64, "width of a token's vector, and of what predicts one", ge=1)
+    hidden: int = field(128, "units of each layer; of the encoder's half in each direction", ge=1)
+    layers: int = field(1, "of encoder and decoder each", ge=1)
+    bidirectional: bool = field(True, "the encoder also reads from the end")
+    attention: str = field("additive", "the score of a place of the source", choices=ATTENTIONS)
+    input_feeding: bool = field(True, "what predicts a token is part of the next step's input")
+    tied: bool = field(False, "the target's vectors are the output's weights too")
+    dropout: float = field(0.0, "of each layer's inputs and of what predicts", ge=0, lt=1)
+
+    def check(self) -> None:
+        """Raises `ConfigError` for fields that do not go together."""
+        if self.bidirectional and self.hidden % 2:
+            raise fail("model.hidden", self.hidden, "must be even: half of it for each direction")
+        if self.input_feeding and self.attention == "none":
+            raise fail("model.input_feeding", True, "needs model.attention")
+        if self.attention == "location" and not self.input_feeding:
+            told = "needs model.input_feeding=True: step by step"
+            raise fail("model.attention", "location", told)
 
 
 def default_config() -> ConfigDict:
-    """Every field of the family, with defaults for `reverse`; recipes change what they need."""
+    """Returns every field of the family, with defaults for `reverse`."""
     c = pair_config("seq2seq")
-    c.model = ConfigDict()
-    c.model.cell = "lstm"  # or "gru", "rnn"
-    c.model.embed_dim = 64  # width of a token's vector, and of what predicts one
-    c.model.hidden = 128  # units of each layer; of the encoder's half in each direction
-    c.model.layers = 1
-    c.model.bidirectional = True  # the encoder
-    c.model.attention = "additive"  # location, multiplicative, dot, none
-    c.model.input_feeding = True  # what predicts a token is part of the next step's input
-    c.model.tied = False  # the target's vectors are the output's weights too
-    c.model.dropout = 0.0  # of each layer's inputs and of what predicts
+    c.model = section(Model)
     c.optimizer = optimizer(learning_rate=2e-3, clip_norm=1.0)
     return c
 
 
-def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> OldFamily:
-    """The family `seq2seq` for a config like `configs/seq2seq_attention.py`.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Seq2Seq(Pairs):
+    """The family `seq2seq`."""
 
-    Args:
-      config: the resolved config.
-      spec: of pairs.
-      total_steps: length of the run, for schedules.
+    model: Model
 
-    Raises:
-      ConfigError: a field is out of range.
-    """
-    m = config.model
-    check_pairs(config, spec)
-    _check(m)
-    network = Seq2Seq(
-        spec.vocab_size, spec.target_vocab_size, **m,
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AttendingSeq2Seq(Seq2Seq, AttendingPairs):
+    """The family `seq2seq` with attention."""
+
+
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Seq2Seq:
+    """Builds the family from a config like `configs/seq2seq_attention.py`; raises `ConfigError`."""
+    fields, model = pair_fields(config, spec, total_steps), read(Model, config, "model")
+    model.check()
+    kind = Seq2Seq if model.attention == "none" else AttendingSeq2Seq
+    network = Network(
+        spec.vocab_size,
+        spec.target_vocab_size,
+        **asdict(model),
         dtype=compute_dtype(config.precision),
-    )  # fmt: skip
-    return build_pairs(config, spec, total_steps, network, attends=m.attention != "none")
-
-
-def _check(m: ConfigDict) -> None:
-    choose("model.cell", m.cell, CELLS)
-    choose("model.attention", m.attention, ATTENTIONS)
-    for field in ("embed_dim", "hidden", "layers"):
-        if m[field] < 1:
-            raise fail(f"model.{field}", m[field], "must be at least 1")
-    if m.bidirectional and m.hidden % 2:
-        raise fail("model.hidden", m.hidden, "must be even: half of it for each direction")
-    if m.input_feeding and m.attention == "none":
-        raise fail("model.input_feeding", True, "needs model.attention")
-    if m.attention == "location" and not m.input_feeding:
-        raise fail("model.attention", "location", "needs model.input_feeding=True: step by step")
-    check_rates(m, "dropout")
+    )
+    return kind(**fields, model=model, network=network)

@@ -8,6 +8,7 @@ Its one table for source, target and output needs one vocabulary for both langua
 has its own, and `tied` joins the other two.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -16,16 +17,24 @@ from flax import linen as nn
 from ml_collections import ConfigDict
 
 from genjax.core.config import optimizer
-from genjax.core.family import DataSpec, OldFamily
-from genjax.families._pairs import build_pairs, check_pairs, pair_config
-from genjax.families._transformers import check_layers, layer_fields, make_layers
+from genjax.core.family import DataSpec
+from genjax.core.fields import field, read, section
+from genjax.families._pairs import AttendingPairs, pair_config, pair_fields
+from genjax.families._transformers import LayerFields, make_layers
 from genjax.models.attention import causal_mask, padding_mask
 from genjax.models.embedding import Embedding
 from genjax.models.transformer import Layers, Stack
 
 
+@dataclass(frozen=True)
+class Model(LayerFields):
+    """The section `model`."""
+
+    tied: bool = field(True, "the target's vectors are the output's weights too")
+
+
 class Network(nn.Module):
-    """A source, and a target as far as it is known, to vectors that predict the next token.
+    """Makes of a source and the known part of a target the vectors that predict the next token.
 
     Attributes:
       vocab_size: tokens of the source.
@@ -60,7 +69,7 @@ class Network(nn.Module):
     def __call__(
         self, x_BxS: jax.Array, inputs_BxU: jax.Array, *, train: bool = False
     ) -> jax.Array:
-        """Vectors (B, U, D) that predict what follows each of the inputs."""
+        """Computes vectors (B, U, D) that predict what follows each of the inputs."""
         memory = self._encode(x_BxS, train=train)
         return self.decoder(
             self.target(inputs_BxU, train=train), causal_mask(inputs_BxU.shape[1]),
@@ -68,24 +77,24 @@ class Network(nn.Module):
         )  # fmt: skip
 
     def head(self) -> tuple[jax.Array, None]:
-        """The output's weights (D, V); there are no biases."""
+        """Returns the output's weights (D, V); there are no biases."""
         return self.target.tokens.T if self.tied else self.kernel, None
 
     def begin(self, x_BxS: jax.Array, length: int) -> dict[str, Any]:
-        """The cache before the first of at most `length` tokens."""
+        """Makes the cache before the first of at most `length` tokens."""
         layers = self.decoder.new_cache(len(x_BxS), length, self._encode(x_BxS))
         past_B = jnp.zeros(len(x_BxS), jnp.int32)
         return {"layers": layers, "mask": padding_mask(x_BxS), "past": past_B}
 
     def extend(self, token_B: jax.Array, cache: Any) -> tuple[jax.Array, Any]:
-        """One token further: the vector (B, D) that predicts the next one, and the cache."""
+        """Reads a token: the vector (B, D) that predicts the next one, and the cache."""
         past_B = cache["past"]
         x_Bx1xD = self.target(token_B[:, None], past_B[:, None])
         vectors, layers = self.decoder.extend(x_Bx1xD, cache["layers"], past_B, cache["mask"])
         return vectors[:, 0], cache | {"layers": layers, "past": past_B + 1}
 
     def weights(self, x_BxS: jax.Array, inputs_BxU: jax.Array) -> jax.Array:
-        """(B, U, S): how predictions attend to the source, the mean of the last layer's heads."""
+        """Computes how predictions attend to the source, (B, U, S): the last layer's mean head."""
         weights_LxBxHxUxS = self.decoder.memory_weights(
             self.target(inputs_BxU), causal_mask(inputs_BxU.shape[1]), self._encode(x_BxS),
             padding_mask(x_BxS),
@@ -97,36 +106,42 @@ class Network(nn.Module):
 
 
 def default_config() -> ConfigDict:
-    """Every field of the family, with defaults for `reverse`; recipes change what they need."""
-    c = pair_config("transformer")
-    c.model = layer_fields(
-        num_layers=2, num_heads=4, width=128, activation="relu", norm_first=False,
-        positions="sinusoidal", dropout=0.1, init_std=0.0,
-    )  # fmt: skip
-    c.model.tied = True  # the target's vectors are the output's weights too
-    c.loss.label_smoothing = 0.1
+    """Returns every field of the family, with defaults for `reverse`."""
+    c = pair_config("transformer", label_smoothing=0.1)
+    c.model = section(
+        Model,
+        num_layers=2,
+        num_heads=4,
+        width=128,
+        activation="relu",
+        norm_first=False,
+        positions="sinusoidal",
+        dropout=0.1,
+        init_std=0.0,
+    )
     c.optimizer = optimizer(
         learning_rate=1e-3, b2=0.98, eps=1e-9, schedule="inverse_sqrt", warmup_steps=1000
     )
     return c
 
 
-def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> OldFamily:
-    """The family `transformer` for a config like `configs/transformer.py`.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Transformer(AttendingPairs):
+    """The family `transformer`."""
 
-    Args:
-      config: the resolved config.
-      spec: of pairs.
-      total_steps: length of the run, for schedules.
+    model: Model
 
-    Raises:
-      ConfigError: a field is out of range.
-    """
-    check_pairs(config, spec)
-    check_layers(config.model)
-    m, lengths = config.model, (spec.shape[0], spec.target_shape[0])
+
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Transformer:
+    """Builds the family from a config like `configs/transformer.py`; raises `ConfigError`."""
+    fields, model = pair_fields(config, spec, total_steps), read(Model, config, "model")
+    model.check()
     network = Network(
-        spec.vocab_size, spec.target_vocab_size, lengths, make_layers(config), m.positions,
-        m.tied,
-    )  # fmt: skip
-    return build_pairs(config, spec, total_steps, network)
+        spec.vocab_size,
+        spec.target_vocab_size,
+        (spec.shape[0], spec.target_shape[0]),
+        make_layers(model, config.precision),
+        model.positions,
+        model.tied,
+    )
+    return Transformer(**fields, model=model, network=network)
