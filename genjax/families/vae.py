@@ -40,11 +40,10 @@ from genjax.core.fields import field, read, section
 from genjax.core.optimizer import make_optimizer
 from genjax.core.update import first_state, minimize
 from genjax.families._coders import Coders, make_coders
+from genjax.families._posteriors import MAX_LOG_VARIANCE, bound_terms, count_active, draw
 from genjax.losses.bounds import example_normal, example_uniform, likelihood_bounds
 
 _NOISE, _BINARISATION = range(2)  # uses of the step's key, and of evaluation's
-ACTIVE = 0.01  # a latent is active where its posterior mean varies more over the data (Burda 2016)
-_MAX_LOG_VARIANCE = 20.0  # of the posterior: beyond it, squares of draws leave float32
 _MIN_LOG_SCALE = math.log(1 / 256)  # a finer density of grey levels is unbounded
 _CHUNK_ELEMENTS = 2**22  # decoded at once in evaluation
 
@@ -120,7 +119,7 @@ class VAE(Family):
             inputs = jnp.concatenate([x.reshape(len(x), -1), label_BxC], axis=-1)
         output: Any = self.encoder.apply({"params": params["encoder"]}, inputs)
         mean, log_variance = jnp.moveaxis(output.astype(jnp.float32), 1, 0)
-        return mean, jnp.minimum(log_variance, _MAX_LOG_VARIANCE)
+        return mean, jnp.minimum(log_variance, MAX_LOG_VARIANCE)
 
     def log_likelihood(
         self, params: Any, x: jax.Array, label_B: Any, z_BxKxZ: jax.Array
@@ -161,7 +160,7 @@ class VAE(Family):
         """
         x, label_B, noise_BxKxZ = rows["x"], rows.get("label"), rows["noise"]
         mean, log_variance = self.q(params, x, label_B)
-        z_BxKxZ = _draw(mean, log_variance, noise_BxKxZ)
+        z_BxKxZ = draw(mean[:, None], log_variance[:, None], noise_BxKxZ)
         log_likelihood_BxK = self.log_likelihood(params, x, label_B, z_BxKxZ)
         kl_BxZ = losses.gaussian_kl(mean, log_variance)
         metrics = {"reconstruction": -log_likelihood_BxK.mean(), "kl": kl_BxZ.sum(-1).mean()}
@@ -225,32 +224,21 @@ class VAE(Family):
         x = self._binarised(grey, lambda: uniform.reshape(grey.shape))
         mean, log_variance = self.q(params, x, label_B)
 
-        def draw(numbers_N: jax.Array) -> tuple[jax.Array, jax.Array]:
+        def drawn(numbers_N: jax.Array) -> tuple[jax.Array, jax.Array]:
             noise_BxNxZ = example_normal(_NOISE, grey, numbers_N, self.model.latent_dim)
-            z_BxNxZ = _draw(mean, log_variance, noise_BxNxZ)
+            z_BxNxZ = draw(mean[:, None], log_variance[:, None], noise_BxNxZ)
             ratio_BxN = losses.log_prior_ratio(z_BxNxZ, noise_BxNxZ, log_variance[:, None])
             return self.log_likelihood(params, x, label_B, z_BxNxZ), ratio_BxN
 
         chunk = max(1, _CHUNK_ELEMENTS // x.size)
-        bounds = likelihood_bounds(draw, self.loss.eval_samples, chunk=chunk)
-        kl_BxZ = losses.gaussian_kl(mean, log_variance)
-        values = {
-            "count": jnp.ones_like(mask_B),
-            "reconstruction": -bounds.log_likelihood_B,
-            "kl": kl_BxZ.sum(-1),
-            "elbo": bounds.log_likelihood_B - kl_BxZ.sum(-1),
-            f"iwae_{self.loss.eval_samples}": bounds.importance_B,
-            "kl_per_latent": kl_BxZ,
-            "mean_per_latent": mean,
-            "squared_mean_per_latent": jnp.square(mean),
-        }
+        bounds = likelihood_bounds(drawn, self.loss.eval_samples, chunk=chunk)
+        values = {"count": jnp.ones_like(mask_B)}
+        values |= bound_terms(bounds, mean, log_variance, self.loss.eval_samples)
         return batch_sum({name: (mask_B * v.T).sum(-1) for name, v in values.items()})
 
     def summary(self, means: Mapping[str, Any]) -> Mapping[str, Any]:
         """Turns the moments of the posterior means into the number of active units."""
-        means = dict(means)
-        variance = means.pop("squared_mean_per_latent") - means.pop("mean_per_latent") ** 2
-        return means | {"active_units": (variance > ACTIVE).sum(-1)}
+        return count_active(means)
 
     # What it is used for.
 
@@ -335,11 +323,6 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> VAE:
         decoder=decoder,
         optimizer=make_optimizer(config.optimizer, total_steps),
     )
-
-
-def _draw(mean_BxZ: jax.Array, log_variance_BxZ: jax.Array, noise_BxKxZ: jax.Array) -> jax.Array:
-    """Draws K latents from each posterior, (B, K, Z)."""
-    return mean_BxZ[:, None] + jnp.exp(0.5 * log_variance_BxZ)[:, None] * noise_BxKxZ
 
 
 def _check(model: Model, loss: Loss, config: ConfigDict, spec: DataSpec) -> None:
