@@ -2,6 +2,7 @@
 
 import functools
 import math
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -38,10 +39,10 @@ def make(**changes):
     c.model.update(latent_dim=Z, embed_dim=4, hidden=6)
     c.update_from_flattened_dict({name.replace("__", "."): v for name, v in changes.items()})
     family = text_autoencoder.build(c, SPEC, 10)
-    functions = {name: jax.jit(f) for name, f in family.functions.items()}
-    return family._replace(
+    return SimpleNamespace(
         init=jax.jit(family.init), step=jax.jit(family.step), evaluate=jax.jit(family.evaluate),
-        functions=functions,
+        functions={name: jax.jit(f) for name, f in family.functions.items()},
+        summary=family.summary, has_prior=family.has_prior,
     )  # fmt: skip
 
 
@@ -318,7 +319,7 @@ def test_only_the_variational_form_has_a_prior_and_posteriors():
     [
         ({"model__latent_dim": 0}, r"model\.latent_dim=0: must be at least 1"),
         ({"model__pooling": "sum"}, r"model\.pooling='sum': must be one of mean, max, last"),
-        ({"loss__drop": 1.5}, r"loss\.drop=1\.5: is a rate"),
+        ({"loss__drop": 1.5}, r"loss\.drop=1\.5: must be at least 0 and at most 1"),
         ({"loss__swap": -1}, r"loss\.swap=-1"),
         ({**VARIATIONAL, "loss__kl_annealing": "cosine"}, "constant, linear, sigmoid, cyclical"),
         ({**VARIATIONAL, "loss__kl_annealing": "linear"}, r"kl_annealing_steps=0: must be at .* 1"),
