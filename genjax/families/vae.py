@@ -40,7 +40,7 @@ from genjax.core.fields import field, read, section
 from genjax.core.optimizer import make_optimizer
 from genjax.core.update import first_state, minimize
 from genjax.families._coders import Coders, make_coders
-from genjax.families._posteriors import MAX_LOG_VARIANCE, bound_terms, count_active, draw
+from genjax.families._posteriors import MAX_LOG_VARIANCE, bound_terms, count_active
 from genjax.losses.bounds import example_normal, example_uniform, likelihood_bounds
 
 _NOISE, _BINARISATION = range(2)  # uses of the step's key, and of evaluation's
@@ -160,7 +160,7 @@ class VAE(Family):
         """
         x, label_B, noise_BxKxZ = rows["x"], rows.get("label"), rows["noise"]
         mean, log_variance = self.q(params, x, label_B)
-        z_BxKxZ = draw(mean[:, None], log_variance[:, None], noise_BxKxZ)
+        z_BxKxZ = _draw(mean, log_variance, noise_BxKxZ)
         log_likelihood_BxK = self.log_likelihood(params, x, label_B, z_BxKxZ)
         kl_BxZ = losses.gaussian_kl(mean, log_variance)
         metrics = {"reconstruction": -log_likelihood_BxK.mean(), "kl": kl_BxZ.sum(-1).mean()}
@@ -224,14 +224,14 @@ class VAE(Family):
         x = self._binarised(grey, lambda: uniform.reshape(grey.shape))
         mean, log_variance = self.q(params, x, label_B)
 
-        def drawn(numbers_N: jax.Array) -> tuple[jax.Array, jax.Array]:
+        def draw(numbers_N: jax.Array) -> tuple[jax.Array, jax.Array]:
             noise_BxNxZ = example_normal(_NOISE, grey, numbers_N, self.model.latent_dim)
-            z_BxNxZ = draw(mean[:, None], log_variance[:, None], noise_BxNxZ)
+            z_BxNxZ = _draw(mean, log_variance, noise_BxNxZ)
             ratio_BxN = losses.log_prior_ratio(z_BxNxZ, noise_BxNxZ, log_variance[:, None])
             return self.log_likelihood(params, x, label_B, z_BxNxZ), ratio_BxN
 
         chunk = max(1, _CHUNK_ELEMENTS // x.size)
-        bounds = likelihood_bounds(drawn, self.loss.eval_samples, chunk=chunk)
+        bounds = likelihood_bounds(draw, self.loss.eval_samples, chunk=chunk)
         values = {"count": jnp.ones_like(mask_B)}
         values |= bound_terms(bounds, mean, log_variance, self.loss.eval_samples)
         return batch_sum({name: (mask_B * v.T).sum(-1) for name, v in values.items()})
@@ -323,6 +323,11 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> VAE:
         decoder=decoder,
         optimizer=make_optimizer(config.optimizer, total_steps),
     )
+
+
+def _draw(mean_BxZ: jax.Array, log_variance_BxZ: jax.Array, noise_BxKxZ: jax.Array) -> jax.Array:
+    """Draws K latents from each posterior, (B, K, Z)."""
+    return mean_BxZ[:, None] + jnp.exp(0.5 * log_variance_BxZ)[:, None] * noise_BxKxZ
 
 
 def _check(model: Model, loss: Loss, config: ConfigDict, spec: DataSpec) -> None:
