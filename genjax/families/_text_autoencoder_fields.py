@@ -44,7 +44,7 @@ class Loss:
 
     @property
     def corruption(self) -> dict[str, Any]:
-        """How sentences are corrupted that the encoder reads."""
+        """Returns how the sentences that the encoder reads are corrupted."""
         return {"swap": self.swap, "drop": self.drop, "mask": self.mask}
 
     def check(self) -> None:
