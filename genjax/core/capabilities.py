@@ -1,0 +1,156 @@
+"""What a family can be used for, as protocols: `isinstance(family, Encodes)` asks for it.
+
+Every method is a pure function of a state and of arrays, and can be jitted alone. A family satisfies
+a protocol by having its methods; nothing is registered.
+"""
+
+from typing import Any, Protocol, runtime_checkable
+
+import jax
+
+from genjax.core.family import State
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """Draws examples."""
+
+    def sample(self, state: State, key: jax.Array, n: int) -> jax.Array:
+        """Draws `n` examples (n, …) in the range of the data."""
+
+
+@runtime_checkable
+class SamplesClasses(Protocol):
+    """Draws examples of classes that are asked for."""
+
+    def sample_at(self, state: State, key: jax.Array, label_B: jax.Array) -> jax.Array:
+        """Draws an example (B, …) of each label."""
+
+
+@runtime_checkable
+class Encodes(Protocol):
+    """Encodes examples as codes or vectors."""
+
+    def encode(self, state: State, x: jax.Array, *labels: Any) -> jax.Array:
+        """Encodes examples (B, …): codes (B, D)."""
+
+
+@runtime_checkable
+class HasPosterior(Protocol):
+    """Knows how sure it is of a code."""
+
+    def posterior(self, state: State, x: jax.Array, *labels: Any) -> tuple[jax.Array, jax.Array]:
+        """Computes mean and log-variance of q(z|x), both (B, Z)."""
+
+
+@runtime_checkable
+class Decodes(Protocol):
+    """Decodes codes to examples."""
+
+    def decode(self, state: State, z_BxZ: jax.Array, *labels: Any) -> jax.Array:
+        """Decodes codes (B, Z): examples (B, …)."""
+
+
+@runtime_checkable
+class Reconstructs(Protocol):
+    """Takes examples through its code, or its own noise, and back."""
+
+    def reconstruct(self, state: State, x: jax.Array, *labels: Any) -> jax.Array:
+        """Reconstructs examples (B, …)."""
+
+
+@runtime_checkable
+class Classifies(Protocol):
+    """Tells the class of an example."""
+
+    def classify(self, state: State, x: jax.Array) -> jax.Array:
+        """Computes the probability of each class, (B, C)."""
+
+
+@runtime_checkable
+class Tags(Protocol):
+    """Tells the tag of each word of a sentence."""
+
+    def tag(self, state: State, *words: jax.Array) -> jax.Array:
+        """Finds the likeliest tags (B, T) of words (B, T)."""
+
+
+@runtime_checkable
+class Scores(Protocol):
+    """Scores examples, or the tokens of texts."""
+
+    def score(self, state: State, *x: jax.Array) -> jax.Array:
+        """Computes a critic's scores (B,), or nats of each token (B, T)."""
+
+
+@runtime_checkable
+class Writes(Protocol):
+    """Writes texts token by token; `genjax.generation` samples and searches with these two."""
+
+    def prefill(self, state: State, x_BxS: jax.Array) -> tuple[jax.Array, Any]:
+        """Reads prompts or sources: logits (B, V) of what follows, and the cache behind them."""
+
+    def decode_step(self, state: State, cache: Any, token_B: jax.Array) -> tuple[jax.Array, Any]:
+        """Reads one token more: logits (B, V) of the next one, and the cache behind it."""
+
+
+@runtime_checkable
+class HasWindow(Protocol):
+    """Sees so many tokens of a text and no more."""
+
+    def context(self, state: State) -> int:
+        """Returns the most tokens of a text."""
+
+
+@runtime_checkable
+class PredictsMasked(Protocol):
+    """Guesses tokens that are hidden."""
+
+    def predict_masked(self, state: State, x_BxT: jax.Array) -> jax.Array:
+        """Replaces each MASK by its likeliest token."""
+
+
+@runtime_checkable
+class Attends(Protocol):
+    """Shows what its predictions attend to."""
+
+    def attention(self, state: State, x_BxS: jax.Array, y_BxU: jax.Array) -> jax.Array:
+        """Computes how tokens of targets attend to those of sources, (B, U, S)."""
+
+
+@runtime_checkable
+class EmbedsTokens(Protocol):
+    """Embeds each token of a text in its context."""
+
+    def embed(self, state: State, x_BxT: jax.Array) -> jax.Array:
+        """Computes vectors (B, T, D)."""
+
+
+@runtime_checkable
+class Interpolates(Protocol):
+    """Writes what lies between two sentences, and sentences like one."""
+
+    def interpolate(self, state: State, x: jax.Array, y: jax.Array, share_K: jax.Array) -> Any:
+        """Decodes codes on the way from x to y: (B, K, T)."""
+
+    def augment(self, state: State, key: jax.Array, x: jax.Array) -> jax.Array:
+        """Draws a similar sentence (B, T) for each of x."""
+
+
+@runtime_checkable
+class HasWordVectors(Protocol):
+    """Has a vector for each word of its vocabulary."""
+
+    def vectors(self, state: State) -> jax.Array:
+        """Returns the vectors (V, D)."""
+
+
+@runtime_checkable
+class HasFeatures(Protocol):
+    """Gives what its layers say of examples: the contract that transfer builds on."""
+
+    def features(self, state: State, x: jax.Array) -> dict[str, jax.Array]:
+        """Computes the output of each layer, (B, …) each, by the layer's name.
+
+        The names say the network they come from: `encoder.1`, `critic.0`, `stack.3`.
+        """
