@@ -1,7 +1,7 @@
 """What a family can be used for, as protocols: `isinstance(family, Encodes)` asks for it.
 
-Every method is a pure function of a state and of arrays, and can be jitted alone. A family satisfies
-a protocol by having its methods; nothing is registered.
+Every method is a pure function of a state and of arrays, and can be jitted alone. A family
+satisfies a protocol by having its methods; nothing is registered.
 """
 
 from typing import Any, Protocol, runtime_checkable
