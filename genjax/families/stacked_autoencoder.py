@@ -228,7 +228,13 @@ class StackedAutoencoder(Family):
         return state.replace(opt_state=state.opt_state | {"optimizer": own}), metrics
 
     def _moved(
-        self, state: State, names: Sequence[str], loss: Any, inputs: Any, optimizer: Any, own: Any
+        self,
+        state: State,
+        names: Sequence[str],
+        loss: Any,
+        inputs: tuple[Batch, Any],
+        optimizer: Any,
+        own: Any,
     ) -> tuple[State, Any, Metrics]:
         """Moves the networks `names` by a step; `own` is the state of their optimizer."""
         part = state.replace(

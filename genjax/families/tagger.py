@@ -208,7 +208,7 @@ class Tagger(Family):
     def inputs(self, state: State, batch: Batch) -> tuple[Batch, dict[str, Any]]:
         """Draws what the loss of the update that follows `state` needs."""
         mean_count = batch_mean(tokens.is_token(batch["x"]).sum(-1).mean())
-        rows = {name: batch[name] for name in ("chars", "label") if name in batch}
+        rows: Batch = {name: batch[name] for name in ("chars", "label") if name in batch}
         rows["x"] = drop_words(batch["x"], step_key(state, _WORDS), self.model.word_dropout)
         return rows, {"key": step_key(state, _DROPOUT), "mean_count": mean_count}
 
