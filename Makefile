@@ -22,7 +22,7 @@ train: .venv/installed
 # Quick: see tests/conftest.py. Of the slow tests those are that hold within a tolerance, or of the
 # programs; what must be equal to the bit is compiled as it is for users.
 QUICK := GENJAX_TEST_COMPILE=quick
-SLOW_QUICK := tests/cli tests/test_model.py tests/contracts/test_placements_agree.py \
+SLOW_QUICK := tests/cli tests/trained/test_model.py tests/contracts/test_placements_agree.py \
 	tests/contracts/test_learning.py
 
 test: .venv/installed-test

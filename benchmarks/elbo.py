@@ -65,8 +65,7 @@ def _ours(arguments: Any) -> dict[str, Any]:
 
 def _torch(arguments: Any) -> dict[str, Any]:
     from benchmarks.peers.torch_vae import train_and_judge
-    from genjax import data
-    from genjax.cli import recipes
+    from genjax import data, recipes
     from genjax.data.source import first_rows
 
     recipe = Path(__file__).resolve().parent.parent / "configs" / "vae_fashion.py"

@@ -14,12 +14,11 @@ from ml_collections import ConfigDict
 
 from benchmarks.child import Timed
 from benchmarks.harness import ROOT
-from genjax import data, families
-from genjax.cli import recipes
+from genjax import data, families, recipes
 from genjax.core.family import DataSpec
-from genjax.data.resident import Resident
+from genjax.data.in_memory import Resident
 from genjax.data.source import Dataset
-from genjax.engine.cache import enable_compilation_cache
+from genjax.engine.compilation_cache import enable_compilation_cache
 from genjax.engine.executor import Executor
 from genjax.engine.executors import make_executor
 

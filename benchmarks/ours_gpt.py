@@ -10,13 +10,12 @@ from ml_collections import ConfigDict
 from benchmarks import ours
 from benchmarks.child import Timed
 from benchmarks.harness import ROOT
-from genjax import families
-from genjax.cli import recipes
+from genjax import families, recipes
 from genjax.core.family import DataSpec
 from genjax.data.source import Dataset
-from genjax.data.windows import Windows
-from genjax.decoding import Sampling, decoder_of, generate
-from genjax.engine.cache import enable_compilation_cache
+from genjax.data.text.windows import Windows
+from genjax.engine.compilation_cache import enable_compilation_cache
+from genjax.generation import Sampling, decoder_of, generate
 from genjax.losses.tokens import chunked_cross_entropy, token_cross_entropy, token_logits
 
 

@@ -5,10 +5,10 @@ import numpy as np
 from benchmarks import ours
 from benchmarks.child import Timed
 from benchmarks.harness import ROOT
-from genjax.cli import recipes
+from genjax import recipes
 from genjax.core.family import DataSpec
 from genjax.data.source import Dataset
-from genjax.data.windows import Windows
+from genjax.data.text.windows import Windows
 
 
 def training(steps: int, *, vocab_size: int, units: int, layers: int, batch_size: int, length: int,

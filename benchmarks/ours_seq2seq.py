@@ -9,14 +9,13 @@ from ml_collections import ConfigDict
 from benchmarks import ours
 from benchmarks.child import Timed
 from benchmarks.harness import ROOT
-from genjax import families
-from genjax.cli import recipes
+from genjax import families, recipes
 from genjax.core import tokens
 from genjax.core.family import DataSpec
-from genjax.data.resident import Resident
+from genjax.data.in_memory import Resident
 from genjax.data.source import Dataset
-from genjax.decoding import beam_search, decoder_of
-from genjax.engine.cache import enable_compilation_cache
+from genjax.engine.compilation_cache import enable_compilation_cache
+from genjax.generation import beam_search, decoder_of
 
 
 def attention(

@@ -5,10 +5,10 @@ import numpy as np
 from benchmarks import ours
 from benchmarks.child import Timed
 from benchmarks.harness import ROOT
-from genjax.cli import recipes
+from genjax import recipes
 from genjax.core.family import DataSpec
 from genjax.core.tokens import NUM_SPECIALS
-from genjax.data.resident import Resident
+from genjax.data.in_memory import Resident
 from genjax.data.source import Dataset
 
 

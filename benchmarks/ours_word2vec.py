@@ -5,12 +5,12 @@ import numpy as np
 from benchmarks import ours, zipf
 from benchmarks.child import Timed
 from benchmarks.harness import ROOT
-from genjax.cli import recipes
+from genjax import recipes
 from genjax.core.family import DataSpec
 from genjax.core.tokens import EOS, NUM_SPECIALS
-from genjax.data.passages import padded
-from genjax.data.resident import Resident
+from genjax.data.in_memory import Resident
 from genjax.data.source import Dataset
+from genjax.data.text.passages import padded
 
 
 def training(architecture: str, words: int, *, vocab_size: int, dim: int, window: int,

@@ -68,7 +68,7 @@ def program(recipe: str, fields: dict[str, Any], runs: int) -> Timed:
 
 def torch_script(recipe: str, num_examples: int, height: int) -> Timed:
     """`benchmarks.peers.torch_first_step`: the recipe's networks, an .npy file like its data."""
-    from genjax.cli import recipes  # in this process only, not in the one that is timed
+    from genjax import recipes  # in this process only, not in the one that is timed
 
     c = recipes.load(str(ROOT / recipe))
     settings = {

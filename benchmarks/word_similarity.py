@@ -22,13 +22,13 @@ import numpy as np
 
 from benchmarks import machine
 from benchmarks.harness import ROOT
-from genjax.cli import recipes
+from genjax import recipes
 from genjax.core.members import explained, spread
 from genjax.core.tokens import NUM_SPECIALS
-from genjax.engine.cache import enable_compilation_cache
+from genjax.engine.compilation_cache import enable_compilation_cache
 from genjax.engine.loop import prepare
-from genjax.evaluation.word_similarity import word_similarity
-from genjax.evaluation.word_vectors import WordVectors
+from genjax.evaluation.text.word_similarity import word_similarity
+from genjax.evaluation.text.word_vectors import WordVectors
 
 _FILE = "definitions.txt.gz"
 _SETS = {"wordsim353": "wordsim353.tsv", "simlex999": "simlex999.txt"}

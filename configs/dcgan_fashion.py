@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from genjax.cli import recipes
+from genjax import recipes
 
 
 def get_config() -> ConfigDict:

@@ -26,7 +26,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from genjax.cli import recipes
+from genjax import recipes
 from genjax.core.config import ConfigError
 from genjax.families.gan import use_method
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from genjax.cli import recipes
+from genjax import recipes
 from genjax.core.config import ConfigError
 from genjax.families.gan import METHODS, use_method
 

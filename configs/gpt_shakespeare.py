@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from genjax.cli import recipes
+from genjax import recipes
 from genjax.core.config import ConfigError
 
 RECIPES = {"gpt": "gpt.py", "modern": "gpt_modern.py"}

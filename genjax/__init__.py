@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from genjax.model import Model
+    from genjax.trained.model import Model
 
 __all__ = ["load"]
 
@@ -27,7 +27,7 @@ def load(
     """
     # Here, as `import genjax` alone stays free of JAX.
     from genjax.core.config import ConfigError, in_python
-    from genjax.loading import load
+    from genjax.trained.loading import load
 
     try:
         return load(workdir, step, recipe)

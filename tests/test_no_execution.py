@@ -13,11 +13,14 @@ ALLOWED = {
     ("genjax/families/__init__.py", "import_module"): (1, "a module of genjax/families, by a list"),
     ("genjax/core/arrays.py", "load"): (1, "numpy's, allow_pickle=False, each part checked before"),
     ("genjax/data/cache.py", "load"): (1, "numpy's, allow_pickle=False, each file checked before"),
-    ("genjax/evaluation/weights.py", "load"): (1, "torch's, weights_only=True, of 2.6 or later"),
+    ("genjax/evaluation/image/weights.py", "load"): (
+        1,
+        "torch's, weights_only=True, from 2.6 on",
+    ),
     ("genjax/engine/versions.py", "subprocess.run"): (1, "git, of genjax's own folder"),
     ("genjax/data/tfds.py", "find_spec"): (1, "of the constant tensorflow"),
-    ("genjax/data/digits.py", "find_spec"): (1, "of the constant sklearn"),
-    ("genjax/cli/training.py", "find_spec"): (2, "of the constants kubernetes and libtpu"),
+    ("genjax/data/image/digits.py", "find_spec"): (1, "of the constant sklearn"),
+    ("genjax/cli/launch.py", "find_spec"): (2, "of the constants kubernetes and libtpu"),
 }
 # What may run that which it is given, whatever it is an attribute of.
 _RUNS = {

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import pytest
 from absl import flags
 
-from genjax.cli import recipes
+from genjax import recipes
 from genjax.engine.writers import read_metrics
 
 _ROOT = Path(__file__).resolve().parent.parent

@@ -35,7 +35,7 @@ def commands(run: Any, workdir: str | Path) -> list[str]:
 def _shown(run: Any) -> str | None:
     """The flag with which `sample` shows what the model can; None where it shows nothing."""
     from genjax.cli import showing
-    from genjax.texts import can_write
+    from genjax.generation.texts import can_write
 
     family, spec = run.family, run.dataset.spec
     number = f"--n={run.config.num_samples}"

@@ -65,7 +65,7 @@ def _evaluate(argv: list[str]) -> int:
     values = program.parse(argv, __doc__, _define)
     program.checkpoint_step(values.step)
     from genjax.cli import writing
-    from genjax.engine.cache import enable_compilation_cache
+    from genjax.engine.compilation_cache import enable_compilation_cache
     from genjax.engine.workdir import read_config
 
     writing.check_beam(values)
@@ -130,7 +130,7 @@ def _numbers(
 ) -> tuple[Any, dict[str, Any], dict[str, str]]:
     """The model that is evaluated, its numbers by section, and what its scores hold for."""
     from genjax.cli import scoring, text_scores
-    from genjax.loading import load
+    from genjax.trained.loading import load
 
     model = load(folder, program.checkpoint_step(values.step))
     if member is not None:
@@ -227,8 +227,8 @@ def _judged_by_classifier(model: Any) -> dict[str, Any]:
     from genjax.cli import showing
     from genjax.data import cache
     from genjax.data.source import first_rows
-    from genjax.evaluation.classifier import sample_quality
-    from genjax.evaluation.extractors import own_classifier
+    from genjax.evaluation.image.classifier import sample_quality
+    from genjax.evaluation.image.extractors import own_classifier
 
     dataset = model.run.dataset
     classifier, _ = own_classifier(dataset, cache.root(model.config.data.cache_dir))

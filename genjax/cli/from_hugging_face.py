@@ -21,7 +21,8 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict
 
-from genjax.cli import program, recipes
+from genjax import recipes
+from genjax.cli import program
 from genjax.core.config import ConfigError, fail
 
 
@@ -41,9 +42,9 @@ def _from_hugging_face(argv: list[str]) -> int:
     values = program.parse([w for w in argv if w not in changes], __doc__, _define)
     if not values.folder:
         raise ConfigError("--folder: missing; must be a Hugging Face folder, as in --folder=gpt2")
-    from genjax import interchange
+    from genjax import hf
 
-    pretrained = interchange.read(values.folder)
+    pretrained = hf.read(values.folder)
     config = recipes.override(pretrained.config.lock(), changes, flags.FlagValues())
     make_run(pretrained._replace(config=config), values.workdir)
     at = f"--workdir={values.workdir}"
@@ -60,7 +61,7 @@ def make_run(pretrained: Any, workdir: str) -> None:
     """Makes `workdir` the folder of a run with these weights at step 0.
 
     Args:
-      pretrained: a `genjax.interchange.Pretrained`, its config locked.
+      pretrained: a `genjax.hf.Pretrained`, its config locked.
       workdir: not there, or without a run in it.
 
     Raises:
@@ -69,8 +70,8 @@ def make_run(pretrained: Any, workdir: str) -> None:
     import jax
 
     from genjax import data
-    from genjax.data import vocabulary
-    from genjax.data.tokenizers import STORED
+    from genjax.data.text import vocabulary
+    from genjax.data.text.tokenizers import STORED
     from genjax.engine.checkpoints import Checkpoints, SaveError
     from genjax.engine.loop import prepare
     from genjax.engine.repair import collect

@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 from absl import flags
 
+from genjax import recipes
 from genjax.cli import latent_pictures as pictures
-from genjax.cli import latent_report, latent_text, program, recipes
+from genjax.cli import latent_report, latent_text, program
 from genjax.core.config import MAX_SEED, ConfigError
 
 _NUM_SAMPLES = 64
@@ -58,8 +59,8 @@ def _latent(argv: list[str]) -> int:
 
     read_config(values.workdir)  # before JAX is given time to start
     sentences = latent_text.read(values.sentences)
-    from genjax.engine.cache import enable_compilation_cache
-    from genjax.loading import load
+    from genjax.engine.compilation_cache import enable_compilation_cache
+    from genjax.trained.loading import load
 
     enable_compilation_cache()
     whole = load(values.workdir, values.step)
@@ -108,7 +109,7 @@ def _space(model: Any, values: Any) -> tuple[Any, str]:
       ConfigError: without the data there is nothing to show.
     """
     from genjax.data.record import DataMissing
-    from genjax.evaluation.space import Space
+    from genjax.evaluation.latent.latent_space import Space
 
     try:
         return Space(model, values.seed), f"family {model.config.family} has no encoder"

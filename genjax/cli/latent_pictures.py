@@ -32,18 +32,18 @@ def samples(images: np.ndarray) -> Picture:
 
 def decoded(space: Any) -> list[Picture]:
     """What the decoder alone shows."""
-    from genjax.evaluation import latent
+    from genjax.evaluation.latent import paths
     from genjax.plots.labelled import plot_grid
 
     straight, arcs, label = space.paths(_ROWS, _STEPS)
     shown = [int(i) for i in space.order[:_MOST_SHOWN]]
     steps = np.linspace(-_REACH, _REACH, _STEPS)
-    swept = latent.traversals(straight[0, 0], space.center + np.outer(steps, space.spread), shown)
+    swept = paths.traversals(straight[0, 0], space.center + np.outer(steps, space.spread), shown)
     # Of two latents the first lies across; of more those two that tell most.
     two = (0, 1) if len(space.order) == 2 else space.order[[0, min(1, len(space.order) - 1)]]
     across, down = map(int, two)
-    quantiles = latent.normal_quantiles(space.center, space.spread, _SIDE)
-    manifold = latent.manifold(space.center, quantiles, across, down)
+    quantiles = paths.normal_quantiles(space.center, space.spread, _SIDE)
+    manifold = paths.manifold(space.center, quantiles, across, down)
     ends = "test examples" if space.test is not None else "draws from the prior"
     told = [f", {space.classes[i]}" if space.conditional else "" for i in label]
     begins = [f"pair {i + 1}{name}" for i, name in enumerate(told)]
@@ -54,7 +54,7 @@ def decoded(space: Any) -> list[Picture]:
     }  # fmt: skip
     given = f" All are decoded as {space.classes[label[0]]}." if space.conditional else ""
     each = " Each row is decoded with the class of its left end." if space.conditional else ""
-    paths = [
+    interpolations = [
         Picture(
             f"interpolation_{name}",
             plot_grid(
@@ -79,7 +79,7 @@ def decoded(space: Any) -> list[Picture]:
             "two that tell most, at the values written there (quantiles of their distribution at "
             f"equal distances); all other latents are at their means.{given}",
         ),
-        *paths,
+        *interpolations,
         Picture(
             "traversals",
             plot_grid(
@@ -142,7 +142,7 @@ def code_map(
     codes_NxZ: np.ndarray, label_N: np.ndarray, names: Sequence[str], what: str = "test examples"
 ) -> Picture:
     """A 2-D map of codes (N, Z); `names` of their classes, none where they have none."""
-    from genjax.evaluation.space import plane
+    from genjax.evaluation.latent.latent_space import plane
     from genjax.plots.labelled import plot_codes
 
     points, (across, up) = plane(codes_NxZ)
@@ -165,7 +165,7 @@ def attributes(
     of its lengths. `arithmetic`: the mean code with the attribute, that without it, an example's
     code, and that code + mean with - mean without, each decoded.
     """
-    from genjax.evaluation.latent import attribute_means
+    from genjax.evaluation.latent.paths import attribute_means
     from genjax.plots.labelled import plot_grid
 
     having, lacking = attribute_means(train.mean, train.attributes)

@@ -25,7 +25,7 @@ def read(path: str) -> list[str]:
     Raises:
       ConfigError: the file cannot be read, or holds none.
     """
-    from genjax.data.text_files import lines
+    from genjax.data.text.files import lines
 
     return [line for raw in lines(Path(path).expanduser()) if (line := raw.strip())] if path else []
 
@@ -84,7 +84,7 @@ def _test_rows(model: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def _map(model: Any, x_NxT: np.ndarray, label_N: np.ndarray | None) -> Picture:
     """The codes of the sentences on a plane, in the colours of their classes, if any."""
-    from genjax.evaluation.space import class_names
+    from genjax.evaluation.latent.latent_space import class_names
 
     names = class_names(model.run.dataset) if label_N is not None else []
     if label_N is None or label_N.ndim != 1:

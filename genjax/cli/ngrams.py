@@ -37,8 +37,8 @@ def _ngrams(argv: list[str]) -> int:
     from genjax import data
     from genjax.core.tokens import BOS, NUM_SPECIALS, PAD
     from genjax.engine.workdir import read_config
-    from genjax.evaluation.ngrams import NGrams
     from genjax.evaluation.report import table
+    from genjax.evaluation.text.ngrams import NGrams
 
     config = read_config(values.workdir, need_checkpoint=False)
     folder = Path(values.workdir).expanduser() / data.TOKENIZER

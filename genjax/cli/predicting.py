@@ -40,7 +40,7 @@ def lines(model: Any, prompts: Sequence[str]) -> list[str]:
     Of a tagger the lines of each sentence's words, each with a tab and its tag, and an empty line
     behind each sentence, as `conll:FILE` has them.
     """
-    from genjax.predictions import classify, tag
+    from genjax.trained.predictions import classify, tag
 
     if "tag" not in model.family.functions:
         classified = zip(classify(model, prompts), prompts)

@@ -15,7 +15,8 @@ from typing import Any
 from absl import flags, logging
 from ml_collections import ConfigDict
 
-from genjax.cli import recipes, streams
+from genjax import recipes
+from genjax.cli import streams
 from genjax.core.config import ConfigError
 
 DONE, BAD, DIVERGED, STOPPED = 0, 2, 3, 143  # exit status

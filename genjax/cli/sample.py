@@ -77,8 +77,8 @@ def _sample(argv: list[str]) -> int:
 
     read_config(values.workdir)  # before JAX is given time to start
     from genjax.cli import showing
-    from genjax.engine.cache import enable_compilation_cache
-    from genjax.loading import load
+    from genjax.engine.compilation_cache import enable_compilation_cache
+    from genjax.trained.loading import load
 
     enable_compilation_cache()
     model = load(values.workdir, step)

@@ -14,8 +14,8 @@ from ml_collections import ConfigDict
 from genjax.core.config import ConfigError
 from genjax.data import cache
 from genjax.data.source import Dataset
-from genjax.evaluation import generative, weights
-from genjax.evaluation.extractors import Extractor, inception_v3, own
+from genjax.evaluation.image import generative, weights
+from genjax.evaluation.image.extractors import Extractor, inception_v3, own
 
 _AT_ONCE = 500  # samples drawn by one program
 TRAINING_SPLIT = "train"  # what samples are compared with during a run
@@ -27,7 +27,7 @@ class Scorer:
     All that the user can get wrong is found when it is made, before anything is trained.
 
     Attributes:
-      metrics: names, of `genjax.evaluation.generative.NUMBERS`.
+      metrics: names, of `genjax.evaluation.image.generative.NUMBERS`.
 
     Args:
       dataset: the real images.

@@ -58,11 +58,12 @@ def num_judged(config: ConfigDict) -> int:
 
 def _stacked_judge(data: ConfigDict) -> Callable[[np.ndarray], dict[str, Any]]:
     """Modes of stacked digits, by the classifier of single digits that genjax trains."""
-    from genjax.data import cache, stacked_digits
+    from genjax.data import cache
+    from genjax.data.image import stacked_digits
 
     @functools.cache
     def classifier() -> Any:
-        from genjax.evaluation.extractors import own_classifier
+        from genjax.evaluation.image.extractors import own_classifier
 
         return own_classifier(stacked_digits.single(data), cache.root(data.cache_dir))[0]
 
@@ -78,10 +79,10 @@ def _stacked_judge(data: ConfigDict) -> Callable[[np.ndarray], dict[str, Any]]:
 
 
 def _mode_scores(name: str, samples: np.ndarray) -> dict[str, Any]:
-    from genjax.data import toy
+    from genjax.data.toy import mixtures
     from genjax.evaluation.modes import mode_scores
 
-    scores = mode_scores(samples, toy.centers(name), toy.SIGMA[name])
+    scores = mode_scores(samples, mixtures.centers(name), mixtures.SIGMA[name])
     return {n: np.asarray(scores[n]).item() for n in _MODE_SCORES}
 
 
@@ -90,6 +91,6 @@ def _scatter(name: str, samples: np.ndarray) -> np.ndarray:
 
     if name not in _MIXTURES:
         return plot_points(samples)
-    from genjax.data import toy
+    from genjax.data.toy import mixtures
 
-    return plot_points(samples, toy.centers(name), sigma=toy.SIGMA[name])
+    return plot_points(samples, mixtures.centers(name), sigma=mixtures.SIGMA[name])

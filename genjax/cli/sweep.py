@@ -21,7 +21,8 @@ from typing import Any, NamedTuple
 from absl import flags
 from ml_collections import ConfigDict
 
-from genjax.cli import program, recipes, sweeps, training
+from genjax import recipes
+from genjax.cli import launch, program, sweeps
 from genjax.cli.sweeps import SWEEP, Group
 from genjax.core import files
 from genjax.core.config import DURATIONS, ConfigError, check_seed, fail, get, validate
@@ -62,7 +63,7 @@ def _sweep(argv: list[str]) -> int:
     groups = plan(config, [parse_axis(config, text) for text in values.grid], values.seeds, workdir)
     from genjax.cli import scoring
     from genjax.engine import loop
-    from genjax.engine.cache import enable_compilation_cache
+    from genjax.engine.compilation_cache import enable_compilation_cache
 
     enable_compilation_cache()
     _check_workdir(values.workdir, workdir, groups)
@@ -180,7 +181,7 @@ def _train_groups(groups: Sequence[Group], command: str) -> int:
     for i, group in enumerate(groups):
         name = ", ".join(f"{n}={v}" for n, v in group.settings.items())
         print(f"group {i + 1} of {len(groups)}: {len(group.seeds)} members {name}", flush=True)
-        status, _ = training.train(
+        status, _ = launch.train(
             _prepare(group),
             group.folder,
             command,

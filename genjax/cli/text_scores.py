@@ -10,13 +10,13 @@ from absl import logging
 
 from genjax.core.config import ConfigError
 from genjax.core.tokens import EOS, PAD, UNK
-from genjax.data import text
 from genjax.data.source import rows
-from genjax.data.words import lower
-from genjax.decoding import GREEDY
-from genjax.evaluation.entities import entity_scores, scheme
-from genjax.evaluation.translation import misread, translation_scores, why_not
-from genjax.texts import TextGenerator, can_write
+from genjax.data.text import loading
+from genjax.data.text.words import lower
+from genjax.evaluation.text.entities import entity_scores, scheme
+from genjax.evaluation.text.translation import misread, translation_scores, why_not
+from genjax.generation import GREEDY
+from genjax.generation.texts import TextGenerator, can_write
 
 _MAX_ANSWERED = 10_000  # of the test split
 _NUM_DRAWN = 6  # attention maps
@@ -50,7 +50,7 @@ def of_model(
     dataset = model.run.dataset
     running = dataset.spec.kind == "text" and can_write(model.family)
     if running and model.config.data.tokenizer != "word":
-        read = text.read(model.config.data, "test")
+        read = loading.read(model.config.data, "test")
         return _bits(dataset, np.asarray(means["loss"]), read)
     options = beam, length_penalty, bleu_tokenize or model.config.data.bleu_tokenize
     if not model.num_members:
@@ -149,7 +149,7 @@ def _test(model: Any, most: int) -> tuple[Sequence[str], Sequence[str]]:
         x, y = (np.concatenate([batch[name] for batch in found])[:most] for name in ("x", "y"))
         return list(map(dataset.codec.decode, x)), list(map(dataset.target_codec.decode, y))
     # Sentences tell where they stand as well.
-    first, second, *_ = zip(*itertools.islice(text.read(data, "test"), most))
+    first, second, *_ = zip(*itertools.islice(loading.read(data, "test"), most))
     return first, second
 
 
@@ -157,7 +157,7 @@ def _entities(model: Any) -> Scores:
     """Of whole sentences as they are written: entities that `data.length` cuts off are missed."""
     dataset, data = model.run.dataset, model.config.data
     spans = scheme(dataset.labels)
-    right = [tags for _, tags, _ in text.read(data, "test")]
+    right = [tags for _, tags, _ in loading.read(data, "test")]
     guessed: list[list[str]] = []
     for batch in rows(dataset.test, model.run.executor.eval_batch_size):
         for x, tag in zip(batch["x"], np.asarray(model.tag(batch["x"], batch["chars"]))):

@@ -41,14 +41,14 @@ def _to_hugging_face(argv: list[str]) -> int:
     import jax
     import numpy as np
 
-    from genjax import interchange
-    from genjax.loading import load
+    from genjax import hf
+    from genjax.trained.loading import load
 
     model = load(values.workdir, step)
     program.check_member(values.member, model.num_members)
     model = model.member(values.member) if model.num_members else model
     params = jax.tree.map(np.asarray, model.state.ema or model.state.params)
     codec = model.run.dataset.codec
-    interchange.write(values.out, interchange.Pretrained(model.config, params, codec))  # type: ignore[arg-type]
+    hf.write(values.out, hf.Pretrained(model.config, params, codec))  # type: ignore[arg-type]
     print(values.out)
     return program.DONE

@@ -14,7 +14,7 @@ from typing import Any
 
 from absl import flags
 
-from genjax.cli import advice, program, training
+from genjax.cli import advice, launch, program
 from genjax.core.config import ConfigError, fail
 
 
@@ -27,14 +27,14 @@ def _define(values: flags.FlagValues) -> None:
     text: Any = {"flag_values": values}
     flags.DEFINE_string("workdir", "", "The run's folder; resumed if there is a run in it.", **text)
     flags.DEFINE_string("profile_steps", "", "a:b traces the steps a … b-1.", **text)
-    training.define_distributed(values)
+    launch.define_distributed(values)
 
 
 def _train(argv: list[str]) -> int:
     said: list[str] = []
     values, config = program.parse_with_config(argv, __doc__, _define, said)
     again = program.command("train", *argv)
-    with training.start_jax(values, again) as peers:
+    with launch.start_jax(values, again) as peers:
         status = _train_joined(values, config, again, said, peers)
         peers.left(status, alone=status == program.BAD)
     return status
@@ -44,7 +44,7 @@ def _train_joined(values: Any, config: Any, again: str, said: Sequence[str], pee
     from genjax.engine import loop
     from genjax.engine.profiling import parse_profile_steps
 
-    if training.num_processes() > 1 and config.executor != "sharded":
+    if launch.num_processes() > 1 and config.executor != "sharded":
         raise fail("executor", config.executor, "a run over several processes must be sharded")
     steps = parse_profile_steps(values.profile_steps)
     run = loop.prepare(config, values.workdir)
@@ -53,10 +53,10 @@ def _train_joined(values: Any, config: Any, again: str, said: Sequence[str], pee
             f"--profile_steps={values.profile_steps}: must begin before the run's end, "
             f"step {run.total_steps}"
         )
-    status, summary = training.train(
+    status, summary = launch.train(
         run, values.workdir, again, values.profile_steps, said=said, peers=peers
     )
-    if status == program.DONE and training.is_main_process():
+    if status == program.DONE and launch.is_main_process():
         print(report(run, values.workdir, summary), flush=True)
     return status
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from absl import flags
 
-from genjax.cli import program, recipes
+from genjax import recipes
+from genjax.cli import program
 from genjax.core.config import ConfigError
 
 _SUFFIXES = (".bin", ".txt", ".txt.gz")
@@ -82,10 +83,10 @@ def load(workdir: str, step: Any = None, member: int = 0) -> Any:
     read_config(workdir)  # before JAX is given time to start
     import numpy as np
 
-    from genjax import loading
     from genjax.core.tokens import NUM_SPECIALS
-    from genjax.engine.cache import enable_compilation_cache
-    from genjax.evaluation.word_vectors import WordVectors
+    from genjax.engine.compilation_cache import enable_compilation_cache
+    from genjax.evaluation.text.word_vectors import WordVectors
+    from genjax.trained import loading
 
     enable_compilation_cache()
     model = loading.load(workdir, step)
@@ -100,7 +101,7 @@ def load(workdir: str, step: Any = None, member: int = 0) -> Any:
 
 def scores(vectors: Any, similarity: Sequence[str], analogies: Sequence[str]) -> dict[str, Any]:
     """Numbers by file: correlations with people's scores, accuracy of analogies."""
-    from genjax.evaluation import word_similarity
+    from genjax.evaluation.text import word_similarity
 
     numbers: dict[str, Any] = {}
     for path in similarity:

@@ -73,9 +73,9 @@ def check_beam(values: Any) -> None:
 
 def write(model: Any, values: Any) -> int:
     """Writes what the flags ask for to the terminal or to --out; returns the exit status."""
-    from genjax.decoding import Sampling
-    from genjax.predictions import can_predict
-    from genjax.texts import TextGenerator, can_write
+    from genjax.generation import Sampling
+    from genjax.generation.texts import TextGenerator, can_write
+    from genjax.trained.predictions import can_predict
 
     out = Path(values.out).expanduser() if values.out else None
     if can_predict(model):
@@ -145,7 +145,7 @@ def _write_samples(model: Any, prompts: Sequence[str], n: int, values: Any, out:
 def _prompts(values: Any) -> list[str]:
     if not values.prompts:
         return list(values.prompt)
-    from genjax.data.text_files import whole_lines
+    from genjax.data.text.files import whole_lines
 
     try:
         return whole_lines(Path(values.prompts).expanduser())
@@ -230,14 +230,14 @@ def picture(run: Any) -> Callable[[np.ndarray], str] | None:
 
 def outputs(run: Any) -> Callable[[Any, Any], Any] | None:
     """A pure function from (state, sources) to greedy answers; None where there are none."""
-    from genjax.texts import can_write
+    from genjax.generation.texts import can_write
 
     spec, functions = run.dataset.spec, run.family.functions
     if spec.kind != "pair" or not can_write(run.family):
         return None
     import jax
 
-    from genjax.decoding import GREEDY, decoder_of, generate
+    from genjax.generation import GREEDY, decoder_of, generate
 
     size = spec.target_shape[0]
 

@@ -20,7 +20,7 @@ def load(data: ConfigDict, saved: Path | None = None, pretrained: Path | None = 
     `tfds:NAME[/CONFIG][:VERSION]`: a TFDS data set. `images:DIR`: a folder of images.
 
 
-    Of text, see `genjax.data.text`: `python_docs`, bundled; `reverse`, pairs that are drawn;
+    Of text, see `genjax.data.text.loading`: `python_docs`, bundled; `reverse`, drawn pairs;
     `text:FILE`, `tsv:FILE`, `pairs:SRC,TGT`, `conll:FILE`; `tfds:NAME` for families of text.
 
     Families that learn from few labels declare `data.num_labelled`, see `genjax.data.labelled`.
@@ -62,7 +62,7 @@ def recorded(
         of other shapes or names.
     """
     from genjax.data import record as records
-    from genjax.data import vocabulary
+    from genjax.data.text import vocabulary
 
     words = vocabulary.load(saved, record.get("spec", {}).get("kind", ""))
     name = f"config.data.name={data.name!r}"
@@ -72,7 +72,7 @@ def recorded(
 def save(dataset: Dataset, folder: Path) -> None:
     """Keeps in `folder` what turned texts into tokens; nothing for data that are no texts."""
     if dataset.codec is not None:
-        from genjax.data import vocabulary
+        from genjax.data.text import vocabulary
 
         vocabulary.save(dataset, folder)
 
@@ -81,32 +81,32 @@ def _named(data: ConfigDict, saved: Path | None, pretrained: Path | None) -> Dat
     kind, colon, rest = data.name.partition(":")
     # One import each, when needed: the start of a run pays only for what it uses.
     if data.name == "digits":
-        from genjax.data import digits
+        from genjax.data.image import digits
 
         return digits.load(data)
     if data.name == "stacked_digits":
-        from genjax.data import stacked_digits
+        from genjax.data.image import stacked_digits
 
         return stacked_digits.load(data)
     if data.name in ("ring", "grid"):
-        from genjax.data import toy
+        from genjax.data.toy import mixtures
 
-        return toy.load(data.name)
+        return mixtures.load(data.name)
     if data.name == "reverse":
-        from genjax.data import reverse
+        from genjax.data.toy import reverse
 
         return reverse.load()
     of_text = data.name == "python_docs" or (kind in ("text", "tsv", "pairs", "conll") and rest)
     if of_text or (kind == "tfds" and rest and "tokenizer" in data):
-        from genjax.data import text
+        from genjax.data.text import loading
 
-        return text.load(data, saved, pretrained)
+        return loading.load(data, saved, pretrained)
     if colon and rest and kind == "tfds":
         from genjax.data import tfds
 
         return tfds.load(data)
     if colon and rest and kind == "images":
-        from genjax.data import images
+        from genjax.data.image import images
 
         return images.load(data)
     names = "digits, ring, grid, stacked_digits, tfds:NAME, images:DIR"

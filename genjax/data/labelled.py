@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from genjax.core.config import fail
 from genjax.core.family import Batch
-from genjax.data.resident import Resident
+from genjax.data.in_memory import Resident
 from genjax.data.shuffle import permuted
 from genjax.data.source import Dataset
 

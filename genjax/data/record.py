@@ -12,10 +12,10 @@ from absl import logging
 
 from genjax.core.config import ConfigError
 from genjax.core.family import DataSpec
-from genjax.data import tokenizers
 from genjax.data.found import shorten
 from genjax.data.source import Dataset, Source
-from genjax.data.vocabulary import Vocabulary
+from genjax.data.text import tokenizers
+from genjax.data.text.vocabulary import Vocabulary
 
 _TEXTS = ("text", "sentence", "passage", "pair", "tagged")  # kinds that have a vocabulary
 _DERIVED = ("word_parts", "spellings")  # of a spec, from the vocabulary

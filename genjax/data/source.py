@@ -68,7 +68,7 @@ class Codec(Protocol):
       vocab_size: number of tokens, the special ones included.
       tokens: the tokens' names without those of the special ones: id `NUM_SPECIALS + i` is
         `tokens[i]`.
-      rules: the number of those for words, case and line ends, see `genjax.data.words`.
+      rules: the number of those for words, case and line ends, see `genjax.data.text.words`.
     """
 
     vocab_size: int
@@ -85,7 +85,7 @@ class Codec(Protocol):
         """The text of one row of tokens, up to its first EOS; padding and BOS are left out."""
 
     def to_json(self) -> dict[str, Any]:
-        """All that it takes to have the same tokens again, see `genjax.data.tokenizers`."""
+        """All that it takes to have the same tokens again, see `genjax.data.text.tokenizers`."""
 
 
 class Dataset(NamedTuple):

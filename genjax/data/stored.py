@@ -9,8 +9,8 @@ from ml_collections import ConfigDict
 from genjax.core.config import fail
 from genjax.core.family import DataSpec
 from genjax.data.cache import Entry, checksum
-from genjax.data.pictures import Facts, other_shape, shown, some
-from genjax.data.resident import Resident
+from genjax.data.image.pictures import Facts, other_shape, shown, some
+from genjax.data.in_memory import Resident
 from genjax.data.source import Dataset, Source
 
 
@@ -24,7 +24,7 @@ def dataset(
 
     Args:
       data: the config's section.
-      train, test: decoded splits, whose `info` is `genjax.data.pictures.Facts`.
+      train, test: decoded splits, whose `info` is `genjax.data.image.pictures.Facts`.
       num_classes, attributes, labels: as in `Dataset` and its spec.
       found, warnings: what reading found besides decoding.
       bad: names and reasons of what could not even be read.

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from genjax.core.family import Batch
+from genjax.data.in_memory import decode, evaluation_index
 from genjax.data.order import Shuffled
-from genjax.data.resident import decode, evaluation_index
 
 _THREADS = 4
 _BATCHES_AHEAD = 8
@@ -16,7 +16,7 @@ _BATCHES_AHEAD = 8
 class Streamed:
     """A split read from disk batch by batch (see `genjax.data.source.Source`).
 
-    Batch i holds the examples that `genjax.data.resident.Resident` would put into it.
+    Batch i holds the examples that `genjax.data.in_memory.Resident` would put into it.
 
     Args:
       arrays: memory-mapped, as those of `Resident`; host elements have these dtypes, `fetch` makes

@@ -23,7 +23,8 @@ from ml_collections import ConfigDict
 
 from genjax.core import files
 from genjax.core.config import ConfigError, fail
-from genjax.data import cache, pictures, tfds_folder
+from genjax.data import cache, tfds_folder
+from genjax.data.image import pictures
 from genjax.data.shuffle import permuted
 from genjax.data.source import Dataset
 from genjax.data.stored import dataset

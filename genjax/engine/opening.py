@@ -9,7 +9,7 @@ from absl import logging
 
 from genjax import data
 from genjax.data import found as facts
-from genjax.data import vocabulary
+from genjax.data.text import vocabulary
 from genjax.engine import pretrained
 from genjax.engine.best import check_metric
 from genjax.engine.checkpoints import Checkpoints

@@ -22,7 +22,7 @@ from genjax.core.config import fail
 from genjax.core.family import Batch, DataSpec, Family, Metrics, State, step_key
 from genjax.core.fields import field
 from genjax.core.update import minimize
-from genjax.decoding import decoder_of, draw
+from genjax.generation import decoder_of, draw
 from genjax.losses.tokens import chunked_cross_entropy, token_cross_entropy, token_logits
 
 _DROPOUT, _BOS = range(2)  # uses of the step's key

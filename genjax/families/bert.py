@@ -38,11 +38,11 @@ from genjax.core.update import first_state, minimize
 from genjax.families._encoders import DEFAULTS, NUM_TYPES, places
 from genjax.families._transformers import LayerFields, make_layers
 from genjax.losses.bounds import example_uniform
-from genjax.losses.precision import softplus
 from genjax.losses.tokens import token_cross_entropy
 from genjax.models.bert import Encoder, Heads, one_text, two_texts
 from genjax.models.masking import mask_tokens
 from genjax.models.sentence import pool
+from genjax.ops.precision import softplus
 
 _MASK, _PAIR, _DROPOUT = range(3)  # uses of the step's key, and of an example's own noise
 

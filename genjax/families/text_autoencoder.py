@@ -50,11 +50,11 @@ from genjax.core.family import (
 from genjax.core.fields import read, section
 from genjax.core.optimizer import make_optimizer
 from genjax.core.update import first_state, minimize
-from genjax.decoding import GREEDY, Decoder, Sampling, generate
 from genjax.families._language_models import inputs_and_targets
 from genjax.families._posteriors import MAX_LOG_VARIANCE, bound_terms, count_active, draw
 from genjax.families._recurrent import make_recurrent
 from genjax.families._text_autoencoder_fields import Loss, Model
+from genjax.generation import GREEDY, Decoder, Sampling, generate
 from genjax.losses.annealing import annealed
 from genjax.losses.bounds import example_normal, likelihood_bounds
 from genjax.losses.tokens import chunked_cross_entropy, token_cross_entropy, token_logits

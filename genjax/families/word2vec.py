@@ -94,7 +94,7 @@ def default_config() -> ConfigDict:
     text_data(c, kind="passage", tokenizer="word", min_count=5, lowercase=True, length=1024)
     c.data.vocab_size = 1_000_000
     c.data.phrases = 0  # rounds in which pairs become one word: 1 new_york, 2 new_york_times
-    c.data.phrase_threshold = 10.0  # the higher, the fewer: see genjax/data/phrases.py
+    c.data.phrase_threshold = 10.0  # the higher, the fewer: see genjax/data/text/phrases.py
     c.model, c.loss = section(Model), section(Loss)
     c.optimizer = optimizer(
         name="sgd", learning_rate=0.025, b1=0.0, schedule="linear", end_factor=0.004

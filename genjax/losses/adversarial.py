@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from genjax.core import checks
-from genjax.losses.precision import wide
+from genjax.ops.precision import wide
 
 
 def minimax_critic_loss(

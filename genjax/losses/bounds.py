@@ -9,8 +9,8 @@ import numpy as np
 from jax.extend.random import threefry_2x32
 
 from genjax.core import checks
-from genjax.losses.precision import wide
 from genjax.losses.variational import importance_weighted_bound
+from genjax.ops.precision import wide
 
 # The numbers (N,) of draws z ~ q(z|x) to their log p(x|z) and log p(z) - log q(z|x), both (B, N).
 Draw = Callable[[jax.Array], tuple[jax.Array, jax.Array]]

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from genjax.core import checks
-from genjax.losses.precision import sum_elements, wide
+from genjax.ops.precision import sum_elements, wide
 
 
 def activation_rate_kl(rate: jax.Array, target: float, *, epsilon: float = 1e-6) -> jax.Array:

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from genjax.core import checks
-from genjax.losses.precision import wide
+from genjax.ops.precision import wide
 
 
 class Transitions(NamedTuple):

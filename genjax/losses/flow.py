@@ -17,8 +17,8 @@ import jax
 import jax.numpy as jnp
 
 from genjax.core import checks
-from genjax.losses.precision import sum_elements, wide
 from genjax.losses.reconstruction import squared_error
+from genjax.ops.precision import sum_elements, wide
 
 Velocity = Callable[[jax.Array, jax.Array], jax.Array]
 METHODS = ("euler", "heun")

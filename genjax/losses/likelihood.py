@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from genjax.core import checks
-from genjax.losses.precision import sum_elements, wide
 from genjax.losses.reconstruction import bernoulli_cross_entropy
+from genjax.ops.precision import sum_elements, wide
 
 
 def bernoulli_log_likelihood(logits: jax.Array, x: jax.Array) -> jax.Array:

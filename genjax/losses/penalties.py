@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from genjax.core import checks
-from genjax.losses.precision import wide
+from genjax.ops.precision import wide
 
 Critic = Callable[[jax.Array], jax.Array]
 FORMULATIONS = ("reverse", "forward")

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from genjax.core import checks
-from genjax.losses.precision import softplus, sum_elements, wide
+from genjax.ops.precision import softplus, sum_elements, wide
 
 
 def squared_error(output: jax.Array, target: jax.Array) -> jax.Array:

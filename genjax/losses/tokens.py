@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from genjax.core import checks
 from genjax.core.tokens import PAD
-from genjax.losses.precision import product, wide
+from genjax.ops.precision import product, wide
 
 
 def token_cross_entropy(

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from genjax.core import checks
-from genjax.losses.precision import wide
+from genjax.ops.precision import wide
 
 
 def gaussian_kl(mean: jax.Array, log_variance: jax.Array) -> jax.Array:

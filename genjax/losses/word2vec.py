@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from genjax.core import checks
-from genjax.losses.precision import softplus, wide
+from genjax.ops.precision import softplus, wide
 
 
 def negative_sampling_loss(

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from genjax.core import checks
 from genjax.core.tokens import PAD
-from genjax.losses.precision import wide
+from genjax.ops.precision import wide
 
 
 def dot_scores(query_BxQxD: jax.Array, key_BxKxD: jax.Array) -> jax.Array:

@@ -26,8 +26,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.core import checks
-from genjax.losses.precision import kernel_gradient, product, wide_dtype
 from genjax.models.dense import Dropout
+from genjax.ops.precision import kernel_gradient, product, wide_dtype
 
 Carry = tuple[jax.Array, ...]  # what a cell hands on: h, and c of an lstm; each (B, H), float32
 

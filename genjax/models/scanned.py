@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from genjax.losses.precision import kernel_gradient, product, wide_dtype
+from genjax.ops.precision import kernel_gradient, product, wide_dtype
 
 Times = Callable[[str, jax.Array], jax.Array]
 

@@ -16,11 +16,11 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from genjax.losses.precision import wide
 from genjax.models.attention import multi_head_attention
 from genjax.models.dense import Dropout
 from genjax.models.embedding import rotate, rotations
-from genjax.models.norm import normalise
+from genjax.ops.norm import normalise
+from genjax.ops.precision import wide
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "relu": nn.relu,

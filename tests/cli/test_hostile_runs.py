@@ -172,7 +172,7 @@ VOCABULARIES = {
 
 @pytest.mark.parametrize("case", VOCABULARIES)
 def test_a_vocabulary(case, tmp_path):
-    from genjax.data import vocabulary
+    from genjax.data.text import vocabulary
 
     (tmp_path / VOCABULARY).write_bytes(VOCABULARIES[case])
     told = refused(tmp_path, lambda: vocabulary.load(tmp_path, "text"))

@@ -8,7 +8,7 @@ import pytest
 
 import genjax
 from tests.cli.helpers import ROOT, checkpoints, main
-from tests.interchange import folders
+from tests.hf import folders
 
 TRAIN = ("--config.steps=2", "--config.batch_size=2", "--config.log_every=1")
 BOTH = ("gpt2", "bert")

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from absl import flags
 
-from genjax.cli import recipes, sweep
+from genjax import recipes
+from genjax.cli import sweep
 from genjax.core.config import ConfigError
 from tests.cli.helpers import ROOT, TINY, main
 from tests.contracts.recipes import recipes as names

@@ -12,12 +12,12 @@ import pytest
 from seqeval.metrics import f1_score, recall_score
 
 import genjax
-from genjax import predictions
 from genjax.core.config import ConfigError
 from genjax.core.family import DataSpec
 from genjax.core.tokens import NUM_SPECIALS
-from genjax.data import text
-from genjax.data.tokenizers import Chars, Words
+from genjax.data.text import loading
+from genjax.data.text.tokenizers import Chars, Words
+from genjax.trained import predictions
 from tests.cli.helpers import ROOT, main, out_of
 
 LENGTH = 8
@@ -166,7 +166,7 @@ def test_entities_behind_the_cut_are_missed_as_seqeval_counts_them(
     told = "those in the 40 words behind data.length=8 are missed"
     assert told in record["scores_hold_for"]["recall"]
     right, seen = [], []
-    for words, tags, _ in text.read(model.config.data, "test"):
+    for words, tags, _ in loading.read(model.config.data, "test"):
         right.append(tags)
         found = [tag for _, tag in model.tag([words[:LENGTH]])[0]]
         seen.append(found + ["O"] * (len(tags) - len(found)))

@@ -19,7 +19,7 @@ from absl import flags
 from PIL import Image
 
 import genjax
-from genjax.cli import recipes
+from genjax import recipes
 from genjax.core.family import data_key
 from genjax.engine import loop
 from genjax.engine.writers import read_metrics

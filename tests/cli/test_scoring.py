@@ -11,7 +11,7 @@ import genjax
 from genjax.engine.best import BEST, best
 from genjax.engine.checkpoints import Checkpoints
 from genjax.engine.writers import read_metrics
-from genjax.evaluation import classifier
+from genjax.evaluation.image import classifier
 from tests.cli.helpers import TINY, assert_same_bits, finish, main, run, start, wait_until
 
 METRICS = "--metrics=fid,kid,is,prdc"

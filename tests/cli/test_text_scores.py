@@ -6,8 +6,8 @@ import pytest
 from genjax.cli.text_scores import _bits
 from genjax.core.config import base, text_data
 from genjax.core.tokens import PAD
-from genjax.data import text
 from genjax.data.source import rows
+from genjax.data.text import loading
 
 
 def sizes(folder, test, **changes):
@@ -20,10 +20,10 @@ def sizes(folder, test, **changes):
         **changes,
     )  # fmt: skip
     config.data.cache_dir = str(folder / "cache")
-    dataset = text.load(config.data)
+    dataset = loading.load(config.data)
     predicted = sum((batch["x"] != PAD).sum() - len(batch["x"]) for batch in rows(dataset.test, 9))
     loss = np.log(2) / predicted  # a bit in all
-    scores, hold_for = _bits(dataset, np.asarray(loss), text.read(config.data, "test"))
+    scores, hold_for = _bits(dataset, np.asarray(loss), loading.read(config.data, "test"))
     return 1 / scores["bits_per_character"], 1 / scores["bits_per_byte"], hold_for
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from genjax.cli.recipes import split_list
-from genjax.cli.training import in_cluster
+from genjax.cli.launch import in_cluster
+from genjax.recipes import split_list
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from genjax import data
-from genjax.cli import recipes
+from genjax import data, recipes
 from genjax.core.family import DataSpec
 from genjax.data import found
-from genjax.data.resident import Resident
+from genjax.data.in_memory import Resident
 from genjax.data.source import Dataset
 
 

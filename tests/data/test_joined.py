@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from genjax.core.config import base, text_data
-from genjax.data import joined, text, tokenizers, vocabulary
-from genjax.interchange.vocabulary import renumbered as vocabulary_of
-from tests.interchange import folders
+from genjax.data.text import joined, loading, tokenizers, vocabulary
+from genjax.hf.vocabulary import renumbered as vocabulary_of
+from tests.hf import folders
 
 TEXT = topics["typesmapping"] + "\n\n\n    x = 'y'\t\n  \n" + topics["with"]
 CHINESE = "我喜欢吃苹果也喜欢喝茶。" * 200 + "天地玄黄宇宙洪荒日月盈昃" * 200
@@ -83,6 +83,6 @@ def test_data_are_encoded_as_a_whole_and_by_line_in_runs_from_before(codecs, tmp
     for of, wanted in ((codec, codec.encode(TEXT * 9)), (old, [i for ids in lines for i in ids])):
         folder = tmp_path / f"{of.rules}"
         vocabulary.write(vocabulary.Vocabulary(of), "text", folder)
-        found = np.asarray(text.load(config.data, folder).train.arrays["x"])
+        found = np.asarray(loading.load(config.data, folder).train.arrays["x"])
         assert found[: len(found) - 9].tolist() == wanted  # padded by a window
     assert len(wanted) > len(codec.encode(TEXT * 9))

@@ -7,8 +7,8 @@ import pytest
 
 from genjax import data
 from genjax.core.config import ConfigError, base
+from genjax.data.in_memory import Resident
 from genjax.data.labelled import Labelled
-from genjax.data.resident import Resident
 
 
 def section(**changes):

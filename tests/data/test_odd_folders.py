@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from genjax.core.config import ConfigError, base
-from genjax.data import cache, found, listing, pictures, stored
+from genjax.data import cache, found, stored
+from genjax.data.image import listing, pictures
 from tests.data import odd_pictures as odd
 
 
@@ -219,7 +220,7 @@ def test_a_stray_picture_of_another_size_or_colour_needs_a_size(load, refused, t
 def test_splits_of_different_shape_are_refused(refused, tmp_path, monkeypatch):
     folder = odd.folder(tmp_path / "set", n=6)
     Image.new("RGB", (50, 20)).save(folder / "stray.png")
-    from genjax.data import images
+    from genjax.data.image import images
 
     monkeypatch.setattr(images, "_in_test", lambda paths, _: ["stray" in p for p in paths])
     refused(folder, r"stray\.png: shape \(20, 50, 3\) differs from \(8, 8, 3\) of .*0000\.png")

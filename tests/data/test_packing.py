@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genjax.core import tokens
-from genjax.data.packing import assign, pack
+from genjax.data.text.packing import assign, pack
 
 LENGTHS = st.lists(st.integers(1, 20), max_size=60)
 

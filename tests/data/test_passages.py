@@ -10,7 +10,7 @@ from genjax.core import config as core
 from genjax.core.config import ConfigError
 from genjax.core.family import data_key
 from genjax.core.tokens import EOS, NUM_SPECIALS, PAD
-from genjax.data.passages import padded
+from genjax.data.text.passages import padded
 
 
 def section(tmp_path, **changes):

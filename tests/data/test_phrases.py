@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from genjax.data import phrases
+from genjax.data.text import phrases
 
 TEXTS = [
     "new york is large", "i saw new york", "the new car", "york is old", "is it new york",

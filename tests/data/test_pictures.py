@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from genjax.core.config import ConfigError
-from genjax.data import pictures
+from genjax.data.image import pictures
 from tests.data import odd_pictures as odd
 
 

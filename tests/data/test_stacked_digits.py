@@ -6,7 +6,7 @@ import pytest
 
 from genjax import data
 from genjax.core.config import ConfigError, base
-from genjax.data import stacked_digits
+from genjax.data.image import stacked_digits
 from genjax.data.source import rows
 
 KEY = jax.random.key(0)

@@ -7,7 +7,7 @@ import pytest
 from genjax import data
 from genjax.core.config import base
 from genjax.core.family import data_key
-from genjax.data.resident import Resident
+from genjax.data.in_memory import Resident
 from genjax.data.streaming import Streamed
 
 KEY = data_key(jax.random.key(3))

@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genjax.core.config import ConfigError, base, text_data
-from genjax.data import conll, pairs, text_files, tsv
+from genjax.data.text import conll, pairs, tsv
+from genjax.data.text import files as text_files
 
 EACH = settings(
     deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]

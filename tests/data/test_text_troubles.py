@@ -6,7 +6,8 @@ import pytest
 from genjax import data
 from genjax.core import tokens
 from genjax.core.config import ConfigError, base, text_data
-from genjax.data import conll, text_files, tsv
+from genjax.data.text import conll, tsv
+from genjax.data.text import files as text_files
 
 LONG = ["the O"] * 66 + ["Rome B-LOC"]  # of which `length` 64 loses the entity
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from genjax.core.config import ConfigError, base, text_data
 from genjax.core.tokens import BOS, EOS, MASK, NUM_SPECIALS, PAD, SPECIALS, UNK
-from genjax.data import tokenizers
+from genjax.data.text import tokenizers
 
 CORPUS = [
     "the cat sat on the mat.\n",

@@ -7,7 +7,7 @@ import pytest
 
 from genjax.core.family import data_key
 from genjax.core.tokens import PAD
-from genjax.data.windows import Offsets, StreamedWindows, Windows
+from genjax.data.text.windows import Offsets, StreamedWindows, Windows
 
 KEY = data_key(jax.random.key(2))
 WORDS = np.asarray(jax.random.key_data(KEY))

@@ -4,7 +4,7 @@ import stat
 import jax
 import pytest
 
-from genjax.engine.cache import enable_compilation_cache
+from genjax.engine.compilation_cache import enable_compilation_cache
 from tests.engine.processes import run_python
 
 SETTINGS = (

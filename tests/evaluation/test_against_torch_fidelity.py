@@ -2,10 +2,10 @@
 
 import pytest
 
-from genjax.evaluation.fid import Moments, frechet_distance
-from genjax.evaluation.inception_score import inception_score
-from genjax.evaluation.kid import kernel_distance
-from genjax.evaluation.prdc import prdc
+from genjax.evaluation.image.fid import Moments, frechet_distance
+from genjax.evaluation.image.inception_score import inception_score
+from genjax.evaluation.image.kid import kernel_distance
+from genjax.evaluation.image.prdc import prdc
 from tests.evaluation import features
 
 

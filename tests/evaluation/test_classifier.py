@@ -7,7 +7,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from genjax.core.config import ConfigError
-from genjax.evaluation.classifier import Classifier, sample_quality, train_classifier
+from genjax.evaluation.image.classifier import Classifier, sample_quality, train_classifier
 
 
 @pytest.fixture(scope="module")

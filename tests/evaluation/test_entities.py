@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genjax.evaluation.entities import Entity, Scheme, entities, entity_scores, scheme
+from genjax.evaluation.text.entities import Entity, Scheme, entities, entity_scores, scheme
 
 TAGS = st.sampled_from(["O", *(f"{letter}-{name}" for letter in "BIES" for name in ("PER", "LOC"))])
 ROWS = st.lists(st.lists(st.tuples(TAGS, TAGS), max_size=8), min_size=1, max_size=5)

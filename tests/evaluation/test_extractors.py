@@ -6,10 +6,11 @@ from ml_collections import ConfigDict
 
 from genjax.core.config import ConfigError, base
 from genjax.core.family import DataSpec
-from genjax.data import digits, toy
-from genjax.data.resident import Resident
+from genjax.data.image import digits
+from genjax.data.in_memory import Resident
 from genjax.data.source import Dataset, first_rows, rows
-from genjax.evaluation import classifier, extractors
+from genjax.data.toy import mixtures
+from genjax.evaluation.image import classifier, extractors
 
 
 def section() -> ConfigDict:
@@ -86,7 +87,7 @@ def test_it_says_whose_numbers_these_are(own):
 def test_data_without_labels_or_pixels_are_refused(tmp_path):
     x = np.zeros((4, 8, 8, 1), np.uint8)
     unlabelled = Dataset(DataSpec("image", (8, 8, 1)), Resident({"x": x}), Resident({"x": x}))
-    for data in (unlabelled, toy.load("ring")):
+    for data in (unlabelled, mixtures.load("ring")):
         with pytest.raises(ConfigError, match="needs labelled images"):
             extractors.own(data, tmp_path)
 

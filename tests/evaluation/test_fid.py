@@ -5,7 +5,7 @@ import pytest
 import scipy.linalg
 
 from genjax.core.config import ConfigError
-from genjax.evaluation.fid import Moments, frechet_distance
+from genjax.evaluation.image.fid import Moments, frechet_distance
 from tests.evaluation.features import fake, real
 
 

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from genjax.core.config import ConfigError
-from genjax.data.resident import Resident
-from genjax.evaluation import generative
-from genjax.evaluation.extractors import Extracted, Extractor
-from genjax.evaluation.fid import Moments, frechet_distance
-from genjax.evaluation.generative import NUMBERS, Reference
+from genjax.data.in_memory import Resident
+from genjax.evaluation.image import generative
+from genjax.evaluation.image.extractors import Extracted, Extractor
+from genjax.evaluation.image.fid import Moments, frechet_distance
+from genjax.evaluation.image.generative import NUMBERS, Reference
 from tests.evaluation.features import fake, logits, real, softmax
 
 METRICS = ("fid", "kid", "is", "prdc")

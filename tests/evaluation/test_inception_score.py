@@ -5,7 +5,7 @@ import pytest
 import scipy.special
 
 from genjax.core.config import ConfigError
-from genjax.evaluation.inception_score import inception_score
+from genjax.evaluation.image.inception_score import inception_score
 from tests.evaluation.features import logits, softmax
 
 

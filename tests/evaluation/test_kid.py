@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from genjax.core.config import ConfigError
-from genjax.evaluation.kid import kernel_distance
+from genjax.evaluation.image.kid import kernel_distance
 from tests.evaluation.features import fake, real
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from genjax.core import tokens
-from genjax.evaluation.ngrams import NGrams
+from genjax.evaluation.text.ngrams import NGrams
 
 A, B, C = range(tokens.NUM_SPECIALS, tokens.NUM_SPECIALS + 3)
 V = tokens.NUM_SPECIALS + 3

@@ -5,8 +5,8 @@ import pytest
 from sklearn.neighbors import NearestNeighbors
 
 from genjax.core.config import ConfigError
-from genjax.evaluation import prdc as module
-from genjax.evaluation.prdc import prdc
+from genjax.evaluation.image import prdc as module
+from genjax.evaluation.image.prdc import prdc
 from tests.evaluation.features import fake, real
 
 

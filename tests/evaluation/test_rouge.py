@@ -2,7 +2,7 @@
 
 import pytest
 
-from genjax.evaluation.rouge import rouge
+from genjax.evaluation.text.rouge import rouge
 
 GOLDEN = {  # (hypothesis, reference): ROUGE-1, ROUGE-2, ROUGE-L
     ("The cat sat on the mat.", "A cat is sitting on the mat!"): (8 / 13, 4 / 11, 8 / 13),

@@ -4,8 +4,8 @@ import pytest
 from sacrebleu import corpus_bleu, corpus_chrf
 
 from genjax.core.config import BLEU_TOKENIZERS
-from genjax.evaluation.translation import misread, translation_scores, why_not
-from genjax.evaluation.units import are_without_spaces
+from genjax.evaluation.text.translation import misread, translation_scores, why_not
+from genjax.evaluation.text.units import are_without_spaces
 
 HYPOTHESES = ["A man in a blue shirt is standing on a ladder.", "two dogs run , and bark !", ""]
 REFERENCES = [

@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 
 from genjax.core.config import ConfigError
-from genjax.evaluation.fid import Moments, frechet_distance
+from genjax.evaluation.image.fid import Moments, frechet_distance
 from genjax.evaluation.transport import wasserstein_distance
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from genjax.core.config import ConfigError
-from genjax.evaluation import extractors, weights
+from genjax.evaluation.image import extractors, weights
 from genjax.models.inception import NUM_CLASSES
 from tests.models import inception_reference
 from tests.models.inception_reference import state_dict

@@ -280,7 +280,7 @@ def test_packs_that_do_not_divide_a_devices_rows_are_refused():
 
 
 def load(recipe, argument):
-    from genjax.cli.recipes import load
+    from genjax.recipes import load
 
     return load(f"{recipes.CONFIGS / recipe}.py:{argument}")
 

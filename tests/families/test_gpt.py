@@ -10,8 +10,8 @@ import pytest
 from genjax.core.config import ConfigError
 from genjax.core.family import DataSpec
 from genjax.core.tokens import BOS, EOS, PAD
-from genjax.decoding import GREEDY, decoder_of, generate
 from genjax.families import gpt
+from genjax.generation import GREEDY, decoder_of, generate
 
 LENGTH, VOCAB = 8, 12
 RUNNING = DataSpec("text", (LENGTH + 1,), vocab_size=VOCAB)

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 import genjax
-from genjax import families
-from genjax.cli import recipes
+from genjax import families, recipes
 from genjax.core.config import ConfigError
 from genjax.families import _own
 from tests.cli.helpers import ROOT, main

@@ -9,8 +9,8 @@ import pytest
 from genjax.core.config import ConfigError
 from genjax.core.family import DataSpec
 from genjax.core.tokens import EOS, PAD
-from genjax.decoding import GREEDY, beam_search, decoder_of, generate
 from genjax.families import build, default_config
+from genjax.generation import GREEDY, beam_search, decoder_of, generate
 from genjax.losses.tokens import token_cross_entropy
 
 SPEC = DataSpec("pair", (6,), vocab_size=12, target_shape=(5,), target_vocab_size=11)

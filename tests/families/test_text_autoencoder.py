@@ -12,8 +12,8 @@ import pytest
 from genjax.core.config import ConfigError
 from genjax.core.family import DataSpec, step_key
 from genjax.core.tokens import BOS, EOS, MASK, NUM_SPECIALS, PAD, UNK, lengths
-from genjax.decoding import GREEDY, decoder_of, generate
 from genjax.families import text_autoencoder
+from genjax.generation import GREEDY, decoder_of, generate
 
 V, T, Z, ROWS = 17, 7, 3, 5
 SPEC = DataSpec("sentence", (T,), vocab_size=V)

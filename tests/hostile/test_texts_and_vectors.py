@@ -9,7 +9,7 @@ import pytest
 
 from genjax import data
 from genjax.core.config import base, text_data
-from genjax.evaluation import word_similarity, word_vectors
+from genjax.evaluation.text import word_similarity, word_vectors
 from tests.hostile.judge import refused
 
 _GOOD = gzip.compress(b"a text with enough words in it\n" * 50)

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import save, save_file
 
-from genjax import interchange
+from genjax import hf
 from genjax.core.arrays import read_npz
 from genjax.data import cache
-from genjax.evaluation import weights
+from genjax.evaluation.image import weights
+from tests.hf import folders
 from tests.hostile.judge import MARKER, refused
-from tests.interchange import folders
 
 
 class Evil:
@@ -132,7 +132,7 @@ def test_safetensors(case, tmp_path):
     folder = tmp_path / "hf"
     folders.make(folder, "gpt2")
     (folder / "model.safetensors").write_bytes(SAFETENSORS[case])
-    assert "model.safetensors" in refused(folder, lambda: interchange.read(folder))
+    assert "model.safetensors" in refused(folder, lambda: hf.read(folder))
     (tmp_path / "w.safetensors").write_bytes(SAFETENSORS[case])
     told = refused(tmp_path, lambda: weights.read(tmp_path / "w.safetensors"))
     assert "w.safetensors" in told
@@ -274,7 +274,7 @@ def test_folders_of_hugging_face(case, tmp_path):
     folder = tmp_path / "hf"
     folders.make(folder, "gpt2")
     change(folder)
-    assert told in refused(folder, lambda: interchange.read(folder))
+    assert told in refused(folder, lambda: hf.read(folder))
 
 
 def test_the_links_of_hugging_faces_cache_are_followed(tmp_path):
@@ -293,4 +293,4 @@ def test_the_links_of_hugging_faces_cache_are_followed(tmp_path):
         index = dict.fromkeys(found.keys(), "part.safetensors")
     folder = cached / "snapshots" / "1"
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
-    assert interchange.read(folder).config.family == "gpt"
+    assert hf.read(folder).config.family == "gpt"

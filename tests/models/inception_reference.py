@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from genjax.evaluation.weights import torch_name
+from genjax.evaluation.image.weights import torch_name
 from genjax.models.inception import NUM_CLASSES, InceptionV3
 
 # Of each variant, for both images: the first four features, and logits.

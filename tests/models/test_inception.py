@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from genjax.evaluation.weights import from_torch
+from genjax.evaluation.image.weights import from_torch
 from genjax.models import inception
 from genjax.models.inception import NUM_CLASSES, SIZE, InceptionV3, prepare
 from tests.models import inception_reference

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from genjax.losses.precision import product
 from genjax.models.scanned import scan_products
+from genjax.ops.precision import product
 
 STEPS, ROWS, WIDTH = 4, 3, 2
 RNG = np.random.default_rng(0)

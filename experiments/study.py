@@ -1,0 +1,225 @@
+"""What studies share: runs side by side, and the tables and pictures that they end in.
+
+A study is a program of its own. Each method that it compares is one ordinary run, a population of
+seeds, in a folder below the study's; so whatever reads a run reads it (`evaluate`, `sample`,
+TensorBoard). The same command again resumes; what is through is not trained again.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from absl import flags
+from ml_collections import ConfigDict
+
+from genjax import recipes
+from genjax.cli import launch, program
+from genjax.core.config import ConfigError
+from genjax.core.members import explained, spread
+
+RESULTS = "results"  # .json and .md
+
+Row = Mapping[str, Any]
+"""One line of a table: by column a text, a number, or an array of one number a member."""
+
+
+class Series(NamedTuple):
+    """A metric over a run: `step` int (T,), `value` float64 (T, members)."""
+
+    step: np.ndarray
+    value: np.ndarray
+
+
+def define(values: flags.FlagValues, methods: Iterable[str], num_seeds: int = 10) -> None:
+    """Defines the flags of every study."""
+    text: Any = {"flag_values": values}
+    flags.DEFINE_string("workdir", "", "The study's folder; resumed if there is one in it.", **text)
+    flags.DEFINE_list("methods", list(methods), "Which of them to compare.", **text)
+    flags.DEFINE_integer("seeds", num_seeds, "Members of each method's population.", 1, **text)
+    flags.DEFINE_integer("steps", 0, "Length of each run; 0: as it was recorded.", 0, **text)
+
+
+def chosen(values: Any, flag: str, known: Iterable[str]) -> list[str]:
+    """The names that a list flag gives, each once.
+
+    Raises:
+      ConfigError: none is given, or one that is not known.
+    """
+    known = list(known)
+    given = list(dict.fromkeys(values[flag].value))
+    for name in given:
+        if name not in known:
+            raise ConfigError(f"--{flag}={name}: unknown; {recipes.nearest(name, known)}")
+    if not given:
+        raise ConfigError(f"--{flag}: empty; must name some of {', '.join(known)}")
+    return given
+
+
+def population(config: ConfigDict, values: Any, num_evaluations: int = 20) -> ConfigDict:
+    """`config` as a run of a study: `--seeds` members, `--steps` long, evaluated along the way.
+
+    Args:
+      config: a recipe, whose length is in steps; not changed.
+      values: the program's flags.
+      num_evaluations: over the run; metrics are logged five times as often.
+    """
+    c = config.copy_and_resolve_references().unlock()
+    c.executor, c.num_seeds = "vmap", values.seeds
+    c.steps = values.steps or c.steps
+    c.log_every = max(1, c.steps // (5 * num_evaluations))
+    c.eval_every = min(5 * c.log_every, c.steps)
+    c.checkpoint_every = 4 * c.eval_every
+    return c.lock()
+
+
+def train(workdir: str | Path, runs: Mapping[str, ConfigDict], command: str) -> int:
+    """Trains all runs, one after the other, each in the folder of its name below `workdir`.
+
+    Args:
+      workdir: the study's folder.
+      runs: configs by name.
+      command: what resumes the study.
+
+    Raises:
+      ConfigError: a config or the workdir cannot be used; nothing was trained.
+
+    Returns:
+      An exit status: DIVERGED where all members of some run did (the others are trained all the
+      same), at once what else is not DONE.
+    """
+    from genjax.cli import scoring
+    from genjax.engine import loop
+    from genjax.engine.compilation_cache import enable_compilation_cache
+    from genjax.engine.workdir import check_writable
+
+    enable_compilation_cache()
+    folder = Path(workdir).expanduser().absolute()
+    check_writable(folder)
+    for name, config in runs.items():  # a folder of other runs is refused before hours are spent
+        run = loop.prepare(config)
+        loop.check(run, folder / name, scoring.hooks(run))
+    worst = program.DONE
+    for i, (name, config) in enumerate(runs.items()):
+        print(f"run {i + 1} of {len(runs)}: {name}", flush=True)
+        status, _ = launch.train(
+            loop.prepare(config), folder / name, command, if_diverged="the other methods go on"
+        )
+        if status in (program.BAD, program.STOPPED):
+            return status
+        worst = max(worst, status)
+    return worst
+
+
+def history(run: str | Path) -> dict[str, Series]:
+    """All that the run in a folder has written of each metric of one number a member."""
+    from genjax.engine.writers import METRICS, read_metrics
+
+    found: dict[str, list[tuple[int, list[float]]]] = {}
+    for row in read_metrics(Path(run).expanduser() / METRICS):
+        for name, value in row.items():
+            if "/" in name and np.ndim(value) == 1:
+                found.setdefault(name, []).append((row["step"], value))
+    return {
+        name: Series(np.array([s for s, _ in rows]), np.array([v for _, v in rows], np.float64))
+        for name, rows in found.items()
+    }
+
+
+def seconds(run: str | Path) -> float:
+    """How long the run in a folder took, over all its resumptions."""
+    from genjax.engine.writers import METRICS, read_metrics
+
+    rows = read_metrics(Path(run).expanduser() / METRICS)
+    return float(rows[-1].get("wall_seconds", math.nan)) if rows else math.nan
+
+
+def report(
+    workdir: str | Path, tables: Mapping[str, Sequence[Row]], pictures: Mapping[str, np.ndarray]
+) -> None:
+    """Prints the tables, and writes them (`results.json`, `results.md`) and the pictures (PNG).
+
+    Arrays of members are shown as mean ± standard error over those that are finite; the JSON has
+    all of them.
+
+    Raises:
+      ConfigError: the workdir cannot be written.
+    """
+    from genjax.engine.workdir import write_json
+    from genjax.plots.grid import save_png
+
+    folder = Path(workdir).expanduser().absolute()
+    text, record = [], {}
+    for title, rows in tables.items():
+        cells = _cells(rows)
+        label = _explained(rows)
+        print(f"{title}\n\n{_aligned(cells)}{label}\n")
+        text += [f"## {title}\n", *_markdown(cells), f"{label}\n"]
+        record[title] = [{n: _recorded(v) for n, v in row.items()} for row in rows]
+    text += [f"![{name}]({name}.png)\n" for name in pictures]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, picture in pictures.items():
+            save_png(folder / f"{name}.png", picture)
+        write_json(folder / f"{RESULTS}.json", record)
+        (folder / f"{RESULTS}.md").write_text("\n".join(text))
+    except OSError as error:
+        reason = error.strerror or error
+        raise ConfigError(f"--workdir={workdir}: cannot be written ({reason})") from error
+    for name in [f"{RESULTS}.md", f"{RESULTS}.json", *(f"{n}.png" for n in pictures)]:
+        print(folder / name, flush=True)
+
+
+def read_results(workdir: str | Path) -> dict[str, list[dict[str, Any]]]:
+    """What `report` wrote: the rows of each table by its title."""
+    path = Path(workdir).expanduser() / f"{RESULTS}.json"
+    found: dict[str, list[dict[str, Any]]] = json.loads(path.read_text())
+    return found
+
+
+def _recorded(value: Any) -> Any:
+    """As JSON: members with their mean and standard error; None for what is not finite."""
+    if isinstance(value, str | int):
+        return value
+    members = np.asarray(value, np.float64)
+    if members.ndim == 0:
+        return float(members) if math.isfinite(members) else None
+    over = {n: v for n, v in spread(members).record().items() if n in ("mean", "standard_error")}
+    return over | {"members": [v if math.isfinite(v) else None for v in members.tolist()]}
+
+
+def _cells(rows: Sequence[Row]) -> list[list[str]]:
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    return [columns, *([_shown(row.get(name, "")) for name in columns] for row in rows)]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str | int):
+        return str(value)
+    values = np.asarray(value, np.float64)
+    if values.ndim == 0:
+        return f"{value:.4g}" if math.isfinite(value) else "not finite"
+    over = spread(values)
+    if not over.finite:
+        return "not finite"
+    return str(over) + (f" ({over.lost} not finite)" if over.lost else "")
+
+
+def _explained(rows: Sequence[Row]) -> str:
+    """What ± is in a table, after an empty line; empty where there is none."""
+    each = [spread(v).finite for row in rows for v in row.values() if np.ndim(v) == 1]
+    text = explained(each, "seeds")
+    return f"\n\n{text}" if text else ""
+
+
+def _aligned(cells: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in cells)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _markdown(cells: Sequence[Sequence[str]]) -> list[str]:
+    rule = ["---"] * len(cells[0])
+    return [f"| {' | '.join(row)} |" for row in (cells[0], rule, *cells[1:])]

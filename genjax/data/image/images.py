@@ -1,0 +1,173 @@
+"""Any folder of pictures, with sub-folders as classes."""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from genjax.core.config import ConfigError, fail
+from genjax.data import cache
+from genjax.data.found import shorten
+from genjax.data.image import pictures
+from genjax.data.image.listing import EXTENSIONS, UNREAD, File, Listing, listing
+from genjax.data.image.pictures import printable, shown
+from genjax.data.source import Dataset
+from genjax.data.stored import dataset
+
+_SPLITS = frozenset(
+    {"train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval"}
+)  # folders of these names are hardly classes
+
+
+def load(data: ConfigDict) -> Dataset:
+    """The pictures below the folder of `images:DIR`, x float32 in [0, 1].
+
+    Pictures in sub-folders, at any depth, are labelled (int32) by the first sub-folder on their
+    way, in alphabetical order; pictures in DIR itself are unlabelled. Hidden files and links that
+    lead back are left alone. How pixels are read tells `genjax.data.image.pictures.decode`.
+
+    `data.image_size` resizes the shorter side and crops the centre, `data.channels` makes all grey
+    or all colour; without them all pictures must be alike. A picture belongs to the test split if a
+    hash of its path below DIR falls below `data.test_fraction`: adding pictures, and leaving out
+    those that cannot be read (`data.on_bad=skip`), moves no other.
+
+    Raises:
+      ConfigError: no such folder, not readable, no pictures, pictures both in DIR and in
+        sub-folders, a broken picture (unless they are skipped), pictures that differ in shape, or
+        that do not say which value is white.
+    """
+    folder = Path(os.path.expanduser(data.name.removeprefix("images:")))
+    found = _listed(data, folder)
+    files, classes = found.files, found.classes
+    in_test = _in_test([f.path for f in files], data.test_fraction)
+    train, test = (
+        _entry(
+            data, folder, [f for f, t in zip(files, in_test) if t == test and not f.reason],
+            classes, split,
+        )
+        for split, test in (("train", False), ("test", True))
+    )  # fmt: skip
+    told: dict[str, Any] = {
+        "source": f"test split by a hash of the path ({100 * data.test_fraction:g} %)"
+    }
+    if found.left_alone:
+        first = [shown(p) for p in found.left_alone[:3]]
+        told["left_alone"] = {"count": len(found.left_alone), "first": first}
+    bad = [(f.path, f.reason) for f in (*found.bad_folders, *files) if f.reason]
+    return dataset(
+        data, train, test, num_classes=len(classes), labels=[printable(c) for c in classes],
+        found=told, warnings=_warnings(data, found), bad=bad,
+    )  # fmt: skip
+
+
+def _listed(data: ConfigDict, folder: Path) -> Listing:
+    """What lies in `folder`, if it is a data set."""
+    try:
+        found = listing(folder)
+    except (FileNotFoundError, NotADirectoryError, ValueError) as e:  # a NUL in the name
+        raise fail("data.name", data.name, "no such folder") from e
+    except OSError as e:
+        raise fail("data.name", data.name, f"cannot read {e.filename}: {e.strerror}") from e
+    if data.on_bad == "stop" and found.bad_folders:
+        path, _, reason = found.bad_folders[0]
+        raise fail(
+            "data.name", data.name,
+            f"cannot read {shown(path)}: {reason}; config.data.on_bad=skip leaves it out",
+        )  # fmt: skip
+    files, classes = found.files, found.classes
+    if not files:
+        alone = ", ".join(map(shown, found.left_alone[:3]))
+        alone = f"; left alone: {alone}" if alone else ""
+        kinds = " ".join(sorted(EXTENSIONS))
+        raise fail("data.name", data.name, f"holds no pictures ({kinds}){alone}")
+    if len(files) < 2:
+        raise fail("data.name", data.name, "holds one picture; must be two or more")
+    loose = next((f.path for f in files if "/" not in f.path), None)
+    if classes and loose:
+        raise fail(
+            "data.name", data.name,
+            f"holds pictures ({shown(loose)}) beside class folders ({shown(classes[0])}); "
+            "must be either",
+        )  # fmt: skip
+    return found
+
+
+def _warnings(data: ConfigDict, found: Listing) -> list[str]:
+    """What in the listing is probably a mistake."""
+    told = []
+    splits = [c for c in found.classes if c.lower() in _SPLITS]
+    if len(splits) > 1 or (splits and splits == found.classes):
+        first = next((c for c in splits if c.lower().startswith("train")), splits[0])
+        told.append(
+            f"folders {shorten([*map(shown, splits)], 4)} are read as classes, not as splits: to "
+            f"learn from one of them alone add /{first} to config.data.name"
+        )
+    if found.empty:
+        told.append(f"no pictures in {shorten([*map(shown, found.empty)])}: not a class")
+    ends = [os.path.splitext(p)[1].lower() for p in found.left_alone]
+    if unread := [e for e in ends if e in UNREAD]:
+        kinds = ", ".join(sorted(set(unread)))
+        told.append(
+            f"pictures of kinds that are not read ({kinds}: {len(unread):,}) are left alone: "
+            "convert them to PNG or JPEG"
+        )
+    return told
+
+
+def _in_test(paths: list[str], fraction: float) -> list[bool]:
+    """Whether each path is in the test split; at least one is, and at least one is not."""
+    hashes = [int(hashlib.sha256(p.encode(errors="replace")).hexdigest()[:12], 16) for p in paths]
+    test = [h < fraction * 16**12 for h in hashes]
+    if not any(test):
+        test[hashes.index(min(hashes))] = True
+    if all(test):
+        test[hashes.index(max(hashes))] = False
+    return test
+
+
+def _entry(
+    data: ConfigDict, folder: Path, files: list[File], classes: list[str], split: str
+) -> cache.Entry:
+    """One split, decoded into the cache."""
+    names = "\0".join(f"{f.path}\0{f.stamp}" for f in files)
+    identity = {
+        "name": f"images-{folder.resolve().name}",
+        "split": split,
+        "folder": str(folder.resolve()),
+        "files": hashlib.sha256(names.encode(errors="replace")).hexdigest(),
+        "classes": classes,
+        "size": data.image_size,
+        "channels": data.channels,
+        "max_value": data.max_value,
+        "decoder": f"pillow {importlib.metadata.version('pillow')}, rules {pictures.RULES}",
+    }
+    number = {c: i for i, c in enumerate(classes)}
+
+    def read(part: range) -> Any:
+        paths = [files[i].path for i in part]
+        labels = np.array([number[p.split("/")[0]] for p in paths] if classes else [], np.int32)
+        encoded = [_bytes(folder / p) for p in paths]
+        return encoded, paths, {"label": labels} if classes else {}
+
+    def build(to: Path) -> dict[str, Any]:
+        facts = pictures.Facts()
+        blocks = pictures.decode_blocks(
+            len(files), read, data.image_size, data.channels, data.max_value, facts, f"{folder}/"
+        )
+        what = f"decoding {shown(folder.name)} {split}"
+        cache.write_rows(to, len(files), blocks, what, lambda: facts.bad)
+        return dataclasses.asdict(facts)
+
+    return cache.entry(cache.root(data.cache_dir), identity, build)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as e:
+        raise ConfigError(f"{path}: cannot be read ({e.strerror})") from e

@@ -1,0 +1,216 @@
+"""Tagged words: a sentence as words, each with its characters and a tag.
+
+`conll:FILE`: columns that tabs or spaces separate, the first is the word and the last its tag; an
+empty line ends a sentence. Left out are lines that start with `-DOCSTART-` (CoNLL-2003) and, in
+front of a sentence, comments: lines that start with `# ` and are no row of the table (CoNLL-U).
+Tags of entities may follow any scheme that `genjax.evaluation.text.entities` reads.
+"""
+
+import collections
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from genjax.core.config import ConfigError, fail
+from genjax.core.family import DataSpec
+from genjax.core.tokens import PAD, UNK
+from genjax.data.cache import Entry, Rows
+from genjax.data.found import shorten
+from genjax.data.source import Codec, Dataset
+from genjax.data.text import files as text_files
+from genjax.data.text import tokenizers
+from genjax.data.text.sentences import source
+from genjax.data.text.source import Texts
+from genjax.data.text.tally import Tally
+from genjax.data.text.vocabulary import Vocabulary
+from genjax.evaluation.text.entities import entities, parts, scheme
+
+_OUTSIDE = "O"  # the tag of words that are part of nothing; the first of all tags, if it is one
+_BLOCK = 1024  # sentences that are written at once
+_COMMENT = re.compile(r"# \s*[\w.:-]+ *=")  # `# text = …`
+Tagged = tuple[list[str], list[str], str]
+
+
+def texts(data: ConfigDict) -> Texts:
+    """Sentences of words and their tags.
+
+    Raises:
+      ConfigError: at reading, a line that has not as many columns as the first one.
+    """
+    train, test = text_files.files(data, "conll:FILE")
+    read = text_files.splits(data, _read, train, test)
+    where = text_files.origin(data, test)
+    return Texts("tagged", text_files.stamps(train, test), read, source=where)
+
+
+def _read(path: Path) -> Iterator[Tagged]:
+    columns, tabs = _form(path)
+    where = ""
+    words: list[str] = []
+    tags: list[str] = []
+    for number, line in enumerate(text_files.lines(path), 1):
+        if line.isspace() or line.startswith("-DOCSTART-"):
+            if words:
+                yield words, tags, where
+            words, tags = [], []
+            continue
+        found = _columns(line)
+        is_row = len(found) == columns and ("\t" in line) == tabs
+        if not words and line.startswith("# ") and (not is_row or _COMMENT.match(line)):
+            continue
+        if len(found) != columns or columns < 2 or not found[0].strip() or not found[-1].strip():
+            needed = f"{columns} columns as the lines before it" if columns > 1 else "a word, a tag"
+            told = f"must have {needed}, not {text_files.shown(line.strip(' '))}"
+            if line.endswith(("\t", "\t\n")):
+                told = (
+                    "ends in a tab, so its last column, which is the tag, is empty; must have one"
+                )
+            raise ConfigError(f"{path}: line {number}: {told}")
+        where = where if words else f"{path}: line {number}"
+        words.append("_".join(found[0].split()))  # a word is one word, whatever is in it
+        tags.append(found[-1].strip())
+    if words:
+        yield words, tags, where
+
+
+def _form(path: Path) -> tuple[int, bool]:
+    """How many columns the first row has, and whether tabs separate them."""
+    for line in text_files.lines(path):
+        if not line.isspace() and not line.startswith(("-DOCSTART-", "# ")):
+            return len(_columns(line)), "\t" in line
+    return 2, False
+
+
+def _columns(line: str) -> list[str]:
+    line = line.rstrip("\n")
+    return line.split("\t") if "\t" in line else [c for c in line.split(" ") if c]
+
+
+def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabulary:
+    """The words, their characters and the tags of the training split.
+
+    With a tokenizer `codec` that is there already, words keep its numbers; a word of the data that
+    it would take apart is unknown.
+    """
+    if data.tokenizer != "word":
+        raise fail("data.tokenizer", data.tokenizer, f"{data.name} is words; must be word")
+    tags: set[str] = set()
+    characters: set[str] = set()
+
+    def read() -> Iterator[str]:
+        for words, found, _ in texts.read("train"):
+            tags.update(found)
+            characters.update(*words)
+            yield " ".join(words)
+
+    if isinstance(codec, tokenizers.Words):
+        collections.deque(read(), maxlen=0)  # for the tags and the characters
+        codec = tokenizers.Words(
+            codec.tokens, codec.lowercase, punctuation=False, rules=codec.rules
+        )
+    else:
+        codec = tokenizers.train(data, read(), punctuation=False)
+    names = sorted(tags, key=lambda tag: (tag != _OUTSIDE, tag))
+    return Vocabulary(codec, chars=tokenizers.Chars(sorted(characters)), labels=tuple(names))
+
+
+def encode(
+    data: ConfigDict, texts: Texts, split: str, words: Vocabulary, tally: Tally
+) -> Iterator[Rows]:
+    """A split in blocks: `x` (N, T), `chars` (N, T, C), `label` int32 (N, T)."""
+    found = texts.read(split)
+    while block := list(itertools.islice(found, _BLOCK)):
+        yield _rows(data, block, words, tally)
+
+
+def _rows(data: ConfigDict, block: list[Tagged], known: Vocabulary, tally: Tally) -> Rows:
+    assert known.chars is not None
+    shape = (data.length, data.word_length)
+    rows = word_rows([words for words, *_ in block], known.x, known.chars, shape)
+    collections.deque(tally.tokens(row[row != PAD] for row in rows["x"]), maxlen=0)
+    rows["label"] = np.zeros((len(block), data.length), np.int32)
+    numbers = {tag: i for i, tag in enumerate(known.labels)}
+    spans = scheme(known.labels)
+    for i, (words, tags, where) in enumerate(block):
+        n = min(len(words), data.length)
+        if unknown := next((tag for tag in tags if tag not in numbers), ""):
+            told = f"tag {shorten([unknown])!r} of this sentence is none of the training split's"
+            raise ConfigError(f"{where}: {told}: {shorten(known.labels, 4)}")
+        tally.examples += 1
+        tally.cut += len(words) > n
+        if spans and len(words) > n:
+            found = entities(tags, spans.suffix)
+            tally.entities += sum(entity.last >= n for entity in found)
+        rows["label"][i, :n] = [numbers[tag] for tag in tags[:n]]
+    return rows
+
+
+def word_rows(
+    sentences: Sequence[Sequence[str]], words: Codec, chars: Codec, shape: tuple[int, int]
+) -> Rows:
+    """Sentences of words as `x` (N, T) and `chars` (N, T, C) of the smallest types, padded.
+
+    Args:
+      sentences: words without white space in them.
+      words, chars: the codecs.
+      shape: (T, C): words of a sentence and characters of a word, beyond which both are cut.
+    """
+    length, word_length = shape
+    kinds = [tokenizers.smallest_type(codec.vocab_size) for codec in (words, chars)]
+    x = np.full((len(sentences), length), PAD, kinds[0])
+    c = np.full((len(sentences), *shape), PAD, kinds[1])
+    for i, sentence in enumerate(sentences):
+        seen = sentence[:length]
+        ids = words.encode(" ".join(seen))
+        if len(ids) != len(seen):  # one has what the tokenizer takes for white space
+            alone = [words.encode(word) for word in seen]
+            ids = [several[0] if len(several) == 1 else UNK for several in alone]
+        x[i, : len(seen)] = ids
+        for j, word in enumerate(seen):
+            spelled = chars.encode(word[:word_length])[:word_length]
+            c[i, j, : len(spelled)] = spelled
+    return {"x": x, "chars": c}
+
+
+def odd_tags(tags: Sequence[str]) -> list[str]:
+    """What is odd in the names of tags, a line each; see `genjax.evaluation.text.entities`."""
+    marked = [tag for tag in tags if tag.upper() != _OUTSIDE]
+    found = scheme(tags)
+    if found is None:
+        spans = [t for t in marked if any((p := parts(t, s)) and p[1] for s in (False, True))]
+        others = [tag for tag in marked if tag not in spans]
+        if 2 * len(spans) < len(marked) or not spans:
+            return []
+        why = f"mark no entities, as {shorten(spans[:1])} does: entities are not scored"
+        return [f"tags {shorten(others, 5)} {why}"]
+    told: list[str] = []
+    letters = {tag: p[0] for tag in marked if (p := parts(tag, found.suffix))}
+    small = [tag for tag, letter in letters.items() if letter.islower()]
+    if small:
+        told.append(
+            f"tags like {shorten(small[:1])} mark entities with small letters; read as B, I"
+        )
+    if found.suffix:
+        told.append(f"tags like {shorten(marked[:1])} have their letter last; read as {found.name}")
+    if found.name == "mixed":
+        mixed = ", ".join(sorted({letter.upper() for letter in letters.values()}))
+        told.append(f"tags mark entities by letters of several schemes: {mixed}")
+    return told
+
+
+def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> Dataset:
+    """Sentences of at most `data.length` words of at most `data.word_length` characters."""
+    assert words.chars is not None
+    spec = DataSpec(
+        "tagged", (data.length,), num_classes=len(words.labels), vocab_size=words.x.vocab_size,
+        char_shape=(data.length, data.word_length), char_vocab_size=words.chars.vocab_size,
+    )  # fmt: skip
+    splits = source(data, "training", train), source(data, "test", test)
+    return Dataset(
+        spec, *splits, codec=words.x, char_codec=words.chars, labels=words.labels,
+        warnings=tuple(odd_tags(words.labels)),
+    )  # fmt: skip

@@ -1,0 +1,361 @@
+"""Tokenizers: from texts to tokens and back. Only this and `words` import `tokenizers`.
+
+Every vocabulary starts with the special tokens of `genjax.core.tokens`, which no text encodes to
+(but unknown ones): a text may hold "<eos>" and means these five characters.
+"""
+
+import collections
+import itertools
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from genjax.core.config import choose, fail
+from genjax.core.tokens import BOS, EOS, MASK, NUM_SPECIALS, PAD, SPECIALS, UNK
+from genjax.data.source import Codec
+from genjax.data.text.phrases import join
+from genjax.data.text.words import RULES, inside_word, lower, valid, words
+
+TOKENIZERS = ("char", "word", "bpe", "unigram")  # that are trained
+STORED = "hugging_face"  # that comes with weights
+_BYTES = 256
+_AT_ONCE = 1000  # texts that the library encodes in one call, on all cores
+
+
+class Chars:
+    """One token a character, that is a Unicode code point.
+
+    Characters without a token become UNK, which decodes to U+FFFD. All others come back exactly.
+
+    Args:
+      tokens: the characters that have one, by id, without the special ones.
+      lowercase: whether texts are lower-cased first.
+      rules: how, see `genjax.data.text.words`.
+    """
+
+    def __init__(self, tokens: Sequence[str], lowercase: bool = False, rules: int = RULES):
+        self.tokens, self.lowercase, self.rules = list(tokens), lowercase, rules
+        self.vocab_size = NUM_SPECIALS + len(self.tokens)
+        codes = np.array([ord(c) for c in self.tokens], np.int64)
+        self._ids = np.full(codes.max(initial=0) + 2, UNK, np.int32)  # the last one: all beyond
+        self._ids[codes] = NUM_SPECIALS + np.arange(len(codes))
+        self._names = ["", "\ufffd", "", "", SPECIALS[MASK], *self.tokens]
+
+    def encode(self, text: str) -> list[int]:
+        """See `genjax.data.source.Codec`."""
+        return self._encode(text).tolist()
+
+    def encode_all(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
+        """See `genjax.data.source.Codec`."""
+        return map(self._encode, texts)
+
+    def decode(self, ids: Any) -> str:
+        """See `genjax.data.source.Codec`."""
+        return "".join(self._names[i] for i in _text_ids(ids))
+
+    def to_json(self) -> dict[str, Any]:
+        """See `genjax.data.source.Codec`."""
+        told = {"tokenizer": "char", "lowercase": self.lowercase, "tokens": self.tokens}
+        return told | _kept(self.rules)
+
+    def _encode(self, text: str) -> np.ndarray:
+        text = lower(text, self.rules) if self.lowercase else text
+        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        return self._ids[np.minimum(codes, len(self._ids) - 1)]
+
+
+class Words:
+    """One token a word; those without a token become UNK, which decodes to `<unk>`.
+
+    White space separates words and is not kept; decoding joins words with single spaces. So a text
+    of known words comes back with each gap as one space, and encodes to the same tokens again.
+
+    Args:
+      tokens: the words that have one, by id, without the special ones.
+      lowercase: whether texts are lower-cased first.
+      punctuation: whether punctuation ends a word, each mark a token of its own: `it's` is
+        `it ' s`. Otherwise white space alone separates.
+      phrases: pairs of words that become one, round by round, see `genjax.data.text.phrases`.
+      rules: what a word is, see `genjax.data.text.words`.
+    """
+
+    def __init__(
+        self, tokens: Sequence[str], lowercase: bool = False, punctuation: bool = True,
+        phrases: Iterable[Iterable[Sequence[str]]] = (), rules: int = RULES,
+    ):  # fmt: skip
+        self.tokens, self.lowercase, self.punctuation = list(tokens), lowercase, punctuation
+        self.rules = rules
+        self.phrases = [{(a, b) for a, b in pairs} for pairs in phrases]
+        self.vocab_size = NUM_SPECIALS + len(self.tokens)
+        self._ids = {word: NUM_SPECIALS + i for i, word in enumerate(self.tokens)}
+        self._names = [*SPECIALS, *self.tokens]
+
+    def encode(self, text: str) -> list[int]:
+        """See `genjax.data.source.Codec`."""
+        several = words(text, self.lowercase, self.punctuation, self.rules)
+        found = join(several, self.phrases)
+        return [self._ids.get(word, UNK) for word in found]
+
+    def encode_all(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
+        """See `genjax.data.source.Codec`."""
+        return (np.array(self.encode(text), np.int32) for text in texts)
+
+    def decode(self, ids: Any) -> str:
+        """See `genjax.data.source.Codec`."""
+        return " ".join(self._names[i] for i in _text_ids(ids))
+
+    def to_json(self) -> dict[str, Any]:
+        """See `genjax.data.source.Codec`."""
+        return {
+            "tokenizer": "word", "lowercase": self.lowercase, "punctuation": self.punctuation,
+            "tokens": self.tokens, "phrases": [sorted(map(list, pairs)) for pairs in self.phrases],
+        } | _kept(self.rules)  # fmt: skip
+
+
+class Subwords:
+    """Byte-level BPE or unigram model of the `tokenizers` library.
+
+    All 256 bytes are tokens, so nothing is unknown and every text comes back exactly. Tokens that
+    are cut within a character decode to U+FFFD.
+
+    Sources: Sennrich et al. 2016 (BPE), on bytes and on GPT-2's words (Radford et al. 2019); Kudo
+    2018 (unigram), on the same.
+
+    Args:
+      kind: `bpe` or `unigram`.
+      model: the library's JSON, without special tokens; its ids follow those of ours.
+      lowercase: whether texts are lower-cased first.
+      rules: how, see `genjax.data.text.words`.
+    """
+
+    def __init__(
+        self, kind: str, model: dict[str, Any], lowercase: bool = False, rules: int = RULES
+    ):
+        from tokenizers import Tokenizer, decoders
+
+        # Kept as it is: each time that the library reads and writes them, scores change in a bit.
+        self.kind, self.lowercase, self.rules, self._model = kind, lowercase, rules, model
+        self._tokenizer = Tokenizer.from_str(json.dumps(model))
+        self._bytes = decoders.ByteLevel()
+        size = self._tokenizer.get_vocab_size()
+        self.tokens = [str(self._tokenizer.id_to_token(i)) for i in range(size)]
+        self.vocab_size = NUM_SPECIALS + size
+        self._names = [*SPECIALS, *self.tokens]
+
+    def encode(self, text: str) -> list[int]:
+        """See `genjax.data.source.Codec`."""
+        return next(iter(self.encode_all([text]))).tolist()
+
+    def encode_all(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
+        """See `genjax.data.source.Codec`."""
+        texts = iter(texts)
+        while several := list(itertools.islice(texts, _AT_ONCE)):
+            if self.lowercase:
+                several = [lower(text, self.rules) for text in several]
+            several = list(map(valid, several))
+            for found in self._tokenizer.encode_batch_fast(several, add_special_tokens=False):
+                yield np.array(found.ids, np.int32) + NUM_SPECIALS
+
+    def decode(self, ids: Any) -> str:
+        """See `genjax.data.source.Codec`."""
+        return self._bytes.decode([self._names[i] for i in _text_ids(ids)])
+
+    def to_json(self) -> dict[str, Any]:
+        """See `genjax.data.source.Codec`."""
+        told = {"tokenizer": self.kind, "lowercase": self.lowercase, "model": self._model}
+        return told | _kept(self.rules)
+
+
+class Stored:
+    """A tokenizer of the `tokenizers` library that was not trained here: BERT's, GPT-2's, ….
+
+    What it does to a text is told by its JSON: whether the text comes back exactly, and what is
+    unknown.
+
+    Args:
+      model: the library's JSON, whose first ids are those of the special tokens, under whatever
+        names; see `genjax.hf.vocabulary`.
+      rules: 1 of a running text's lines, each by itself; 2 of the text as a whole.
+    """
+
+    def __init__(self, model: dict[str, Any], rules: int = RULES):
+        from tokenizers import Tokenizer
+
+        self._model, self.rules = model, rules
+        self._tokenizer = Tokenizer.from_str(json.dumps(model))
+        self._tokenizer.encode_special_tokens = True  # as the characters that they are
+        self.vocab_size = self._tokenizer.get_vocab_size()
+        ids = range(NUM_SPECIALS, self.vocab_size)
+        self.tokens = [str(self._tokenizer.id_to_token(i)) for i in ids]
+        pieces = model["model"]["type"] == "WordPiece"
+        # What a token begins with that goes on with a word.
+        self.inside = model["model"]["continuing_subword_prefix"] if pieces else ""
+
+    def encode(self, text: str) -> list[int]:
+        """See `genjax.data.source.Codec`."""
+        return next(iter(self.encode_all([text]))).tolist()
+
+    def encode_all(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
+        """See `genjax.data.source.Codec`."""
+        texts = iter(texts)
+        while several := list(map(valid, itertools.islice(texts, _AT_ONCE))):
+            for found in self._tokenizer.encode_batch_fast(several, add_special_tokens=False):
+                ids = np.array(found.ids, np.int32)
+                yield np.where(ids < NUM_SPECIALS, UNK, ids)
+
+    def decode(self, ids: Any) -> str:
+        """See `genjax.data.source.Codec`."""
+        return self._tokenizer.decode(_text_ids(ids), skip_special_tokens=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """See `genjax.data.source.Codec`."""
+        return {"tokenizer": STORED, "model": self._model} | _kept(self.rules)
+
+
+def train(
+    data: ConfigDict, texts: Iterable[str], *, punctuation: bool = True,
+    phrases: Sequence[Any] = (),
+) -> Codec:  # fmt: skip
+    """The tokenizer that `data` asks for, with the vocabulary of `texts`.
+
+    `data.vocab_size` bounds it, the special tokens included; characters and words that occur less
+    than `data.min_count` times, and pairs that BPE would merge, are left out. Characters and words
+    are in order of frequency.
+
+    Args:
+      data: the `data` section of a config.
+      texts: of the training split.
+      punctuation, phrases: see `Words`.
+
+    Raises:
+      ConfigError: unknown tokenizer, or a vocabulary too small for it.
+    """
+    check(data)
+    if data.tokenizer == STORED:
+        what = "comes with weights, by experiments.from_hugging_face; here"
+        raise fail("data.tokenizer", STORED, f"{what} must be one of {', '.join(TOKENIZERS)}")
+    if data.tokenizer == "char":
+        return Chars(_frequent(data, texts, list), data.lowercase)
+    if data.tokenizer == "word":
+        found = _frequent(
+            data, texts, lambda text: join(words(text, False, punctuation), phrases)
+        )  # fmt: skip
+        return Words(found, data.lowercase, punctuation, phrases)
+    return _train_subwords(data, texts)
+
+
+def check(data: ConfigDict) -> None:
+    """Raises `ConfigError` for a field of a tokenizer that is out of range."""
+    choose("data.tokenizer", data.tokenizer, (*TOKENIZERS, STORED))
+    bytes_too = data.tokenizer in ("bpe", "unigram")
+    least = NUM_SPECIALS + (_BYTES if bytes_too else 1)
+    if data.vocab_size < least:
+        what = f"must be at least {least}: {NUM_SPECIALS} special tokens and "
+        what += f"all {_BYTES} bytes" if bytes_too else f"a {data.tokenizer}"
+        raise fail("data.vocab_size", data.vocab_size, what)
+    if data.min_count < 1:
+        raise fail("data.min_count", data.min_count, "must be at least 1")
+
+
+def from_json(found: dict[str, Any]) -> Codec:
+    """The tokenizer whose `to_json` this is."""
+    rest = {name: value for name, value in found.items() if name != "tokenizer"}
+    rest = {"rules": 1} | rest  # they had no number then
+    if found["tokenizer"] == "char":
+        return Chars(**rest)
+    if found["tokenizer"] == "word":
+        return Words(**rest)
+    if found["tokenizer"] == STORED:
+        return Stored(**rest)
+    return Subwords(found["tokenizer"], **rest)
+
+
+def _kept(rules: int) -> dict[str, int]:
+    """What a tokenizer's JSON tells of its rules: nothing of the first, as then."""
+    return {} if rules == 1 else {"rules": rules}
+
+
+def _frequent(
+    data: ConfigDict, texts: Iterable[str], parts: Callable[[str], Iterable[str]]
+) -> list[str]:
+    """The most frequent parts of texts, the more frequent first, equal ones in their order."""
+    counts: collections.Counter[str] = collections.Counter()
+    for text in texts:
+        counts.update(parts(lower(text) if data.lowercase else text))
+    kept = [part for part, count in counts.items() if count >= data.min_count]
+    return sorted(kept, key=lambda part: (-counts[part], part))[: data.vocab_size - NUM_SPECIALS]
+
+
+def _train_subwords(data: ConfigDict, texts: Iterable[str]) -> Subwords:
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    shared: dict[str, Any] = {
+        "vocab_size": data.vocab_size - NUM_SPECIALS,
+        "initial_alphabet": sorted(pre_tokenizers.ByteLevel.alphabet()),
+        "show_progress": False,
+    }
+    trainer: Any
+    if data.tokenizer == "bpe":
+        # A pair that occurs once is no pattern.
+        trainer = trainers.BpeTrainer(min_frequency=max(2, data.min_count), **shared)
+        tokenizer = Tokenizer(models.BPE())
+    else:
+        trainer = trainers.UnigramTrainer(**shared)
+        tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    lowered = map(lower, texts) if data.lowercase else iter(texts)
+    tokenizer.train_from_iterator(lowered, trainer)
+    try:
+        return Subwords(data.tokenizer, json.loads(tokenizer.to_str()), data.lowercase)
+    except Exception as error:  # the library has no type of its own for scores of nothing
+        told = f"cannot be learned from the little text of {data.name}'s training split"
+        raise fail("data.tokenizer", data.tokenizer, told) from error
+
+
+def _text_ids(ids: Any) -> list[int]:
+    """The tokens up to the first EOS, without padding and BOS."""
+    row = np.asarray(ids).tolist()
+    row = row[: row.index(EOS)] if EOS in row else row
+    return [i for i in row if i not in (PAD, BOS)]
+
+
+def word_parts(codec: Codec) -> bytes:
+    """`DataSpec.word_parts` of a vocabulary; zeros where tokens are words."""
+    parts = np.zeros(codec.vocab_size, np.uint8)
+    if isinstance(codec, Words):
+        return parts.tobytes()
+    if isinstance(codec, Stored) and codec.inside:  # what is no part begins a word
+        parts[NUM_SPECIALS:] = [2 + name.startswith(codec.inside) for name in codec.tokens]
+        return parts.tobytes()
+    for i in range(NUM_SPECIALS, codec.vocab_size):
+        if text := codec.decode([i]):
+            parts[i] = inside_word(text[0], codec.rules) + 2 * inside_word(text[-1], codec.rules)
+    return parts.tobytes()
+
+
+def sees_lines(codec: Codec) -> bool:
+    """Whether the tokens of a text are others than those of its lines, one after another."""
+    return isinstance(codec, Subwords | Stored) and codec.rules > 1  # before, lines were all it saw
+
+
+def is_text(model: dict[str, Any], id_: int) -> bool:
+    """Whether a token of the library's JSON is one that texts consist of, and not a special one."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_str(json.dumps(model))
+    tokenizer.encode_special_tokens = True
+    text = tokenizer.decode([id_], skip_special_tokens=False)
+    return bool(tokenizer.encode(text, add_special_tokens=False).ids == [id_])
+
+
+def spellings(codec: Codec) -> tuple[str, ...]:
+    """`DataSpec.spellings` of a vocabulary; empty where tokens are no words."""
+    return tuple(codec.tokens) if isinstance(codec, Words) else ()
+
+
+def smallest_type(vocab_size: int) -> np.dtype:
+    """The smallest unsigned type that holds all ids."""
+    return np.min_scalar_type(vocab_size - 1)

@@ -1,0 +1,66 @@
+"""`tsv:FILE`: a labelled sentence a line.
+
+A header line, as GLUE's files have it (`sentence<TAB>label`), is recognised by its names and left
+out.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from genjax.core.config import ConfigError
+from genjax.data.text import files as text_files
+from genjax.data.text.source import Texts
+
+# Names of columns, by what they hold.
+_SENTENCES = {
+    "sentence", "sentences", "sentence1", "text", "texts", "review", "tweet", "question", "query",
+    "phrase", "utterance", "content", "document", "comment", "message", "sms", "title", "headline",
+    "input",
+}  # fmt: skip
+_LABELS = {
+    "label", "labels", "class", "classes", "category", "target", "sentiment", "tag", "topic",
+    "intent", "emotion", "score", "rating", "polarity", "gold", "gold_label", "y", "output",
+}  # fmt: skip
+
+
+def texts(data: ConfigDict) -> Texts:
+    """Sentences and their classes; empty lines and a header line are left out.
+
+    Raises:
+      ConfigError: a header line names the class first; at reading, a line that is not
+        `sentence<TAB>label`.
+    """
+    train, test = text_files.files(data, "tsv:FILE")
+    read = text_files.splits(data, _read, train, test)
+    warnings = []
+    for path in dict.fromkeys([*train, *test]):
+        first = next(text_files.lines(path))
+        if _is_header(first, path):
+            told = f"the header line {text_files.shown(first)} is left out"
+            warnings.append(f"{path}: line 1: {told}")
+    return Texts(
+        "sentence", text_files.stamps(train, test), read, source=text_files.origin(data, test),
+        warnings=tuple(warnings),
+    )  # fmt: skip
+
+
+def _read(path: Path) -> Iterator[tuple[str, str, str]]:
+    for number, line in enumerate(text_files.lines(path), 1):
+        if line.isspace() or (number == 1 and _is_header(line, path)):
+            continue
+        sentence, _, label = (part.strip() for part in line.rpartition("\t"))
+        where = f"{path}: line {number}"
+        if not line.count("\t") or not sentence or not label:
+            raise ConfigError(f"{where}: must be sentence<TAB>label, not {text_files.shown(line)}")
+        yield sentence, label, where
+
+
+def _is_header(line: str, path: Path) -> bool:
+    """Whether a file's first line names its columns."""
+    *others, last = (cell.strip(" \n\"'").casefold() for cell in line.split("\t"))
+    if last in _SENTENCES and _LABELS.intersection(others):
+        told = f"{text_files.shown(line)} names the class first; must be sentence<TAB>label"
+        raise ConfigError(f"{path}: line 1: {told}")
+    return last in _LABELS and bool(_SENTENCES.intersection(others))

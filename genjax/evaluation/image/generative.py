@@ -1,0 +1,159 @@
+"""Samples against a real set by any extractor's features: FID, KID, Inception score, PRDC.
+
+Every number holds for one protocol only: so many samples, this split, this extractor with these
+weights and this resize. `protocol` says it in words, and stands wherever the number stands.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from genjax.core.config import ConfigError
+from genjax.data.source import Source, rows
+from genjax.evaluation import stored_arrays
+from genjax.evaluation.image.extractors import Extracted, Extractor, checksum_of
+from genjax.evaluation.image.fid import Moments, frechet_distance
+from genjax.evaluation.image.inception_score import inception_score
+from genjax.evaluation.image.kid import kernel_distance
+from genjax.evaluation.image.prdc import prdc
+
+NEIGHBOUR = 5  # k of prdc
+_SUBSET = 1000  # features in a subset of kid, where there are as many
+_KEPT = 10_000  # features of a real set that kid and prdc compare with
+_KEPT_SEED = 0
+# The numbers that each metric gives.
+NUMBERS = {
+    "fid": ("fid",),
+    "kid": ("kid", "kid_std"),
+    "is": ("inception_score", "inception_score_std"),
+    "prdc": ("precision", "recall", "density", "coverage"),
+}
+
+
+class Reference(NamedTuple):
+    """What is kept of a real set.
+
+    Attributes:
+      split: its name.
+      moments: of the features of all its images.
+      features: (N, D) float32, of a fixed random choice of at most 10,000 of them.
+    """
+
+    split: str
+    moments: Moments
+    features: np.ndarray
+
+
+def parse(text: str, field: str) -> tuple[str, ...]:
+    """`"fid,kid"` as the names of metrics; `field` is what the user named it by.
+
+    Raises:
+      ConfigError: one is not known.
+    """
+    names = tuple(name.strip() for name in text.split(",")) if text.strip() else ()
+    for name in names:
+        if name not in NUMBERS:
+            raise ConfigError(f"{field}={text}: no metric {name!r}; must be of {','.join(NUMBERS)}")
+    return names
+
+
+def numbers(metrics: Sequence[str]) -> tuple[str, ...]:
+    """The names of the numbers that `metrics` give."""
+    return tuple(name for metric in metrics for name in NUMBERS[metric])
+
+
+def check_counts(metrics: Sequence[str], num_samples: int, num_real: int, field: str) -> None:
+    """Raises `ConfigError` unless there are enough samples and real images for `metrics`."""
+    least = {"fid": 2, "kid": 2, "is": 10, "prdc": NEIGHBOUR + 1}
+    for metric in metrics:
+        if num_samples < least[metric]:
+            raise ConfigError(
+                f"{field}={num_samples}: {metric} needs at least {least[metric]} samples"
+            )
+        if metric != "is" and num_real < least[metric]:
+            raise ConfigError(f"{num_real} real images: {metric} needs at least {least[metric]}")
+
+
+def reference(
+    extractor: Extractor, source: Source, name: str, split: str, folder: Path
+) -> Reference:
+    """The real set of a split, computed once and kept below `folder`.
+
+    Args:
+      extractor: whose features count.
+      source: the split.
+      name: of the data set, for the name of the entry; its content decides which one it is.
+      split: its name.
+      folder: see `genjax.data.cache.root`.
+    """
+    identity = {
+        "name": f"{name}-{extractor.name}", "split": split, "data": _content(source),
+        "weights": extractor.checksum, "resize": extractor.resize, "kept": [_KEPT, _KEPT_SEED],
+    }  # fmt: skip
+    found = stored_arrays.arrays(folder, identity, lambda: _statistics(extractor, source))
+    moments = Moments(int(found["n"]), found["mean"], found["scatter"])
+    return Reference(split, moments, found["features"])
+
+
+def _statistics(extractor: Extractor, source: Source) -> stored_arrays.Arrays:
+    order = np.random.RandomState(_KEPT_SEED).permutation(source.num_examples)
+    kept = np.zeros(source.num_examples, bool)
+    kept[order[:_KEPT]] = True
+    moments: Moments | None = None
+    features, seen = [], 0
+    for batch in rows(source, 1000):
+        extracted = extractor.extract(batch["x"]).features
+        part = Moments.of(extracted)
+        moments = part if moments is None else moments.joined(part)
+        features.append(extracted[kept[seen : seen + len(extracted)]])
+        seen += len(extracted)
+    assert moments is not None
+    return {
+        "n": np.asarray(moments.n), "mean": moments.mean, "scatter": moments.scatter,
+        "features": np.concatenate(features),
+    }  # fmt: skip
+
+
+def _content(source: Source) -> str:
+    """Checksum of a split's images, in order."""
+    parts = [checksum_of(batch["x"]) for batch in rows(source, 1000)]
+    return checksum_of(np.frombuffer("".join(parts).encode(), np.uint8))
+
+
+def scores(metrics: Sequence[str], samples: Extracted, real: Reference) -> dict[str, float]:
+    """The numbers of `metrics`, under the names of `NUMBERS`."""
+    return {name: value for m in metrics for name, value in _METRICS[m](samples, real).items()}
+
+
+def _kid(samples: Extracted, real: Reference) -> dict[str, float]:
+    size = subset_size(len(samples.features), len(real.features))
+    return kernel_distance(real.features, samples.features, subset_size=size)
+
+
+def subset_size(num_samples: int, num_real: int) -> int:
+    """Of KID: 1,000, or all where there are fewer."""
+    return min(_SUBSET, num_samples, num_real)
+
+
+_METRICS: dict[str, Callable[[Extracted, Reference], dict[str, float]]] = {
+    "fid": lambda s, r: {"fid": frechet_distance(Moments.of(s.features), r.moments)},
+    "kid": _kid,
+    "is": lambda s, r: inception_score(s.probabilities),
+    "prdc": lambda s, r: prdc(r.features, s.features, k=NEIGHBOUR),
+}
+
+
+def protocol(number: str, num_samples: int, real: Reference, extractor: Extractor) -> str:
+    """What a number of `scores` holds for, in words."""
+    metric = next(m for m, names in NUMBERS.items() if number in names)
+    words = [f"{num_samples:,} samples"]
+    if metric != "is":
+        count = real.moments.n if metric == "fid" else len(real.features)
+        words.append(f"{count:,} {real.split} images")
+    if metric == "kid":
+        words.append(f"subsets of {subset_size(num_samples, len(real.features)):,}")
+    if metric == "prdc":
+        words.append(f"k={NEIGHBOUR}")
+    return ", ".join([*words, str(extractor)])

@@ -1,0 +1,145 @@
+"""How a model's data set reads what its methods are given: pictures, texts, labels."""
+
+from typing import Any
+
+import numpy as np
+from absl import logging
+
+from genjax.core import arguments
+from genjax.core.config import ConfigError
+from genjax.core.tokens import EOS, MASK, PAD, SPECIALS
+from genjax.data.source import Codec, Dataset
+from genjax.data.text.sentences import padded
+
+_MASK = SPECIALS[MASK]  # how a text says that a token is to be filled in
+
+
+class Reader:
+    """What turns arguments into rows of arrays; see `genjax.core.arguments` for errors.
+
+    Args:
+      dataset: of the run.
+      conditional: whether its model takes labels.
+
+    Attributes:
+      spec: of the data.
+      classes: that a label may name; 0: the model takes none.
+    """
+
+    def __init__(self, dataset: Dataset, conditional: bool):
+        self.spec, self.classes = dataset.spec, dataset.spec.num_classes if conditional else 0
+        self._dataset = dataset
+
+    def block(self, members: int) -> int:
+        """Rows of a program at most."""
+        return arguments.block_size(self.spec, members)
+
+    def draws(self, members: int) -> int:
+        """Samples of a program at most: a multiple of the classes, which are drawn in turn."""
+        size = arguments.draw_size(self.spec, members)
+        return size + -size % max(1, self.classes)
+
+    def input(self, name: str, x: Any, *, target: bool = False, masked: bool = False) -> np.ndarray:
+        """Examples, texts or tokens as rows of the model's input; `target`: as its targets."""
+        spec = self.spec
+        if spec.kind in ("image", "point"):
+            return arguments.examples(name, x, spec)
+        if arguments.is_texts(x) or (isinstance(x, (list, tuple)) and not x):
+            return self.tokens(name, x, target=target, masked=masked)
+        shape = spec.target_shape if target else spec.shape
+        number = spec.target_vocab_size if target else spec.vocab_size
+        return arguments.tokens(name, x, number, shape)
+
+    def tokens(
+        self, name: str, given: Any, *, target: bool = False, masked: bool = False
+    ) -> np.ndarray:
+        """Texts as rows of tokens, see `genjax.trained.model.Model.tokens`."""
+        codec = self._codec(name, target)
+        texts = arguments.texts(name, given)
+        length = (self.spec.target_shape if target else self.spec.shape)[0]
+        ids = codec.encode_all(texts)
+        if masked:
+            ids = (np.array(self._encoded(text, codec), np.int32) for text in texts)
+        if self.spec.kind in ("sentence", "pair"):
+            x = padded(ids, length, codec).astype(np.int32)
+            if cut := int(((x != PAD).all(1) & (x[:, -1] != EOS)).sum()):
+                what = f"{cut:,} of {len(x):,} texts are cut at data.length={length} tokens"
+                logging.warning("warning: %s, as in training", what)
+            return x
+        x = np.full((len(texts), length), PAD, np.int32)
+        for i, (row, found) in enumerate(zip(x, ids)):
+            if len(found) > length:
+                raise ConfigError(
+                    f"{name}[{i}]: has {len(found)} tokens; this model sees {length} at most"
+                )
+            row[: len(found)] = found
+        return x
+
+    def windows(self, name: str, given: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Texts as windows of running text (W, T), and the number of the text that each is of.
+
+        A window begins with the last token of the one before.
+        """
+        codec, rows, owner = self._codec(name, False), [], []
+        length = self.spec.shape[0]
+        for i, ids in enumerate(codec.encode_all(arguments.texts(name, given))):
+            for start in range(0, max(1, len(ids) - 1), length - 1):
+                part = ids[start : start + length]
+                rows.append(np.pad(part, (0, length - len(part)), constant_values=PAD))
+                owner.append(i)
+        return np.array(rows, np.int32), np.array(owner)
+
+    def words(self, name: str, given: Any) -> np.ndarray:
+        """Words, as strings or tokens (N,), as tokens."""
+        if not arguments.is_texts(given):
+            return arguments.tokens(name, given, self.spec.vocab_size, ())
+        codec, found = self._codec(name, False), []
+        for word in arguments.texts(name, given):
+            ids = codec.encode(word)
+            if len(ids) != 1 or ids[0] == 1:
+                raise ConfigError(f"{name}: {word!r} is no word of the vocabulary")
+            found.append(ids[0])
+        return np.array(found, np.int32)
+
+    def strings(self, ids: Any) -> list[str]:
+        """Rows of tokens (…, T) as strings."""
+        codec = self._dataset.target_codec or self._dataset.codec
+        if codec is None:
+            raise ConfigError("ids: this model writes no sentences")
+        ids = np.asarray(ids)
+        if ids.ndim < 1 or ids.dtype.kind not in "iu":
+            raise ConfigError(f"ids: must be tokens (…, T), not {ids.dtype} {ids.shape}")
+        return [codec.decode(row) for row in ids.reshape(-1, ids.shape[-1])]
+
+    def labels(self, labels: Any, rows: int, *, in_turn: bool) -> tuple[np.ndarray, ...]:
+        """The labels of rows, if the model takes any."""
+        if not self.classes:
+            if labels is not None:
+                raise ConfigError("labels: this model is not conditional; it takes none")
+            return ()
+        if labels is not None:
+            return (arguments.labels("labels", labels, self.classes, rows),)
+        if not in_turn:
+            what = f"a class of 0 … {self.classes - 1} for each example"
+            raise ConfigError(f"labels: missing; this model is conditional and needs {what}")
+        return ((np.arange(rows) % self.classes).astype(np.int32),)
+
+    def template(self) -> tuple[np.ndarray, ...]:
+        """Arguments of one example, for shapes alone."""
+        kind = np.float32 if self.spec.kind in ("image", "point") else np.int32
+        labels = (np.zeros(1, np.int32),) if self.classes else ()
+        return (np.zeros((1, *self.spec.shape), kind), *labels)
+
+    def _codec(self, name: str, target: bool) -> Codec:
+        codec = (target and self._dataset.target_codec) or self._dataset.codec
+        if codec is None:
+            raise ConfigError(f"{name}: this model reads no texts")
+        return codec
+
+    def _encoded(self, text: str, codec: Codec) -> list[int]:
+        """A text in which `<mask>` is one token."""
+        first, *rest = text.split(_MASK)
+        ids = list(codec.encode(first))
+        for part in rest:
+            ids += [MASK, *codec.encode(part)]
+        return ids

@@ -1,0 +1,136 @@
+"""The studies as their users run them, tiny: tables, pictures, resuming, mistakes."""
+
+import json
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from experiments import study
+from genjax.engine.writers import read_metrics
+
+TINY = ("--seeds=2", "--steps=4")
+
+
+def main(name: str, *args) -> int:
+    """The exit status of `python -m experiments.NAME ARGS`, run in this process."""
+    return import_module(f"experiments.{name}").main([str(a) for a in args])
+
+
+def lines(workdir: Path) -> dict[str, list[str]]:
+    """What the first column of each table holds."""
+    return {t: [row["method"] for row in rows] for t, rows in study.read_results(workdir).items()}
+
+
+@pytest.fixture(scope="module")
+def collapse(tmp_path_factory) -> Path:
+    workdir = tmp_path_factory.mktemp("mode_collapse") / "study"
+    args = ("--methods=pacgan2", "--data=ring", f"--workdir={workdir}")
+    assert main("mode_collapse", *TINY, *args) == 0
+    return workdir
+
+
+def check_collapse(workdir: Path, name: str, modes: int) -> None:
+    """The table and pictures of one data set, of methods that have learnt nothing yet."""
+    trained, true = study.read_results(workdir)[name][:2]
+    for row in (trained, true):
+        assert all(len(row[score]["members"]) == 2 for score in ("modes", "reverse_kl"))
+        assert 0 <= row["modes"]["mean"] <= modes and 0 <= row["high_quality"]["mean"] <= 1
+    assert true["modes"]["mean"] == modes and true["high_quality"]["mean"] > 0.9
+    assert trained["reverse_kl"]["mean"] > 5 * true["reverse_kl"]["mean"]
+    for picture in ("samples", "over_time"):
+        assert min(Image.open(workdir / f"{name}_{picture}.png").size) > 100
+
+
+def test_mode_collapse_ends_in_tables_and_pictures(collapse):
+    assert lines(collapse) == {"ring": ["pacgan2", "true samples", "PacGAN2, published"]}
+    check_collapse(collapse, "ring", 8)
+    text = (collapse / "results.md").read_text()
+    assert "| pacgan2 |" in text and " ± " in text
+
+
+@pytest.mark.slow
+def test_stacked_digits_are_counted_by_the_classifier(tmp_path):
+    args = ("--methods=gan", "--data=stacked_digits", f"--workdir={tmp_path}")
+    assert main("mode_collapse", *TINY, *args) == 0
+    check_collapse(tmp_path, "stacked_digits", 1000)
+
+
+def test_each_method_is_a_run_of_its_own(collapse):
+    config = json.loads((collapse / "ring" / "pacgan2" / "config.json").read_text())["config"]
+    assert (config["num_seeds"], config["steps"], config["model"]["pack"]) == (2, 4, 2)
+
+
+def test_what_is_through_is_not_trained_again_and_what_is_missing_is(collapse, capfd):
+    before = {p: read_metrics(p) for p in collapse.rglob("metrics.jsonl")}
+    args = ("--methods=pacgan2,gan", "--data=ring", f"--workdir={collapse}")
+    assert main("mode_collapse", *TINY, *args) == 0
+    assert "run 2 of 2: ring/gan" in capfd.readouterr().out
+    assert {p: read_metrics(p) for p in before} == before
+    assert lines(collapse)["ring"][:2] == ["pacgan2", "gan"]
+
+
+@pytest.fixture(scope="module")
+def oscillation(tmp_path_factory) -> Path:
+    workdir = tmp_path_factory.mktemp("oscillation") / "study"
+    args = ("--methods=label_smoothing", f"--workdir={workdir}", "--seeds=2", "--steps=80")
+    assert main("oscillation", *args) == 0
+    return workdir
+
+
+def test_oscillation_ends_in_tables_and_pictures(oscillation):
+    exact, networks, telling = study.read_results(oscillation).values()
+    by_method = {row["method"]: row for row in exact}
+    assert by_method["minimax"]["eigenvalues"] == "0+0.5i, 0-0.5i"
+    assert float(by_method["minimax"]["in turn"]) == 1 < float(by_method["minimax"]["at once"])
+    assert by_method["r1"]["distance at the end"]["mean"] < 1e-3
+    assert by_method["wgan"]["distance at the end"]["mean"] > 0.5
+    (row,) = networks
+    assert row["method"] == "label_smoothing" and row["generator_loss varies by"]["mean"] > 0
+    (row,) = telling
+    for name in ("critic_loss, reverse_kl", "generator_loss, reverse_kl"):
+        assert -1 <= row[name]["mean"] <= 1
+    for picture in ("dirac", "losses", "quality"):
+        assert min(Image.open(oscillation / f"{picture}.png").size) > 100
+
+
+@pytest.mark.parametrize(
+    "args, told",
+    [
+        ("mode_collapse --methods=wgan_pg", "--methods=wgan_pg | did you mean wgan_gp?"),
+        ("mode_collapse --methods=", "--methods | must name"),
+        ("mode_collapse --data=rings", "--data=rings | did you mean ring?"),
+        ("mode_collapse --seeds=0", "--seeds=0 | positive"),
+        ("mode_collapse --protocol=pacgan", "--protocol=pacgan | --data=ring,grid"),
+        ("mode_collapse --config=configs/gan.py", "--config | no such flag"),
+        ("oscillation --data=grid", "--data=grid | ring | digits"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_told_in_one_line_before_anything_is_written(args, told, tmp_path, capfd):
+    name, *flags = args.split()
+    assert main(name, *flags, f"--workdir={tmp_path / 'new'}") == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    for part in told.split(" | "):
+        assert re.search(re.escape(part), line), (part, line)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_of_other_runs_is_refused_before_any_training(collapse, capfd):
+    args = ("--methods=r3gan,pacgan2", "--data=ring", f"--workdir={collapse}")
+    assert main("mode_collapse", "--seeds=3", "--steps=4", *args) == 2
+    assert "config.num_seeds is 2 there, 3 here" in capfd.readouterr().err
+    assert not (collapse / "ring" / "r3gan").exists()
+
+
+def test_the_published_protocol_is_one_flag(tmp_path):
+    from experiments.mode_collapse import published_protocol
+    from genjax import recipes
+    from genjax.engine import loop
+
+    config = published_protocol(recipes.load("gan_mixture:pacgan2,grid")).unlock()
+    assert config.batch_size * config.steps == 400 * 100_000
+    config.num_seeds = 1
+    run = loop.prepare(config.lock())
+    assert run.total_steps == 400_000 and run.family.batch_shape == (1, 100)
