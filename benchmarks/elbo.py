@@ -2,8 +2,8 @@
 
     python -m benchmarks.elbo --workdir=DIR [--network=mlp|conv] [--seeds=5] [--epochs=20]
 
-Both sides make the same updates (batches, Adam, binarisation drawn anew each time) from their own
-initial weights and report the bound on the 10,000 test images, binarised once at random, with the
+Both sides make the same updates (batches, Adam, binarization drawn anew each time) from their own
+initial weights and report the bound on the 10,000 test images, binarized once at random, with the
 same number of draws: means over the seeds and their standard errors, in nats. Genjax's seeds are
 one program; PyTorch's networks are compiled and trained one after the other.
 """

@@ -127,7 +127,7 @@ def _vae(num_examples: int, batch_size: int, *, size: int, hidden: Sequence[int]
         network="mlp", latent_dim=latent_dim, encoder_hidden=tuple(hidden),
         decoder_hidden=tuple(reversed(hidden)), activation="relu", conditional=False,
     )  # fmt: skip
-    config.loss.update(likelihood="bernoulli", binarise="none", kl_weight=1.0, free_bits=0.0)
+    config.loss.update(likelihood="bernoulli", binarize="none", kl_weight=1.0, free_bits=0.0)
     config.loss.update(kl_warmup_steps=0, importance_samples=importance_samples)
     config.optimizer.update(_ADAM, learning_rate=learning_rate, b1=0.9, b2=0.999)
     config.ema_decay = 0.0

@@ -85,7 +85,7 @@ def _config(*, num_layers: int, num_heads: int, width: int, length: int, **_: in
     """The recipe's layers, which are nanoGPT's."""
     config = recipes.load(str(ROOT / "configs" / "gpt.py")).unlock()
     config.model.update(num_layers=num_layers, num_heads=num_heads, width=width)
-    config.data.length, config.ema_decay, config.loss.unprompted = length, 0.0, 0.0
+    config.data.length, config.ema_decay, config.loss.bos_rate = length, 0.0, 0.0
     return config
 
 

@@ -15,10 +15,10 @@ def training(steps: int, *, vocab_size: int, units: int, layers: int, batch_size
              num_tokens: int, learning_rate: float, clip_norm: float) -> Timed:  # fmt: skip
     """The rows `lstm_lm_*`: `steps` updates a run, scanned."""
     config = recipes.load(str(ROOT / "configs" / "lstm_lm.py")).unlock()
-    config.batch_size, config.ema_decay, config.loss.unprompted = batch_size, 0.0, 0.0
+    config.batch_size, config.ema_decay, config.loss.bos_rate = batch_size, 0.0, 0.0
     config.model.update(
-        cell="lstm", embed_dim=units, hidden=units, layers=layers, tied=False, dropout=0.0,
-        recurrent_dropout=0.0,
+        cell="lstm", embed_dim=units, hidden=units, layers=layers, tie_embeddings=False,
+        dropout=0.0, recurrent_dropout=0.0,
     )  # fmt: skip
     config.optimizer.update(
         name="sgd", b1=0.0, schedule="constant", warmup_steps=0, learning_rate=learning_rate,

@@ -37,7 +37,7 @@ def rows() -> list[Row]:
 def unet(
     *, height: int, batch_size: int, channels: Sequence[int], blocks: int, patch: int, **rest: Any
 ) -> list[Product]:
-    """Forward products of the convolutions of `genjax.models.unet.UNet`, grey images."""
+    """Forward products of the convolutions of `genjax.models.unet.UNet`, gray images."""
     made: list[Product] = []
     side, pixels = height // patch, patch**2
 

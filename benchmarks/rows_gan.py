@@ -14,7 +14,7 @@ _DCGAN: dict[str, Any] = {
     "latent_dim": 100, "channels": [64, 128], "height": 28, "num_examples": 60_000,
     "batch_size": 128, "learning_rate": 2e-4, "b1": 0.5, "b2": 0.999,
 }  # fmt: skip
-# 64x64 in colour, four halvings; few examples, as the peer holds them in float32
+# 64x64 in color, four halvings; few examples, as the peer holds them in float32
 _WGAN_GP_64: dict[str, Any] = {
     "latent_dim": 128, "channels": [32, 64, 128, 256], "height": 64, "colors": 3,
     "num_examples": 4096, "batch_size": 64, "n_critic": 5, "penalty_weight": 10.0,
@@ -23,7 +23,7 @@ _WGAN_GP_64: dict[str, Any] = {
 
 
 def rows() -> list[Row]:
-    """DCGAN on 28x28; convolutional WGAN-GP on 64x64 in colour."""
+    """DCGAN on 28x28; convolutional WGAN-GP on 64x64 in color."""
     dcgan_run, wgan_run = {"iterations": 5, **_DCGAN}, {"iterations": 1, **_WGAN_GP_64}
     return [
         Row(

@@ -24,7 +24,7 @@ def get_config() -> ConfigDict:
     c.num_samples = 8
     c.data.name = "text:definitions.txt.gz"
     c.data.test_fraction = 0.02
-    # Rotary positions find the neighbours of a place within hundreds of updates, learned ones stay
+    # Rotary positions find the neighbors of a place within hundreds of updates, learned ones stay
     # at the frequencies of words for thousands. `learned` is what Hugging Face's BERT has.
     c.model.update(positions="rotary", norm_first=True, init_std=0.0, scan=False)
     c.optimizer.schedule = "cosine"

@@ -17,7 +17,7 @@ def get_config() -> ConfigDict:
     c.epochs = 200.0
     c.loss.kl_weight = 4.0
     c.loss.kl_warmup_steps = 1000
-    # Grey levels tell more than binary pixels, for which a weight of 4 empties all latents.
+    # Gray levels tell more than binary pixels, for which a weight of 4 empties all latents.
     c.loss.likelihood = "gaussian"
     c.loss.learned_scale = False
     c.loss.scale = 0.1

@@ -3,7 +3,7 @@
     python -m experiments.train --config=configs/conditional_vae.py --workdir=runs/conditional_vae
 
 23 s on 2 busy CPU cores. Test ELBO -20.6 nats, importance weighted bound of 50 draws -20.3 (dynamic
-binarisation, sums over 64 pixels).
+binarization, sums over 64 pixels).
 """
 
 from ml_collections import ConfigDict
@@ -16,5 +16,5 @@ def get_config() -> ConfigDict:
     c.epochs = 200.0
     c.num_samples = 100
     c.model.conditional = True
-    c.loss.binarise = "dynamic"
+    c.loss.binarize = "dynamic"
     return c

@@ -1,4 +1,4 @@
-"""DCGAN: convolutions and batch normalisation in both networks, on the bundled digits (8x8).
+"""DCGAN: convolutions and batch normalization in both networks, on the bundled digits (8x8).
 
     python -m experiments.train --config=configs/dcgan.py --workdir=runs/dcgan
     python -m experiments.evaluate --workdir=runs/dcgan

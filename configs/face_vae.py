@@ -1,4 +1,4 @@
-"""Convolutional VAE of faces, 64x64: CelebA in colour, or a folder of grey faces.
+"""Convolutional VAE of faces, 64x64: CelebA in color, or a folder of gray faces.
 
     python -m experiments.train --config=configs/face_vae.py --workdir=runs/celeb_a
     python -m experiments.train --config=face_vae:orl --workdir=runs/orl --config.data.name=images:D
@@ -7,7 +7,7 @@
 CelebA comes through TFDS, its central square scaled to 64x64; not recorded yet. The second command
 takes any folder D of faces. On the 400 of ORL (AT&T Laboratories Cambridge): 2.5 minutes on 2 CPU
 cores, ELBO 2,444, IWAE-10 2,462 nats on the 45 test faces (all pixels exact would be 2,828), KL
-54.7, all 32 latents active. Test faces are recognised in their reconstructions; of new faces most
+54.7, all 32 latents active. Test faces are recognized in their reconstructions; of new faces most
 are faces, some are blurs. The pixels' standard deviation is fixed at 0.2: learned, it shrinks until
 the network knows the 355 training faces by heart (ELBO 9,100 in training, -10,560 in the test).
 """

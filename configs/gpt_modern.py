@@ -20,6 +20,6 @@ def get_config() -> ConfigDict:
     c.model.norm = "rms"
     c.model.positions = "rotary"
     c.model.activation = "swiglu"
-    c.model.hidden = 352  # three matrices of this width hold about what two of 4 x 128 do
-    c.model.num_groups = 2
+    c.model.mlp_dim = 352  # three matrices of this width hold about what two of 4 x 128 do
+    c.model.num_kv_heads = 2
     return c

@@ -1,4 +1,4 @@
-"""Hinge loss with spectral normalisation (SNGAN, SAGAN) on the bundled digits.
+"""Hinge loss with spectral normalization (SNGAN, SAGAN) on the bundled digits.
 
     python -m experiments.train --config=configs/hinge_gan.py --workdir=runs/hinge_gan
     python -m experiments.evaluate --workdir=runs/hinge_gan

@@ -3,7 +3,7 @@
     python -m experiments.train --config=configs/iwae.py --workdir=runs/iwae
 
 86 s on 2 busy CPU cores. Importance weighted bound of 50 draws -22.7 nats on the test split, its
-ELBO -27.0 (dynamic binarisation, sums over 64 pixels); the VAE of `vae` comes to -22.9 and -23.4.
+ELBO -27.0 (dynamic binarization, sums over 64 pixels); the VAE of `vae` comes to -22.9 and -23.4.
 """
 
 from ml_collections import ConfigDict
@@ -14,6 +14,6 @@ from genjax.families import vae
 def get_config() -> ConfigDict:
     c = vae.default_config()
     c.epochs = 200.0
-    c.loss.binarise = "dynamic"
+    c.loss.binarize = "dynamic"
     c.loss.importance_samples = 50
     return c

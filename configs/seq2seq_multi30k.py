@@ -32,7 +32,7 @@ def get_config(attention: str = "additive") -> ConfigDict:
         lowercase=True, min_count=2, length=48, bucketed=True,
     )  # fmt: skip
     c.model.update(
-        embed_dim=256, hidden=512, dropout=0.3, tied=True, attention=attention,
+        embed_dim=256, hidden=512, dropout=0.3, tie_embeddings=True, attention=attention,
         input_feeding=attention != "none",
     )  # fmt: skip
     c.loss.label_smoothing = 0.1

@@ -15,8 +15,8 @@ METHOD bert is fine-tuned from the encoder of another run, whose tokens and widt
         --config.data.dir=DIR --config.pretrained.workdir=runs/definitions
 
 Its vector is the mean over words: place BOS is seen by no loss of that run. With
-`--config.optimizer.encoder_factor=0` the head alone learns. Test accuracy 77.1 % after 4 minutes on
-2 CPU cores beside another job: definitions teach little about films.
+`--config.optimizer.encoder_lr_scale=0` the head alone learns. Test accuracy 77.1 % after 4 minutes
+on 2 CPU cores beside another job: definitions teach little about films.
 """
 
 from typing import Any

@@ -21,7 +21,7 @@ from genjax.families import stacked_autoencoder
 def get_config() -> ConfigDict:
     c = stacked_autoencoder.default_config()
     c.data.name = "tfds:fashion_mnist"
-    c.data.num_labelled = 1000
+    c.data.num_labeled = 1000
     c.epochs = 30.0
     c.batch_size = 128
     c.log_every = 200

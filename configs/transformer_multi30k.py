@@ -31,6 +31,6 @@ def get_config() -> ConfigDict:
         test="test_2016_flickr.de.gz,test_2016_flickr.en.gz",
         lowercase=True, min_count=2, length=48, bucketed=True,
     )  # fmt: skip
-    c.model.update(num_layers=3, num_heads=8, width=256, hidden=512, dropout=0.2, scan=False)
+    c.model.update(num_layers=3, num_heads=8, width=256, mlp_dim=512, dropout=0.2, scan=False)
     c.optimizer.update(learning_rate=8e-4, warmup_steps=800)
     return c

@@ -49,7 +49,7 @@ def train_critic(
       draw: `draw(key) -> (real_BxD, fake_BxD)`, equally many examples of either.
       key: PRNG key of all randomness.
       measure: `measure(params, key) -> arrays`.
-      adversarial: a key of `losses.GAMES`.
+      adversarial: a key of `losses.ADVERSARIAL_LOSSES`.
       optimizer: a config section; its schedule ends with the last step.
       steps: updates, a multiple of `num_measures`.
       num_measures: how often, at equal distances; the last time after the last step.
@@ -64,7 +64,7 @@ def train_critic(
     init_key, train_key, measure_key = (
         jax.random.fold_in(key, use) for use in (_INIT, _TRAIN, _MEASURE)
     )
-    transform, game = make_optimizer(optimizer, steps), losses.GAMES[adversarial]
+    transform, game = make_optimizer(optimizer, steps), losses.ADVERSARIAL_LOSSES[adversarial]
 
     def loss(params: Any, batch: Any, part: jax.Array) -> Any:
         def score(x: jax.Array) -> jax.Array:

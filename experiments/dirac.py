@@ -24,7 +24,7 @@ class Method(NamedTuple):
     """How the game is played.
 
     Attributes:
-      game: a key of `losses.GAMES`.
+      game: a key of `losses.ADVERSARIAL_LOSSES`.
       r1: weight gamma of R1.
       wgan_gp: weight of the penalty of WGAN-GP.
       instance_noise: its standard deviation.
@@ -52,7 +52,7 @@ METHODS = {
 def velocity(method: Method, point_2: jax.Array) -> jax.Array:
     """Where both players' gradients point at (theta, psi), shape (2,)."""
     theta, psi = point_2
-    game = losses.GAMES[method.game]
+    game = losses.ADVERSARIAL_LOSSES[method.game]
     noise, weight = _quadrature(method.instance_noise)
 
     def critic(psi: jax.Array, x_Bx1: jax.Array) -> jax.Array:
@@ -62,7 +62,7 @@ def velocity(method: Method, point_2: jax.Array) -> jax.Array:
         # A sum of one term of the real and one of the generated score: both may share the nodes.
         each = game.critic(critic(psi, noise), critic(psi, theta + noise))
         # The gradient is psi wherever the penalty is taken.
-        r1 = losses.zero_centered_penalty(lambda x: critic(psi, x), noise[:1])[0]
+        r1 = losses.r1_penalty(lambda x: critic(psi, x), noise[:1])[0]
         wgan_gp = losses.input_gradient_penalty(lambda x: critic(psi, x), noise[:1])[0]
         return (weight * each).sum() + method.r1 * r1 + method.wgan_gp * wgan_gp
 

@@ -117,9 +117,9 @@ def _row(method: str, run: Path, steps: int) -> study.Row:
 
 def _true_row(config: ConfigDict, num_seeds: int) -> study.Row:
     """The scores of as many true samples, for as many seeds."""
-    judge = showing.judge(config)
-    assert judge is not None
-    each = [judge(_true_samples(config, config.eval_num_samples, i)) for i in range(num_seeds)]
+    scorer = showing.mode_scorer(config)
+    assert scorer is not None
+    each = [scorer(_true_samples(config, config.eval_num_samples, i)) for i in range(num_seeds)]
     return {"method": "true samples"} | {n: np.array([e[n] for e in each]) for n in SCORES}
 
 

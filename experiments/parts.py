@@ -75,8 +75,8 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return dict(files.read_json(path, finite=False))
     except (OSError, ValueError, TypeError) as error:
-        told = f"{path}: cannot be read ({files.reason(error)})"
-        raise ConfigError(f"{told}; choose another workdir") from error
+        message = f"{path}: cannot be read ({files.reason(error)})"
+        raise ConfigError(f"{message}; choose another workdir") from error
 
 
 def _unwritable(workdir: Any, error: OSError) -> ConfigError:

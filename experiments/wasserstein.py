@@ -43,8 +43,8 @@ MOVED = ("lines", "gaussians")
 THETAS = (-1.0, -0.5, -0.25, -0.1, 0.0, 0.1, 0.25, 0.5, 1.0)
 SIGMA = 0.1  # of the Gaussians that are moved
 PENALTY_WEIGHT = 10.0  # lambda of WGAN-GP
-# What a critic minimises: the losses of generators that learn from it.
-GAMES = {"wasserstein": ("wasserstein",), "minimax": ("minimax", "non_saturating")}
+# What a critic minimizes: the losses of generators that learn from it.
+ADVERSARIAL_LOSSES = {"wasserstein": ("wasserstein",), "minimax": ("minimax", "non_saturating")}
 _BATCH, _JUDGED, _SAMPLES = 128, 8192, 512
 _MEASURES = 20  # along a training
 
@@ -84,7 +84,7 @@ def _wasserstein(argv: list[str]) -> int:
     pictures: dict[str, np.ndarray] = {}
     for name in moved:
         found = parts.compute(f"{name}_samples", transport_of_moved, name, THETAS, seeds)
-        for game in GAMES:
+        for game in ADVERSARIAL_LOSSES:
             trained = parts.compute(
                 f"{name}_{game}", train_on_moved, name, game, THETAS, seeds, steps
             )
@@ -128,7 +128,7 @@ def exact(moved: str, theta: float) -> dict[str, float]:
     return {"w1": abs(theta), "js": js, "kl": 0.5 * shift**2, "tv": tv}
 
 
-def penalised_w1(theta: float) -> float:
+def penalized_w1(theta: float) -> float:
     """What a WGAN-GP critic at its optimum says of a translation by `theta`: more than |theta|.
 
     A critic of slope s along the way gains s |theta| and pays PENALTY_WEIGHT (s - 1)^2, least at
@@ -148,7 +148,7 @@ def transport_of_moved(moved: str, thetas: Sequence[float], seeds: Sequence[int]
 def train_on_moved(
     moved: str, game: str, thetas: Sequence[float], seeds: Sequence[int], steps: int
 ) -> Arrays:
-    """Critics of one of `GAMES` for all thetas and seeds, trained as one program.
+    """Critics of one of `ADVERSARIAL_LOSSES` for all thetas and seeds, trained as one program.
 
     Returns:
       Arrays (T, S, measures): `estimate`, of Wasserstein-1 or (minimax) of Jensen-Shannon on fresh
@@ -161,10 +161,10 @@ def train_on_moved(
 
             def generator_loss(further: jax.Array, name: str) -> jax.Array:
                 fake_score_B = scores(_CRITIC, params, fake + further * jnp.eye(1, 2))
-                return losses.GAMES[name].generator(fake_score_B).mean()
+                return losses.ADVERSARIAL_LOSSES[name].generator(fake_score_B).mean()
 
             slope = jax.grad(generator_loss)
-            slopes = {f"gradient_{name}": slope(0.0, name) for name in GAMES[game]}
+            slopes = {f"gradient_{name}": slope(0.0, name) for name in ADVERSARIAL_LOSSES[game]}
             return slopes | {"estimate": _estimate(game, params, real, fake)}
 
         return _train(game, lambda k: _moved_pair(moved, k, _BATCH, theta), key, measure, steps)
@@ -237,7 +237,7 @@ def _train(game: str, draw: Any, key: jax.Array, measure: Any, steps: int) -> An
 def _estimate(game: str, params: Any, real: jax.Array, fake: jax.Array) -> jax.Array:
     """What a critic's loss says of the divergence that it bounds."""
     real_score_B, fake_score_B = (scores(_CRITIC, params, x) for x in (real, fake))
-    loss = losses.GAMES[game].critic(real_score_B, fake_score_B).mean()
+    loss = losses.ADVERSARIAL_LOSSES[game].critic(real_score_B, fake_score_B).mean()
     # Goodfellow et al. 2014, theorem 1: the least loss is 2 log 2 - 2 JS.
     return -loss if game == "wasserstein" else math.log(2) - loss / 2
 
@@ -266,7 +266,7 @@ def _moved_rows(moved: str, found: Mapping[str, np.ndarray]) -> list[study.Row]:
             {
                 "theta": theta, "w1": known["w1"], "w1 of samples": found["transport"][i],
                 "w1 of the critic": last.pop("wasserstein_estimate"),
-                "w1 at its optimum": penalised_w1(theta), "js": known["js"],
+                "w1 at its optimum": penalized_w1(theta), "js": known["js"],
                 "js of the discriminator": last.pop("minimax_estimate"), "tv": known["tv"],
                 "kl": known["kl"] if math.isfinite(known["kl"]) else "infinite",
             }

@@ -4,7 +4,7 @@
         [--clips=0.001,0.01,0.1] [--seeds=4] [--seed=0] [--steps=1000]
 
 WGAN critics are trained for a fixed number of steps between real data and the same data with unit
-Gaussian noise, the generator standing still, with their weights clipped or their gradient penalised
+Gaussian noise, the generator standing still, with their weights clipped or their gradient penalized
 (Gulrajani et al. 2017, section 3, figures 1 and 2). Shown: values over the plane, the share
 of the exact Wasserstein-1 distance that they find, their weights piling up at the bounds, and how
 the gradient grows or shrinks from layer to layer of a critic of 12 hidden layers. All data sets,
@@ -107,9 +107,9 @@ def _clips(texts: Sequence[str]) -> list[float]:
     return clips
 
 
-def _joined(clipped: Arrays, penalised: Arrays, axis: int) -> Arrays:
+def _joined(clipped: Arrays, penalized: Arrays, axis: int) -> Arrays:
     """Arrays with an axis of methods: the clip values, then the gradient penalty."""
-    return {n: np.concatenate([clipped[n], penalised[n]], axis) for n in clipped}
+    return {n: np.concatenate([clipped[n], penalized[n]], axis) for n in clipped}
 
 
 def pool(name: str, seed: int) -> np.ndarray:

@@ -36,16 +36,16 @@ def load(spec: str) -> ConfigDict:
     path, argument = _find(spec)
     if path.suffix != ".py":
         return _recorded(spec, path)
-    told = f"--config={spec}"
-    module, source = execute(path, told, _NEEDS)
+    message = f"--config={spec}"
+    module, source = execute(path, message, _NEEDS)
     get_config = getattr(module, "get_config", None)
     if not callable(get_config):
-        raise ConfigError(f"{told}: has no function get_config(); see configs/wgan_gp.py")
+        raise ConfigError(f"{message}: has no function get_config(); see configs/wgan_gp.py")
     arguments = [] if argument is None else [argument]
-    config = guarded(lambda: get_config(*arguments), path, told, _NEEDS)
+    config = guarded(lambda: get_config(*arguments), path, message, _NEEDS)
     if not isinstance(config, ConfigDict):
         kind = type(config).__name__
-        raise ConfigError(f"{told}: get_config() returns {kind}; must be a ConfigDict")
+        raise ConfigError(f"{message}: get_config() returns {kind}; must be a ConfigDict")
     if callable(getattr(module, "build", None)):
         _add_family(config, path, module, source)
     return config.lock()
@@ -115,8 +115,8 @@ def _implied(
     lines = []
     durations = [name for name in DURATIONS if name in given and config.get(name)]
     if len(durations) > 1:
-        told = " and ".join(f"--config.{name}={config[name]}" for name in durations)
-        raise ConfigError(f"{told}: are two lengths; give one of {', '.join(DURATIONS)}")
+        message = " and ".join(f"--config.{name}={config[name]}" for name in durations)
+        raise ConfigError(f"{message}: are two lengths; give one of {', '.join(DURATIONS)}")
     for name in DURATIONS:
         if durations and name not in given and config.get(name):
             changes[name] = type(config[name])(0)
@@ -204,11 +204,11 @@ def _recorded(spec: str, path: Path) -> ConfigDict:
 
 def _wrong_type(config: ConfigDict, args: Sequence[str], error: Exception) -> ConfigError:
     """The error for the override that absl or ml_collections refused."""
-    told = re.match(r"flag --config\.([\w.]+)=(.*?): ", str(error), re.DOTALL)
-    if told and any(told[1] == field for field, _ in overrides(args)):
-        return fail(told[1], told[2], f"must be {_kind(get(config, told[1]))}")
-    if told := re.match(r"flag --([\w.]+)=(.*?): ", str(error), re.DOTALL):
-        return ConfigError(f"--{told[1]}={told[2]}: {str(error)[told.end() :]}")
+    message = re.match(r"flag --config\.([\w.]+)=(.*?): ", str(error), re.DOTALL)
+    if message and any(message[1] == field for field, _ in overrides(args)):
+        return fail(message[1], message[2], f"must be {_kind(get(config, message[1]))}")
+    if message := re.match(r"flag --([\w.]+)=(.*?): ", str(error), re.DOTALL):
+        return ConfigError(f"--{message[1]}={message[2]}: {str(error)[message.end() :]}")
     return ConfigError(str(error))
 
 

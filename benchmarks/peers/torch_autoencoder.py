@@ -58,7 +58,7 @@ def updater(mode: str, model: nn.Module, learning_rate: float,
 
     With `masking`, each element of the input (not of the target) is 0 with that probability.
     """
-    return minimiser(mode, _CrossEntropy(model, masking), learning_rate)
+    return minimizer(mode, _CrossEntropy(model, masking), learning_rate)
 
 
 class _CrossEntropy(nn.Module):
@@ -71,7 +71,7 @@ class _CrossEntropy(nn.Module):
         return functional.binary_cross_entropy_with_logits(self.model(masked), x)
 
 
-def minimiser(mode: str, objective: nn.Module, learning_rate: float) -> Callable[[Tensor], object]:
+def minimizer(mode: str, objective: nn.Module, learning_rate: float) -> Callable[[Tensor], object]:
     """A function that updates the parameters of `objective`, whose output is the loss of a batch.
 
     Args:

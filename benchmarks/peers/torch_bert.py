@@ -92,7 +92,7 @@ def training(mode: str, steps: int, *, vocab_size: int, length: int, num_layers:
 def train(mode: str, network: nn.Module, loss: Callable[..., Tensor], steps: int, *,
           vocab_size: int, length: int, batch_size: int, mask_rate: float, num_tokens: int,
           learning_rate: float, weight_decay: float, clip_norm: float) -> Timed:  # fmt: skip
-    """`loss(inputs, positions, targets)` of rows of `length` tokens, BOS the first, minimised."""
+    """`loss(inputs, positions, targets)` of rows of `length` tokens, BOS the first, minimized."""
     text = torch.randint(SPECIALS, vocab_size, (num_tokens,))
     window, begin = torch.arange(length - 1), torch.full((batch_size, 1), BOS)
     number = round(mask_rate * (length - 1))

@@ -27,7 +27,7 @@ class UNet(nn.Module):
                  features: int):  # fmt: skip
         super().__init__()
         self.features = features
-        self.told = nn.Sequential(
+        self.message = nn.Sequential(
             nn.Linear(features, features), nn.SiLU(), nn.Linear(features, features), nn.SiLU()
         )
         self.unshuffle, self.shuffle = nn.PixelUnshuffle(patch), nn.PixelShuffle(patch)
@@ -48,19 +48,19 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
         """The velocity."""
-        told = self.told(sinusoidal(time, self.features))
+        message = self.message(sinusoidal(time, self.features))
         x, skips = self.stem(self.unshuffle(x)), []
         for layer in self.down:
             if isinstance(layer, ResBlock):
-                x = layer(x, told)
+                x = layer(x, message)
                 skips.append(x)
             else:
                 x = layer(x)
         for layer in self.lowest:
-            x = layer(x, told)
+            x = layer(x, message)
         for layer in self.up:
             if isinstance(layer, ResBlock):
-                x = layer(torch.cat([x, skips.pop()], 1), told)
+                x = layer(torch.cat([x, skips.pop()], 1), message)
             else:
                 x = layer(x)
         return self.shuffle(self.head(functional.silu(self.norm(x))))
@@ -71,16 +71,16 @@ class ResBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, features: int):
         super().__init__()
-        self.told = nn.Linear(features, 2 * outputs)
+        self.message = nn.Linear(features, 2 * outputs)
         self.first_norm, self.second_norm = _norm(inputs), _norm(outputs)
         self.first = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.second = nn.Conv2d(outputs, outputs, 3, padding=1)
         nn.init.zeros_(self.second.weight)
         self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
 
-    def forward(self, x: Tensor, told: Tensor) -> Tensor:
+    def forward(self, x: Tensor, message: Tensor) -> Tensor:
         """Features of the next layer."""
-        scale, shift = self.told(told)[:, :, None, None].chunk(2, 1)
+        scale, shift = self.message(message)[:, :, None, None].chunk(2, 1)
         h = self.first(functional.silu(self.first_norm(x)))
         h = self.second(functional.silu(self.second_norm(h) * (1 + scale) + shift))
         return self.skip(x) + h

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.child import Timed
-from benchmarks.peers.torch_autoencoder import minimiser
+from benchmarks.peers.torch_autoencoder import minimizer
 from benchmarks.peers.torch_loop import described, settle
 
 
@@ -57,7 +57,7 @@ def dense_bound(size: int, hidden: Sequence[int], latent_dim: int, draws: int = 
 
 
 def conv_bound(height: int, channels: Sequence[int], latent_dim: int) -> Bound:
-    """The bound of convolutions 4x4 of stride 2 and their mirror image; grey images."""
+    """The bound of convolutions 4x4 of stride 2 and their mirror image; gray images."""
     side = height // 2 ** len(channels)
     inner = (channels[-1], side, side)
     down: list[nn.Module] = [nn.Unflatten(1, (1, height, height))]
@@ -75,7 +75,7 @@ def train_and_judge(
     channels: Sequence[int], latent_dim: int, batch_size: int, learning_rate: float, epochs: int,
     draws: int, seed: int,
 ) -> tuple[float, float]:  # fmt: skip
-    """Trains on grey images (N, H, W, 1), binarised anew each time, with the compiled loss.
+    """Trains on gray images (N, H, W, 1), binarized anew each time, with the compiled loss.
 
     Returns:
       The mean ELBO and importance weighted bound of `draws` draws on `test`, in nats.
@@ -86,7 +86,7 @@ def train_and_judge(
         bound = conv_bound(height, channels, latent_dim)
     else:
         bound = dense_bound(size, hidden, latent_dim)
-    update = minimiser("compiled", bound, learning_rate)
+    update = minimizer("compiled", bound, learning_rate)
     x, held_out = (torch.from_numpy(a.reshape(len(a), -1)) for a in (train, test))
     for _ in range(epochs):
         order = torch.randperm(len(x))
@@ -94,8 +94,8 @@ def train_and_judge(
             update(torch.bernoulli(x[order[i * batch_size : (i + 1) * batch_size]]))
     totals = torch.zeros(2, dtype=torch.float64)
     with torch.inference_mode():
-        for grey in held_out.split(500):
-            totals += torch.stack(_bounds(bound, torch.bernoulli(grey), draws)).double()
+        for gray in held_out.split(500):
+            totals += torch.stack(_bounds(bound, torch.bernoulli(gray), draws)).double()
     elbo, importance = (totals / len(held_out)).tolist()
     return elbo, importance
 
@@ -157,7 +157,7 @@ def _updates(mode: str, updates: int, units: int, *, size: int, hidden: Sequence
              importance_samples: int = 1) -> Timed:  # fmt: skip
     settle()
     objective = dense_bound(size, hidden, latent_dim, importance_samples)
-    update = minimiser(mode, objective, learning_rate)
+    update = minimizer(mode, objective, learning_rate)
     data = torch.rand(num_examples, size)
     an_epoch = num_examples // batch_size
 

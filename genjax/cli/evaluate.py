@@ -3,7 +3,7 @@
     python -m experiments.evaluate --workdir=DIR [--step=N|best] [--member=I]
         [--metrics=fid,kid,is,prdc] [--num_samples=10000] [--split=train] [--weights=FILE]
 
-Mixtures (`ring`, `grid`, `stacked_digits`) are scored as PacGAN scores. Samples of other labelled
+Mixtures (`ring`, `grid`, `stacked_digits`) are scored as PacGAN scores. Samples of other labeled
 images are judged by a classifier that is trained on the real training split. With --metrics,
 samples of images are compared with the real ones of --split, by the features of InceptionV3 where
 --weights names a file of its weights (torch-fidelity's or torchvision's, .pth or .safetensors),
@@ -81,8 +81,8 @@ def _evaluate(argv: list[str]) -> int:
     numbers: list[dict[str, Any]] = []
     record: dict[str, Any] = {}
     for group in groups:
-        told = f": {sweeps.named(group.settings, list(group.settings))}" if group.settings else ""
-        print(f"{group.folder.name}{told}", flush=True)
+        name, settings = group.folder.name, group.settings
+        print(f"{name}: {sweeps.named(settings, list(settings))}" if settings else name, flush=True)
         model, found, hold_for = _numbers(values, group.folder, None)
         _record(model, group.folder, EVAL, found, hold_for)
         numbers.append(_by_member(found, len(group.seeds)))
@@ -204,7 +204,7 @@ def judged(model: Any) -> dict[str, Any]:
     from genjax.cli import showing
 
     spec = model.run.dataset.spec
-    score = showing.judge(model.config)
+    score = showing.mode_scorer(model.config)
     if score is not None:
         return {"samples": {"count": showing.num_judged(model.config)} | _over(score, model)}
     if spec.kind == "image" and spec.num_classes and model.family.has_prior:

@@ -4,7 +4,7 @@
 
 Works for every family that decodes images from latents. FOLDER gets pictures: new samples, the
 manifold over two latents, straight and spherical interpolations, a traversal of each latent; of
-families with an encoder also reconstructions, a map of the codes in the colours of their classes,
+families with an encoder also reconstructions, a map of the codes in the colors of their classes,
 the distribution of each latent against the prior, attribute vectors and latent arithmetic (by the
 data's attributes, else by its labels). FOLDER/latent.md says what each picture shows; numbers are
 there and in FOLDER/latent.json.

@@ -23,7 +23,7 @@ class Picture(NamedTuple):
 
 def samples(images: np.ndarray) -> Picture:
     """New samples."""
-    from genjax.plots.labelled import plot_grid
+    from genjax.plots.labeled import plot_grid
 
     columns = max(1, round(len(images) ** 0.5))
     image = plot_grid(images, columns, title=f"{len(images)} samples")
@@ -33,7 +33,7 @@ def samples(images: np.ndarray) -> Picture:
 def decoded(space: Any) -> list[Picture]:
     """What the decoder alone shows."""
     from genjax.evaluation.latent import paths
-    from genjax.plots.labelled import plot_grid
+    from genjax.plots.labeled import plot_grid
 
     straight, arcs, label = space.paths(_ROWS, _STEPS)
     shown = [int(i) for i in space.order[:_MOST_SHOWN]]
@@ -45,8 +45,8 @@ def decoded(space: Any) -> list[Picture]:
     quantiles = paths.normal_quantiles(space.center, space.spread, _SIDE)
     manifold = paths.manifold(space.center, quantiles, across, down)
     ends = "test examples" if space.test is not None else "draws from the prior"
-    told = [f", {space.classes[i]}" if space.conditional else "" for i in label]
-    begins = [f"pair {i + 1}{name}" for i, name in enumerate(told)]
+    message = [f", {space.classes[i]}" if space.conditional else "" for i in label]
+    begins = [f"pair {i + 1}{name}" for i, name in enumerate(message)]
     between = {
         "linear": ("straight lines", "the straight line"),
         "spherical": ("great arcs", "the great arc, which keeps the length that draws of the prior "
@@ -97,7 +97,7 @@ def decoded(space: Any) -> list[Picture]:
 def encoded(space: Any, chosen: Sequence[int]) -> list[Picture]:
     """Reconstructions, the map of codes, and the distribution of the latents."""
     from genjax.plots.grid import paired
-    from genjax.plots.labelled import plot_grid
+    from genjax.plots.labeled import plot_grid
     from genjax.plots.latents import plot_latents
 
     test, shown = space.test, [int(i) for i in space.order[:_MOST_SHOWN]]
@@ -128,7 +128,7 @@ def encoded(space: Any, chosen: Sequence[int]) -> list[Picture]:
 
 
 def _map(space: Any, chosen: Sequence[int]) -> Picture:
-    """The codes on a plane, in the colour of their class, else of the first chosen attribute."""
+    """The codes on a plane, in the color of their class, else of the first chosen attribute."""
     test = space.test
     if space.classes:
         return code_map(test.mean, test.label, space.classes)
@@ -143,16 +143,16 @@ def code_map(
 ) -> Picture:
     """A 2-D map of codes (N, Z); `names` of their classes, none where they have none."""
     from genjax.evaluation.latent.latent_space import plane
-    from genjax.plots.labelled import plot_codes
+    from genjax.plots.labeled import plot_codes
 
     points, (across, up) = plane(codes_NxZ)
     title = f"Codes of the first {len(points):,} {what}"
     image = plot_codes(points, label_N, names, title=title, xlabel=across, ylabel=up)
-    coloured = "its colour is its class" if names else "they have no classes"
+    colored = "its color is its class" if names else "they have no classes"
     return Picture(
         "codes", image,
         f"A point for the code of each of the first {len(points):,} {what} (of a family "
-        f"with posteriors, its mean); {coloured}. Across: {across}; up: {up or 'nothing'}.",
+        f"with posteriors, its mean); {colored}. Across: {across}; up: {up or 'nothing'}.",
     )  # fmt: skip
 
 
@@ -166,7 +166,7 @@ def attributes(
     code, and that code + mean with - mean without, each decoded.
     """
     from genjax.evaluation.latent.paths import attribute_means
-    from genjax.plots.labelled import plot_grid
+    from genjax.plots.labeled import plot_grid
 
     having, lacking = attribute_means(train.mean, train.attributes)
     vectors, test = having - lacking, space.test

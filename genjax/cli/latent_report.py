@@ -40,14 +40,14 @@ def write(
     for picture in pictures:
         file = f"{picture.name}.png"
         text.append(f"## {picture.name}\n\n{picture.text}\n\n![{picture.name}]({file})\n")
-    text += [f"## [{name}]({name})\n\n{told}\n" for name, told in texts]
+    text += [f"## [{name}]({name})\n\n{message}\n" for name, message in texts]
     if "eval" in numbers:
         text.append("## Evaluation\n\nMeans over the test split, as `evaluate` gives them.\n")
         found = [{"name": f"eval/{n}", "value": v} for n, v in numbers["eval"].items()]
         text += _table([row for row in found if not isinstance(row["value"], list)])
-    for name, told in _TABLES.items():
+    for name, message in _TABLES.items():
         if name in numbers:
-            text += [f"## Numbers: {name}\n\n{told}\n", *_table(numbers[name])]
+            text += [f"## Numbers: {name}\n\n{message}\n", *_table(numbers[name])]
     try:
         for picture in pictures:
             save_png(folder / f"{picture.name}.png", picture.image)

@@ -83,7 +83,7 @@ def _test_rows(model: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _map(model: Any, x_NxT: np.ndarray, label_N: np.ndarray | None) -> Picture:
-    """The codes of the sentences on a plane, in the colours of their classes, if any."""
+    """The codes of the sentences on a plane, in the colors of their classes, if any."""
     from genjax.evaluation.latent.latent_space import class_names
 
     names = class_names(model.run.dataset) if label_N is not None else []

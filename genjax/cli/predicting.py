@@ -27,8 +27,8 @@ def check(values: Any, family: str, tags: bool) -> None:
     writing.define(own)
     for name in ["n", *own]:
         if name not in _OWN and values[name].present:
-            told = f"is for models that write texts; {family} says what they are"
-            raise ConfigError(f"--{name}={values[name].value}: {told}")
+            message = f"is for models that write texts; {family} says what they are"
+            raise ConfigError(f"--{name}={values[name].value}: {message}")
     suffixes, what = (_TAGS, "tags") if tags else (_CLASSES, "classes")
     if values.out and Path(values.out).suffix not in suffixes:
         raise ConfigError(f"--out={values.out}: must end in {' or '.join(suffixes)} for {what}")

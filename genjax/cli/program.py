@@ -54,10 +54,10 @@ def run(
             say(error)
             status = BAD
         except RuntimeError as error:
-            told = _no_home(arguments) if str(error).startswith(_NO_HOME) else ""
-            if not told:
+            message = _no_home(arguments) if str(error).startswith(_NO_HOME) else ""
+            if not message:
                 raise
-            say(told)
+            say(message)
             status = BAD
         except KeyboardInterrupt:
             say("stopped; the same command goes on from the newest checkpoint, if there is one")
@@ -163,8 +163,8 @@ def _flags(define: Define) -> flags.FlagValues:
     """The flags of a program, and that which all share."""
     values = flags.FlagValues()
     define(values)
-    told = "FILE.py with the family of one's own that the config names: it is executed."
-    flags.DEFINE_string("recipe", None, told, flag_values=values)
+    message = "FILE.py with the family of one's own that the config names: it is executed."
+    flags.DEFINE_string("recipe", None, message, flag_values=values)
     return values
 
 

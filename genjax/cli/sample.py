@@ -70,9 +70,9 @@ def _sample(argv: list[str]) -> int:
         check_out(values.out)
     writing.check(values)
     if groups := sweeps.read(values.workdir):
-        group, chosen, told = sweeps.pick(groups, values.member)
+        group, chosen, message = sweeps.pick(groups, values.member)
         values.workdir, values.member = str(group.folder), chosen
-        program.say(told)
+        program.say(message)
     from genjax.engine.workdir import read_config
 
     read_config(values.workdir)  # before JAX is given time to start

@@ -47,14 +47,14 @@ class Scorer:
         self._dataset, self._data, self._split = dataset, data, split
         self._source = dataset.train if split == "train" else dataset.test
         self._num_samples, self._weights_file, self._prefix = num_samples, weights_file, prefix
-        spec, told = dataset.spec, f"{prefix}metrics={metrics}"
+        spec, message = dataset.spec, f"{prefix}metrics={metrics}"
         if spec.kind != "image" or spec.shape[-1] not in (1, 3):
-            raise ConfigError(f"{told}: needs images of 1 or 3 channels, not {data.name}")
+            raise ConfigError(f"{message}: needs images of 1 or 3 channels, not {data.name}")
         if weights_file:
             weights.check(weights_file, f"{prefix}weights")
         elif not spec.num_classes:
             raise ConfigError(
-                f"{told}: {data.name} has no labels to train genjax's own classifier on; needs "
+                f"{message}: {data.name} has no labels to train genjax's own classifier on; needs "
                 f"{prefix}weights, a file of InceptionV3's"
             )
         generative.check_counts(
@@ -115,7 +115,7 @@ def hooks(run: Any) -> Any:
         during_training(run)  # which texts have none of: an error in one line
         return Hooks(writing.picture(run), pairs=writing.pairs(run), outputs=writing.outputs(run))
     picture, pairs = showing.picture(run.config, run.dataset.spec), showing.pairs(run.dataset.spec)
-    modes, names = showing.judge(run.config), showing.judged(run.config)
+    modes, names = showing.mode_scorer(run.config), showing.mode_score_names(run.config)
     scorer = during_training(run)
     if scorer is None:
         return Hooks(picture, modes, names, pairs)

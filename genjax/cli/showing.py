@@ -37,14 +37,14 @@ def pairs(spec: DataSpec) -> Callable[[np.ndarray, np.ndarray], np.ndarray] | No
     return reconstruction_grid
 
 
-def judge(config: ConfigDict) -> Callable[[np.ndarray], dict[str, Any]] | None:
+def mode_scorer(config: ConfigDict) -> Callable[[np.ndarray], dict[str, Any]] | None:
     """A function from samples of a known mixture to its mode scores; None for other data."""
     if config.data.name in _MIXTURES:
         return lambda samples: _mode_scores(config.data.name, samples)
     return _stacked_judge(config.data) if config.data.name == _STACKED else None
 
 
-def judged(config: ConfigDict) -> tuple[str, ...]:
+def mode_score_names(config: ConfigDict) -> tuple[str, ...]:
     """The names of the numbers that `judge` gives."""
     if config.data.name == _STACKED:
         return _STACKED_SCORES

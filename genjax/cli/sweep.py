@@ -204,10 +204,10 @@ def _check_workdir(given: str, workdir: Path, groups: Sequence[Group]) -> None:
     if not path.exists():
         return
     try:
-        before = files.read_json(path, finite=False)["groups"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        told = f"{path}: cannot be read ({files.reason(error)})"
-        raise ConfigError(f"{told}; choose another workdir") from error
+        before = [sweeps.current(g) for g in files.read_json(path, finite=False)["groups"]]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        message = f"{path}: cannot be read ({files.reason(error)})"
+        raise ConfigError(f"{message}; choose another workdir") from error
     if before != json.loads(json.dumps(sweeps.record(groups))):
         raise ConfigError(
             f"--workdir={given}: holds another sweep (see {SWEEP}); must be another folder, or the "

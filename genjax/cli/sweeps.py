@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 from genjax.core import files
 from genjax.core.config import ConfigError
 from genjax.core.members import Spread, explained, spread
+from genjax.core.renamed import renamed, renamed_field
 
 SWEEP = "sweep.json"
 # By what members are compared where `config.best_metric` names nothing: the first that is there.
@@ -53,6 +54,16 @@ def record(groups: Sequence[Group]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def current(group: dict[str, Any]) -> dict[str, Any]:
+    """A group of a `sweep.json` under the names that fields have today."""
+    family = group["config"].get("family")
+    named = {
+        key: {renamed_field(name, family): value for name, value in group[key].items()}
+        for key in ("settings", "hyperparameters")
+    }
+    return group | named | {"config": renamed(group["config"])}
+
+
 def read(workdir: str | Path) -> list[Group]:
     """The groups of the sweep in `workdir`; none where there is no sweep in it.
 
@@ -64,7 +75,7 @@ def read(workdir: str | Path) -> list[Group]:
     if not path.exists():
         return []
     try:
-        groups = files.read_json(path, finite=False)["groups"]
+        groups = [current(g) for g in files.read_json(path, finite=False)["groups"]]
         for g in groups:
             if not g["seeds"] or {len(v) for v in g["hyperparameters"].values()} - {
                 len(g["seeds"])
@@ -167,8 +178,8 @@ def pick(groups: Sequence[Group], member: int | None) -> tuple[Group, int, str]:
         why = "as --member says"
     group, i = find(groups, member or 0)
     row = found[member or 0]
-    told = f"member {row['member']} of the sweep (seed {row['seed']}, {named(row, fields)})"
-    return group, i, f"{told}: {why}"
+    message = f"member {row['member']} of the sweep (seed {row['seed']}, {named(row, fields)})"
+    return group, i, f"{message}: {why}"
 
 
 def best_setting(

@@ -67,8 +67,8 @@ def check_bleu_tokenize(model: Any, flag: str) -> None:
         )
     name = flag or model.config.data.bleu_tokenize
     if answers(model) and (reason := why_not(name)):
-        told = f"--bleu_tokenize={name}" if flag else f"config.data.bleu_tokenize={name!r}"
-        raise ConfigError(f"{told}: {reason}")
+        message = f"--bleu_tokenize={name}" if flag else f"config.data.bleu_tokenize={name!r}"
+        raise ConfigError(f"{message}: {reason}")
 
 
 def draw_attention(model: Any, folder: Path) -> list[Path]:
@@ -126,8 +126,8 @@ def _scores(model: Any, beam: int, length_penalty: float, bleu_tokenize: str) ->
     written = generator.write(sources, sampling=GREEDY, beam=beam, length_penalty=length_penalty)
     if dataset.spec.kind != "pair":  # a reconstruction, of as much as the model sees
         targets = [dataset.codec.decode(t.prompt) for t in written]
-    if told := misread(targets, bleu_tokenize):
-        logging.warning("warning: --bleu_tokenize=%s: %s", bleu_tokenize, told)
+    if message := misread(targets, bleu_tokenize):
+        logging.warning("warning: --bleu_tokenize=%s: %s", bleu_tokenize, message)
     scores, hold_for = translation_scores(
         [t.text for t in written], targets, lowercase=model.config.data.lowercase,
         tokenize=bleu_tokenize,
@@ -168,6 +168,6 @@ def _entities(model: Any) -> Scores:
     protocol = f"{len(right):,} test sentences, entities by spans"
     hold_for = dict.fromkeys(scores, protocol)
     if cut := sum(max(len(tags) - data.length, 0) for tags in right):
-        told = f"those in the {cut:,} words behind data.length={data.length} are missed, accuracy"
-        hold_for["recall"] += f"; {told} leaves these words out"
+        lost = f"those in the {cut:,} words behind data.length={data.length} are missed, accuracy"
+        hold_for["recall"] += f"; {lost} leaves these words out"
     return scores, hold_for

@@ -60,5 +60,5 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as found:
             return dict(found)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        told = f"{path}: is no file of arrays ({reason(error)}); remove it"
-        raise ConfigError(told) from error
+        message = f"{path}: is no file of arrays ({reason(error)}); remove it"
+        raise ConfigError(message) from error

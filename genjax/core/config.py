@@ -93,9 +93,9 @@ def base() -> ConfigDict:
     c.data.manual_dir = ""  # where TFDS finds files of sets that it does not download itself
     c.data.cache_dir = ""  # decoded sets; default ~/.cache/genjax/data
 
-    c.data.image_size = 0  # resize and centre-crop to a square of so many pixels; 0: as stored
-    c.data.channels = 0  # 1 grey, 3 colour, 0 as stored
-    c.data.max_value = 0.0  # white in grey pictures of more than 8 bits; 0: what the files say
+    c.data.image_size = 0  # resize and center-crop to a square of so many pixels; 0: as stored
+    c.data.channels = 0  # 1 gray, 3 color, 0 as stored
+    c.data.max_value = 0.0  # white in gray pictures of more than 8 bits; 0: what the files say
     c.data.on_bad = "stop"  # or "skip": pictures that cannot be read are left out and counted
     c.data.test_fraction = 0.1  # of data that come without a split: digits, images:DIR, some tfds:
     c.data.device_limit_mb = 2048  # a larger decoded set is streamed instead of kept on the device
@@ -186,7 +186,7 @@ def validate(c: ConfigDict) -> None:
     if c.eval_weights and not c.eval_metrics:
         raise fail("eval_weights", c.eval_weights, "needs eval_metrics")
     if c.data.channels not in (0, 1, 3):
-        raise fail("data.channels", c.data.channels, "must be 0 (as stored), 1 (grey), 3 (colour)")
+        raise fail("data.channels", c.data.channels, "must be 0 (as stored), 1 (gray), 3 (color)")
     if "bleu_tokenize" in c.data:
         choose("data.bleu_tokenize", c.data.bleu_tokenize, BLEU_TOKENIZERS)
     if not 0 < c.data.test_fraction < 1:
@@ -242,11 +242,11 @@ def fill(c: ConfigDict, defaults: ConfigDict, section: str = "") -> None:
 
 def _check_type(field: str, value: Any, default: Any) -> None:
     """What a file says of a field may be anything that JSON has."""
-    for kind, allowed, told in _TYPES:
+    for kind, allowed, message in _TYPES:
         if isinstance(default, kind):
             if not isinstance(value, allowed) or (isinstance(value, bool) != (kind is bool)):
                 shown = value if len(repr(value)) < 60 else f"{repr(value)[:60]}…"
-                raise fail(field, shown, f"must be {told}")
+                raise fail(field, shown, f"must be {message}")
             return
 
 

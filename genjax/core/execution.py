@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 _LARGEST = 2**24  # bytes of source
 
 
-def execute(path: Path, told: str, needs: str) -> tuple[ModuleType, str]:
+def execute(path: Path, message: str, needs: str) -> tuple[ModuleType, str]:
     """The module that a Python file makes, and its source text.
 
     While its lines run, the file's folder is the last entry of `sys.path`: the files beside it can
@@ -32,22 +32,22 @@ def execute(path: Path, told: str, needs: str) -> tuple[ModuleType, str]:
     Raises:
       ConfigError: it cannot be read or run; the line is named.
     """
-    source = guarded(lambda: files.read_bytes(path, _LARGEST), path, told, needs)
-    code = guarded(lambda: compile(source, str(path), "exec"), path, told, needs)
+    source = guarded(lambda: files.read_bytes(path, _LARGEST), path, message, needs)
+    code = guarded(lambda: compile(source, str(path), "exec"), path, message, needs)
     module = ModuleType(f"genjax_recipe_{path.stem}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # where its data classes look for their annotations
     folder = str(path.absolute().parent)
     sys.path.append(folder)
     try:
-        guarded(lambda: exec(code, module.__dict__), path, told, needs)
+        guarded(lambda: exec(code, module.__dict__), path, message, needs)
     finally:
         if folder in sys.path:  # the last one: it may be there for another reason as well
             del sys.path[len(sys.path) - 1 - sys.path[::-1].index(folder)]
     return module, source.decode("utf-8", "replace")
 
 
-def guarded(f: Callable[[], Result], path: Path, told: str, needs: str) -> Result:
+def guarded(f: Callable[[], Result], path: Path, message: str, needs: str) -> Result:
     """`f()`, with whatever a named file raises told in one line with its place in the file."""
     try:
         return f()
@@ -59,7 +59,7 @@ def guarded(f: Callable[[], Result], path: Path, told: str, needs: str) -> Resul
             line, what = error.lineno, error.msg
         where = f"line {line}: " if line else ""
         kind = type(error).__name__
-        raise ConfigError(f"{told}: {where}{kind}: {what}; must be {needs}") from error
+        raise ConfigError(f"{message}: {where}{kind}: {what}; must be {needs}") from error
 
 
 def _place(error: Any, file: str) -> int | None:

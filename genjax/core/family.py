@@ -49,7 +49,7 @@ class DataSpec(NamedTuple):
         (a piece of a running text, of which no two overlap).
       shape: shape of one example.
       num_classes: number of labels, of an example or of a word; 0 where there are none.
-      center, scale: `(x - center) / scale` is standardised: [-1, 1] for images, unit
+      center, scale: `(x - center) / scale` is standardized: [-1, 1] for images, unit
         standard deviation for points.
       vocab_size: number of tokens, the special ones included; 0 where there are none.
       token_counts: how often each token stands in the training split, where `kind` is `"passage"`.

@@ -30,8 +30,8 @@ def shown(value: Any, most: int = 60) -> str:
 
 def reason(error: BaseException, most: int = 160) -> str:
     """Why something failed, in one line that is not long."""
-    told = str(getattr(error, "strerror", None) or error).strip()
-    line = (told.splitlines() or [""])[0].strip() or type(error).__name__
+    message = str(getattr(error, "strerror", None) or error).strip()
+    line = (message.splitlines() or [""])[0].strip() or type(error).__name__
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
@@ -83,7 +83,7 @@ def read_json(path: Path, *, finite: bool = True, most: int = LARGEST_JSON) -> A
     return parse_json(read_bytes(path, most), finite=finite)
 
 
-def read_object(path: Path, told: str = "", *, finite: bool = True) -> dict[str, Any]:
+def read_object(path: Path, message: str = "", *, finite: bool = True) -> dict[str, Any]:
     """The object in a JSON file.
 
     Args:
@@ -94,7 +94,7 @@ def read_object(path: Path, told: str = "", *, finite: bool = True) -> dict[str,
     Raises:
       ConfigError: it cannot be read or holds something else.
     """
-    end = f"; {told}" if told else ""
+    end = f"; {message}" if message else ""
     try:
         found = read_json(path, finite=finite)
     except (OSError, ValueError) as error:

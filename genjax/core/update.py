@@ -1,4 +1,4 @@
-"""The state and the update of a family that minimises one loss over all its parameters."""
+"""The state and the update of a family that minimizes one loss over all its parameters."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ from genjax.core.optimizer import ema_update
 def first_state(
     key: jax.Array, params: Any, optimizer: optax.GradientTransformation, config: Any
 ) -> State:
-    """The state at step 0 of a family whose update is `minimise`."""
+    """The state at step 0 of a family whose update is `minimize`."""
     return new_state(
         key, params=params, opt_state={"optimizer": optimizer.init(params)},
         ema=params if config.ema_decay else {},
@@ -42,39 +42,16 @@ def minimize(
     Returns:
       The state one step on, and the metrics.
     """
-    return minimise(
-        lambda params, rows, part: loss(params, rows, shared, part),
-        state, rows, optimizer, settings,
-    )  # fmt: skip
-
-
-def minimise(
-    loss: Callable[[Any, Batch, jax.Array], tuple[jax.Array, Metrics]],
-    state: State,
-    batch: Batch,
-    optimizer: optax.GradientTransformation,
-    config: Any,
-) -> tuple[State, Metrics]:
-    """One step: the gradient of `loss` by `state.params`, the optimizer's update, the average.
-
-    Args:
-      loss: `loss(params, batch, part) -> (mean, metrics)`, as for
-        `genjax.core.gradients.value_and_grad`.
-      state: with `opt_state["optimizer"]`, and `ema` like `params` where `ema_decay` is above 0.
-      batch: pytree whose leaves have the batch as their first axis; noise included.
-      optimizer: of the section `optimizer`.
-      config: its `accumulate_steps` and `ema_decay` are followed.
-
-    Returns:
-      The state one step on, and the metrics.
-    """
     (_, metrics), gradient = value_and_grad(
-        loss, state.params, batch, accumulate_steps=config.accumulate_steps
+        lambda params, rows, part: loss(params, rows, shared, part),
+        state.params,
+        rows,
+        accumulate_steps=settings.accumulate_steps,
     )
     updates, opt_state = optimizer.update(gradient, state.opt_state["optimizer"], state.params)
     params, ema = optax.apply_updates(state.params, updates), state.ema
-    if config.ema_decay:
-        ema = ema_update(ema, params, config.ema_decay, state.step)
+    if settings.ema_decay:
+        ema = ema_update(ema, params, settings.ema_decay, state.step)
     state = state.replace(
         step=state.step + 1, params=params, opt_state={"optimizer": opt_state}, ema=ema
     )

@@ -23,7 +23,7 @@ def load(data: ConfigDict, saved: Path | None = None, pretrained: Path | None = 
     Of text, see `genjax.data.text.loading`: `python_docs`, bundled; `reverse`, drawn pairs;
     `text:FILE`, `tsv:FILE`, `pairs:SRC,TGT`, `conll:FILE`; `tfds:NAME` for families of text.
 
-    Families that learn from few labels declare `data.num_labelled`, see `genjax.data.labelled`.
+    Families that learn from few labels declare `data.num_labeled`, see `genjax.data.labeled`.
 
     Args:
       data: the section.
@@ -39,11 +39,11 @@ def load(data: ConfigDict, saved: Path | None = None, pretrained: Path | None = 
 
         checksum = checksum_of_arrays(dataset.train.arrays, dataset.test.arrays)
         dataset = dataset._replace(found={**dataset.found, "checksum": checksum})
-    if not data.get("num_labelled", 0):
+    if not data.get("num_labeled", 0):
         return dataset
-    from genjax.data import labelled
+    from genjax.data import labeled
 
-    return labelled.limit(dataset, data)
+    return labeled.limit(dataset, data)
 
 
 def recorded(

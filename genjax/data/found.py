@@ -43,12 +43,12 @@ def line(dataset: Dataset, name: str) -> str:
         parts.append(f"{dataset.spec.num_classes} {what}{_named(dataset.labels)}")
     if "source" in found:
         parts.append(str(found["source"]))
-    for key, told in (("left_alone", "left alone"), ("skipped", "skipped")):
+    for key, message in (("left_alone", "left alone"), ("skipped", "skipped")):
         if found.get(key, {}).get("count"):
             first = "; ".join(found[key].get("first", ()))
             n = found[key]["count"]
             files = "1 file" if n == 1 else f"{n:,} files"
-            parts.append(f"{files} {told}" + (f" ({first})" if first else ""))
+            parts.append(f"{files} {message}" + (f" ({first})" if first else ""))
     for split, cut in found.get("cut", {}).items():
         if cut["count"]:
             lost = f", which costs {cut['entities']:,} entities" if cut.get("entities") else ""

@@ -63,8 +63,8 @@ def dataset(
         try:
             found = load()
         except ConfigError as error:
-            told = f"{error} (this needs the data that the run was trained on)"
-            raise DataMissing(told) from error
+            message = f"{error} (this needs the data that the run was trained on)"
+            raise DataMissing(message) from error
         check(record, found, name)
         return found
 
@@ -133,7 +133,7 @@ def others(where: str, what: str, there: Any, here: Any) -> ConfigError:
     """The error for names that differ; both lists, cut short around what differs."""
     missing = [name for name in there if name not in here]
     added = [name for name in here if name not in there]
-    differ = [f"{told} {_few(n, 2)}" for told, n in (("without", missing), ("with", added)) if n]
+    differ = [f"{how} {_few(n, 2)}" for how, n in (("without", missing), ("with", added)) if n]
     return ConfigError(
         f"{where}: not what the run was trained on: {what} {_few(there, 4)} there, "
         f"{_few(here, 4)} here ({' and '.join(differ) or 'in another order'}); "

@@ -34,7 +34,7 @@ def dataset(
         splits of different shape.
     """
     facts = [Facts(**e.info) for e in (train, test)]
-    told = dict(found or {})
+    message = dict(found or {})
     all_bad = [*bad, *(b for f in facts for b in f.first_bad)]
     count = len(bad) + sum(f.bad for f in facts)
     total = count + sum(f.count for f in facts)
@@ -53,19 +53,19 @@ def dataset(
         raise other_shape(facts[1].named, shapes[1], facts[0].named, shapes[0])
     if count:
         first = [f"{shown(name)} ({reason})" for name, reason in all_bad[:3]]
-        told["skipped"] = {"count": count, "first": first}
-    told["checksum"] = checksum(train, test)
+        message["skipped"] = {"count": count, "first": first}
+    message["checksum"] = checksum(train, test)
     lines = [*warnings, *_warnings(facts)]
     for name, entry in (("training", train), ("test", test)):
         label = entry.load(mmap=True).get("label", np.zeros(0, np.int32))
         if outside := int(((label < 0) | (label >= max(num_classes, 1))).sum()):
             lines.append(
                 f"{outside:,} labels of the {name} split are none of 0 … {num_classes - 1}, as "
-                f"{label.min()}: its examples are probably unlabelled"
+                f"{label.min()}: its examples are probably unlabeled"
             )
     return Dataset(
         DataSpec("image", shapes[0], num_classes), _source(data, train), _source(data, test),
-        tuple(attributes), labels=tuple(labels), found=told, warnings=tuple(lines),
+        tuple(attributes), labels=tuple(labels), found=message, warnings=tuple(lines),
     )  # fmt: skip
 
 

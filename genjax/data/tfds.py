@@ -188,8 +188,8 @@ def _read_info(data: ConfigDict, folder: Path) -> Prepared:
     try:
         found = tfds_folder.read(folder)
     except (OSError, ValueError) as e:
-        told = f"{folder} is no prepared data set that can be read ({files.reason(e)})"
-        raise fail("data.name", data.name, told) from e
+        message = f"{folder} is no prepared data set that can be read ({files.reason(e)})"
+        raise fail("data.name", data.name, message) from e
     if found.format != "array_record":
         raise fail(
             "data.name", data.name,
@@ -342,5 +342,5 @@ def hide_accelerators() -> None:
 
 
 def _cannot(data: ConfigDict, what: str, error: Exception) -> ConfigError:
-    told = f"{what} ({type(error).__name__}: {files.reason(error)})"
-    return fail("data.name", data.name, told)
+    message = f"{what} ({type(error).__name__}: {files.reason(error)})"
+    return fail("data.name", data.name, message)

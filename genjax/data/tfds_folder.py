@@ -86,8 +86,8 @@ def _check_classes(value: Any, file: str) -> None:
                 if not isinstance(inner, str):
                     todo.append(inner)
                 elif key in _NAMES_A_CLASS and not _CLASS.fullmatch(inner):
-                    told = "classes must be those of tensorflow_datasets.core.features"
-                    raise ValueError(f"{file}: {key} {files.shown(inner)}: {told}")
+                    message = "classes must be those of tensorflow_datasets.core.features"
+                    raise ValueError(f"{file}: {key} {files.shown(inner)}: {message}")
                 elif key in _HOLDS_JSON:
                     todo.append(files.parse_json(inner or "null", finite=False))
 
@@ -101,8 +101,8 @@ def _check_feature(folder: Path, name: str, feature: dict[str, Any]) -> None:
     if kind.endswith(".ClassLabel"):
         number = _dict(feature.get("classLabel"), f"{name}.classLabel").get("numClasses")
         if _whole(number, "numClasses") > _MOST_CLASSES:
-            told = f"must be at most {_MOST_CLASSES:,}"
-            raise ValueError(f"{FEATURES}: numClasses {files.shown(number)}: {told}")
+            message = f"must be at most {_MOST_CLASSES:,}"
+            raise ValueError(f"{FEATURES}: numClasses {files.shown(number)}: {message}")
     if kind.endswith(".Image"):
         _dict(feature.get("image"), f"{name}.image")
     inner = _dict(feature.get("featuresDict", {}), f"{name}.featuresDict").get("features", {})
@@ -115,8 +115,8 @@ def _check_split(split: dict[str, Any]) -> str:
     name = _check_word(split.get("name"), "the name of a split")
     template = split.get("filepathTemplate", split.get("filepath_template", ""))
     if not isinstance(template, str) or (template and not _TEMPLATE.fullmatch(template)):
-        told = "must be a file name of {DATASET}, {SPLIT}, {FILEFORMAT} and {SHARD_X_OF_Y}"
-        raise ValueError(f"{INFO}: filepathTemplate {files.shown(template)}: {told}")
+        message = "must be a file name of {DATASET}, {SPLIT}, {FILEFORMAT} and {SHARD_X_OF_Y}"
+        raise ValueError(f"{INFO}: filepathTemplate {files.shown(template)}: {message}")
     return name
 
 

@@ -1,7 +1,7 @@
 """Checkpoints: saved behind the run's back, checked before they are trusted, restored bit for bit.
 
 A checkpoint is `directory/<step>/`: what orbax writes, and a manifest that process 0 adds once
-orbax has finalised it. The manifest lists every file with its size and checksum, so a checkpoint
+orbax has finalized it. The manifest lists every file with its size and checksum, so a checkpoint
 counts as complete only if the save was committed *and* nothing was lost since: truncated array
 files would otherwise be read as zeros. This is the only module that imports orbax, and it does so
 at the first save (the import costs half a second).
@@ -224,8 +224,8 @@ class Checkpoints:
             raw = read_leaves(path, stored)
         except (OSError, ValueError) as error:
             # All its files have their checksums: it was written so, by something else than genjax.
-            told = f"{path}: cannot be restored ({type(error).__name__}: {files.reason(error)})"
-            raise ConfigError(told) from error
+            message = f"{path}: cannot be restored ({type(error).__name__}: {files.reason(error)})"
+            raise ConfigError(message) from error
         # Of a checkpoint whose manifest does not say it, as older ones do not.
         if "step" in wanted and not wanted["step"].shape and int(raw["step"]) != step:
             raise _OtherStep(f"its state is of step {int(raw['step'])}")
@@ -332,7 +332,7 @@ def _write_carried(path: Path, carried: Mapping[str, bytes]) -> None:
 
 
 def _write_manifest(path: Path, step: int, spec: dict[str, str], note: dict[str, Any]) -> None:
-    """Writes the manifest of the finalised checkpoint `path`, all of it or nothing."""
+    """Writes the manifest of the finalized checkpoint `path`, all of it or nothing."""
     listed = {
         str(p.relative_to(path)): [p.stat().st_size, file_checksum(p)]
         for p in sorted(path.rglob("*"))
@@ -380,8 +380,8 @@ def _manifest(path: Path) -> dict[str, Any]:
     try:
         return dict(files.read_json(path / _MANIFEST, finite=False))
     except (OSError, ValueError, TypeError) as error:
-        told = f"{path / _MANIFEST}: cannot be read ({files.reason(error)})"
-        raise ConfigError(told) from error
+        message = f"{path / _MANIFEST}: cannot be read ({files.reason(error)})"
+        raise ConfigError(message) from error
 
 
 def from_process_0(value: int) -> int:

@@ -18,15 +18,15 @@ class Hooks(NamedTuple):
       picture: samples (n, …), in the range of the data, to an image (H, W, C) uint8 or to a text.
       pairs: held-out examples (n, …) and what `outputs` makes of them to such an image or text,
         which is shown instead of samples for a family that has no prior.
-      judge: samples to numbers that are written under `eval/`; process 0 alone calls it.
-      judged: the names of these numbers.
+      scorer: samples to numbers that are written under `eval/`; process 0 alone calls it.
+      score_names: the names of these numbers.
       outputs: of (state, examples), pure; by default the family's `reconstruct`, if it can.
       said: lines that are logged once all is checked, before any other.
     """
 
     picture: Callable[[np.ndarray], np.ndarray | str] | None = None
-    judge: Callable[[np.ndarray], Mapping[str, float]] | None = None
-    judged: tuple[str, ...] = ()
+    scorer: Callable[[np.ndarray], Mapping[str, float]] | None = None
+    score_names: tuple[str, ...] = ()
     pairs: Callable[[np.ndarray, np.ndarray], np.ndarray | str] | None = None
     outputs: Callable[[State, jax.Array], jax.Array] | None = None
     said: tuple[str, ...] = ()

@@ -27,7 +27,7 @@ from genjax.engine.profiling import Clock, Profiler, measured_gemm_rate, parse_p
 from genjax.engine.progress import Progress
 from genjax.engine.repair import CHECKPOINTS, collect
 from genjax.engine.run import Run, prepare
-from genjax.engine.workdir import alone, check_workdir, write_json, write_run
+from genjax.engine.workdir import check_workdir, lock, write_json, write_run
 from genjax.engine.writers import Writers
 
 _CHUNK_SECONDS = 5.0  # the longest chunk, once the rate is known
@@ -55,7 +55,7 @@ def train(
     check_best(run, hooks)
     folder = Path(workdir).expanduser().absolute()
     with contextlib.ExitStack() as held:
-        held.enter_context(alone(folder))
+        held.enter_context(lock(folder))
         _, before = check_workdir(workdir, run.config, run.dataset, population=run.population)
         preemption = held.enter_context(Preemption())
         begun = functools.partial(
@@ -66,7 +66,7 @@ def train(
         if jax.process_index() == 0:
             write_run(
                 workdir, run.config, run.dataset, before, files(run, folder),
-                hold=lambda: held.enter_context(alone(folder)) if new else None,
+                hold=lambda: held.enter_context(lock(folder)) if new else None,
             )  # fmt: skip
             families.keep(run.config.family, folder)
             announce(run, hooks.said)
@@ -104,8 +104,8 @@ class _Training:
         if restored:
             self.step: int = restored[0]
             self.state: State = self.executor.from_checkpoint(self.executor.with_rates(restored[1]))
-            told = divergence.told_at_resume(self._before, c) if self._before else ""
-            logging.info("Resumed from step %d%s", self.step, told)
+            message = divergence.told_at_resume(self._before, c) if self._before else ""
+            logging.info("Resumed from step %d%s", self.step, message)
         else:
             self.step, self.state = 0, self.executor.init(pretrained.networks(c, self.executor))
         self.saved_step = self.step if restored else None
@@ -246,7 +246,7 @@ class _Training:
         with self.clock("evaluation"):
             means = self.executor.evaluate(self.state)
             self.evaluation = {name: _plain(value) for name, value in means.items()}
-            if self.hooks.judge:
+            if self.hooks.scorer:
                 samples = self.executor.sample(self.state, self.config.eval_num_samples)
                 self.evaluation |= self._judge(samples)
         self.writers.scalars(self.step, {f"eval/{k}": v for k, v in self.evaluation.items()})
@@ -255,11 +255,11 @@ class _Training:
 
     def _judge(self, samples: np.ndarray) -> dict[str, Any]:
         """Scores of samples (n, …), or lists of them for those of a population (members, n, …)."""
-        if self.hooks.judge is None or jax.process_index() != 0:
+        if self.hooks.scorer is None or jax.process_index() != 0:
             return {}
         if not self.executor.num_members:
-            return dict(self.hooks.judge(samples))
-        members = [self.hooks.judge(s) for s in samples]
+            return dict(self.hooks.scorer(samples))
+        members = [self.hooks.scorer(s) for s in samples]
         return {name: [scores[name] for scores in members] for name in members[0]}
 
     def _keep_if_best(self, kept: BestCheckpoint) -> None:

@@ -29,7 +29,7 @@ def check(run: Run, workdir: str | Path, hooks: Hooks = NO_HOOKS) -> None:
 def check_best(run: Run, hooks: Hooks) -> None:
     """Raises `ConfigError` unless an evaluation gives `config.best_metric`, if there is one."""
     if run.config.best_metric:
-        check_metric(run.config.best_metric, {*run.executor.evaluated(), *hooks.judged})
+        check_metric(run.config.best_metric, {*run.executor.evaluated(), *hooks.score_names})
 
 
 def files(run: Run, folder: Path) -> dict[str, bytes]:

@@ -54,10 +54,10 @@ class Peers:
     def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
         if kind is None:
             return
-        told = issubclass(kind, ConfigError)  # a mistake of this process's own
-        if issubclass(kind, Exception) and not told:
+        message = issubclass(kind, ConfigError)  # a mistake of this process's own
+        if issubclass(kind, Exception) and not message:
             self.settle()
-        self.left(2 if told else STOPPED if kind is KeyboardInterrupt else 1, alone=True)
+        self.left(2 if message else STOPPED if kind is KeyboardInterrupt else 1, alone=True)
 
     def left(self, status: int, *, alone: bool = False) -> None:
         """Tells the others that this process has ended; `alone`: and they must, too."""

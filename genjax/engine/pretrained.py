@@ -41,8 +41,8 @@ def adopt(config: ConfigDict, workdir: Path | None) -> ConfigDict:
     for field, value in decided.items():
         mine = get(config, field)
         if mine not in (value, get(defaults, field)):
-            told = f"is {value!r} in the run that config.{_FIELD} names, and decided there"
-            raise fail(field, mine, f"{told}; leave it out")
+            message = f"is {value!r} in the run that config.{_FIELD} names, and decided there"
+            raise fail(field, mine, f"{message}; leave it out")
     result = config.copy_and_resolve_references().unlock()
     result.update_from_flattened_dict(decided)
     return result.lock()
@@ -100,6 +100,6 @@ def _read(config: ConfigDict, workdir: Path | None) -> ConfigDict:
     else:
         other = read_config(config.pretrained.workdir, given_by=f"config.{_FIELD}")
     if other.executor == "vmap":
-        told = "is a population; must be a single run"
-        raise fail(_FIELD, config.pretrained.workdir, told)
+        message = "is a population; must be a single run"
+        raise fail(_FIELD, config.pretrained.workdir, message)
     return other

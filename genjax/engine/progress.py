@@ -78,8 +78,8 @@ class Progress:
 
     def _parts(self) -> list[str]:
         rate = self.rate()
-        told = f"{rate:.4g} steps/s" if rate > 0 else "? steps/s"
-        return [f"step {self._step}/{self._total}", told, f"{self._left(rate)} left"]
+        message = f"{rate:.4g} steps/s" if rate > 0 else "? steps/s"
+        return [f"step {self._step}/{self._total}", message, f"{self._left(rate)} left"]
 
     def _left(self, rate: float) -> str:
         if self._step >= self._total:

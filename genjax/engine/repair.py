@@ -94,6 +94,6 @@ def _put_back(path: Path, content: bytes, what: str, step: int) -> None:
         files.write_whole(path, content)
     except OSError as error:
         reason = error.strerror or error
-        told = f"{what} and cannot be written again ({reason})"
-        raise ConfigError(f"{path}: {told}") from error
+        message = f"{what} and cannot be written again ({reason})"
+        raise ConfigError(f"{path}: {message}") from error
     logging.warning("warning: %s %s; it is that of checkpoint %d again", path, what, step)

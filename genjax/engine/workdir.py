@@ -18,6 +18,7 @@ from genjax import families
 from genjax.core import files
 from genjax.core.config import ConfigError, base, fill
 from genjax.core.files import write_whole
+from genjax.core.renamed import renamed, renamed_field
 from genjax.data import record as data_record
 from genjax.data.source import Dataset
 from genjax.engine import divergence
@@ -167,6 +168,7 @@ def read_population(workdir: Path) -> dict[str, Any]:
     try:
         record = files.read_json(path)
         seeds, swept = record["seeds"], record["hyperparameters"]
+        swept = {renamed_field(name): values for name, values in swept.items()}
         if not all(type(seed) is int for seed in seeds):
             raise ValueError("seeds: must be a list of whole numbers")
         for name, values in swept.items():
@@ -174,8 +176,8 @@ def read_population(workdir: Path) -> dict[str, Any]:
                 raise ValueError(f"{files.shown(name)}: must be a number for each seed")
         return {"seeds": seeds, "hyperparameters": swept}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        told = f"{path}: cannot be read ({type(error).__name__}: {files.reason(error)})"
-        raise ConfigError(told) from error
+        message = f"{path}: cannot be read ({type(error).__name__}: {files.reason(error)})"
+        raise ConfigError(message) from error
 
 
 def _data_of(workdir: Path, record: dict[str, Any]) -> dict[str, Any]:
@@ -225,7 +227,7 @@ def read_config(
 
 
 @contextlib.contextmanager
-def alone(workdir: Path) -> Iterator[None]:
+def lock(workdir: Path) -> Iterator[None]:
     """Holds a folder that is there, so that no other process trains in it; ends with the process.
 
     Process 0 holds it for all of a run's. File systems that know no locks are not protected.
@@ -273,11 +275,11 @@ def _read_record(workdir: Path) -> dict[str, Any] | None:
     try:
         record = files.read_json(path, finite=False)
     except (OSError, ValueError) as error:
-        told = f"{path}: cannot be read ({files.reason(error)})"
-        raise ConfigError(f"{told}; choose another workdir") from error
+        message = f"{path}: cannot be read ({files.reason(error)})"
+        raise ConfigError(f"{message}; choose another workdir") from error
     if not is_record(record):
         raise ConfigError(f"{path}: is not a run's {CONFIG}; choose another workdir")
-    return record
+    return record | {"config": renamed(record["config"])}
 
 
 def _check_same(
@@ -309,11 +311,13 @@ def _check_same(
     def show(flat: dict[str, Any], field: str) -> str:
         return repr(flat[field]) if field in flat else "absent"
 
-    told = "; ".join(f"config.{f} is {show(old, f)} there, {show(new, f)} here" for f in differ[:3])
+    message = "; ".join(
+        f"config.{f} is {show(old, f)} there, {show(new, f)} here" for f in differ[:3]
+    )
     more = f"; and {len(differ) - 3} more" if len(differ) > 3 else ""
     why = " (a schedule ends with the run, so its length is fixed)" if differ[0] in _LENGTH else ""
     raise ConfigError(
-        f"--workdir={path}: holds a run of another config: {told}{more}{why}. "
+        f"--workdir={path}: holds a run of another config: {message}{more}{why}. "
         "Give another workdir, or these values to resume that run"
     )
 
@@ -342,7 +346,7 @@ def _deciding(record: dict[str, Any]) -> dict[str, Any]:
     """The fields that decide what a model is, and the names and shapes of its data."""
     flat = {
         n: v
-        for n, v in _flat(record["config"]).items()
+        for n, v in _flat(renamed(record["config"])).items()
         if n not in _FREE | _LENGTH and not divergence.may_change(n)
     }
     data = record.get("data")

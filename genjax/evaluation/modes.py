@@ -14,7 +14,7 @@ def mode_scores(
 ) -> dict[str, jax.Array]:
     """Scores samples against a mixture of M equally likely Gaussians N(center, sigma² I).
 
-    Every sample belongs to its nearest centre (Euclidean). It is of high quality where it lies
+    Every sample belongs to its nearest center (Euclidean). It is of high quality where it lies
     within `num_stds * sigma` of it: true samples do with probability 1 - exp(-num_stds²/2) in
     2-D, which is 0.989 for three. A mode is found where it holds at least one sample of high
     quality. With p the share of samples at each mode,
@@ -27,11 +27,11 @@ def mode_scores(
     `reverse_kl_high_quality`, which is log M, its largest value, where there are none.
     The paper scores 2,500 samples.
 
-    Pure: jit it, or vmap it over the samples of a population with the centres closed over.
+    Pure: jit it, or vmap it over the samples of a population with the centers closed over.
 
     Args:
       samples_Nx2: N samples, at least one. One that is not finite is never of high quality.
-      centers_Mx2: the M distinct centres, in the units of the samples.
+      centers_Mx2: the M distinct centers, in the units of the samples.
       sigma: standard deviation of every mode, in the same units.
       num_stds: radius of high quality in standard deviations.
 
@@ -40,8 +40,8 @@ def mode_scores(
       `reverse_kl_high_quality`, `counts` and `counts_high_quality` (int32, M each).
 
     Raises:
-      ConfigError: two centres coincide or shapes do not fit. Values that jit traces cannot be
-        compared, so pass concrete centres.
+      ConfigError: two centers coincide or shapes do not fit. Values that jit traces cannot be
+        compared, so pass concrete centers.
     """
     samples, centers = jnp.asarray(samples_Nx2), jnp.asarray(centers_Mx2)
     if samples.ndim != 2 or centers.ndim != 2 or samples.shape[1] != centers.shape[1]:
@@ -53,9 +53,9 @@ def mode_scores(
 
 
 def require_distinct(centers_Mxd: np.ndarray) -> None:
-    """Raises `ConfigError` where centres coincide, up to rounding (1e-6 of their spread).
+    """Raises `ConfigError` where centers coincide, up to rounding (1e-6 of their spread).
 
-    A ring laid out by `linspace(0, 2*pi, 8)` has its last centre on its first: seven modes.
+    A ring laid out by `linspace(0, 2*pi, 8)` has its last center on its first: seven modes.
     """
     centers = np.asarray(centers_Mxd, np.float64)
     tolerance = 1e-6 * max(float(np.ptp(centers)), 1e-30)

@@ -30,8 +30,8 @@ def table(
     """
     counts: set[int] = set()  # of members, behind each ±
     rows = [(name, _text(name, value, counts)) for name, value in _flat(numbers)]
-    told = {name: f"  ({note})" for name, note in (notes or {}).items()}
-    rows = [(name, text + told.get(name, "")) for name, text in rows]
+    message = {name: f"  ({note})" for name, note in (notes or {}).items()}
+    rows = [(name, text + message.get(name, "")) for name, text in rows]
     if not rows:
         return "(no numbers)"
     width = max(len(name) for name, _ in rows)

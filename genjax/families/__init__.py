@@ -58,13 +58,13 @@ def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
     """
     module = _module(config.family)
     if not hasattr(module, "adopt"):
-        told = f"the family {config.family} takes over no networks; must be empty"
-        raise fail("pretrained.workdir", config.pretrained.workdir, told)
+        message = f"the family {config.family} takes over no networks; must be empty"
+        raise fail("pretrained.workdir", config.pretrained.workdir, message)
     found: dict[str, Any] = module.adopt(config, other)
     return found
 
 
-def load(recipe: str | os.PathLike, told: str) -> None:
+def load(recipe: str | os.PathLike, message: str) -> None:
     """Executes the file of a family of one's own, which the user names; it is called like its file.
 
     Args:
@@ -74,7 +74,7 @@ def load(recipe: str | os.PathLike, told: str) -> None:
     Raises:
       ConfigError: no such file, it cannot be run, or has no function `build`.
     """
-    _own.load(Path(recipe), told)
+    _own.load(Path(recipe), message)
 
 
 def add(path: Path, module: ModuleType, source: str) -> None:

@@ -23,7 +23,7 @@ DEFAULTS = {"norm_first": False, "dropout": 0.1}  # of `EncoderFields`
 NUM_TYPES = 2  # of segments: the first and the second text
 # What the parameters and what they say depend on; the other fields are of training.
 _LAYERS = (
-    "num_layers", "num_heads", "num_groups", "width", "hidden", "activation", "norm",
+    "num_layers", "num_heads", "num_kv_heads", "width", "hidden", "activation", "norm",
     "norm_epsilon", "norm_first", "bias", "positions",
 )  # fmt: skip
 # Without vocab_size and min_count: they bound a vocabulary that is learned, and none is.
@@ -53,10 +53,10 @@ def make_encoder(m: EncoderFields, vocab_size: int, length: int, precision: str)
 
 
 def check_factor(config: ConfigDict) -> None:
-    """Raises `ConfigError` where `optimizer.encoder_factor` is out of range."""
-    factor = config.optimizer.encoder_factor
+    """Raises `ConfigError` where `optimizer.encoder_lr_scale` is out of range."""
+    factor = config.optimizer.encoder_lr_scale
     if factor < 0:
-        raise fail("optimizer.encoder_factor", factor, "must be at least 0")
+        raise fail("optimizer.encoder_lr_scale", factor, "must be at least 0")
 
 
 def drop_words(x_BxT: jax.Array, key: jax.Array, rate: float) -> jax.Array:
@@ -74,8 +74,8 @@ def places(config: ConfigDict, length: int) -> int:
 def adopt_encoder(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
     """Returns what the run of `other` decides whose encoder is taken over; see `families.adopt`."""
     if other.family != "bert":
-        told = f"is a run of the family {other.family}; must be one of the family bert"
-        raise fail("pretrained.workdir", config.pretrained.workdir, told)
+        message = f"is a run of the family {other.family}; must be one of the family bert"
+        raise fail("pretrained.workdir", config.pretrained.workdir, message)
     decided = {f"{SECTION}.{name}": other.model[name] for name in _LAYERS}
     decided |= {f"data.{name}": other.data[name] for name in _TOKENS}
     running = other.data.kind == "text" and not other.data.name.startswith("tsv:")

@@ -42,7 +42,9 @@ class Model:
 class Loss:
     """The section `loss`."""
 
-    adversarial: str = field("wasserstein", "what the players minimise", choices=losses.GAMES)
+    adversarial: str = field(
+        "wasserstein", "what the players minimize", choices=losses.ADVERSARIAL_LOSSES
+    )
     label_smoothing: float = field(
         0.0, "real examples have the label 1 minus this (losses with labels)", ge=0, lt=1
     )
@@ -104,20 +106,20 @@ def check(model: Model, loss: Loss, config: ConfigDict, spec: DataSpec) -> None:
     if model.network == "conv":
         for name in ("generator_channels", "critic_channels"):
             check_halvings(f"model.{name}", getattr(model, name), spec.shape)
-    if loss.label_smoothing and not losses.GAMES[loss.adversarial].labelled:
-        told = f"loss.adversarial={loss.adversarial} has no labels; must be 0"
-        raise fail("loss.label_smoothing", loss.label_smoothing, told)
+    if loss.label_smoothing and not losses.ADVERSARIAL_LOSSES[loss.adversarial].labeled:
+        message = f"loss.adversarial={loss.adversarial} has no labels; must be 0"
+        raise fail("loss.label_smoothing", loss.label_smoothing, message)
     _check_mixing(model, loss.penalty, config)
 
 
 def _check_mixing(m: Model, penalty: str, config: ConfigDict) -> None:
     """What mixes the examples of a batch must see all of it, and leaves no gradient of its own."""
     if m.critic_norm == "batch" and penalty != "none":
-        told = "batch norm mixes examples and makes the penalty wrong; must be none or layer"
-        raise fail("model.critic_norm", "batch", f"{told} with loss.penalty={penalty}")
+        message = "batch norm mixes examples and makes the penalty wrong; must be none or layer"
+        raise fail("model.critic_norm", "batch", f"{message} with loss.penalty={penalty}")
     if m.minibatch_stddev and penalty != "none":
-        told = "mixes examples and makes the penalty wrong; must be False"
-        raise fail("model.minibatch_stddev", True, f"{told} with loss.penalty={penalty}")
+        message = "mixes examples and makes the penalty wrong; must be False"
+        raise fail("model.minibatch_stddev", True, f"{message} with loss.penalty={penalty}")
     mixing = [
         f"model.{name}_norm=batch"
         for name in ("generator", "critic")

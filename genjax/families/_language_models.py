@@ -32,7 +32,7 @@ _DROPOUT, _BOS = range(2)  # uses of the step's key
 class TokenLoss:
     """The section `loss` of a family that predicts tokens."""
 
-    chunk: int = field(
+    logits_chunk: int = field(
         0, "places of a row whose logits are held at once, made twice; 0: all, made once", ge=0
     )
 
@@ -41,7 +41,7 @@ class TokenLoss:
 class NextTokenLoss(TokenLoss):
     """The section `loss` of a `LanguageModel`, to which it adds its own fields."""
 
-    unprompted: float = field(
+    bos_rate: float = field(
         0.05, "share of windows of running text whose first token is hidden by BOS", ge=0, lt=1
     )
 
@@ -82,7 +82,7 @@ class LanguageModel(Family):
     ) -> jax.Array:
         """Computes -log p of each target in nats, 0 of padding, (B, T)."""
         hidden = self.hidden(params, inputs, targets, **options)
-        return token_nll(hidden, self.output(params), targets, self.loss.chunk, z_loss)
+        return token_nll(hidden, self.output(params), targets, self.loss.logits_chunk, z_loss)
 
     def next_token_loss(self, params: Any, rows: Batch, shared: Any, part: Any = 0) -> Any:
         """Computes the mean over the tokens of the batch, in nats.
@@ -105,8 +105,8 @@ class LanguageModel(Family):
     def inputs(self, state: State, batch: Batch) -> tuple[Batch, dict[str, Any]]:
         """Draws what the loss of the update that follows `state` needs."""
         inputs, targets = self.inputs_and_targets(batch["x"])
-        if self.running and self.loss.unprompted:
-            inputs = hide_first(inputs, self.loss.unprompted, step_key(state, _BOS))
+        if self.running and self.loss.bos_rate:
+            inputs = hide_first(inputs, self.loss.bos_rate, step_key(state, _BOS))
         shared = {"mean_count": mean_count(targets), "key": step_key(state, _DROPOUT)}
         return {"inputs": inputs, "targets": targets}, shared
 

@@ -31,7 +31,7 @@ def add(path: Path, module: ModuleType, source: str) -> None:
     _NAMED[path.stem] = Own(module, path, source)
 
 
-def load(given: str | Path, told: str) -> None:
+def load(given: str | Path, message: str) -> None:
     """Executes the file that a user names, and adds the family in it.
 
     Args:
@@ -43,12 +43,12 @@ def load(given: str | Path, told: str) -> None:
     """
     path = Path(given).expanduser().absolute()
     if not path.is_file():
-        raise ConfigError(f"{told}: no such file; must be {_NEEDS}")
+        raise ConfigError(f"{message}: no such file; must be {_NEEDS}")
     if path.suffix != ".py":
-        raise ConfigError(f"{told}: must end in .py; must be {_NEEDS}")
-    module, source = execute(path, told, _NEEDS)
+        raise ConfigError(f"{message}: must end in .py; must be {_NEEDS}")
+    module, source = execute(path, message, _NEEDS)
     if not callable(getattr(module, "build", None)):
-        raise ConfigError(f"{told}: has no function build; must be {_NEEDS}")
+        raise ConfigError(f"{message}: has no function build; must be {_NEEDS}")
     add(path, module, source)
 
 

@@ -38,7 +38,7 @@ class Loss:
     kl_cycles: int = field(4, "cyclical: rises, each followed by as many steps at kl_weight", ge=1)
     free_bits: float = field(0.0, "variational: nats that each latent may use without cost", ge=0)
     eval_samples: int = field(1, "variational: draws of z for each test sentence", ge=1)
-    chunk: int = field(
+    logits_chunk: int = field(
         0, "places of a row whose logits are held at once, made twice; 0: all, made once", ge=0
     )
 

@@ -10,8 +10,8 @@ from genjax.models.embedding import POSITIONS
 from genjax.models.transformer import ACTIVATIONS, GATED, NORMS, Layers
 
 _ATTRIBUTES = (
-    "width", "num_layers", "num_heads", "num_groups", "hidden", "activation", "norm", "norm_first",
-    "bias", "dropout", "init_std", "remat", "scan",
+    "width", "num_layers", "num_heads", "num_kv_heads", "mlp_dim", "activation", "norm",
+    "norm_first", "bias", "dropout", "init_std", "remat", "scan",
 )  # fmt: skip
 
 
@@ -21,11 +21,11 @@ class LayerFields:
 
     num_layers: int = field(4, "of the stack", ge=1)
     num_heads: int = field(4, "of attention", ge=1)
-    num_groups: int = field(
+    num_kv_heads: int = field(
         0, "of heads that share keys and values; 0: every head has its own", ge=0
     )
     width: int = field(128, "of a token's vector between layers", ge=1)
-    hidden: int = field(0, "inside feed-forward networks; 0: 4 x width", ge=0)
+    mlp_dim: int = field(0, "inside feed-forward networks; 0: 4 x width", ge=0)
     activation: str = field("gelu", "of feed-forward networks", choices=(*ACTIVATIONS, *GATED))
     norm: str = field("layer", "of layers", choices=NORMS)
     norm_epsilon: float = field(1e-5, "added to variances", gt=0)
@@ -42,14 +42,14 @@ class LayerFields:
     def check(self, section: str = "model") -> None:
         """Raises `ConfigError` for fields of `section` that do not go together."""
         if self.width % self.num_heads:
-            told = f"must divide {section}.width={self.width}"
-            raise fail(f"{section}.num_heads", self.num_heads, told)
-        if self.num_groups and self.num_heads % self.num_groups:
-            told = f"must divide {section}.num_heads={self.num_heads}"
-            raise fail(f"{section}.num_groups", self.num_groups, told)
+            message = f"must divide {section}.width={self.width}"
+            raise fail(f"{section}.num_heads", self.num_heads, message)
+        if self.num_kv_heads and self.num_heads % self.num_kv_heads:
+            message = f"must divide {section}.num_heads={self.num_heads}"
+            raise fail(f"{section}.num_kv_heads", self.num_kv_heads, message)
         if self.positions == "rotary" and self.width // self.num_heads % 2:
-            told = "needs an even width of heads, width / num_heads"
-            raise fail(f"{section}.positions", "rotary", told)
+            message = "needs an even width of heads, width / num_heads"
+            raise fail(f"{section}.positions", "rotary", message)
         if self.positions == "sinusoidal" and self.width % 2:
             raise fail(f"{section}.positions", "sinusoidal", f"needs an even {section}.width")
 

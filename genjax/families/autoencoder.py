@@ -132,7 +132,7 @@ class Autoencoder(Family):
             total += loss.code_l1 * metrics["code_l1"]
         if loss.sparsity_weight:
             rate_Z = batch_mean(code.mean(0))
-            metrics["sparsity"] = losses.activation_rate_kl(rate_Z, loss.sparsity_target).sum()
+            metrics["sparsity"] = losses.sparsity_kl(rate_Z, loss.sparsity_target).sum()
             total += loss.sparsity_weight * metrics["sparsity"]
         if loss.contraction:
             norm_B = losses.contractive_penalty(lambda x: self.code(params, x), rows["x"])
@@ -249,8 +249,8 @@ def _check(model: Model, loss: Loss, config: ConfigDict, spec: DataSpec) -> None
         raise fail("loss.sparsity_target", loss.sparsity_target, "must be between 0 and 1")
     if loss.sparsity_weight and model.code_activation != "sigmoid":
         needs = f"model.code_activation=sigmoid, not {model.code_activation}"
-        told = f"needs rates between 0 and 1: {needs}"
-        raise fail("loss.sparsity_weight", loss.sparsity_weight, told)
+        message = f"needs rates between 0 and 1: {needs}"
+        raise fail("loss.sparsity_weight", loss.sparsity_weight, message)
     if loss.sparsity_weight and config.accumulate_steps > 1:
-        told = "rates are those of the whole batch; must be 1 with loss.sparsity_weight"
-        raise fail("accumulate_steps", config.accumulate_steps, told)
+        message = "rates are those of the whole batch; must be 1 with loss.sparsity_weight"
+        raise fail("accumulate_steps", config.accumulate_steps, message)

@@ -132,7 +132,7 @@ class ELMo(Family):
         before = jnp.where(after == tokens.PAD, tokens.PAD, before)
         targets = jnp.concatenate([after, before], axis=1)
         output = params["output"]["kernel"], params["output"]["bias"]
-        nll = token_nll(hidden, output, targets, self.loss.chunk)
+        nll = token_nll(hidden, output, targets, self.loss.logits_chunk)
         return jnp.stack(jnp.split(nll, 2, axis=1), axis=-1)
 
     # The loss.

@@ -124,7 +124,7 @@ class FlowMatching(Family):
     # The network.
 
     def velocity(self, params: Any, x: jax.Array, time_B: jax.Array, label_B: Any) -> jax.Array:
-        """Computes the velocities (B, …) at standardised points; the label C of C: no class."""
+        """Computes the velocities (B, …) at standardized points; the label C of C: no class."""
         v = self.network.apply({"params": params["velocity"]}, x, time_B, label_B)
         return jnp.asarray(v, jnp.float32)
 
@@ -149,7 +149,7 @@ class FlowMatching(Family):
 
         Args:
           params: of the network `velocity`.
-          rows: standardised `x`, standard normal `noise`, `time` and, of a conditional model,
+          rows: standardized `x`, standard normal `noise`, `time` and, of a conditional model,
             `label`.
           shared: not used.
           part: not used.

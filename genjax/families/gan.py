@@ -1,8 +1,8 @@
 """Generative adversarial networks: a critic tells real from generated, a generator opposes it.
 
-What the players minimise (`loss.adversarial`), the penalty on the critic's gradient
+What the players minimize (`loss.adversarial`), the penalty on the critic's gradient
 (`loss.penalty`) and what else keeps them in balance is chosen in the config: GAN (Goodfellow et al.
-2014), LSGAN, hinge loss with spectral normalisation, WGAN, WGAN-GP, DRAGAN, PacGAN, R3GAN.
+2014), LSGAN, hinge loss with spectral normalization, WGAN, WGAN-GP, DRAGAN, PacGAN, R3GAN.
 
 One step is one generator update: `n_critic` critic updates, as an inner scan, and then the
 generator's (Gulrajani et al. 2017, algorithm 1). The objectives of both players are in
@@ -76,7 +76,7 @@ class GAN(Family):
     # The networks.
 
     def generate(self, params: Any, variables: Any, z_BxZ: jax.Array, *, train: bool) -> Any:
-        """Computes standardised examples (B, …) of latents, and the updated batch statistics."""
+        """Computes standardized examples (B, …) of latents, and the updated batch statistics."""
         x, updated = self.generator.apply(
             {"params": params, **variables},
             z_BxZ,
@@ -86,7 +86,7 @@ class GAN(Family):
         return (jnp.tanh(x) if self.spec.kind == "image" else x).astype(jnp.float32), updated
 
     def judge(self, params: Any, variables: Any, x: jax.Array, *, train: bool = False) -> Any:
-        """Computes scores of packed, standardised examples, and the updated batch statistics."""
+        """Computes scores of packed, standardized examples, and the updated batch statistics."""
         statistics = {name: v for name, v in variables.items() if name != "spectral"}
         if self.model.spectral_norm:
             params = spectrally_normalized(params, variables["spectral"])
@@ -98,14 +98,14 @@ class GAN(Family):
     # The losses.
 
     def critic_loss(self, params: Any, rows: Batch, shared: Any, part: Any = 0) -> Any:
-        """Computes what the critic minimises: its objective plus the weighted penalty.
+        """Computes what the critic minimizes: its objective plus the weighted penalty.
 
         Of WGAN-GP E[D(fake)] - E[D(real)] + weight E[(||grad D(x)|| - 1)^2] (Gulrajani et al. 2017,
         equation 3).
 
         Args:
           params: of the critic.
-          rows: packs of standardised examples `real` and `fake`, and what the penalty's points are
+          rows: packs of standardized examples `real` and `fake`, and what the penalty's points are
             made of, as `critic_inputs` draws it.
           shared: `variables` of the critic and, unless it is the config's, `penalty_weight`.
           part: not used.
@@ -138,10 +138,7 @@ class GAN(Family):
         if loss.penalty in ("r1", "r2", "r1_r2"):
             points = {"r1": [real], "r2": [fake], "r1_r2": [real, fake]}[loss.penalty]
             points = [jnp.concatenate(points)] if self._one_pass else points
-            each = [
-                losses.zero_centered_penalty(scores, x, formulation=loss.formulation)
-                for x in points
-            ]
+            each = [losses.r1_penalty(scores, x, formulation=loss.formulation) for x in points]
             return jnp.concatenate(each).reshape(-1, len(real)).sum(0)
         if loss.penalty == "dragan":
             x = real + loss.perturbation * rows["perturbation"]
@@ -152,7 +149,7 @@ class GAN(Family):
         )
 
     def generator_loss(self, params: Any, rows: Batch, shared: Any, part: Any = 0) -> Any:
-        """Computes what the generator minimises; of WGAN -E[D(fake)].
+        """Computes what the generator minimizes; of WGAN -E[D(fake)].
 
         Args:
           params: of the generator.
@@ -351,8 +348,8 @@ class GAN(Family):
     # Behind them.
 
     @property
-    def _game(self) -> losses.Game:
-        return losses.GAMES[self.loss.adversarial]
+    def _game(self) -> losses.AdversarialLoss:
+        return losses.ADVERSARIAL_LOSSES[self.loss.adversarial]
 
     @property
     def _critic_objective(self) -> Callable[..., jax.Array]:

@@ -39,8 +39,8 @@ from genjax.models.transformer import Cache, Layers, Stack
 class Model(LayerFields):
     """The section `model`."""
 
-    tied: bool = field(True, "the vectors of the tokens are the output's weights too")
-    unpredicted: tuple[int, ...] = field(
+    tie_embeddings: bool = field(True, "the vectors of the tokens are the output's weights too")
+    banned_tokens: tuple[int, ...] = field(
         (), "special tokens with probability 0, by id: the weights know none"
     )
 
@@ -78,7 +78,7 @@ class Network(nn.Module):
     length: int
     layers: Layers
     positions: str
-    tied: bool
+    tie_embeddings: bool
 
     def setup(self) -> None:
         """Declares the parts."""
@@ -88,7 +88,7 @@ class Network(nn.Module):
             std=of.init_std or of.width**-0.5, dropout=of.dropout, dtype=of.dtype,
         )  # fmt: skip
         self.stack = Stack(of)
-        if not self.tied:
+        if not self.tie_embeddings:
             init = nn.initializers.normal(of.init_std or of.width**-0.5)
             self.head = self.param("head", init, (of.width, self.vocab_size))
 
@@ -112,7 +112,7 @@ class Network(nn.Module):
 
     def kernel(self) -> jax.Array:
         """Returns the weights (D, V) of the logits."""
-        return self.embedding.tokens.T if self.tied else self.head
+        return self.embedding.tokens.T if self.tie_embeddings else self.head
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -142,9 +142,9 @@ class GPT(LanguageModel):
     def output(self, params: Any) -> tuple[jax.Array, Any]:
         """See `LanguageModel`; the bias of tokens that are never predicted is minus infinity."""
         kernel_DxV = self._apply(params, method="kernel")
-        if not self.model.unpredicted:
+        if not self.model.banned_tokens:
             return kernel_DxV, None
-        banned_V = np.isin(np.arange(self.spec.vocab_size), self.model.unpredicted)
+        banned_V = np.isin(np.arange(self.spec.vocab_size), self.model.banned_tokens)
         return kernel_DxV, np.where(banned_V, -np.inf, 0.0).astype(np.float32)
 
     def inputs_and_targets(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -213,7 +213,7 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> GPT:
         **shared_fields(config, spec, total_steps),
         model=model,
         loss=loss,
-        network=Network(spec.vocab_size, length, layers, model.positions, model.tied),
+        network=Network(spec.vocab_size, length, layers, model.positions, model.tie_embeddings),
         packed=config.data.packed,
         optimizer=make_optimizer(config.optimizer, total_steps),
     )
@@ -223,5 +223,5 @@ def _check(model: Model, config: ConfigDict, spec: DataSpec) -> None:
     check_texts(config, spec)
     model.check()
     may_be = (tokens.PAD, tokens.UNK, tokens.BOS, tokens.MASK)
-    if not set(model.unpredicted) <= set(may_be):
-        raise fail("model.unpredicted", model.unpredicted, f"must be of {may_be}")
+    if not set(model.banned_tokens) <= set(may_be):
+        raise fail("model.banned_tokens", model.banned_tokens, f"must be of {may_be}")

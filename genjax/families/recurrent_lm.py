@@ -43,7 +43,7 @@ class Model(RecurrentFields):
     """The section `model`."""
 
     layers: int = field(2, "of the recurrent network", ge=1)
-    tied: bool = field(False, "the vectors of the tokens are the output's weights too")
+    tie_embeddings: bool = field(False, "the vectors of the tokens are the output's weights too")
 
 
 def default_config() -> ConfigDict:
@@ -72,7 +72,7 @@ class Network(nn.Module):
     vocab_size: int
     embed_dim: int
     recurrent: Recurrent
-    tied: bool
+    tie_embeddings: bool
     dtype: Any = jnp.float32
 
     @nn.compact
@@ -87,16 +87,16 @@ class Network(nn.Module):
         h_BxTxH, carry = r(embed(x_BxT), lengths_B, carry, train=train)
         shared_axes = (1,) if r.variational else ()
         h_BxTxH = Dropout(r.dropout, shared_axes)(h_BxTxH, train=train)
-        if self.tied and r.hidden != self.embed_dim:
+        if self.tie_embeddings and r.hidden != self.embed_dim:
             h_BxTxH = nn.Dense(self.embed_dim, dtype=self.dtype, name="projection")(h_BxTxH)
-        if not self.tied:
+        if not self.tie_embeddings:
             self.param("kernel", nn.initializers.lecun_normal(), (r.hidden, self.vocab_size))
         self.param("bias", nn.initializers.zeros, (self.vocab_size,))
         return h_BxTxH, carry
 
     def head(self, params: Any) -> tuple[jax.Array, jax.Array]:
         """Returns the output's weights (D, V) and biases (V,) among the module's parameters."""
-        kernel_DxV = params["embedding"]["tokens"].T if self.tied else params["kernel"]
+        kernel_DxV = params["embedding"]["tokens"].T if self.tie_embeddings else params["kernel"]
         return kernel_DxV, params["bias"]
 
 
@@ -159,6 +159,6 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> RecurrentLM:
         **shared_fields(config, spec, total_steps),
         model=model,
         loss=loss,
-        network=Network(spec.vocab_size, model.embed_dim, recurrent, model.tied, dtype),
+        network=Network(spec.vocab_size, model.embed_dim, recurrent, model.tie_embeddings, dtype),
         optimizer=make_optimizer(config.optimizer, total_steps),
     )

@@ -32,7 +32,7 @@ class Model:
     bidirectional: bool = field(True, "the encoder also reads from the end")
     attention: str = field("additive", "the score of a place of the source", choices=ATTENTIONS)
     input_feeding: bool = field(True, "what predicts a token is part of the next step's input")
-    tied: bool = field(False, "the target's vectors are the output's weights too")
+    tie_embeddings: bool = field(False, "the target's vectors are the output's weights too")
     dropout: float = field(0.0, "of each layer's inputs and of what predicts", ge=0, lt=1)
 
     def check(self) -> None:
@@ -42,8 +42,8 @@ class Model:
         if self.input_feeding and self.attention == "none":
             raise fail("model.input_feeding", True, "needs model.attention")
         if self.attention == "location" and not self.input_feeding:
-            told = "needs model.input_feeding=True: step by step"
-            raise fail("model.attention", "location", told)
+            message = "needs model.input_feeding=True: step by step"
+            raise fail("model.attention", "location", message)
 
 
 def default_config() -> ConfigDict:

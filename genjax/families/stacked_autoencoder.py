@@ -94,7 +94,7 @@ def default_config() -> ConfigDict:
     """Returns every field of the family, with defaults for small images."""
     c = base()
     c.family = "stacked_autoencoder"
-    c.data.num_labelled = 0  # training examples whose labels fine-tuning sees; 0: all
+    c.data.num_labeled = 0  # training examples whose labels fine-tuning sees; 0: all
     c.model, c.loss = section(Model), section(Loss)
     c.optimizer = optimizer(learning_rate=1e-3)  # of fine-tuning
     c.pretrain_optimizer = optimizer(learning_rate=1e-3)  # of each layer, its schedule as well
@@ -114,7 +114,7 @@ class StackedAutoencoder(Family):
       networks: linear layers `encoder_0`, …, `decoder_0`, … and, last, perhaps `classifier`.
       stage_ends: the step at which each layer's stage ends.
       layer_optimizers: of pre-training, one for each layer.
-      num_labelled: training examples whose labels fine-tuning sees; 0: all.
+      num_labeled: training examples whose labels fine-tuning sees; 0: all.
     """
 
     has_prior = False
@@ -125,7 +125,7 @@ class StackedAutoencoder(Family):
     stage_ends: tuple[int, ...]
     optimizer: optax.GradientTransformation
     layer_optimizers: tuple[optax.GradientTransformation, ...]
-    num_labelled: int = 0
+    num_labeled: int = 0
 
     # The networks.
 
@@ -327,7 +327,7 @@ class StackedClassifier(StackedAutoencoder):
 
     def finetune_inputs(self, batch: Batch) -> tuple[Batch, dict[str, Any]]:
         """Selects what fine-tuning sees of a batch."""
-        prefix = "labelled_" if self.num_labelled else ""
+        prefix = "labeled_" if self.num_labeled else ""
         return {name: batch[prefix + name] for name in ("x", "label")}, {}
 
     def classify(self, state: State, x: jax.Array) -> jax.Array:
@@ -364,7 +364,7 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> StackedAutoen
         layer_optimizers=tuple(
             make_optimizer(config.pretrain_optimizer, max(1, n)) for n in lengths
         ),
-        num_labelled=config.data.num_labelled,
+        num_labeled=config.data.num_labeled,
     )
 
 
@@ -390,17 +390,17 @@ def _check(model: Model, loss: Loss, config: ConfigDict, spec: DataSpec) -> None
     model.check()
     for name in ("pretrain", "corruption_level"):
         if len(value := getattr(loss, name)) != len(model.layers):
-            told = f"must have a number for each of model.layers={model.layers}"
-            raise fail(f"loss.{name}", value, told)
+            message = f"must have a number for each of model.layers={model.layers}"
+            raise fail(f"loss.{name}", value, message)
     loss.check()
     image = spec.kind == "image"
     if loss.corruption == "salt_and_pepper" and not (image and model.activation == "sigmoid"):
-        told = "sets to 0 and 1, which needs images and model.activation=sigmoid"
-        raise fail("loss.corruption", loss.corruption, told)
+        message = "sets to 0 and 1, which needs images and model.activation=sigmoid"
+        raise fail("loss.corruption", loss.corruption, message)
     if loss.likelihood == "bernoulli" and not image:
         raise fail("loss.likelihood", "bernoulli", "needs data in [0, 1] (images); must be mse")
     if loss.finetune == "labels" and not spec.num_classes:
         raise fail("loss.finetune", "labels", f"data.name={config.data.name} has no labels")
-    if config.data.num_labelled and loss.finetune != "labels":
-        told = "labels are for loss.finetune=labels; must be 0"
-        raise fail("data.num_labelled", config.data.num_labelled, told)
+    if config.data.num_labeled and loss.finetune != "labels":
+        message = "labels are for loss.finetune=labels; must be 0"
+        raise fail("data.num_labeled", config.data.num_labeled, message)

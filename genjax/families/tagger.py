@@ -4,7 +4,7 @@ A word is its vector, joined by what a CNN finds in its characters where wanted.
 the word alone, or BERT's of the word in its sentence (Devlin et al. 2019, section 5.3), whose
 encoder can be that of a trained run (`pretrained.workdir`) whose tokens are words. The network
 reads the sentence both ways; each word gets a score for each tag; and tags are chosen together,
-with scores for neighbours (`crf`), or each by itself (`softmax`).
+with scores for neighbors (`crf`), or each by itself (`softmax`).
 
 Sources: Huang et al. 2015 (BiLSTM-CRF); Lample et al. 2016 (its form here); Ma and Hovy 2016
 (characters by a CNN, sizes).
@@ -128,7 +128,7 @@ def default_config() -> ConfigDict:
     text_data(c, kind="tagged", tokenizer="word", length=64)
     c.model = section(Model, embed_dim=100, hidden=100, dropout=0.5)
     c.optimizer = optimizer(learning_rate=1e-3, clip_norm=5.0)
-    c.optimizer.encoder_factor = 1.0  # of the learning rate, for bert; 0: it stays as it is
+    c.optimizer.encoder_lr_scale = 1.0  # of the learning rate, for bert; 0: it stays as it is
     c.pretrained = pretrained("encoder")
     return c
 
@@ -137,8 +137,8 @@ def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
     """See `families.adopt`; `other` is of the family `bert`, its tokens are words."""
     decided = {"model.words": "bert"} | adopt_encoder(config, other)
     if other.data.tokenizer != "word":
-        told = f"is a run whose tokens are {other.data.tokenizer}; must be words, which have tags"
-        raise fail("pretrained.workdir", config.pretrained.workdir, told)
+        message = f"is a run of {other.data.tokenizer} tokens; must be words, which have tags"
+        raise fail("pretrained.workdir", config.pretrained.workdir, message)
     return decided
 
 
@@ -153,7 +153,7 @@ class Tagger(Family):
     model: Model
     scorer: TagScorer
     encoder: Encoder | None  # of words in a sentence; None: words have vectors of their own
-    encoder_factor: float
+    encoder_lr_scale: float
     optimizer: optax.GradientTransformation
 
     # The networks.
@@ -164,7 +164,7 @@ class Tagger(Family):
         if self.encoder is not None:
             ids_BxT = one_text(batch["x"])
             h_BxTxD: Any = self.encoder.apply({"params": params["encoder"]}, ids_BxT, **options)
-            h_BxTxD = h_BxTxD if self.encoder_factor else jax.lax.stop_gradient(h_BxTxD)
+            h_BxTxD = h_BxTxD if self.encoder_lr_scale else jax.lax.stop_gradient(h_BxTxD)
             words_BxTxD = h_BxTxD[:, 1:]
         inputs = batch["x"], batch.get("chars"), words_BxTxD
         scores_BxTxK: Any = self.scorer.apply({"params": params["scorer"]}, *inputs, **options)
@@ -265,7 +265,7 @@ class Tagger(Family):
 
 def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Tagger:
     """Builds the family from a config like `configs/tagger.py`; raises `ConfigError`."""
-    model, factor = read(Model, config, "model"), config.optimizer.encoder_factor
+    model, factor = read(Model, config, "model"), config.optimizer.encoder_lr_scale
     _check(model, config, spec)
     encoder = _make_encoder(model, spec, config.precision)
     factors = {} if encoder is None else {"encoder": factor}
@@ -274,7 +274,7 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Tagger:
         model=model,
         scorer=_make_scorer(model, spec, config.precision),
         encoder=encoder,
-        encoder_factor=factor,
+        encoder_lr_scale=factor,
         optimizer=make_optimizer(config.optimizer, total_steps, factors),
     )
 

@@ -107,11 +107,11 @@ class TextAutoencoder(Family):
     ) -> jax.Array:
         """Computes -log p(x|z), (B,), with a decoder that reads `inputs_BxT`."""
         h_BxTxH, _ = self._decoded(params, z_BxZ, inputs_BxT, **options)
-        if not self.loss.chunk:
+        if not self.loss.logits_chunk:
             return token_cross_entropy(self._logits(params, h_BxTxH), x_BxT).sum(-1)
         head = params["decoder"]
         return chunked_cross_entropy(
-            h_BxTxH, head["kernel"], x_BxT, chunk=self.loss.chunk, bias_V=head["bias"]
+            h_BxTxH, head["kernel"], x_BxT, chunk=self.loss.logits_chunk, bias_V=head["bias"]
         ).sum(-1)
 
     # The loss.

@@ -8,7 +8,7 @@ What makes the vector is `model.network`:
 - `transformer`: an encoder of the Transformer, its outputs pooled.
 - `bert`: BERT's encoder, its outputs pooled (Devlin et al. 2019, section 4.1). It can be that of a
   trained run of the family `bert` (`pretrained.workdir`), to be fine-tuned, or to stay as it is
-  (`optimizer.encoder_factor`).
+  (`optimizer.encoder_lr_scale`).
 """
 
 from dataclasses import dataclass
@@ -92,8 +92,8 @@ class Model(RecurrentFields):
         if self.layers < 1 and network != "bag":
             raise fail("model.layers", self.layers, "must be at least 1")
         if self.embed_dim % self.num_heads:
-            told = f"must divide model.embed_dim={self.embed_dim}"
-            raise fail("model.num_heads", self.num_heads, told)
+            message = f"must divide model.embed_dim={self.embed_dim}"
+            raise fail("model.num_heads", self.num_heads, message)
         if network == "bert":
             self.bert.check_length(spec.shape[0])
 
@@ -105,7 +105,7 @@ def default_config() -> ConfigDict:
     text_data(c, kind="sentence", tokenizer="word", lowercase=True, length=64)
     c.model = section(Model, hidden=128, dropout=0.5)
     c.optimizer = optimizer(learning_rate=1e-3, clip_norm=1.0)
-    c.optimizer.encoder_factor = 1.0  # of the learning rate, for what makes the vector; 0: fixed
+    c.optimizer.encoder_lr_scale = 1.0  # of the learning rate, for what makes the vector; 0: fixed
     c.pretrained = pretrained("encoder")
     return c
 
@@ -125,7 +125,7 @@ class TextClassifier(Family):
     model: Model
     encoder: nn.Module
     head: nn.Module
-    encoder_factor: float
+    encoder_lr_scale: float
     optimizer: optax.GradientTransformation
 
     # The networks.
@@ -133,7 +133,7 @@ class TextClassifier(Family):
     def encoded(self, params: Any, x_BxT: jax.Array, **options: Any) -> jax.Array:
         """Computes the vectors (B, D) of sentences; a fixed encoder has no gradient."""
         h_BxD: Any = self.encoder.apply({"params": params["encoder"]}, x_BxT, **options)
-        return h_BxD if self.encoder_factor else jax.lax.stop_gradient(h_BxD)
+        return h_BxD if self.encoder_lr_scale else jax.lax.stop_gradient(h_BxD)
 
     def logits(self, params: Any, x_BxT: jax.Array, **options: Any) -> jax.Array:
         """Computes the logits (B, num_classes) of sentences, float32."""
@@ -206,9 +206,9 @@ def _cross_entropy(logits_BxK: jax.Array, label_B: jax.Array) -> jax.Array:
 def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> TextClassifier:
     """Builds the family from a config like `configs/text_classifier.py`; raises `ConfigError`."""
     if spec.kind != "sentence" or not spec.num_classes:
-        told = "must be sentences with labels, as tsv:FILE has them"
-        raise fail("data.name", config.data.name, told)
-    model, factor = read(Model, config, "model"), config.optimizer.encoder_factor
+        message = "must be sentences with labels, as tsv:FILE has them"
+        raise fail("data.name", config.data.name, message)
+    model, factor = read(Model, config, "model"), config.optimizer.encoder_lr_scale
     model.check(spec)
     check_factor(config)
     return TextClassifier(
@@ -216,7 +216,7 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> TextClassifie
         model=model,
         encoder=_make_encoder(model, spec, config.precision),
         head=nn.Dense(spec.num_classes, dtype=compute_dtype(config.precision)),
-        encoder_factor=factor,
+        encoder_lr_scale=factor,
         optimizer=make_optimizer(config.optimizer, total_steps, {"encoder": factor}),
     )
 
@@ -230,7 +230,7 @@ def _make_encoder(m: Model, spec: DataSpec, precision: str) -> nn.Module:
         return Bag(vocab_size, m.embed_dim, m.bigrams, m.hidden, m.layers, m.dropout, dtype)
     if m.network == "transformer":
         sizes = m.embed_dim, m.layers, m.num_heads
-        layers = Layers(*sizes, hidden=m.hidden, dropout=m.dropout, dtype=dtype)
+        layers = Layers(*sizes, mlp_dim=m.hidden, dropout=m.dropout, dtype=dtype)
         return TransformerEncoder(vocab_size, layers, m.pooling)
     recurrent = make_recurrent(m, dtype, bidirectional=m.bidirectional)
     return RecurrentEncoder(vocab_size, m.embed_dim, recurrent, m.pooling)

@@ -30,7 +30,7 @@ from genjax.models.transformer import Layers, Stack
 class Model(LayerFields):
     """The section `model`."""
 
-    tied: bool = field(True, "the target's vectors are the output's weights too")
+    tie_embeddings: bool = field(True, "the target's vectors are the output's weights too")
 
 
 class Network(nn.Module):
@@ -50,7 +50,7 @@ class Network(nn.Module):
     lengths: tuple[int, int]
     layers: Layers
     positions: str
-    tied: bool
+    tie_embeddings: bool
 
     def setup(self) -> None:
         """Declares the parts."""
@@ -62,7 +62,7 @@ class Network(nn.Module):
         self.source = Embedding(self.vocab_size, max_length=source_length, **embed)
         self.target = Embedding(self.target_vocab_size, max_length=target_length, **embed)
         self.encoder, self.decoder = Stack(of), Stack(of, cross=True)
-        if not self.tied:
+        if not self.tie_embeddings:
             init = nn.initializers.normal(of.width**-0.5)
             self.kernel = self.param("kernel", init, (of.width, self.target_vocab_size))
 
@@ -78,7 +78,7 @@ class Network(nn.Module):
 
     def head(self) -> tuple[jax.Array, None]:
         """Returns the output's weights (D, V); there are no biases."""
-        return self.target.tokens.T if self.tied else self.kernel, None
+        return self.target.tokens.T if self.tie_embeddings else self.kernel, None
 
     def begin(self, x_BxS: jax.Array, length: int) -> dict[str, Any]:
         """Makes the cache before the first of at most `length` tokens."""
@@ -142,6 +142,6 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Transformer:
         (spec.shape[0], spec.target_shape[0]),
         make_layers(model, config.precision),
         model.positions,
-        model.tied,
+        model.tie_embeddings,
     )
     return Transformer(**fields, model=model, network=network)

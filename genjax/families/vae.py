@@ -43,8 +43,8 @@ from genjax.families._coders import Coders, make_coders
 from genjax.families._posteriors import MAX_LOG_VARIANCE, bound_terms, count_active
 from genjax.losses.bounds import example_normal, example_uniform, likelihood_bounds
 
-_NOISE, _BINARISATION = range(2)  # uses of the step's key, and of evaluation's
-_MIN_LOG_SCALE = math.log(1 / 256)  # a finer density of grey levels is unbounded
+_NOISE, _BINARIZATION = range(2)  # uses of the step's key, and of evaluation's
+_MIN_LOG_SCALE = math.log(1 / 256)  # a finer density of gray levels is unbounded
 _CHUNK_ELEMENTS = 2**22  # decoded at once in evaluation
 
 
@@ -62,17 +62,17 @@ class Loss:
     likelihood: str = field(
         "bernoulli",
         "p(x|z) of an example",
-        choices=("bernoulli", "gaussian", "discretised_logistic"),
+        choices=("bernoulli", "gaussian", "discretized_logistic"),
     )
-    scale: float = field(0.1, "of gaussian and discretised_logistic, on pixels in [0, 1]")
+    scale: float = field(0.1, "of gaussian and discretized_logistic, on pixels in [0, 1]")
     learned_scale: bool = field(True, "one number, trained from `scale` on")
-    levels: int = field(256, "grey levels of the data: bins of discretised_logistic", ge=2)
-    binarise: str = field(
+    levels: int = field(256, "gray levels of the data: bins of discretized_logistic", ge=2)
+    binarize: str = field(
         "none",
-        "targets: grey, drawn anew each time, or x > threshold",
+        "targets: gray, drawn anew each time, or x > threshold",
         choices=("none", "dynamic", "fixed"),
     )
-    threshold: float = field(0.5, "of binarise=fixed")
+    threshold: float = field(0.5, "of binarize=fixed")
     kl_weight: float = field(1.0, "beta", ge=0)
     kl_warmup_steps: int = field(0, "in which beta rises from 0, linearly", ge=0)
     free_bits: float = field(0.0, "nats that each latent may use without cost", ge=0)
@@ -138,7 +138,7 @@ class VAE(Family):
         elif self.loss.likelihood == "gaussian":
             value = losses.gaussian_log_likelihood(mean, x, self._log_scale(params))
         else:
-            value = losses.discretised_logistic_log_likelihood(
+            value = losses.discretized_logistic_log_likelihood(
                 mean, x, self._log_scale(params), self.loss.levels
             )
         return value.reshape(rows, k)
@@ -177,8 +177,8 @@ class VAE(Family):
     def inputs(self, state: State, batch: Batch) -> tuple[Batch, dict[str, Any]]:
         """Draws what the loss of the update that follows `state` needs."""
         shape, loss = batch["x"].shape, self.loss
-        x = self._binarised(
-            batch["x"], lambda: batch_uniform(step_key(state, _BINARISATION), shape)
+        x = self._binarized(
+            batch["x"], lambda: batch_uniform(step_key(state, _BINARIZATION), shape)
         )
         noise_shape = (shape[0], loss.importance_samples, self.model.latent_dim)
         rows = {"x": x, "noise": batch_normal(step_key(state, _NOISE), noise_shape)}
@@ -219,13 +219,13 @@ class VAE(Family):
         """See `Family`."""
         params, mask_B = state.ema or state.params, batch["mask"]
         label_B = batch["label"] if self.model.conditional else None
-        grey, size = batch["x"], math.prod(self.spec.shape)
-        uniform = example_uniform(_BINARISATION, grey, jnp.arange(1), size)
-        x = self._binarised(grey, lambda: uniform.reshape(grey.shape))
+        gray, size = batch["x"], math.prod(self.spec.shape)
+        uniform = example_uniform(_BINARIZATION, gray, jnp.arange(1), size)
+        x = self._binarized(gray, lambda: uniform.reshape(gray.shape))
         mean, log_variance = self.q(params, x, label_B)
 
         def draw(numbers_N: jax.Array) -> tuple[jax.Array, jax.Array]:
-            noise_BxNxZ = example_normal(_NOISE, grey, numbers_N, self.model.latent_dim)
+            noise_BxNxZ = example_normal(_NOISE, gray, numbers_N, self.model.latent_dim)
             z_BxNxZ = _draw(mean, log_variance, noise_BxNxZ)
             ratio_BxN = losses.log_prior_ratio(z_BxNxZ, noise_BxNxZ, log_variance[:, None])
             return self.log_likelihood(params, x, label_B, z_BxNxZ), ratio_BxN
@@ -245,8 +245,8 @@ class VAE(Family):
     def posterior(
         self, state: State, x: jax.Array, label_B: Any = None
     ) -> tuple[jax.Array, jax.Array]:
-        """Encodes examples (B, …), with `binarise=dynamic` grey ones: mean and log-variance."""
-        if self.loss.binarise == "fixed":
+        """Encodes examples (B, …), with `binarize=dynamic` gray ones: mean and log-variance."""
+        if self.loss.binarize == "fixed":
             x = (x > self.loss.threshold).astype(x.dtype)
         return self.q(state.ema or state.params, x, label_B)
 
@@ -302,11 +302,11 @@ class VAE(Family):
             return math.log(self.loss.scale)
         return jnp.maximum(params["log_scale"], _MIN_LOG_SCALE)
 
-    def _binarised(self, x: jax.Array, uniform: Callable[[], jax.Array]) -> jax.Array:
-        binarise = self.loss.binarise
-        if binarise == "none":
+    def _binarized(self, x: jax.Array, uniform: Callable[[], jax.Array]) -> jax.Array:
+        binarize = self.loss.binarize
+        if binarize == "none":
             return x
-        return (x > (uniform() if binarise == "dynamic" else self.loss.threshold)).astype(x.dtype)
+        return (x > (uniform() if binarize == "dynamic" else self.loss.threshold)).astype(x.dtype)
 
 
 def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> VAE:
@@ -333,8 +333,8 @@ def _draw(mean_BxZ: jax.Array, log_variance_BxZ: jax.Array, noise_BxKxZ: jax.Arr
 def _check(model: Model, loss: Loss, config: ConfigDict, spec: DataSpec) -> None:
     if loss.likelihood != "gaussian" and spec.kind != "image":
         raise fail("loss.likelihood", loss.likelihood, "needs images; must be gaussian")
-    if loss.binarise != "none" and loss.likelihood != "bernoulli":
-        raise fail("loss.binarise", loss.binarise, "needs loss.likelihood=bernoulli; must be none")
+    if loss.binarize != "none" and loss.likelihood != "bernoulli":
+        raise fail("loss.binarize", loss.binarize, "needs loss.likelihood=bernoulli; must be none")
     if model.conditional and not spec.num_classes:
         raise fail("model.conditional", True, f"data.name={config.data.name} has no labels")
     if not 1 / 256 <= loss.scale <= 1e3:

@@ -130,7 +130,7 @@ def restrain(
         """True for the tokens (B, V) that stand in a row; ids beyond V mark none."""
         return jnp.zeros(logits_BxV.shape, bool).at[rows_Bx1, ids_BxL].set(True, mode="drop")
 
-    def penalised(x: jax.Array) -> jax.Array:
+    def penalized(x: jax.Array) -> jax.Array:
         return jnp.where(marked(written_BxL), jnp.where(x > 0, x / penalty, x * penalty), x)
 
     def without_repeats(x: jax.Array) -> jax.Array:
@@ -150,6 +150,6 @@ def restrain(
         return jnp.where(jnp.isneginf(allowed).all(-1, keepdims=True), x, allowed)
 
     never_V = np.isin(np.arange(logits_BxV.shape[-1]), _NEVER)
-    x = jax.lax.cond(jnp.asarray(penalty) != 1, penalised, lambda x: x, logits_BxV)
+    x = jax.lax.cond(jnp.asarray(penalty) != 1, penalized, lambda x: x, logits_BxV)
     x = jnp.where(never_V, -jnp.inf, x)
     return jax.lax.cond(jnp.asarray(no_repeat) > 0, without_repeats, lambda x: x, x)

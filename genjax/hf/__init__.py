@@ -12,7 +12,7 @@ moves a folder's own special tokens there, and lets all other tokens follow in t
 embeddings and biases move with them. Which they are is told by ids (`eos_token_id` and others; of a
 list the first), else by the names in the tokenizer's files, else by names that are known. Of BERT
 all five are there. GPT-2 has `<|endoftext|>` alone: it is EOS, and BOS has a copy of its vector, as
-GPT-2 reads it in front of texts too. PAD, UNK and MASK have zeros, and `model.unpredicted` gives
+GPT-2 reads it in front of texts too. PAD, UNK and MASK have zeros, and `model.banned_tokens` gives
 them and BOS the probability 0. Rows beyond the tokenizer's tokens (vocabularies padded to a
 multiple of 64, say) are left out. So every softmax is over the folder's own tokens. Writing keeps
 our ids, and says so in the folder's files.

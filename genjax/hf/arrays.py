@@ -30,23 +30,23 @@ def stacked(tensors: Arrays, name: str) -> np.ndarray:
     return np.stack(found)
 
 
-def without_copy(tensors: Arrays, copy: str, of: str, told: str) -> Arrays:
+def without_copy(tensors: Arrays, copy: str, of: str, message: str) -> Arrays:
     """The tensors without `copy`, which must be what `of` is, if it is there."""
     if copy in tensors and of in tensors and not np.array_equal(tensors[copy], tensors[of]):
-        raise ConfigError(f"{told}: {copy} is not {of}; with tie_word_embeddings it must be")
+        raise ConfigError(f"{message}: {copy} is not {of}; with tie_word_embeddings it must be")
     return {name: x for name, x in tensors.items() if name != copy}
 
 
-def check(tensors: Arrays, needed: Mapping[str, tuple[int, ...]], model: str, told: str) -> None:
+def check(tensors: Arrays, needed: Mapping[str, tuple[int, ...]], model: str, message: str) -> None:
     """Raises `ConfigError` unless the tensors are exactly the `needed` ones of `model`."""
     for name, shape in needed.items():
         if name not in tensors:
-            raise ConfigError(f"{told}: has no {name}; {model} needs it, of shape {shape}")
+            raise ConfigError(f"{message}: has no {name}; {model} needs it, of shape {shape}")
         x = tensors[name]
         if x.shape != shape:
-            raise ConfigError(f"{told}: {name} is {x.shape}; config.json needs {shape}")
+            raise ConfigError(f"{message}: {name} is {x.shape}; config.json needs {shape}")
         if x.dtype != np.float32:
-            raise ConfigError(f"{told}: {name} is {x.dtype}; must be of floating-point numbers")
+            raise ConfigError(f"{message}: {name} is {x.dtype}; must be of floating-point numbers")
     for name, x in tensors.items():
         if name not in needed:
-            raise ConfigError(f"{told}: has {name}, of shape {x.shape}; {model} has no such tensor")
+            raise ConfigError(f"{message}: has {name}, shape {x.shape}; {model} has no such tensor")

@@ -117,7 +117,7 @@ def _leaves(ours: str, weight: np.ndarray, bias: np.ndarray) -> Arrays:
     return {f"{ours}.kernel": weight.swapaxes(-1, -2), f"{ours}.bias": bias}
 
 
-def cleaned(tensors: Arrays, hf: dict[str, Any], told: str) -> Arrays:
+def cleaned(tensors: Arrays, hf: dict[str, Any], message: str) -> Arrays:
     """Tensors of a file under the names that `to_tensors` gives, without what says nothing.
 
     That is numbers of places, tied copies, and the pooler where nothing judges what it says. Where
@@ -131,13 +131,13 @@ def cleaned(tensors: Arrays, hf: dict[str, Any], told: str) -> Arrays:
         if not idle and not name.endswith("position_ids"):
             found[name] = x
     for copy, of in (("decoder.weight", EMBEDDING), ("decoder.bias", "cls.predictions.bias")):
-        found = without_copy(found, f"cls.predictions.{copy}", of, told)
+        found = without_copy(found, f"cls.predictions.{copy}", of, message)
     table, square = (found.get(name, np.zeros(0)) for name in (EMBEDDING, _SQUARE))
     headless = not any(name.startswith("cls.predictions.") for name in found)
     # Its size is that of a tensor which is there, and not what a file claims.
     if headless and square.shape == 2 * table.shape[1:]:
         what = "has no head of a masked language model; a new one says nothing until it is trained"
-        logging.warning("warning: %s: %s (encode, embed and fine-tuning need none)", told, what)
+        logging.warning("warning: %s: %s (encode, embed and fine-tuning need none)", message, what)
         found |= _new_head(*table.shape)
     return found
 
@@ -154,13 +154,13 @@ def _new_head(size: int, width: int) -> Arrays:
     }
 
 
-def fields(hf: dict[str, Any], tensors: Arrays, told: str) -> dict[str, Any]:
+def fields(hf: dict[str, Any], tensors: Arrays, message: str) -> dict[str, Any]:
     """The fields of our config, by dotted name, for a folder's `config.json`.
 
     Raises:
       ConfigError: the folder's model is another one than `bert` can be.
     """
-    ask = Fields(hf, told, "BERT")
+    ask = Fields(hf, message, "BERT")
     ask.only("position_embedding_type", "absolute")
     ask.only("is_decoder", False)
     ask.only("add_cross_attention", False)
@@ -172,7 +172,7 @@ def fields(hf: dict[str, Any], tensors: Arrays, told: str) -> dict[str, Any]:
         "model.num_layers": ask.number("num_hidden_layers", 12),
         "model.num_heads": ask.number("num_attention_heads", 12),
         "model.width": ask.number("hidden_size", 768),
-        "model.hidden": ask.number("intermediate_size", 3072),
+        "model.mlp_dim": ask.number("intermediate_size", 3072),
         "model.activation": ask.choice("hidden_act", "gelu", ACTIVATIONS),
         "model.norm_epsilon": ask.number("layer_norm_eps", 1e-12, 0),
         "model.bias": True,
@@ -198,7 +198,7 @@ def described(config: ConfigDict, params: Any) -> dict[str, Any]:
         "hidden_size": m.width,
         "num_hidden_layers": m.num_layers,
         "num_attention_heads": m.num_heads,
-        "intermediate_size": m.hidden or 4 * m.width,
+        "intermediate_size": m.mlp_dim or 4 * m.width,
         "hidden_act": activation(m, ACTIVATIONS, "BERT"),
         "layer_norm_eps": m.norm_epsilon,
         "hidden_dropout_prob": m.dropout,

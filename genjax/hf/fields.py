@@ -20,8 +20,8 @@ class Fields:
       model: the name of the architecture, for errors.
     """
 
-    def __init__(self, found: Mapping[str, Any], told: str, model: str):
-        self._found, self._told, self._model = found, told, model
+    def __init__(self, found: Mapping[str, Any], message: str, model: str):
+        self._found, self._told, self._model = found, message, model
 
     def number(self, name: str, default: Any, least: float = 1) -> Any:
         """A number of the type of `default`, from `least` to 2^24."""
@@ -60,8 +60,8 @@ def check_layers(m: ConfigDict, model: str) -> None:
         raise fail("model.norm", m.norm, f"{model} has norm=layer")
     if m.positions != "learned":
         raise fail("model.positions", m.positions, f"{model} has positions=learned")
-    if m.num_groups not in (0, m.num_heads):
-        raise fail("model.num_groups", m.num_groups, f"{model} has keys for every head")
+    if m.num_kv_heads not in (0, m.num_heads):
+        raise fail("model.num_kv_heads", m.num_kv_heads, f"{model} has keys for every head")
 
 
 def activation(m: ConfigDict, names: Mapping[str, str], model: str) -> str:

@@ -52,26 +52,26 @@ def read(folder: str | os.PathLike) -> Pretrained:
     path = Path(folder).expanduser()
     if not path.is_dir():
         raise ConfigError(f"{folder}: no such folder; must hold {files.CONFIG}, {files.WEIGHTS}")
-    record, told = files.read_json(path / files.CONFIG), str(path / files.CONFIG)
+    record, message = files.read_json(path / files.CONFIG), str(path / files.CONFIG)
     layout = _LAYOUTS.get(str(record.get("model_type")))
     if layout is None:
         kind, known = record.get("model_type"), ", ".join(_LAYOUTS)
-        raise ConfigError(f"{told}: model_type={shown(kind)}: must be one of {known}")
+        raise ConfigError(f"{message}: model_type={shown(kind)}: must be one of {known}")
     source_V, codec = _codec(path, record, layout)
     weights, tensors = files.read_tensors(path)
     tensors = layout.cleaned(tensors, record, weights)
-    size = _rows(layout, tensors, record, int((source_V >= 0).sum()), told)
+    size = _rows(layout, tensors, record, int((source_V >= 0).sum()), message)
     config = families.default_config(layout.FAMILY)
-    config.update_from_flattened_dict(layout.fields(record, tensors, told))
+    config.update_from_flattened_dict(layout.fields(record, tensors, message))
     if config.model.num_layers > len(tensors):
         layers = f"{config.model.num_layers:,} layers"
-        raise ConfigError(f"{told}: {layers}, and {weights} has {len(tensors)} tensors")
+        raise ConfigError(f"{message}: {layers}, and {weights} has {len(tensors)} tensors")
     needed = layout.to_tensors(_zeros(config, size))
     check(tensors, {name: x.shape for name, x in needed.items()}, layout.NAME, weights)
     config.data.tokenizer, config.data.vocab_size = tokenizers.STORED, codec.vocab_size
     absent = tuple(int(i) for i in (PAD, UNK, BOS, MASK) if source_V[i] < 0)
     if layout is gpt2:
-        config.model.unpredicted = absent
+        config.model.banned_tokens = absent
     config.steps, config.batch_size, config.optimizer.learning_rate = 1000, 8, 5e-5
     return Pretrained(config, _moved(layout, layout.from_tensors(tensors), source_V), codec)
 
@@ -106,7 +106,7 @@ def write(folder: str | os.PathLike, model: Pretrained) -> None:
         },
     }  # fmt: skip
     if layout is gpt2:
-        never = sorted({PAD, BOS, MASK, *config.model.unpredicted})
+        never = sorted({PAD, BOS, MASK, *config.model.banned_tokens})
         ends = {"bos_token_id": BOS, "eos_token_id": EOS, "pad_token_id": PAD}
         records["generation_config.json"] = ends | {"suppress_tokens": never}
     files.write(Path(folder).expanduser(), layout.to_tensors(params), records)
@@ -130,17 +130,17 @@ def _codec(
     except (ConfigError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # the library has no error type of its own; a panic is no other
-        told = f"{type(error).__name__}: {reason(error)}"
-        raise ConfigError(f"{file}: is not the JSON of a tokenizer ({told})") from error
+        message = f"{type(error).__name__}: {reason(error)}"
+        raise ConfigError(f"{file}: is not the JSON of a tokenizer ({message})") from error
     for i in (PAD, UNK, BOS, EOS, MASK) if encoder else (EOS,):
         if source_V[i] < 0:
-            told = f"has no {SPECIALS[i]} under any name that is known"
-            raise ConfigError("; ".join([*filter(None, [finder.odd.get(i)]), f"{file}: {told}"]))
+            message = f"has no {SPECIALS[i]} under any name that is known"
+            raise ConfigError("; ".join([*filter(None, [finder.odd.get(i)]), f"{file}: {message}"]))
     return source_V, codec
 
 
 def _rows(
-    layout: ModuleType, tensors: Arrays, record: dict[str, Any], there: int, told: str
+    layout: ModuleType, tensors: Arrays, record: dict[str, Any], there: int, message: str
 ) -> int:  # fmt: skip
     """How many tokens the weights are of: all of the tokenizer's, or more.
 
@@ -155,10 +155,10 @@ def _rows(
     if not known or not there <= size or size > rows:
         what = f"{files.TOKENIZER} has {there} tokens"
         what += f", {name} {rows} rows" if rows not in (size, there) else ""
-        raise ConfigError(f"{told}: vocab_size={size!r}: {what}")
+        raise ConfigError(f"{message}: vocab_size={size!r}: {what}")
     if rows > there:
         what = f"{rows - there} rows beyond the {there} tokens of {files.TOKENIZER} are left out"
-        logging.warning("warning: %s: %s: %s", told, name, what)
+        logging.warning("warning: %s: %s: %s", message, name, what)
     return int(rows)
 
 

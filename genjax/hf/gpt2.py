@@ -71,7 +71,7 @@ def from_tensors(tensors: Arrays) -> Any:
     return unflatten_dict(flat, sep=".")
 
 
-def cleaned(tensors: Arrays, hf: dict[str, Any], told: str) -> Arrays:
+def cleaned(tensors: Arrays, hf: dict[str, Any], message: str) -> Arrays:
     """Tensors of a file under the names that `to_tensors` gives, without masks and tied copies."""
     inner = {
         name if name.startswith(("transformer.", "lm_head.")) else f"transformer.{name}": x
@@ -79,16 +79,16 @@ def cleaned(tensors: Arrays, hf: dict[str, Any], told: str) -> Arrays:
         if not _BUFFER.search(name)
     }
     tied = hf.get("tie_word_embeddings", True)
-    return without_copy(inner, _HEAD, EMBEDDING, told) if tied else inner
+    return without_copy(inner, _HEAD, EMBEDDING, message) if tied else inner
 
 
-def fields(hf: dict[str, Any], tensors: Arrays, told: str) -> dict[str, Any]:
+def fields(hf: dict[str, Any], tensors: Arrays, message: str) -> dict[str, Any]:
     """The fields of our config, by dotted name, for a folder's `config.json`.
 
     Raises:
       ConfigError: the folder's model is another one than `gpt` can be.
     """
-    ask = Fields(hf, told, "GPT")
+    ask = Fields(hf, message, "GPT")
     ask.only("scale_attn_weights", True)
     ask.only("scale_attn_by_inverse_layer_idx", False)
     ask.only("add_cross_attention", False)
@@ -97,11 +97,11 @@ def fields(hf: dict[str, Any], tensors: Arrays, told: str) -> dict[str, Any]:
         "model.num_layers": ask.number("n_layer", 12),
         "model.num_heads": ask.number("n_head", 12),
         "model.width": width,
-        "model.hidden": ask.number("n_inner", 0) if hf.get("n_inner") is not None else 4 * width,
+        "model.mlp_dim": ask.number("n_inner", 0) if hf.get("n_inner") is not None else 4 * width,
         "model.activation": ask.choice("activation_function", "gelu_new", ACTIVATIONS),
         "model.norm_epsilon": ask.number("layer_norm_epsilon", 1e-5, 0),
         "model.bias": True,
-        "model.tied": ask.flag("tie_word_embeddings", True),
+        "model.tie_embeddings": ask.flag("tie_word_embeddings", True),
         "model.dropout": ask.number("resid_pdrop", 0.1, 0),
         "data.length": ask.number("n_positions", 1024),
     }
@@ -122,7 +122,7 @@ def described(config: ConfigDict, params: Any) -> dict[str, Any]:
         "n_embd": m.width,
         "n_layer": m.num_layers,
         "n_head": m.num_heads,
-        "n_inner": m.hidden or 4 * m.width,
+        "n_inner": m.mlp_dim or 4 * m.width,
         "activation_function": activation(m, ACTIVATIONS, "GPT-2"),
         "layer_norm_epsilon": m.norm_epsilon,
         "resid_pdrop": m.dropout,

@@ -75,9 +75,9 @@ class Finder:
     def _by_id(self, role: int, ids: Mapping[str, int]) -> str | None:
         given = [] if self._encoder and role != PAD else list(self._given(_IDS.get(role, "")))
         if len({i for _, i in given}) > 1:
-            told = ", ".join(str(i) for i in dict.fromkeys(i for _, i in given))
+            message = ", ".join(str(i) for i in dict.fromkeys(i for _, i in given))
             what = "the first that can be counts, the others are ordinary tokens here"
-            logging.warning("warning: %s: %s=%s: %s", self._folder, _IDS[role], told, what)
+            logging.warning("warning: %s: %s=%s: %s", self._folder, _IDS[role], message, what)
         names = {i: name for name, i in ids.items()}
         added = {t["content"] for t in self._tokenizer["added_tokens"] if t.get("special")}
         for file, i in given:

@@ -30,7 +30,7 @@ class Vocabulary(NamedTuple):
 
 
 def renumbered(
-    found: dict[str, Any], told: str, choose: Callable[[Mapping[str, int]], Names] = by_name
+    found: dict[str, Any], message: str, choose: Callable[[Mapping[str, int]], Names] = by_name
 ) -> Vocabulary:  # fmt: skip
     """The tokenizer with the special tokens in front and all others behind them, in their order.
 
@@ -52,9 +52,9 @@ def renumbered(
         old |= {token["content"]: token["id"] for token in added}
         complete = sorted(old.values()) == list(range(len(old)))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ConfigError(f"{told}: is not the JSON of a tokenizer ({error!r})") from error
+        raise ConfigError(f"{message}: is not the JSON of a tokenizer ({error!r})") from error
     if not complete:
-        raise ConfigError(f"{told}: must number its {len(old)} tokens 0, 1, 2, …")
+        raise ConfigError(f"{message}: must number its {len(old)} tokens 0, 1, 2, …")
     special = [name or _new(NAMES[i][0], old) for i, name in sorted(choose(old).items())]
     others = sorted((name for name in old if name not in special), key=lambda name: old[name])
     new = {name: i for i, name in enumerate([*special, *others])}
@@ -91,18 +91,18 @@ def tokenizer_json(codec: Codec, around: str) -> dict[str, Any]:
     Raises:
       ConfigError: the library has no such tokenizer (words that are joined to phrases).
     """
-    told = codec.to_json()
-    if told["tokenizer"] == STORED:
-        model = told["model"]
-    elif "model" in told:
-        model = renumbered(told["model"], "tokenizer").model
+    message = codec.to_json()
+    if message["tokenizer"] == STORED:
+        model = message["model"]
+    elif "model" in message:
+        model = renumbered(message["model"], "tokenizer").model
         model["decoder"] = model["pre_tokenizer"]  # the same bytes, back
-    elif told.get("phrases"):
+    elif message.get("phrases"):
         raise ConfigError("config.data.phrases: tokenizer.json has no words of several words")
     else:
-        model = _by_pattern(told)
-    if told.get("lowercase"):
-        model["normalizer"] = normalizer(told.get("rules", 1))
+        model = _by_pattern(message)
+    if message.get("lowercase"):
+        model["normalizer"] = normalizer(message.get("rules", 1))
     return model | {"post_processor": _around(model, around)}
 
 
@@ -111,21 +111,21 @@ def special_names(model: dict[str, Any]) -> list[str]:
     return [token["content"] for token in model["added_tokens"][:NUM_SPECIALS]]
 
 
-def _by_pattern(told: dict[str, Any]) -> dict[str, Any]:
+def _by_pattern(message: dict[str, Any]) -> dict[str, Any]:
     """Characters or words, which a text is cut into by a regular expression."""
     found: dict[str, Any] = {
         "version": "1.0", "added_tokens": [], "normalizer": None, "decoder": None,
         "model": {
             "type": "WordLevel", "unk_token": SPECIALS[UNK],
-            "vocab": {name: i for i, name in enumerate(told["tokens"])},
+            "vocab": {name: i for i, name in enumerate(message["tokens"])},
         },
     }  # fmt: skip
     split = {"type": "Split", "behavior": "Removed", "invert": True}
-    if told["tokenizer"] == "char":
+    if message["tokenizer"] == "char":
         found["pre_tokenizer"] = split | {"pattern": {"Regex": r"[\s\S]"}}
         found["decoder"] = {"type": "Fuse"}
     else:
-        pattern = PATTERNS[told.get("rules", 1), told["punctuation"]]
+        pattern = PATTERNS[message.get("rules", 1), message["punctuation"]]
         found["pre_tokenizer"] = split | {"pattern": {"Regex": pattern}}
     return renumbered(found, "tokenizer").model
 

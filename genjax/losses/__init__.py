@@ -1,8 +1,8 @@
 """Losses as a library: arrays in, one value an example out, each a pure function to jit."""
 
 from genjax.losses.adversarial import (
-    GAMES,
-    Game,
+    ADVERSARIAL_LOSSES,
+    AdversarialLoss,
     hinge_critic_loss,
     hinge_generator_loss,
     least_squares_critic_loss,
@@ -15,7 +15,7 @@ from genjax.losses.adversarial import (
     wasserstein_critic_loss,
     wasserstein_generator_loss,
 )
-from genjax.losses.codes import activation_rate_kl, contractive_penalty
+from genjax.losses.codes import contractive_penalty, sparsity_kl
 from genjax.losses.crf import (
     Transitions,
     crf_log_likelihood,
@@ -31,7 +31,7 @@ from genjax.losses.flow import (
 )
 from genjax.losses.likelihood import (
     bernoulli_log_likelihood,
-    discretised_logistic_log_likelihood,
+    discretized_logistic_log_likelihood,
     gaussian_log_likelihood,
 )
 from genjax.losses.penalties import (
@@ -41,7 +41,7 @@ from genjax.losses.penalties import (
     input_gradient_norm,
     input_gradient_penalty,
     interpolate,
-    zero_centered_penalty,
+    r1_penalty,
 )
 from genjax.losses.reconstruction import bernoulli_cross_entropy, squared_error
 from genjax.losses.variational import (
@@ -53,11 +53,10 @@ from genjax.losses.variational import (
 from genjax.losses.word2vec import hierarchical_softmax_loss, negative_sampling_loss
 
 __all__ = [
+    "ADVERSARIAL_LOSSES",
     "FORMULATIONS",
-    "GAMES",
-    "Game",
+    "AdversarialLoss",
     "Transitions",
-    "activation_rate_kl",
     "bernoulli_cross_entropy",
     "bernoulli_log_likelihood",
     "conditional_path",
@@ -66,7 +65,7 @@ __all__ = [
     "crf_log_partition",
     "crf_score",
     "crf_viterbi",
-    "discretised_logistic_log_likelihood",
+    "discretized_logistic_log_likelihood",
     "dragan_penalty",
     "flow_log_likelihood",
     "flow_matching_loss",
@@ -89,10 +88,11 @@ __all__ = [
     "minimax_generator_loss",
     "negative_sampling_loss",
     "non_saturating_generator_loss",
+    "r1_penalty",
     "relativistic_critic_loss",
     "relativistic_generator_loss",
+    "sparsity_kl",
     "squared_error",
     "wasserstein_critic_loss",
     "wasserstein_generator_loss",
-    "zero_centered_penalty",
 ]

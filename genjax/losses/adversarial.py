@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from genjax.core import checks
-from genjax.ops.precision import wide
+from genjax.ops.precision import at_least_float32
 
 
 def minimax_critic_loss(
@@ -108,12 +108,12 @@ def relativistic_generator_loss(real_score_B: jax.Array, fake_score_B: jax.Array
 
 def _pair(real_score_B: jax.Array, fake_score_B: jax.Array) -> tuple[jax.Array, jax.Array]:
     checks.floats(_axes(real_score_B), real_score_B=real_score_B, fake_score_B=fake_score_B)
-    return wide(real_score_B), wide(fake_score_B)
+    return at_least_float32(real_score_B), at_least_float32(fake_score_B)
 
 
 def _score(fake_score_B: jax.Array) -> jax.Array:
     checks.floats(_axes(fake_score_B), fake_score_B=fake_score_B)
-    return wide(fake_score_B)
+    return at_least_float32(fake_score_B)
 
 
 def _axes(score: jax.Array) -> str:
@@ -124,28 +124,34 @@ def _smoothing(label_smoothing: float) -> None:
     checks.number("label_smoothing", label_smoothing, 0, below=1)
 
 
-class Game(NamedTuple):
-    """What the two players minimise.
+class AdversarialLoss(NamedTuple):
+    """What the two players minimize.
 
     Attributes:
       critic: `critic(real_score_B, fake_score_B) -> loss_B`.
       generator: `generator(fake_score_B) -> loss_B`; with `paired` it takes
         `(real_score_B, fake_score_B)`.
-      labelled: whether the critic's loss takes `label_smoothing`.
+      labeled: whether the critic's loss takes `label_smoothing`.
       paired: whether the generator's loss needs the scores of real examples.
     """
 
     critic: Callable[..., jax.Array]
     generator: Callable[..., jax.Array]
-    labelled: bool = False
+    labeled: bool = False
     paired: bool = False
 
 
-GAMES = {
-    "minimax": Game(minimax_critic_loss, minimax_generator_loss, labelled=True),
-    "non_saturating": Game(minimax_critic_loss, non_saturating_generator_loss, labelled=True),
-    "least_squares": Game(least_squares_critic_loss, least_squares_generator_loss, labelled=True),
-    "hinge": Game(hinge_critic_loss, hinge_generator_loss),
-    "wasserstein": Game(wasserstein_critic_loss, wasserstein_generator_loss),
-    "relativistic": Game(relativistic_critic_loss, relativistic_generator_loss, paired=True),
+ADVERSARIAL_LOSSES = {
+    "minimax": AdversarialLoss(minimax_critic_loss, minimax_generator_loss, labeled=True),
+    "non_saturating": AdversarialLoss(
+        minimax_critic_loss, non_saturating_generator_loss, labeled=True
+    ),
+    "least_squares": AdversarialLoss(
+        least_squares_critic_loss, least_squares_generator_loss, labeled=True
+    ),
+    "hinge": AdversarialLoss(hinge_critic_loss, hinge_generator_loss),
+    "wasserstein": AdversarialLoss(wasserstein_critic_loss, wasserstein_generator_loss),
+    "relativistic": AdversarialLoss(
+        relativistic_critic_loss, relativistic_generator_loss, paired=True
+    ),
 }

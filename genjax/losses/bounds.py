@@ -10,7 +10,7 @@ from jax.extend.random import threefry_2x32
 
 from genjax.core import checks
 from genjax.losses.variational import importance_weighted_bound
-from genjax.ops.precision import wide
+from genjax.ops.precision import at_least_float32
 
 # The numbers (N,) of draws z ~ q(z|x) to their log p(x|z) and log p(z) - log q(z|x), both (B, N).
 Draw = Callable[[jax.Array], tuple[jax.Array, jax.Array]]
@@ -52,7 +52,7 @@ def likelihood_bounds(draw: Draw, num_samples: int, *, chunk: int = 10) -> Bound
             "B N", sizes, log_likelihood_BxN=log_likelihood_BxN, log_ratio_BxN=log_ratio_BxN
         )
         bound_B = importance_weighted_bound(log_likelihood_BxN + log_ratio_BxN)
-        return Bounds(wide(log_likelihood_BxN).mean(-1), bound_B)
+        return Bounds(at_least_float32(log_likelihood_BxN).mean(-1), bound_B)
 
     parts = jax.lax.map(part, jnp.arange(num_samples).reshape(-1, chunk))
     # All parts have the same number of draws: the mean of their weights is that of all draws.
@@ -107,7 +107,11 @@ def example_normal(seed: int, x: jax.Array, numbers_N: jax.Array, size: int) -> 
 def _content(x: jax.Array) -> jax.Array:
     """A number for each example, uint32 (B,), from all of its elements and their places."""
     checks.masks("B …", x=x)
-    words = jnp.round(wide(x).reshape(x.shape[0], -1) * 4096).astype(jnp.int32).astype(jnp.uint32)
+    words = (
+        jnp.round(at_least_float32(x).reshape(x.shape[0], -1) * 4096)
+        .astype(jnp.int32)
+        .astype(jnp.uint32)
+    )
     # Odd multipliers, so that every bit of every element counts; sums of integers are exact.
     odd = (2 * np.arange(words.shape[1], dtype=np.uint64) + 1) * 2654435761
     return (words * odd.astype(np.uint32)).sum(-1, dtype=jnp.uint32)

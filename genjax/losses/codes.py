@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 
 from genjax.core import checks
-from genjax.ops.precision import sum_elements, wide
+from genjax.ops.precision import at_least_float32, sum_elements
 
 
-def activation_rate_kl(rate: jax.Array, target: float, *, epsilon: float = 1e-6) -> jax.Array:
+def sparsity_kl(rate: jax.Array, target: float, *, epsilon: float = 1e-6) -> jax.Array:
     """KL divergence of Bernoulli(target) from Bernoulli(rate), in nats; same shape as `rate`.
 
     `t log(t / r) + (1 - t) log((1 - t) / (1 - r))`, where r is the mean activation of a sigmoid
@@ -23,7 +23,7 @@ def activation_rate_kl(rate: jax.Array, target: float, *, epsilon: float = 1e-6)
     checks.floats("…", rate=rate)
     checks.within("rate", rate, 0, 1)
     checks.number("target", target, above=0, below=1)
-    rate = jnp.clip(wide(rate), epsilon, 1.0 - epsilon)
+    rate = jnp.clip(at_least_float32(rate), epsilon, 1.0 - epsilon)
     off = (1.0 - target) * jnp.log((1.0 - target) / (1.0 - rate))
     return target * jnp.log(target / rate) + off
 
@@ -50,4 +50,4 @@ def contractive_penalty(encode: Callable[[jax.Array], jax.Array], x: jax.Array) 
     )
     # As no example mixes, one pullback gives every example its own row of its own Jacobian.
     (rows,) = jax.vmap(pullback)(directions_ZxBxZ)
-    return sum_elements(jnp.square(wide(jnp.moveaxis(rows, 0, 1))))
+    return sum_elements(jnp.square(at_least_float32(jnp.moveaxis(rows, 0, 1))))

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from genjax.core import checks
-from genjax.ops.precision import wide
+from genjax.ops.precision import at_least_float32
 
 
 class Transitions(NamedTuple):
@@ -56,7 +56,7 @@ def crf_score(
 ) -> jax.Array:
     """The score of tags; shape (B,). Arguments as for `crf_log_likelihood`."""
     _check(scores_BxTxK, lengths_B, transitions, tags_BxT)
-    scores_BxTxK, transitions = wide(scores_BxTxK), _wide(transitions)
+    scores_BxTxK, transitions = at_least_float32(scores_BxTxK), _wide(transitions)
     steps, num_tags = scores_BxTxK.shape[1:]
     # Tags as one-hot rows, 0 at padding: the gradients of products are no scatters.
     tag_BxTxK = jax.nn.one_hot(tags_BxT, num_tags, dtype=scores_BxTxK.dtype)
@@ -77,7 +77,7 @@ def crf_log_partition(
 ) -> jax.Array:
     """log of the sum over all tags of exp(score), by the forward algorithm; shape (B,)."""
     _check(scores_BxTxK, lengths_B, transitions)
-    scores_BxTxK, transitions = wide(scores_BxTxK), _wide(transitions)
+    scores_BxTxK, transitions = at_least_float32(scores_BxTxK), _wide(transitions)
     scores_TxBxK = jnp.swapaxes(scores_BxTxK, 0, 1)
     keep_TxB = _keep(scores_BxTxK, lengths_B).T
 
@@ -102,7 +102,7 @@ def crf_viterbi(
     `crf_log_likelihood`.
     """
     _check(scores_BxTxK, lengths_B, transitions)
-    scores_BxTxK, transitions = wide(scores_BxTxK), _wide(transitions)
+    scores_BxTxK, transitions = at_least_float32(scores_BxTxK), _wide(transitions)
     scores_TxBxK = jnp.swapaxes(scores_BxTxK, 0, 1)
     keep_BxT = _keep(scores_BxTxK, lengths_B)
     stay_K = jnp.arange(scores_BxTxK.shape[-1])
@@ -161,4 +161,4 @@ def _keep(scores_BxTxK: jax.Array, lengths_B: jax.Array) -> jax.Array:
 
 
 def _wide(transitions: Transitions) -> Transitions:
-    return Transitions(*map(wide, transitions))
+    return Transitions(*map(at_least_float32, transitions))

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 
 from genjax.core import checks
 from genjax.losses.reconstruction import squared_error
-from genjax.ops.precision import sum_elements, wide
+from genjax.ops.precision import at_least_float32, sum_elements
 
 Velocity = Callable[[jax.Array, jax.Array], jax.Array]
 METHODS = ("euler", "heun")
@@ -128,7 +128,7 @@ def flow_log_likelihood(
 
     `log p(x_1) = log N(x_0; 0, 1) - integral of div v`, integrated from 1 back to 0, with
     Hutchinson's estimate `probe . (dv/dx) probe` of the divergence. The estimate of the integral is
-    unbiased for the discretised flow. Source: Chen et al. 2018 (Neural ordinary differential
+    unbiased for the discretized flow. Source: Chen et al. 2018 (Neural ordinary differential
     equations), theorem 1; Grathwohl et al. 2019 (FFJORD), equation 8.
 
     Args:
@@ -145,7 +145,7 @@ def flow_log_likelihood(
             return _checked("velocity", velocity(x, jnp.broadcast_to(time, x.shape[:1])), x)
 
         slope, change = jax.jvp(at, (state[0],), (probe,))
-        return slope, sum_elements(wide(probe) * wide(change))
+        return slope, sum_elements(at_least_float32(probe) * at_least_float32(change))
 
     start = (data, jnp.zeros(data.shape[0], jnp.promote_types(data.dtype, jnp.float32)))
     # From 1 to 0, the integral of the divergence comes with a minus.
@@ -153,5 +153,7 @@ def flow_log_likelihood(
         field, start, steps=steps, method=method, start=1.0, end=0.0
     )
     size = math.prod(data.shape[1:])
-    log_normal_B = -0.5 * (sum_elements(jnp.square(wide(noise))) + size * math.log(2 * math.pi))
+    log_normal_B = -0.5 * (
+        sum_elements(jnp.square(at_least_float32(noise))) + size * math.log(2 * math.pi)
+    )
     return log_normal_B + minus_divergence_B

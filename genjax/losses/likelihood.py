@@ -8,13 +8,13 @@ import jax.numpy as jnp
 
 from genjax.core import checks
 from genjax.losses.reconstruction import bernoulli_cross_entropy
-from genjax.ops.precision import sum_elements, wide
+from genjax.ops.precision import at_least_float32, sum_elements
 
 
 def bernoulli_log_likelihood(logits: jax.Array, x: jax.Array) -> jax.Array:
     """`sum x log p + (1 - x) log(1 - p)` with `p = sigmoid(logit)`; shape (B,).
 
-    Computed from the logits without overflow. It is the log-probability of binary `x`. Grey levels
+    Computed from the logits without overflow. It is the log-probability of binary `x`. Gray levels
     between 0 and 1 are allowed; it is then no probability but the negative cross-entropy.
     Source: Kingma and Welling 2014 (Auto-encoding variational Bayes), equation 11.
 
@@ -42,10 +42,10 @@ def gaussian_log_likelihood(mean: jax.Array, x: jax.Array, log_scale: Any) -> ja
     return -sum_elements(0.5 * jnp.square(standard) + log_scale + 0.5 * math.log(2 * math.pi))
 
 
-def discretised_logistic_log_likelihood(
+def discretized_logistic_log_likelihood(
     mean: jax.Array, x: jax.Array, log_scale: Any, levels: int = 256
 ) -> jax.Array:
-    """Log-probability of grey levels under a logistic distribution cut into bins; shape (B,).
+    """Log-probability of gray levels under a logistic distribution cut into bins; shape (B,).
 
     Level i of `levels` is `x = i / (levels - 1)` and owns the bin that reaches half a level to
     either side; the first and the last bin reach to infinity. With b and a the ends of a bin in
@@ -57,7 +57,7 @@ def discretised_logistic_log_likelihood(
       mean, x: (B, …), same shape; `x` in [0, 1].
       log_scale: logarithm of the logistic's scale, in units of `x`: a number, or with the axes of
         `x`, each of that length or 1.
-      levels: number of grey levels of the data, at least 2.
+      levels: number of gray levels of the data, at least 2.
     """
     checks.whole("levels", levels, 2)
     mean, x, log_scale = _checked(mean, x, log_scale)
@@ -73,4 +73,4 @@ def discretised_logistic_log_likelihood(
 def _checked(mean: jax.Array, x: jax.Array, log_scale: Any) -> Any:
     checks.floats("B …", mean=mean, x=x)
     checks.spreads("log_scale", log_scale, "x", x)
-    return wide(mean), wide(x), wide(jnp.asarray(log_scale))
+    return at_least_float32(mean), at_least_float32(x), at_least_float32(jnp.asarray(log_scale))

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from genjax.core import checks
-from genjax.ops.precision import wide
+from genjax.ops.precision import at_least_float32
 
 Critic = Callable[[jax.Array], jax.Array]
 FORMULATIONS = ("reverse", "forward")
@@ -48,7 +48,7 @@ def gradient_penalty(
 
     Args:
       critic: `critic(x_Bx…) -> score_B`, closing over its parameters. It must not mix examples
-        (no batch normalisation): the norm is one of each example's own gradient.
+        (no batch normalization): the norm is one of each example's own gradient.
       real, fake: (B, …), same shape. No gradient is stopped here.
       key: PRNG key for the positions on the lines.
       target, one_sided, formulation, epsilon: see `input_gradient_penalty`.
@@ -142,13 +142,11 @@ def input_gradient_penalty(
     gradient = jax.lax.stop_gradient(gradient)
     norm_B = _norm(gradient, epsilon)
     excess_B = _excess(norm_B, target, one_sided)
-    direction = _rows(2 * excess_B / norm_B, gradient) * wide(gradient)
+    direction = _rows(2 * excess_B / norm_B, gradient) * at_least_float32(gradient)
     return _sloped(excess_B**2, critic, x, direction)
 
 
-def zero_centered_penalty(
-    critic: Critic, x: jax.Array, *, formulation: str = "reverse"
-) -> jax.Array:
+def r1_penalty(critic: Critic, x: jax.Array, *, formulation: str = "reverse") -> jax.Array:
     r"""`||grad_x D(x)||^2 / 2` for each example, shape (B,): R1 at real ones, R2 at generated ones.
 
     Without a square root, so it is smooth where the gradient vanishes. The half is here and the
@@ -168,7 +166,7 @@ def zero_centered_penalty(
     if formulation == "reverse":
         return _squared_norm(gradient) / 2
     gradient = jax.lax.stop_gradient(gradient)
-    return _sloped(_squared_norm(gradient) / 2, critic, x, wide(gradient))
+    return _sloped(_squared_norm(gradient) / 2, critic, x, at_least_float32(gradient))
 
 
 def input_gradient_norm(critic: Critic, x: jax.Array, *, epsilon: float = 1e-12) -> jax.Array:
@@ -183,7 +181,7 @@ def _input_gradient(critic: Critic, x: jax.Array) -> jax.Array:
     def total(inputs: jax.Array) -> jax.Array:
         score_B = critic(inputs)
         checks.floats("B", sizes, **{"critic(x)": score_B})
-        return wide(score_B).sum()
+        return at_least_float32(score_B).sum()
 
     # The gradient of the sum is the stack of per-example gradients, since no example mixes.
     return jax.grad(total)(x)
@@ -192,12 +190,12 @@ def _input_gradient(critic: Critic, x: jax.Array) -> jax.Array:
 def _sloped(value_B: jax.Array, critic: Critic, x: jax.Array, direction: jax.Array) -> jax.Array:
     """The constant `value_B` with the derivative of the critic's slope along `direction`."""
     _, slope_B = jax.jvp(critic, (x,), (direction.astype(x.dtype),))
-    slope_B = wide(slope_B)
+    slope_B = at_least_float32(slope_B)
     return value_B + slope_B - jax.lax.stop_gradient(slope_B)
 
 
 def _squared_norm(gradient: jax.Array) -> jax.Array:
-    return jnp.square(wide(gradient)).sum(range(1, gradient.ndim))
+    return jnp.square(at_least_float32(gradient)).sum(range(1, gradient.ndim))
 
 
 def _norm(gradient: jax.Array, epsilon: float) -> jax.Array:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from genjax.core import checks
-from genjax.ops.precision import softplus, sum_elements, wide
+from genjax.ops.precision import at_least_float32, softplus, sum_elements
 
 
 def squared_error(output: jax.Array, target: jax.Array) -> jax.Array:
@@ -16,7 +16,7 @@ def squared_error(output: jax.Array, target: jax.Array) -> jax.Array:
       output, target: (B, …), same shape.
     """
     checks.floats("B …", output=output, target=target)
-    return _mean(jnp.square(wide(output) - wide(target)))
+    return _mean(jnp.square(at_least_float32(output) - at_least_float32(target)))
 
 
 def bernoulli_cross_entropy(logits: jax.Array, target: jax.Array) -> jax.Array:
@@ -31,7 +31,7 @@ def bernoulli_cross_entropy(logits: jax.Array, target: jax.Array) -> jax.Array:
     """
     checks.floats("B …", logits=logits, target=target)
     checks.within("target", target, 0, 1)
-    logits, target = wide(logits), wide(target)
+    logits, target = at_least_float32(logits), at_least_float32(target)
     return _mean(softplus(logits) - logits * target)
 
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from genjax.core import checks
 from genjax.core.tokens import PAD
-from genjax.ops.precision import product, wide
+from genjax.ops.precision import at_least_float32, matmul
 
 
 def token_cross_entropy(
@@ -37,7 +37,7 @@ def token_cross_entropy(
     checks.indices("target_BxT", target_BxT, logits_BxTxV.shape[-1])
     _check_weights(label_smoothing, z_loss)
     # Flat as `token_logits` makes them: of more axes, XLA's CPU backend copies the gradient.
-    logits_NxV = wide(logits_BxTxV).reshape(-1, logits_BxTxV.shape[-1])
+    logits_NxV = at_least_float32(logits_BxTxV).reshape(-1, logits_BxTxV.shape[-1])
     nll_N = _cross_entropy(label_smoothing, z_loss, logits_NxV, target_BxT.reshape(-1))
     return jnp.where(target_BxT == PAD, 0.0, nll_N.reshape(target_BxT.shape))
 
@@ -130,7 +130,7 @@ def token_logits(
     checks.floats("D V", sizes, kernel_DxV=kernel_DxV)
     if bias_V is not None:
         checks.floats("V", sizes, bias_V=bias_V)
-    logits = product(hidden_BxTxD, kernel_DxV.astype(hidden_BxTxD.dtype))
+    logits = matmul(hidden_BxTxD, kernel_DxV.astype(hidden_BxTxD.dtype))
     return logits if bias_V is None else logits + _rows(bias_V, logits.shape[:-1])
 
 
@@ -148,4 +148,4 @@ def _rows(bias_V: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     if jax.default_backend() != "cpu":
         return bias_V
     ones = jax.lax.optimization_barrier(jnp.ones((*shape, 1), bias_V.dtype))
-    return product(ones, bias_V[None])
+    return matmul(ones, bias_V[None])

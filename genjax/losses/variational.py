@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from genjax.core import checks
-from genjax.ops.precision import wide
+from genjax.ops.precision import at_least_float32
 
 
 def gaussian_kl(mean: jax.Array, log_variance: jax.Array) -> jax.Array:
@@ -20,7 +20,7 @@ def gaussian_kl(mean: jax.Array, log_variance: jax.Array) -> jax.Array:
     Source: Kingma and Welling 2014 (Auto-encoding variational Bayes), appendix B.
     """
     checks.floats("…", mean=mean, log_variance=log_variance)
-    mean, log_variance = wide(mean), wide(log_variance)
+    mean, log_variance = at_least_float32(mean), at_least_float32(log_variance)
     return 0.5 * (jnp.square(mean) + (jnp.expm1(log_variance) - log_variance))
 
 
@@ -58,7 +58,11 @@ def log_prior_ratio(z: jax.Array, noise: jax.Array, log_variance: jax.Array) -> 
     checks.floats("… Z", z=z, noise=noise)
     checks.floats("… Z", {"Z": (z.shape[-1], "z")}, log_variance=log_variance)
     checks.spreads("log_variance", log_variance, "z", z)
-    z, noise, log_variance = wide(z), wide(noise), wide(log_variance)
+    z, noise, log_variance = (
+        at_least_float32(z),
+        at_least_float32(noise),
+        at_least_float32(log_variance),
+    )
     return 0.5 * (jnp.square(noise) + log_variance - jnp.square(z)).sum(-1)
 
 
@@ -70,6 +74,6 @@ def importance_weighted_bound(log_weight_BxK: jax.Array) -> jax.Array:
     Source: Burda et al. 2016 (Importance weighted autoencoders), equation 8.
     """
     checks.floats("B K", log_weight_BxK=log_weight_BxK)
-    log_weight_BxK = wide(log_weight_BxK)
+    log_weight_BxK = at_least_float32(log_weight_BxK)
     log_sum_B = jax.nn.logsumexp(log_weight_BxK, axis=-1)
     return log_sum_B - math.log(log_weight_BxK.shape[-1])

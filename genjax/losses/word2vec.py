@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from genjax.core import checks
-from genjax.ops.precision import softplus, wide
+from genjax.ops.precision import at_least_float32, softplus
 
 
 def negative_sampling_loss(
@@ -32,9 +32,9 @@ def negative_sampling_loss(
     checks.floats("… N", sizes, negative=negative)
     checks.within("mask", mask, 0, 1)
     checks.number("num_negatives", num_negatives, 0)
-    mask = wide(mask)
-    true = (mask * softplus(-wide(positive))).sum(-1)
-    noise = softplus(wide(negative)).mean(-1)
+    mask = at_least_float32(mask)
+    true = (mask * softplus(-at_least_float32(positive))).sum(-1)
+    noise = softplus(at_least_float32(negative)).mean(-1)
     return true + num_negatives * mask.sum(-1) * noise
 
 
@@ -53,5 +53,5 @@ def hierarchical_softmax_loss(score: jax.Array, sign: jax.Array) -> jax.Array:
     sizes = checks.floats("… K", score=score)
     checks.masks("… K", {"K": sizes["K"]}, sign=sign)
     checks.within("sign", sign, -1, 1)
-    sign = wide(sign)
-    return (jnp.abs(sign) * softplus(-sign * wide(score))).sum(-1)
+    sign = at_least_float32(sign)
+    return (jnp.abs(sign) * softplus(-sign * at_least_float32(score))).sum(-1)

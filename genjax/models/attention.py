@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from genjax.core import checks
 from genjax.core.tokens import PAD
-from genjax.ops.precision import wide
+from genjax.ops.precision import at_least_float32
 
 
 def dot_scores(query_BxQxD: jax.Array, key_BxKxD: jax.Array) -> jax.Array:
@@ -71,7 +71,7 @@ def masked_softmax(scores: jax.Array, mask: jax.Array | None = None) -> jax.Arra
 
 def _exponentials(scores: jax.Array, mask: jax.Array | None) -> tuple[jax.Array, jax.Array]:
     """Weights and what they are to be divided by."""
-    scores = wide(scores)
+    scores = at_least_float32(scores)
     if mask is not None:
         checks.spreads("mask", mask, "scores", scores, checks.booleans)
         scores = jnp.where(mask, scores, -jnp.inf)

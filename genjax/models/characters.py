@@ -56,7 +56,7 @@ class CharacterCNN(nn.Module):
 
 
 def _windows(x: jax.Array, width: int) -> jax.Array:
-    """(…, C, D) to (…, C, width * D): each position with its neighbours, zeros beyond the ends."""
+    """(…, C, D) to (…, C, width * D): each position with its neighbors, zeros beyond the ends."""
     steps, before = x.shape[-2], (width - 1) // 2
     around = [(0, 0)] * (x.ndim - 2) + [(before, width - 1 - before), (0, 0)]
     padded = jnp.pad(x, around)

@@ -67,7 +67,7 @@ def thin(
 
 
 def halo(x: jax.Array, tile: int, reach: int, fill: float = 0) -> jax.Array:
-    """Tiles (N, …) -> (G, T, …) with `reach` entries of their neighbours on both sides: (G, S, …).
+    """Tiles (N, …) -> (G, T, …) with `reach` entries of their neighbors on both sides: (G, S, …).
 
     Args:
       x: N a multiple of T.

@@ -24,9 +24,9 @@ MAXOUT_PIECES = 5
 
 
 class Norm(nn.Module):
-    """The normalisation of a hidden layer, by name: `none`, `batch` or `layer`.
+    """The normalization of a hidden layer, by name: `none`, `batch` or `layer`.
 
-    Batch normalisation uses the statistics of the global batch in training and their running
+    Batch normalization uses the statistics of the global batch in training and their running
     average (momentum 0.9) in evaluation and sampling. It computes in float32.
     """
 
@@ -54,7 +54,7 @@ class Norm(nn.Module):
 
 
 class MLP(nn.Module):
-    """Layers of `hidden` widths with normalisation and activation, then a linear layer.
+    """Layers of `hidden` widths with normalization and activation, then a linear layer.
 
     Attributes:
       hidden: widths of the hidden layers; may be empty.

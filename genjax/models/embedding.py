@@ -54,7 +54,7 @@ def rotations(positions_BxT: jax.Array, size: int) -> tuple[jax.Array, jax.Array
     return jnp.cos(angles), jnp.sin(angles)
 
 
-def rotate(x_BxHxTxD: jax.Array, turn: tuple[jax.Array, jax.Array]) -> jax.Array:
+def rotate(x_BxHxTxD: jax.Array, rope: tuple[jax.Array, jax.Array]) -> jax.Array:
     """Features turned by angles that grow with their place, so that dot products tell distances.
 
     Element i of the first half and element i of the second half are the two coordinates that turn.
@@ -62,9 +62,9 @@ def rotate(x_BxHxTxD: jax.Array, turn: tuple[jax.Array, jax.Array]) -> jax.Array
 
     Args:
       x_BxHxTxD: queries or keys; D is even.
-      turn: from `rotations`, of the same (B, T), of which B may be 1.
+      rope: from `rotations`, of the same (B, T), of which B may be 1.
     """
-    cos, sin = (a[:, None].astype(x_BxHxTxD.dtype) for a in turn)
+    cos, sin = (a[:, None].astype(x_BxHxTxD.dtype) for a in rope)
     x, y = jnp.split(x_BxHxTxD, 2, -1)
     return jnp.concatenate([x * cos - y * sin, x * sin + y * cos], -1)
 

@@ -70,7 +70,7 @@ class InceptionV3(nn.Module):
 def prepare(images_BxHxWxC: jax.Array, variant: str) -> jax.Array:
     """Images in [0, 1], of one or three channels, as the variant takes them: (B, 299, 299, 3).
 
-    Rounded to 8 bits, as they would be stored; grey is repeated; resized bilinearly without
+    Rounded to 8 bits, as they would be stored; gray is repeated; resized bilinearly without
     antialiasing, with the corners of TensorFlow 1 (`fid`) or of PyTorch (`torchvision`); then
     (x - 128) / 128 of 0 … 255 (`fid`) or 2 x - 1 of 0 … 1 (`torchvision`).
     """

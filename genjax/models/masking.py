@@ -63,7 +63,7 @@ def mask_tokens(
 
     old_BxM = jnp.take_along_axis(x_BxT, position_BxM, axis=1)
     how_BxMx2 = jnp.take_along_axis(uniform_BxTx3[..., 1:], position_BxM[..., None], axis=1)
-    # A real token at random; of 2**23 numbers none is favoured by more than V in 2**23.
+    # A real token at random; of 2**23 numbers none is favored by more than V in 2**23.
     others = vocab_size - tokens.NUM_SPECIALS
     other_BxM = tokens.NUM_SPECIALS + (how_BxMx2[..., 1] * others).astype(jnp.int32)
     shown_BxM = jnp.where(how_BxMx2[..., 0] < 0.9, jnp.minimum(other_BxM, vocab_size - 1), old_BxM)

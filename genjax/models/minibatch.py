@@ -8,7 +8,7 @@ from flax import linen as nn
 
 from genjax.core.batch import batch_mean
 
-_MOMENTUM = 0.9  # of the running average, as in batch normalisation
+_MOMENTUM = 0.9  # of the running average, as in batch normalization
 _EPSILON = 1e-8
 
 

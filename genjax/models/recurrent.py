@@ -27,7 +27,7 @@ from flax import linen as nn
 
 from genjax.core import checks
 from genjax.models.dense import Dropout
-from genjax.ops.precision import kernel_gradient, product, wide_dtype
+from genjax.ops.precision import at_least_float32_dtype, kernel_gradient, matmul
 
 Carry = tuple[jax.Array, ...]  # what a cell hands on: h, and c of an lstm; each (B, H), float32
 
@@ -98,7 +98,7 @@ def recurrence(
       state_mask_BxH: multiplies h in front of U in all steps (variational dropout). None: 1.
       reverse: from the last step to the first.
     """
-    carry = tuple(s.astype(wide_dtype(x_TxBxG.dtype)) for s in carry)
+    carry = tuple(s.astype(at_least_float32_dtype(x_TxBxG.dtype)) for s in carry)
     return _recurrence(cell, reverse, x_TxBxG, kernel_HxG, carry, keep_TxB, state_mask_BxH)
 
 
@@ -116,7 +116,7 @@ def _forward(
 
     def step(carry: Carry, inputs: Any) -> tuple[Carry, Any]:
         x_BxG, keep_B = inputs
-        h_BxG = product(_masked(carry[0], mask), kernel)
+        h_BxG = matmul(_masked(carry[0], mask), kernel)
         x_BxG = x_BxG.astype(h_BxG.dtype)
         new = _where(keep_B, update(x_BxG, h_BxG, carry), carry)
         return new, (new, (x_BxG + h_BxG,) if added else (x_BxG, h_BxG))
@@ -142,7 +142,7 @@ def _backward(cell: str, reverse: bool, residuals: Any, cotangents: Any) -> Any:
 
         pull = jax.vjp(after, gates, before)[1]
         d_gates, d_before = pull(_where(keep_B, d_carry, zero))
-        through_h = _masked(product(d_gates[-1], kernel_GxH), mask)
+        through_h = _masked(matmul(d_gates[-1], kernel_GxH), mask)
         d_before = (d_before[0] + through_h, *d_before[1:])
         if keep_B is not None:
             d_before = jax.tree.map(jnp.add, d_before, _where(keep_B, zero, d_carry))
@@ -213,7 +213,7 @@ class Direction(nn.Module):
         )
         kernel_h = self.param("kernel_h", nn.initializers.orthogonal(), (self.hidden, features))
         bias = self.param("bias", first_bias(self.cell), (features,))
-        x_TxBxG = product(x_TxBxD, kernel_x.astype(self.dtype)).astype(self.dtype)
+        x_TxBxG = matmul(x_TxBxD, kernel_x.astype(self.dtype)).astype(self.dtype)
         return recurrence(
             self.cell, x_TxBxG + bias.astype(self.dtype), kernel_h.astype(self.dtype), carry,
             keep_TxB=keep_TxB, state_mask_BxH=state_mask_BxH, reverse=self.reverse,

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from genjax.ops.precision import kernel_gradient, product, wide_dtype
+from genjax.ops.precision import at_least_float32_dtype, kernel_gradient, matmul
 
 Times = Callable[[str, jax.Array], jax.Array]
 
@@ -36,7 +36,7 @@ def scan_products(
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _scan(step: Any, kernels: Any, shared: Any, first: Any, xs: Any) -> Any:
     def one(carry: Any, x: Any) -> Any:
-        return step(lambda name, a: product(a, kernels[name]), shared, carry, x)
+        return step(lambda name, a: matmul(a, kernels[name]), shared, carry, x)
 
     return jax.lax.scan(one, first, xs)
 
@@ -49,7 +49,7 @@ def _forward(step: Any, kernels: Any, shared: Any, first: Any, xs: Any) -> Any:
 
             def times(name: str, a_BxD: jax.Array) -> jax.Array:
                 factors[name] = a_BxD.astype(kernels[name].dtype)
-                return product(a_BxD, kernels[name]) + zero[name]
+                return matmul(a_BxD, kernels[name]) + zero[name]
 
             carry, y = step(times, shared, carry, x)
             return carry, (y, factors)
@@ -60,7 +60,8 @@ def _forward(step: Any, kernels: Any, shared: Any, first: Any, xs: Any) -> Any:
     # The gradient of what is added to a product is that of the product.
     steps, rows = len(jax.tree.leaves(xs)[0]), len(jax.tree.leaves(first)[0])
     zeros = {
-        n: jnp.zeros((steps, rows, k.shape[1]), wide_dtype(k.dtype)) for n, k in kernels.items()
+        n: jnp.zeros((steps, rows, k.shape[1]), at_least_float32_dtype(k.dtype))
+        for n, k in kernels.items()
     }
     out, pull, factors = jax.vjp(run, zeros, shared, first, xs, has_aux=True)
     return out, (pull, factors, kernels)

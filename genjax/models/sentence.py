@@ -47,7 +47,7 @@ class Bag(nn.Module):
     Attributes:
       vocab_size: number of words.
       width: of a word's vector.
-      bigrams: rows of a table that pairs of neighbours are hashed into, whose vectors count as
+      bigrams: rows of a table that pairs of neighbors are hashed into, whose vectors count as
         those of words do (Joulin et al. 2016, fastText); 0: pairs are not seen.
       hidden: width of the dense layers.
       num_layers: how many there are; may be 0.
@@ -82,7 +82,7 @@ class Bag(nn.Module):
 
 
 def _hashed_pairs(x_BxT: jax.Array, buckets: int) -> jax.Array:
-    """Each pair of neighbours as a number below `buckets`, int32 (B, T - 1)."""
+    """Each pair of neighbors as a number below `buckets`, int32 (B, T - 1)."""
     first, second = x_BxT[:, :-1].astype(jnp.uint32), x_BxT[:, 1:].astype(jnp.uint32)
     mixed = (first * jnp.uint32(_MULTIPLIER) + second) * jnp.uint32(_MULTIPLIER)
     return ((mixed >> 8) % jnp.uint32(buckets)).astype(jnp.int32)

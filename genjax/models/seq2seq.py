@@ -28,7 +28,7 @@ from genjax.models.dense import Dropout
 from genjax.models.embedding import Embedding
 from genjax.models.recurrent import CELLS, Carry, Recurrent, first_bias, recurrence
 from genjax.models.scanned import Times, scan_products
-from genjax.ops.precision import product
+from genjax.ops.precision import matmul
 
 ATTENTIONS = ("none", "additive", "location", "multiplicative", "dot")
 _REACH = 5  # places to each side whose weights of the step before a score of `location` sees
@@ -62,7 +62,7 @@ class Seq2Seq(nn.Module):
     bidirectional: bool = True
     attention: str = "additive"
     input_feeding: bool = True
-    tied: bool = False
+    tie_embeddings: bool = False
     dropout: float = 0.0
     dtype: Any = jnp.float32
 
@@ -79,7 +79,7 @@ class Seq2Seq(nn.Module):
             self.embed_dim, self.hidden, self.cell, self.layers, self.attention,
             self.input_feeding, self.dropout, self.dtype,
         )  # fmt: skip
-        if not self.tied:
+        if not self.tie_embeddings:
             shape = (self.embed_dim, self.target_vocab_size)
             self.kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
         self.bias = self.param("bias", nn.initializers.zeros, (self.target_vocab_size,))
@@ -93,7 +93,7 @@ class Seq2Seq(nn.Module):
 
     def head(self) -> tuple[jax.Array, jax.Array]:
         """The output's weights (E, V) and biases (V,)."""
-        return self.target.tokens.T if self.tied else self.kernel, self.bias
+        return self.target.tokens.T if self.tie_embeddings else self.kernel, self.bias
 
     def begin(self, x_BxS: jax.Array, length: int, *, train: bool = False) -> dict[str, Any]:
         """What the decoder has before its first token; it goes on for any `length`."""
@@ -167,7 +167,7 @@ class Decoder(nn.Module):
             return {}
         key = outputs_BxSxH
         if "key" in self.kernels:
-            key = product(outputs_BxSxH, self.kernels["key"]).astype(self.dtype)
+            key = matmul(outputs_BxSxH, self.kernels["key"]).astype(self.dtype)
         return {"key": key, "value": outputs_BxSxH, "mask": mask_Bx1xS}
 
     def __call__(
@@ -242,7 +242,7 @@ class Decoder(nn.Module):
         return jnp.swapaxes(x_BxUxG, 0, 1)
 
     def _times(self, name: str, a: jax.Array) -> jax.Array:
-        return product(a, self.kernels[name])
+        return matmul(a, self.kernels[name])
 
 
 def _predict(
@@ -260,7 +260,7 @@ def _predict(
         query = times("query", h_BxQxH).astype(key.dtype)
         if before_BxS is not None:
             filters = biases["location"].astype(key.dtype)
-            key += product(_windows(before_BxS, _REACH), filters).astype(key.dtype)
+            key += matmul(_windows(before_BxS, _REACH), filters).astype(key.dtype)
         # Its hidden layer (B, Q, K, A) is sooner made again than kept.
         scores = jax.checkpoint(additive_scores)(query, key, biases["score"].astype(query.dtype))
     else:

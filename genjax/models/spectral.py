@@ -1,6 +1,6 @@
-"""Spectral normalisation: every weight matrix of a network over its largest singular value.
+"""Spectral normalization: every weight matrix of a network over its largest singular value.
 
-It acts on the tree of parameters, before the network is applied, so any layer can be normalised,
+It acts on the tree of parameters, before the network is applied, so any layer can be normalized,
 however it is computed. A kernel is the matrix W of its last axis (outputs) by all others (inputs),
 as in Miyato et al. 2018 (Spectral normalization for GANs), section 3; vectors (biases, scales) are
 left as they are.

@@ -87,11 +87,11 @@ class TimeMLP(nn.Module):
     ) -> jax.Array:
         """(B, …) and (B,) to (B, …)."""
         checks.floats("B", checks.floats("B …", x=x), time_B=time_B)
-        told = Condition(self.features, self.num_classes, self.dtype)(time_B, label_B)
+        message = Condition(self.features, self.num_classes, self.dtype)(time_B, label_B)
         flat = x.reshape(x.shape[0], -1)
         if self.frequencies:
             steps = jnp.geomspace(_COARSEST, _FINEST, self.frequencies)
             angles = (flat[..., None] * steps).reshape(len(flat), -1)
             flat = jnp.concatenate([flat, jnp.sin(angles), jnp.cos(angles)], -1)
-        flat = jnp.concatenate([flat.astype(self.dtype), told], -1)
+        flat = jnp.concatenate([flat.astype(self.dtype), message], -1)
         return MLP(self.hidden, x.shape[1:], self.activation, self.norm, dtype=self.dtype)(flat)

@@ -28,7 +28,7 @@ def hide_tokens(x_BxT: jax.Array, uniform_BxT: jax.Array, rate: float, other: in
 def drop_tokens(x_BxT: jax.Array, uniform_BxT: jax.Array, rate: float) -> jax.Array:
     """Each word is left out at `rate`, what follows moves up; int32 (B, T).
 
-    Source: Hill et al. 2016 (Learning distributed representations of sentences from unlabelled
+    Source: Hill et al. 2016 (Learning distributed representations of sentences from unlabeled
     data), section 2.2; Lample et al. 2018 (Unsupervised machine translation using monolingual
     corpora only), section 2.3.
 

@@ -19,8 +19,8 @@ from flax import linen as nn
 from genjax.models.attention import multi_head_attention
 from genjax.models.dense import Dropout
 from genjax.models.embedding import rotate, rotations
-from genjax.ops.norm import normalise
-from genjax.ops.precision import wide
+from genjax.ops.norm import normalize
+from genjax.ops.precision import at_least_float32
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "relu": nn.relu,
@@ -42,8 +42,8 @@ class Layers:
       width: of the vectors between layers.
       num_layers: how many there are.
       num_heads: of attention; divides `width`.
-      num_groups: of heads that share keys and values; 0: every head has its own.
-      hidden: width inside the feed-forward network; 0: 4 x `width`.
+      num_kv_heads: of heads that share keys and values; 0: every head has its own.
+      mlp_dim: width inside the feed-forward network; 0: 4 x `width`.
       activation: of `ACTIVATIONS`, or of `GATED`: one half of the hidden layer gates the other.
       norm: `"layer"` (Ba et al. 2016) or `"rms"` (Zhang and Sennrich 2019).
       norm_first: before attention and feed-forward, with one more norm behind the last layer
@@ -62,8 +62,8 @@ class Layers:
     width: int
     num_layers: int
     num_heads: int
-    num_groups: int = 0
-    hidden: int = 0
+    num_kv_heads: int = 0
+    mlp_dim: int = 0
     activation: str = "gelu"
     norm: str = "layer"
     norm_first: bool = True
@@ -79,7 +79,7 @@ class Layers:
     @property
     def groups(self) -> int:
         """Of heads that share keys and values."""
-        return self.num_groups or self.num_heads
+        return self.num_kv_heads or self.num_heads
 
     @property
     def head_size(self) -> int:
@@ -87,26 +87,26 @@ class Layers:
         return self.width // self.num_heads
 
 
-class Sight(NamedTuple):
+class AttentionContext(NamedTuple):
     """What the places of a sequence see, the same in all layers.
 
     Attributes:
       mask: (B, Q, K), of the sequence itself (or of its cache); see `genjax.models.attention`.
-      turn: of `rotations`, where rotary.
+      rope: of `rotations`, where rotary.
       memory: (B, M, D), what `cross` layers look into.
       memory_mask: (B, 1, M).
       slot_B: int32, the first place of each row of the cache that is written.
     """
 
     mask: jax.Array | None = None
-    turn: tuple[jax.Array, jax.Array] | None = None
+    rope: tuple[jax.Array, jax.Array] | None = None
     memory: Any = None
     memory_mask: Any = None
     slot_B: Any = None
 
 
 class Norm(nn.Module):
-    """Layer normalisation, or by the root mean square alone; computed in at least float32.
+    """Layer normalization, or by the root mean square alone; computed in at least float32.
 
     Attributes:
       layers: whose `norm`, `bias`, `epsilon` and `dtype` it follows.
@@ -117,12 +117,12 @@ class Norm(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Same shape as `x`, features last."""
-        of, size, centred = self.layers, x.shape[-1:], self.layers.norm == "layer"
+        of, size, centered = self.layers, x.shape[-1:], self.layers.norm == "layer"
         scale = self.param("scale", nn.initializers.ones_init(), size)
         bias = None
-        if of.bias and centred:
+        if of.bias and centered:
             bias = self.param("bias", nn.initializers.zeros_init(), size)
-        x = normalise(wide(x), scale, bias, of.epsilon, centred)
+        x = normalize(at_least_float32(x), scale, bias, of.epsilon, centered)
         return x.astype(of.dtype)
 
 
@@ -178,23 +178,28 @@ class Attention(nn.Module):
         self.drop = Dropout(of.dropout)
 
     def __call__(
-        self, x_BxQxD: jax.Array, sight: Sight, cache: Any = None, *, train: bool = False
+        self,
+        x_BxQxD: jax.Array,
+        context: AttentionContext,
+        cache: Any = None,
+        *,
+        train: bool = False,
     ) -> tuple[jax.Array, Any]:
         """(B, Q, D), and the cache with the keys and values of `x`, where one is given."""
         of = self.layers
         if self.cross:
-            query, mask = self._heads(self.query(x_BxQxD)), sight.memory_mask
-            told = self.remember(sight.memory) if cache is None else cache
-            key, value = told["memory_key"], told["memory_value"]
+            query, mask = self._heads(self.query(x_BxQxD)), context.memory_mask
+            message = self.remember(context.memory) if cache is None else cache
+            key, value = message["memory_key"], message["memory_value"]
         else:
-            heads, mask = self._heads(self.query_key_value(x_BxQxD)), sight.mask
+            heads, mask = self._heads(self.query_key_value(x_BxQxD)), context.mask
             turned, value = jnp.split(heads, [of.num_heads + of.groups], 1)
-            if sight.turn is not None:
-                turned = rotate(turned, sight.turn)
+            if context.rope is not None:
+                turned = rotate(turned, context.rope)
             query, key = jnp.split(turned, [of.num_heads], 1)
             if cache is not None:
-                key = _write(cache["key"], key, sight.slot_B)
-                value = _write(cache["value"], value, sight.slot_B)
+                key = _write(cache["key"], key, context.slot_B)
+                value = _write(cache["value"], value, context.slot_B)
                 cache = cache | {"key": key, "value": value}
 
         def on_weights(weights: jax.Array) -> jax.Array:
@@ -223,7 +228,7 @@ class FeedForward(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """(B, T, D) to (B, T, D)."""
         of = self.layers
-        hidden = of.hidden or 4 * of.width
+        hidden = of.mlp_dim or 4 * of.width
         if of.activation in GATED:
             gate, x = jnp.split(_dense(of, 2 * hidden, name="up")(x), 2, -1)
             x = ACTIVATIONS[GATED[of.activation]](gate) * x
@@ -248,7 +253,7 @@ class Layer(nn.Module):
         self.drop = Dropout(of.dropout)
 
     def __call__(
-        self, x: jax.Array, sight: Sight, cache: Any = None, *, train: bool = False
+        self, x: jax.Array, context: AttentionContext, cache: Any = None, *, train: bool = False
     ) -> tuple[jax.Array, Any]:
         """(B, Q, D) to (B, Q, D), and the cache one step on, where one is given."""
 
@@ -259,14 +264,14 @@ class Layer(nn.Module):
 
         def attend(x: jax.Array) -> jax.Array:
             nonlocal cache
-            y, cache = self.attention(x, sight, cache, train=train)
+            y, cache = self.attention(x, context, cache, train=train)
             return y
 
         x = beside(x, self.attention_norm, attend)
         if self.cross:
             x = beside(
                 x, self.cross_norm,
-                lambda x: self.cross_attention(x, sight, cache, train=train)[0],
+                lambda x: self.cross_attention(x, context, cache, train=train)[0],
             )  # fmt: skip
         return beside(x, self.feed_forward_norm, self.feed_forward), cache
 
@@ -292,7 +297,7 @@ class Stack(nn.Module):
         x = jnp.zeros((1, 1, of.width))
 
         def init(key: jax.Array) -> Any:
-            return self._layer.init(key, x, Sight(memory=x))["params"]
+            return self._layer.init(key, x, AttentionContext(memory=x))["params"]
 
         self.stacked = self.param(
             "layers", lambda key: jax.vmap(init)(jax.random.split(key, of.num_layers))
@@ -317,7 +322,7 @@ class Stack(nn.Module):
         of = self.layers
         if positions_BxT is None:
             positions_BxT = jnp.arange(x_BxTxD.shape[1])[None]
-        sight = Sight(mask, self._turn(positions_BxT), memory_BxMxD, memory_mask)
+        context = AttentionContext(mask, self._rope(positions_BxT), memory_BxMxD, memory_mask)
         random = train and of.dropout > 0
         keys = jax.random.split(self.make_rng("dropout"), of.num_layers) if random else None
 
@@ -325,7 +330,7 @@ class Stack(nn.Module):
             params, key = of_layer
             rngs = {"dropout": key} if random else {}
             layer: Any = self._layer
-            return layer.apply({"params": params}, x, sight, train=train, rngs=rngs)
+            return layer.apply({"params": params}, x, context, train=train, rngs=rngs)
 
         if of.remat:
             one = jax.checkpoint(one, prevent_cse=not of.scan)
@@ -348,11 +353,11 @@ class Stack(nn.Module):
         """
         place_BxQ = past_B[:, None] + jnp.arange(x_BxQxD.shape[1])
         mask = jnp.arange(cache[0]["key"].shape[2]) <= place_BxQ[..., None]
-        sight = Sight(mask, self._turn(place_BxQ), None, memory_mask, past_B)
+        context = AttentionContext(mask, self._rope(place_BxQ), None, memory_mask, past_B)
         layer: Any = self._layer
         x, new = x_BxQxD, []
         for i, kept in enumerate(cache):  # written out: each layer writes into buffers of its own
-            x, kept = layer.apply({"params": self._params(i)}, x, sight, kept)
+            x, kept = layer.apply({"params": self._params(i)}, x, context, kept)
             new.append(kept)
         return self._last(x), new
 
@@ -376,11 +381,11 @@ class Stack(nn.Module):
     ) -> jax.Array:
         """How `cross` layers look into the memory, (L, B, H, T, M); see `__call__`."""
         positions_BxT = jnp.arange(x_BxTxD.shape[1])[None]
-        sight = Sight(mask, self._turn(positions_BxT), memory_BxMxD, memory_mask)
+        context = AttentionContext(mask, self._rope(positions_BxT), memory_BxMxD, memory_mask)
         x, found = x_BxTxD, []
         for i in range(self.layers.num_layers):
             (x, _), kept = self._layer.apply(
-                {"params": self._params(i)}, x, sight, mutable=["intermediates"]
+                {"params": self._params(i)}, x, context, mutable=["intermediates"]
             )
             (weights,) = kept["intermediates"]["cross_attention"]["weights"]
             weights = weights.reshape(len(weights), -1, *weights.shape[3:])
@@ -395,7 +400,7 @@ class Stack(nn.Module):
     def _params(self, i: int) -> Any:
         return jax.tree.map(lambda p: p[i], self.stacked)
 
-    def _turn(self, positions_BxT: jax.Array) -> Any:
+    def _rope(self, positions_BxT: jax.Array) -> Any:
         return rotations(positions_BxT, self.layers.head_size) if self.layers.rotary else None
 
     def _last(self, x: jax.Array) -> jax.Array:

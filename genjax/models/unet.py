@@ -56,7 +56,7 @@ class UNet(nn.Module):
         last = resolve_lowering(self.lowering) == "matmul"
         options: Any = {"lowering": self.lowering, "batch_last": last, "dtype": self.dtype}
         halving: Any = {"kernel_size": (2, 2), "strides": (2, 2), **options}
-        told = Condition(self.features, self.num_classes, self.dtype)(time_B, label_B)
+        message = Condition(self.features, self.num_classes, self.dtype)(time_B, label_B)
         features_axis = 0 if last else -1
 
         h = _to_patches(x.astype(self.dtype), self.patch)
@@ -66,20 +66,20 @@ class UNet(nn.Module):
         skips = []
         for width, next_width in itertools.pairwise(self.channels):
             for _ in range(self.blocks):
-                h = ResBlock(width, options)(h, told)
+                h = ResBlock(width, options)(h, message)
                 skips.append(h)
             h = Conv(next_width, **halving)(h)
         for _ in range(self.blocks):
-            h = ResBlock(lowest, options)(h, told)
+            h = ResBlock(lowest, options)(h, message)
         if self.attention:
             h = Attention(options)(h)
         for _ in range(self.blocks):
-            h = ResBlock(lowest, options)(h, told)
+            h = ResBlock(lowest, options)(h, message)
         for width in reversed(upper):
             h = ConvTranspose(width, **halving)(h)
             for _ in range(self.blocks):
                 h = jnp.concatenate([h, skips.pop()], features_axis)
-                h = ResBlock(width, options)(h, told)
+                h = ResBlock(width, options)(h, message)
         h = nn.silu(GroupNorm(features_axis, self.dtype)(h))
         h = Conv(out_channels, kernel_init=nn.initializers.zeros_init(), **options)(h)
         return _from_patches(to_batch_first(h) if last else h, self.patch)
@@ -139,7 +139,7 @@ class Attention(nn.Module):
 
 
 class GroupNorm(nn.Module):
-    """Group normalisation over the pixels and a group's channels, at most 8 groups.
+    """Group normalization over the pixels and a group's channels, at most 8 groups.
 
     Source: Wu and He 2018. Statistics are in float32. `features_axis` is 0 (C, H, W, B) or -1.
     """

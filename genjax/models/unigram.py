@@ -75,7 +75,7 @@ def alias_table(weights: np.ndarray) -> AliasTable:
 def draw(table: AliasTable, bits: jax.Array) -> jax.Array:
     """Words int32 (…) from random bits uint32 (…, 2)."""
     size = len(table.other)
-    # The remainder favours a column by at most V / 2**32.
+    # The remainder favors a column by at most V / 2**32.
     column = (bits[..., 0] % np.uint32(size)).astype(jnp.int32)
     uniform = (bits[..., 1] >> 8).astype(jnp.float32) * np.float32(2**-24)
     stays = uniform < jnp.asarray(table.threshold)[column]

@@ -1,4 +1,4 @@
-"""Layer normalisation with a gradient that is quick on CPU."""
+"""Layer normalization with a gradient that is quick on CPU."""
 
 import functools
 from typing import Any
@@ -8,31 +8,31 @@ import jax.numpy as jnp
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
-def normalise(
-    x: jax.Array, scale_D: jax.Array, bias_D: jax.Array | None, epsilon: float, centred: bool
+def normalize(
+    x: jax.Array, scale_D: jax.Array, bias_D: jax.Array | None, epsilon: float, centered: bool
 ) -> jax.Array:
     """`scale * (x - mean) / sqrt(variance + epsilon) + bias` over the last axis, shape of `x`.
 
-    Sources: Ba et al. 2016 (Layer normalization), equation 4; not `centred`, Zhang and Sennrich
+    Sources: Ba et al. 2016 (Layer normalization), equation 4; not `centered`, Zhang and Sennrich
     2019 (Root mean square layer normalization), equation 4, where `mean` is 0.
 
-    The gradient is written out: what is kept are the normalised features and one number a row, and
+    The gradient is written out: what is kept are the normalized features and one number a row, and
     sums over rows are matrix products, as XLA's CPU backend makes one scalar loop of a plain sum
     and the arithmetic in front of it. It can be differentiated again, in both modes; the function
     itself in reverse mode only.
 
     Args:
       x: (…, D), float32 or wider.
-      scale_D: multiplies the normalised features.
+      scale_D: multiplies the normalized features.
       bias_D: is added, if any.
       epsilon: added to the variance.
-      centred: whether the mean is taken away.
+      centered: whether the mean is taken away.
     """
-    return _forward(x, scale_D, bias_D, epsilon, centred)[0]
+    return _forward(x, scale_D, bias_D, epsilon, centered)[0]
 
 
-def _forward(x: jax.Array, scale_D: jax.Array, bias_D: Any, epsilon: float, centred: bool) -> Any:
-    if centred:
+def _forward(x: jax.Array, scale_D: jax.Array, bias_D: Any, epsilon: float, centered: bool) -> Any:
+    if centered:
         x = x - x.mean(-1, keepdims=True)
     factor = jax.lax.rsqrt(jnp.square(x).mean(-1, keepdims=True) + epsilon)
     normal = x * factor
@@ -40,11 +40,11 @@ def _forward(x: jax.Array, scale_D: jax.Array, bias_D: Any, epsilon: float, cent
     return y if bias_D is None else y + bias_D, (normal, factor, scale_D, bias_D)
 
 
-def _backward(epsilon: float, centred: bool, residuals: Any, d_y: jax.Array) -> Any:
+def _backward(epsilon: float, centered: bool, residuals: Any, d_y: jax.Array) -> Any:
     normal, factor, scale_D, bias_D = residuals
     d_normal = d_y * scale_D
     d_x = d_normal - normal * (d_normal * normal).mean(-1, keepdims=True)
-    if centred:
+    if centered:
         d_x -= d_normal.mean(-1, keepdims=True)
     d_scale_D = _sum_rows(jax.lax.optimization_barrier(normal * d_y))
     return factor * d_x, d_scale_D, None if bias_D is None else _sum_rows(d_y)
@@ -56,4 +56,4 @@ def _sum_rows(x: jax.Array) -> jax.Array:
     return jnp.matmul(jnp.ones(len(rows_NxD), x.dtype), rows_NxD, precision="highest")
 
 
-normalise.defvjp(_forward, _backward)
+normalize.defvjp(_forward, _backward)

@@ -6,23 +6,25 @@ import jax
 import jax.numpy as jnp
 
 
-def wide(x: jax.Array) -> jax.Array:
+def at_least_float32(x: jax.Array) -> jax.Array:
     """`x` in at least float32, so that bfloat16 compute still sums in float32; float64 stays."""
-    return x.astype(wide_dtype(x.dtype))
+    return x.astype(at_least_float32_dtype(x.dtype))
 
 
-def wide_dtype(dtype: Any) -> Any:
+def at_least_float32_dtype(dtype: Any) -> Any:
     """At least float32."""
     return jnp.promote_types(dtype, jnp.float32)
 
 
-def product(a: jax.Array, kernel_DxG: jax.Array) -> jax.Array:
+def matmul(a: jax.Array, kernel_DxG: jax.Array) -> jax.Array:
     """`a @ kernel` of a (…, D), in the dtype of the kernel; summed in at least float32.
 
     Flat, as XLA's CPU backend copies the factors of a gradient that have more axes than two.
     """
     a_NxD = a.reshape(-1, a.shape[-1]).astype(kernel_DxG.dtype)
-    y_NxG = jnp.matmul(a_NxD, kernel_DxG, preferred_element_type=wide_dtype(kernel_DxG.dtype))
+    y_NxG = jnp.matmul(
+        a_NxD, kernel_DxG, preferred_element_type=at_least_float32_dtype(kernel_DxG.dtype)
+    )
     return y_NxG.reshape(*a.shape[:-1], -1)
 
 
@@ -30,7 +32,9 @@ def kernel_gradient(a: jax.Array, d_product: jax.Array, kernel_DxG: jax.Array) -
     """The gradient of the kernel in `product(a, kernel)`, from that of the product (…, G)."""
     dtype = kernel_DxG.dtype
     a_NxD, d_NxG = (x.reshape(-1, x.shape[-1]).astype(dtype) for x in (a, d_product))
-    return jnp.matmul(a_NxD.T, d_NxG, preferred_element_type=wide_dtype(dtype)).astype(dtype)
+    return jnp.matmul(a_NxD.T, d_NxG, preferred_element_type=at_least_float32_dtype(dtype)).astype(
+        dtype
+    )
 
 
 def sum_elements(x: jax.Array, weight: float = 1.0) -> jax.Array:

@@ -46,9 +46,9 @@ def plot_curves(
     figure = new_figure(_PANEL[0] * columns, _PANEL[1] * rows)
     for i, name in enumerate(chosen):
         axes = figure.add_subplot(rows, columns, i + 1)
-        for colour, (split, points) in zip(_COLOURS, panels[name].items()):
+        for color, (split, points) in zip(_COLOURS, panels[name].items()):
             steps = sorted(points)
-            draw_curve(axes, steps, [points[step] for step in steps], label=split, color=colour)
+            draw_curve(axes, steps, [points[step] for step in steps], label=split, color=color)
         set_title(axes, name, _PANEL[0])
         axes.set(xlabel="step")
         axes.grid(alpha=0.3)

@@ -10,13 +10,13 @@ import numpy as np
 from genjax.core import files
 
 _TARGET_SIDE = 64  # pixels; without a `scale`, smaller images grow to about this
-_SEPARATOR = 128  # grey, seen on black digits' ground as well as on white paper
+_SEPARATOR = 128  # gray, seen on black digits' ground as well as on white paper
 
 
 def image_grid(
     images_NxHxWxC: Any, *, columns: int | None = None, scale: int | None = None
 ) -> np.ndarray:
-    """Images side by side in rows, first to last, with grey separators of a few pixels.
+    """Images side by side in rows, first to last, with gray separators of a few pixels.
 
     Args:
       images_NxHxWxC: at least one image with 1 or 3 channels, in [0, 1]. Values outside are

@@ -25,7 +25,7 @@ def plot_series(
     xlabel: str = "step",
     log: Collection[str] = (),
 ) -> np.ndarray:
-    """Curves by method in each panel; a method has the same colour in all of them.
+    """Curves by method in each panel; a method has the same color in all of them.
 
     Args:
       panels: `{title: {method: (x, y)}}`, x (T,), y (T,) or (T, members): of members the median
@@ -38,11 +38,11 @@ def plot_series(
       uint8 (height, width, 3).
     """
     methods = list(dict.fromkeys(name for curves in panels.values() for name in curves))
-    colours = {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(methods)}
+    colors = {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(methods)}
     figure, all_axes = _panels(list(panels), columns, _WIDE)
     for axes, (title, curves) in zip(all_axes, panels.items(), strict=True):
         for name, (x, y) in curves.items():
-            draw_curve(axes, x, y, label=name, color=colours[name])
+            draw_curve(axes, x, y, label=name, color=colors[name])
         axes.set(xlabel=xlabel, yscale="log" if title in log else "linear")
         axes.grid(alpha=0.3)
     handles = dict(h for axes in all_axes for h in zip(*axes.get_legend_handles_labels()[::-1]))

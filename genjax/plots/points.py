@@ -1,4 +1,4 @@
-"""Samples of 2-D mixtures against the centres of their modes."""
+"""Samples of 2-D mixtures against the centers of their modes."""
 
 from typing import Any
 
@@ -20,15 +20,15 @@ def plot_points(
     title: str = "",
     size: int = 600,
 ) -> np.ndarray:
-    """A square picture of samples, with the radius of high quality around each centre.
+    """A square picture of samples, with the radius of high quality around each center.
 
-    The view spans the centres with a margin of a quarter, whatever the samples do, so pictures of
-    one mixture can be compared; samples beyond it are counted in the corner. Without centres it
+    The view spans the centers with a margin of a quarter, whatever the samples do, so pictures of
+    one mixture can be compared; samples beyond it are counted in the corner. Without centers it
     spans the samples.
 
     Args:
       samples_Nx2: samples; those that are not finite count as beyond the view.
-      centers_Mx2: centres of the modes, drawn as circles of radius `num_stds * sigma`, or as
+      centers_Mx2: centers of the modes, drawn as circles of radius `num_stds * sigma`, or as
         crosses where that is smaller than they are or `sigma` is None.
       sigma: standard deviation of each mode.
       num_stds: radius of high quality in standard deviations.
@@ -40,7 +40,7 @@ def plot_points(
       uint8 (size, size, 3).
 
     Raises:
-      ValueError: samples or centres are not (N, 2).
+      ValueError: samples or centers are not (N, 2).
     """
     figure = new_figure(size, size)
     radius = (sigma or 0.0) * num_stds

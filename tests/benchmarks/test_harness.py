@@ -65,8 +65,8 @@ def test_the_environment_of_a_side_reaches_it():
     ("function", "told"),
     [("broken", "ValueError: no luck"), ("dying", "ended during its set-up")],
 )
-def test_a_side_that_cannot_be_set_up_says_why(function, told):
-    with pytest.raises(SideError, match=told) as error:
+def test_a_side_that_cannot_be_set_up_says_why(function, message):
+    with pytest.raises(SideError, match=message) as error:
         Child(_side(function))
     assert function in str(error.value)
     if function == "dying":

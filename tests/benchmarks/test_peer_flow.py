@@ -21,14 +21,14 @@ def _order(network):
     layers_in_order = [*network.down, *network.lowest, *network.up]
     blocks = [m for m in layers_in_order if type(m).__name__ == "ResBlock"]
     downs = [m for m in network.down if type(m).__name__ == "Conv2d"]
-    names = {"Condition_0/Dense_0": network.told[0], "Condition_0/Dense_1": network.told[2]}
+    names = {"Condition_0/Dense_0": network.message[0], "Condition_0/Dense_1": network.message[2]}
     names |= {"Conv_0": network.stem, "GroupNorm_0": network.norm}
     names |= {f"Conv_{i}": m for i, m in enumerate([*downs, network.head], 1)}
     ups = [m for m in network.up if type(m).__name__ == "ConvTranspose2d"]
     names |= {f"ConvTranspose_{i}": m for i, m in enumerate(ups)}
     for i, block in enumerate(blocks):
         layers = {
-            "Dense_0": block.told, "GroupNorm_0": block.first_norm, "Conv_0": block.first,
+            "Dense_0": block.message, "GroupNorm_0": block.first_norm, "Conv_0": block.first,
             "GroupNorm_1": block.second_norm, "Conv_1": block.second,
         }  # fmt: skip
         if hasattr(block.skip, "weight"):

@@ -25,7 +25,7 @@ def test_loss_and_gradients_of_the_peer_are_ours():
     c = recurrent_lm.default_config()
     c.update({"steps": 1, "batch_size": 4})
     c.model.update({"embed_dim": UNITS, "hidden": UNITS, "layers": LAYERS})
-    c.loss.unprompted = 0.0
+    c.loss.bos_rate = 0.0
     spec = DataSpec("text", (LENGTH + 1,), vocab_size=VOCAB)
     family = recurrent_lm.build(c, spec, 1)
     state = family.init(jax.random.key(0)).replace(params=as_ours(dict(model.named_parameters())))

@@ -43,7 +43,7 @@ def test_seq2seq_has_the_loss_and_gradient_of_ours():
     peer = Peer(VOCAB, WIDTH, 8)
     value = peer(torch.from_numpy(PAIRS))
     value.backward()
-    network = Seq2Seq(VOCAB, VOCAB, WIDTH, 8, tied=True)
+    network = Seq2Seq(VOCAB, VOCAB, WIDTH, 8, tie_embeddings=True)
 
     def params(w):
         cell = of_lstm(w, "cell.", "")
@@ -78,7 +78,7 @@ def test_transformer_has_the_loss_and_gradient_of_ours():
     peer = Translator(VOCAB, WIDTH, 2, 2, 8, LENGTH, 0.0)
     value = peer(torch.from_numpy(PAIRS))
     value.backward()
-    layers = Layers(WIDTH, 2, 2, hidden=8, activation="relu", norm_first=False)
+    layers = Layers(WIDTH, 2, 2, mlp_dim=8, activation="relu", norm_first=False)
     network = Network(VOCAB, VOCAB, (LENGTH, LENGTH), layers, "sinusoidal", True)
 
     def dense(w, name):

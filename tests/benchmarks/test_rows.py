@@ -164,8 +164,8 @@ def test_a_row_that_fails_does_not_stop_the_others(tmp_path, monkeypatch, capsys
     ("argument", "told"),
     [("--only=nothing", "wgan_gp_mlp"), ("--rounds=0", "at least 1"), ("--json=/no/x", "folder")],
 )
-def test_wrong_arguments_end_with_2_before_anything_runs(argument, told, capsys):
+def test_wrong_arguments_end_with_2_before_anything_runs(argument, message, capsys):
     with pytest.raises(SystemExit) as error:
         run.main([argument])
     assert error.value.code == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err

@@ -134,7 +134,7 @@ IN_FIELDS = {
         "train GAN NEW --config.model.critic_norm=batch",
         "config.model.critic_norm='batch' | penalty wrong | none or layer",
     ),
-    "batch spread in a penalised critic": (
+    "batch spread in a penalized critic": (
         "train GAN NEW --config.model.minibatch_stddev=True",
         "config.model.minibatch_stddev=True | penalty wrong | must be False | wgan_gp",
     ),
@@ -175,7 +175,7 @@ IN_FIELDS = {
         "train GAN NEW --config.model.spectral_norm=yes",
         "config.model.spectral_norm='yes' | true or false",
     ),
-    "parts of a batch that is normalised": (
+    "parts of a batch that is normalized": (
         "train GAN NEW --config.model.generator_norm=batch --config.accumulate_steps=2",
         "config.accumulate_steps=2 | mixes examples | model.generator_norm=batch",
     ),
@@ -208,13 +208,13 @@ IN_FIELDS = {
         "config.loss.pretrain=(0.2, 0.2, 0.2) | model.layers=(64, 32)",
     ),
     "labels that nobody needs": (
-        "train --config=stacked_autoencoder NEW --config.data.num_labelled=10",
-        "config.data.num_labelled=10 | loss.finetune=labels | must be 0",
+        "train --config=stacked_autoencoder NEW --config.data.num_labeled=10",
+        "config.data.num_labeled=10 | loss.finetune=labels | must be 0",
     ),
     "more labels than examples": (
-        "train --config=stacked_autoencoder NEW --config.data.num_labelled=5000 "
+        "train --config=stacked_autoencoder NEW --config.data.num_labeled=5000 "
         "--config.loss.finetune=labels",
-        "config.data.num_labelled=5000 | at most | 1618",
+        "config.data.num_labeled=5000 | at most | 1618",
     ),
     "classes of points": (
         "train --config=stacked_autoencoder NEW --config.data.name=ring --config.epochs=0 "
@@ -321,7 +321,7 @@ IN_FIELDS = {
     ),
     "binary targets of a Gaussian": (
         "train --config=vae NEW --config.loss.likelihood=gaussian",
-        "config.loss.binarise='dynamic' | loss.likelihood=bernoulli",
+        "config.loss.binarize='dynamic' | loss.likelihood=bernoulli",
     ),
     "weighted KL in an importance weighted bound": (
         "train --config=iwae NEW --config.loss.kl_weight=2",

@@ -154,7 +154,7 @@ ELSEWHERE = {
         "evaluate --workdir=trained --metrics=fid,fix",
         "--metrics=fid,fix | no metric 'fix' | fid,kid,is,prdc",
     ),
-    "fewer samples than neighbours": (
+    "fewer samples than neighbors": (
         "evaluate --workdir=trained --metrics=prdc --num_samples=5",
         "--num_samples=5 | prdc needs at least 6",
     ),
@@ -295,18 +295,18 @@ ELSEWHERE = {
     ),
     "encoder without its tokenizer": (
         "train --config=text_classifier NEW --config.pretrained.workdir=no_tokenizer "
-        "--config.data.name=tsv:labelled.tsv",
+        "--config.data.name=tsv:labeled.tsv",
         "config.pretrained.workdir=no_tokenizer: | no complete checkpoint",
     ),
     "texts longer than their encoder reads": (
         "train --config=text_classifier NEW --config.pretrained.workdir=reader "
-        "--config.data.name=tsv:labelled.tsv",
+        "--config.data.name=tsv:labeled.tsv",
         "config.data.length=64 | below model.bert.max_length=14",
     ),
     "learning away from the encoder": (
-        "train --config=text_classifier NEW --config.optimizer.encoder_factor=-1 "
-        "--config.data.name=tsv:labelled.tsv",
-        "config.optimizer.encoder_factor=-1.0 | at least 0",
+        "train --config=text_classifier NEW --config.optimizer.encoder_lr_scale=-1 "
+        "--config.data.name=tsv:labeled.tsv",
+        "config.optimizer.encoder_lr_scale=-1.0 | at least 0",
     ),
     "words that are characters": (
         "train --config=elmo NEW --config.data.tokenizer=char",
@@ -327,8 +327,8 @@ ELSEWHERE = {
         "config.model.norm_epsilon=0.0 | above 0",
     ),
     "text of tokens without probability": (
-        "train LM NEW '--config.model.unpredicted=(3,)'",
-        "config.model.unpredicted=(3,) | must be of (0, 1, 2, 4)",
+        "train LM NEW '--config.model.banned_tokens=(3,)'",
+        "config.model.banned_tokens=(3,) | must be of (0, 1, 2, 4)",
     ),
     "Hugging Face folder of nothing": (
         "to_hugging_face NEW --out=x",

@@ -38,7 +38,7 @@ def world(
     (tmp_path / "nothing.txt").write_text("\n")
     (tmp_path / "latin1.txt").write_bytes("good\nMädchen\n".replace("M", "ein").encode("latin-1"))
     (tmp_path / "bad.conll").write_text("EU B-ORG\nrejects\n")
-    (tmp_path / "labelled.tsv").write_text("a lazy dog\tdog\na brown fox\tfox\n" * 20)
+    (tmp_path / "labeled.tsv").write_text("a lazy dog\tdog\na brown fox\tfox\n" * 20)
     shutil.copytree(reader, tmp_path / "no_tokenizer", ignore=lambda *_: ["tokenizer"])
     for name in ("empty", "folder.png", "begun"):
         (tmp_path / name).mkdir()

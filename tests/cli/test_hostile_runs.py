@@ -133,9 +133,9 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_run_of_pictures(case, trained):
-    change, told = CASES[case]
+    change, message = CASES[case]
     change(trained)
-    assert told in refused(trained, lambda: genjax.load(trained))
+    assert message in refused(trained, lambda: genjax.load(trained))
 
 
 def test_a_checkpoint_of_rubbish_leaves_no_word_but_the_error(trained):
@@ -175,8 +175,8 @@ def test_a_vocabulary(case, tmp_path):
     from genjax.data.text import vocabulary
 
     (tmp_path / VOCABULARY).write_bytes(VOCABULARIES[case])
-    told = refused(tmp_path, lambda: vocabulary.load(tmp_path, "text"))
-    assert f"{VOCABULARY}: cannot be read" in told
+    message = refused(tmp_path, lambda: vocabulary.load(tmp_path, "text"))
+    assert f"{VOCABULARY}: cannot be read" in message
 
 
 def test_programs_leave_with_status_2_and_one_line(trained, capfd):
@@ -203,8 +203,8 @@ def test_the_record_of_a_sweep(content, tmp_path):
     from genjax.cli import sweep
 
     (tmp_path / "sweep.json").write_bytes(content)
-    told = refused(tmp_path, lambda: sweep._check_workdir("w", tmp_path, []))
-    assert "sweep.json: cannot be read" in told
+    message = refused(tmp_path, lambda: sweep._check_workdir("w", tmp_path, []))
+    assert "sweep.json: cannot be read" in message
 
 
 def test_a_pipe_for_a_config_is_not_waited_for(trained):

@@ -82,7 +82,7 @@ def test_a_run_of_a_folder_becomes_a_folder_and_a_run_again(kind, made, text, tm
 
 def test_fewer_places_are_cut_and_more_refused(made, text, tmp_path, capsys):
     at = [f"--folder={made / 'gpt2'}", f"--workdir={tmp_path / 'run'}", text, *TRAIN]
-    for change, told in (
+    for change, message in (
         ("data.length=13", "config.data.length=13: must be at most 12"),
         ("model.width=16", "network.embedding.positions is (12, 8) in the folder and (12, 16)"),
         ("model.positions=rotary", "embedding.positions is (12, 8) in the folder and absent by"),
@@ -91,7 +91,7 @@ def test_fewer_places_are_cut_and_more_refused(made, text, tmp_path, capsys):
         ("model.tide=True", "config.model.tide=True: no such field"),
     ):
         assert main("from_hugging_face", *at, f"--config.{change}") == 2
-        assert told in capsys.readouterr().err
+        assert message in capsys.readouterr().err
         assert not (tmp_path / "run").exists()
     assert main("from_hugging_face", *at, "--config.data.length=5") == 0
     params = genjax.load(tmp_path / "run").state.params["network"]["embedding"]
@@ -114,7 +114,7 @@ def test_bert_of_a_folder_is_fine_tuned(made, tmp_path):
     args = [
         f"--config={ROOT}/configs/sst2.py:bert", f"--workdir={workdir}", *TRAIN,
         f"--config.data.dir={tmp_path}", f"--config.pretrained.workdir={made / 'runs' / 'bert'}",
-        "--config.data.length=8", "--config.epochs=0", "--config.optimizer.encoder_factor=0",
+        "--config.data.length=8", "--config.epochs=0", "--config.optimizer.encoder_lr_scale=0",
     ]  # fmt: skip
     assert main("train", *args) == 0
     model = genjax.load(workdir)

@@ -50,10 +50,10 @@ def agrees_with_evaluate(workdir: Path, out: Path) -> None:
     assert numbers["eval"].keys() == evaluated.keys()
     for name, value in numbers["eval"].items():
         np.testing.assert_allclose(value, evaluated[name], rtol=1e-6, err_msg=name)
-    told = {latent["latent"]: latent.get("kl") for latent in numbers["latents"]}
+    message = {latent["latent"]: latent.get("kl") for latent in numbers["latents"]}
     if "kl_per_latent" in evaluated:
-        assert told == dict(enumerate(evaluated["kl_per_latent"]))
-        assert sum(told.values()) == pytest.approx(evaluated["kl"], rel=1e-5)
+        assert message == dict(enumerate(evaluated["kl_per_latent"]))
+        assert sum(message.values()) == pytest.approx(evaluated["kl"], rel=1e-5)
 
 
 @pytest.mark.slow

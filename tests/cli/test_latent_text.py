@@ -46,8 +46,8 @@ def test_texts_of_the_test_split_are_written(vae: Path, tmp_path: Path) -> None:
     evaluated = {n: np.asarray(v).tolist() for n, v in genjax.load(vae).evaluate().items()}
     for name, value in evaluated.items():
         np.testing.assert_allclose(numbers["eval"][name], value, rtol=1e-6, err_msg=name)
-    told = {latent["latent"]: latent["kl"] for latent in numbers["latents"]}
-    assert told == dict(enumerate(numbers["eval"]["kl_per_latent"]))
+    message = {latent["latent"]: latent["kl"] for latent in numbers["latents"]}
+    assert message == dict(enumerate(numbers["eval"]["kl_per_latent"]))
     kls = [latent["kl"] for latent in numbers["latents"]]
     assert len(kls) == 3 and kls == sorted(kls, reverse=True)
     assert len(lines(out / "samples.txt")) == 32

@@ -22,13 +22,13 @@ def test_a_run_without_its_bad_pictures_goes_on_without_them(tmp_path, monkeypat
         files = f"--config.data.name=images:{folder}", f"--workdir={workdir}"
         return main("train", *TINY, *files, f"--config.steps={steps}", *args)
 
-    for args, told in (
+    for args, message in (
         ((), "set config.data.max_value"),
         (("--config.data.max_value=255",), "2 of 41 pictures cannot be read: 03.tif ("),
     ):
         assert train(2, *args) == 2
         out, err = capfd.readouterr()
-        assert not out and len(err.splitlines()) == 1 and told in err and not workdir.exists()
+        assert not out and len(err.splitlines()) == 1 and message in err and not workdir.exists()
 
     settings = "--config.data.max_value=255", "--config.data.on_bad=skip"
     for steps in (2, 4):

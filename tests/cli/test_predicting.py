@@ -64,7 +64,7 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return workdir
 
 
-def told(capfd: pytest.CaptureFixture, *args: str) -> str:
+def message(capfd: pytest.CaptureFixture, *args: str) -> str:
     capfd.readouterr()
     assert main(*args) == 2
     return capfd.readouterr().err
@@ -163,8 +163,8 @@ def test_entities_behind_the_cut_are_missed_as_seqeval_counts_them(
     record = json.loads((tagger / "eval.json").read_text())
     scores = record["scores"]
     assert set(scores) >= {"precision", "recall", "f1", "f1_PER", "f1_LOC"}
-    told = "those in the 40 words behind data.length=8 are missed"
-    assert told in record["scores_hold_for"]["recall"]
+    message = "those in the 40 words behind data.length=8 are missed"
+    assert message in record["scores_hold_for"]["recall"]
     right, seen = [], []
     for words, tags, _ in loading.read(model.config.data, "test"):
         right.append(tags)
@@ -178,10 +178,12 @@ def test_what_is_not_for_predictions_is_refused(
     classifier: Path, tagger: Path, capfd: pytest.CaptureFixture
 ) -> None:
     command = ("sample", f"--workdir={tagger}", "--prompt=Anna")
-    assert "--prompt: missing" in told(capfd, *command[:2])
-    assert "--beam=2: is for models that write texts; tagger" in told(capfd, *command, "--beam=2")
-    assert "--n=3: is for models that write" in told(capfd, *command, "--n=3")
-    assert "must end in .conll or .txt for tags" in told(capfd, *command, "--out=x.tsv")
+    assert "--prompt: missing" in message(capfd, *command[:2])
+    assert "--beam=2: is for models that write texts; tagger" in message(
+        capfd, *command, "--beam=2"
+    )
+    assert "--n=3: is for models that write" in message(capfd, *command, "--n=3")
+    assert "must end in .conll or .txt for tags" in message(capfd, *command, "--out=x.tsv")
     with pytest.raises(ConfigError, match=r"one member does: model\.member\(i\)"):
         genjax.load(classifier).predict(["a"])
     with pytest.raises(ConfigError, match="texts='Anna': must be a list of texts, not one"):

@@ -158,7 +158,7 @@ def test_train_evaluate_sample_and_train_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_labelled_samples_are_judged_by_a_classifier(tmp_path: Path) -> None:
+def test_labeled_samples_are_judged_by_a_classifier(tmp_path: Path) -> None:
     workdir = tmp_path / "run"
     gan = f"--config={ROOT}/configs/wgan_gp.py"
     small = ["--config.model.generator_hidden=(16,)", "--config.model.critic_hidden=(16,)"]
@@ -184,14 +184,14 @@ def test_stopped_run_resumes_to_the_same_bits(
     process.send_signal(number)
     status, _, err = finish(process)
     assert status == 143, err
-    told = re.search(rf"stopped by {number.name} at step (\d+) of 3000.*checkpoints/(\d+)", err)
-    assert told is not None and told[1] == told[2]
-    assert 0 < int(told[1]) < 3000 and checkpoints(workdir)[-1] == int(told[1])
+    message = re.search(rf"stopped by {number.name} at step (\d+) of 3000.*checkpoints/(\d+)", err)
+    assert message is not None and message[1] == message[2]
+    assert 0 < int(message[1]) < 3000 and checkpoints(workdir)[-1] == int(message[1])
     words = shlex.split(err.strip().splitlines()[-1])
     assert words[:3] == ["python", "-m", "experiments.train"]
     status, _, err = run("train", *words[3:])
     assert status == 0, err
-    assert f"Resumed from step {told[1]}" in err
+    assert f"Resumed from step {message[1]}" in err
     assert_same_bits(workdir, uninterrupted)
     assert _rows(workdir) == _rows(uninterrupted)
 

@@ -113,8 +113,8 @@ def test_other_classes_are_refused_and_other_pictures_warned_of(
     (folder / "b" / "0.png").unlink()
     for steps, warnings in ((4, 1), (6, 0)):  # once: it is recorded
         assert main("train", *args, f"--config.steps={steps}") == 0
-        told = [r for r in caplog.records if "other content than the run" in r.getMessage()]
-        assert len(told) == warnings
+        message = [r for r in caplog.records if "other content than the run" in r.getMessage()]
+        assert len(message) == warnings
         caplog.clear()
 
 
@@ -149,13 +149,13 @@ def test_a_refused_sweep_leaves_all_groups_as_they_were(
     assert main("sweep", *sweep) == 0
     group = tmp_path / "sweep" / "group_0"
     population = json.loads((group / "population.json").read_text())
-    for damage, told in (
+    for damage, message in (
         (["--seeds=3"], "another sweep"), (["--grid=seed=1,2"], "cannot be swept"),
         (["--config.best_metric=x", "--config.eval_every=1"], "another sweep"),
     ):  # fmt: skip
         before = snapshot(tmp_path / "sweep")
         assert main("sweep", *sweep, *damage) == 2
-        assert told in one_error(capfd)
+        assert message in one_error(capfd)
         assert snapshot(tmp_path / "sweep") == before
     (tmp_path / "sweep" / "sweep.json").unlink()  # what is left tells the same
     before = snapshot(tmp_path / "sweep")

@@ -44,8 +44,10 @@ def test_scores_are_printed_and_written_with_what_they_hold_for(
         line = next(x for x in out.splitlines() if x.startswith(f"scores/{name} "))
         assert f"{record['scores'][name]:.4g}" in line
         assert f"({record['scores_hold_for'][name]})" in line
-    told = record["scores_hold_for"]["fid"]
-    assert told.startswith("60 samples, 1,618 train images, own classifier ") and "8x8" in told
+    message = record["scores_hold_for"]["fid"]
+    assert (
+        message.startswith("60 samples, 1,618 train images, own classifier ") and "8x8" in message
+    )
 
     # Again: nothing is trained or extracted, and the same is said.
     monkeypatch.setattr(classifier, "train_classifier", None)
@@ -91,8 +93,8 @@ def test_scores_during_training_and_the_best_state(
     rows = [r for r in read_metrics(workdir / "metrics.jsonl") if "eval/fid" in r]
     assert [r["step"] for r in rows] == [2, 4, 6]
     assert {"eval/mse", "eval/precision", "eval/coverage"} <= rows[0].keys()
-    told = "eval/fid holds for 40 samples, 1,618 train images, own classifier"
-    assert caplog.text.count(told) == 1
+    message = "eval/fid holds for 40 samples, 1,618 train images, own classifier"
+    assert caplog.text.count(message) == 1
     found = best(workdir, "fid", "min")
     lowest = min(rows, key=lambda r: r["eval/fid"])
     assert found is not None

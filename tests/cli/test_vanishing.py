@@ -62,9 +62,9 @@ def test_it_ends_with_one_line_and_status_2(
     after(monkeypatch, chunks, do)
     args = [*TINY, "--config.steps=6", "--config.chunk=2", "--config.log_every=2"]
     assert main("train", *args, f"--workdir={run}", "--config.checkpoint_every=2") == 2
-    told = [x for x in capfd.readouterr().err.splitlines() if x.startswith("genjax: ")]
-    assert str(run) in told[-1] and len(told[-1]) < 300
-    assert not any("Traceback" in x for x in told)
+    message = [x for x in capfd.readouterr().err.splitlines() if x.startswith("genjax: ")]
+    assert str(run) in message[-1] and len(message[-1]) < 300
+    assert not any("Traceback" in x for x in message)
     if vanish is not block_checkpoints:  # nothing is made again, nothing more is written
         assert sorted(tmp_path.rglob("*")) == there
 

@@ -70,7 +70,7 @@ def test_a_model_of_a_folder_of_pictures(
     assert main("sample", f"--workdir={run}", "--n=4") == 0
     capfd.readouterr()
     assert main("latent", f"--workdir={run}", f"--out={tmp_path / 'part'}") == 0
-    assert "no such folder" in (told := one_error(capfd)) and "no reconstructions" in told
+    assert "no such folder" in (message := one_error(capfd)) and "no reconstructions" in message
     whole, part = ({p.stem for p in (tmp_path / d).glob("*.png")} for d in ("whole", "part"))
     assert "samples" in part and "reconstructions" in whole - part
     for command in ("evaluate", "latent --attributes=b"):

@@ -45,10 +45,10 @@ def test_vectors_are_shown_scored_and_written(workdir, tmp_path, capsys):
         (["--member=3"], "--member=3: must be below the number of members, 1"),
     ],
 )
-def test_mistakes_are_told_in_a_line(args, told, workdir, capsys):
+def test_mistakes_are_told_in_a_line(args, message, workdir, capsys):
     capsys.readouterr()
     assert main("word_vectors", f"--workdir={workdir}", *args) == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_a_family_without_words_is_told(trained, capsys):

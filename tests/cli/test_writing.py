@@ -51,11 +51,11 @@ def test_a_file_of_prompts_becomes_a_file_of_texts(
 ) -> None:
     prompts, out = tmp_path / "prompts.txt", tmp_path / "deep" / "texts.txt"
     prompts.write_text("the fox\n\nFüchse", encoding="utf-8")
-    told = out_of(
+    message = out_of(
         capfd, "sample", f"--workdir={writer}", f"--prompts={prompts}", f"--out={out}",
         "--max_tokens=9", "--repetition_penalty=1.2", "--no_repeat=3",
     )  # fmt: skip
-    assert told == f"{out}\n" and [p.name for p in out.parent.iterdir()] == ["texts.txt"]
+    assert message == f"{out}\n" and [p.name for p in out.parent.iterdir()] == ["texts.txt"]
     texts = out.read_text(encoding="utf-8").split(f"\n{'-' * 40}\n")
     assert [t[: len(p)] for t, p in zip(texts, ["the fox", "", "Füchse"])] == [
         "the fox", "", "Füchse",
@@ -164,7 +164,10 @@ def test_translations_are_shown_and_judged(translator: Path, capfd: pytest.Captu
     out = out_of(capfd, "evaluate", f"--workdir={translator}", "--beam=2", "--bleu_tokenize=char")
     record = json.loads((translator / "eval.json").read_text())
     assert set(record["scores"]) >= {"bleu", "word_bleu", "chrf", "rouge_l", "exact"}
-    told = record["scores_hold_for"]["bleu"]
-    assert "1,000 test sentences; beam 2" in told.replace(", beam", "; beam") and "tok:char" in told
-    assert f"({told})" in out
+    message = record["scores_hold_for"]["bleu"]
+    assert (
+        "1,000 test sentences; beam 2" in message.replace(", beam", "; beam")
+        and "tok:char" in message
+    )
+    assert f"({message})" in out
     assert list((translator / "samples").glob("attention_*.png"))

@@ -31,8 +31,8 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         # every second of three critic updates: the phase changes from step to step
         "wgan_gp",
         {
-            "loss.penalty_every": 2, "loss.formulation": "forward", "loss.one_sided": True,
-            "accumulate_steps": 2, "model.critic_norm": "layer",
+            "loss.penalty_every": 2, "loss.formulation": "forward_over_reverse",
+            "loss.one_sided": True, "accumulate_steps": 2, "model.critic_norm": "layer",
         },
     ),
     "hinge_gan+conv+stddev+noise": (
@@ -69,7 +69,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         {
             "model.layers": (16, 8), "loss.pretrain": (0.1, 0.1), "loss.corruption": "gaussian",
             "loss.corruption_level": (0.3, 0.3), "loss.finetune": "labels",
-            "data.num_labelled": 100, "ema_decay": 0.9, "accumulate_steps": 2,
+            "data.num_labeled": 100, "ema_decay": 0.9, "accumulate_steps": 2,
             "pretrain_optimizer.schedule": "linear",
         },
     ),
@@ -84,7 +84,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "vae+free_bits+accumulate+ema": (
         "vae",
         {
-            "loss.free_bits": 0.1, "loss.binarise": "fixed",
+            "loss.free_bits": 0.1, "loss.binarize": "fixed",
             "accumulate_steps": 2, "ema_decay": 0.9,
         },
     ),
@@ -92,13 +92,13 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         "text_vae",
         {
             "loss.drop": 0.1, "loss.swap": 2, "loss.mask": 0.1, "loss.kl_annealing": "cyclical",
-            "loss.chunk": 5, "model.layers": 2, "model.dropout": 0.2, "accumulate_steps": 2,
+            "loss.logits_chunk": 5, "model.layers": 2, "model.dropout": 0.2, "accumulate_steps": 2,
             "ema_decay": 0.9,
         },
     ),
-    "face_vae+conditional+discretised_logistic": (
+    "face_vae+conditional+discretized_logistic": (
         "face_vae",
-        {"model.conditional": True, "loss.likelihood": "discretised_logistic"},
+        {"model.conditional": True, "loss.likelihood": "discretized_logistic"},
     ),
     "word2vec_skipgram+hierarchical_softmax+fixed": (
         "word2vec_skipgram",
@@ -111,7 +111,8 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "lstm_lm+accumulate+chunk+tied+variational+ema": (
         "lstm_lm",
         {
-            "accumulate_steps": 2, "loss.chunk": 5, "model.tied": True, "model.embed_dim": 8,
+            "accumulate_steps": 2, "loss.logits_chunk": 5, "model.tie_embeddings": True,
+            "model.embed_dim": 8,
             "model.variational": True, "model.recurrent_dropout": 0.2, "ema_decay": 0.9,
             "data.tokenizer": "word",
         },
@@ -127,11 +128,11 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         "text_classifier",  # "max" has ties, which rounding decides
         {"model.network": "transformer", "model.pooling": "mean", "ema_decay": 0.9},
     ),
-    "text_classifier+bert+accumulate+encoder_factor": (
+    "text_classifier+bert+accumulate+encoder_lr_scale": (
         "text_classifier",
         {
             "model.network": "bert", "model.pooling": "first", "accumulate_steps": 2,
-            "optimizer.encoder_factor": 0.1,
+            "optimizer.encoder_lr_scale": 0.1,
         },
     ),
     "tagger+softmax+accumulate": (
@@ -139,13 +140,13 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "tagger+bert+ema": (
         "tagger",
-        {"model.words": "bert", "optimizer.encoder_factor": 0.0, "ema_decay": 0.9},
+        {"model.words": "bert", "optimizer.encoder_lr_scale": 0.0, "ema_decay": 0.9},
     ),
     "seq2seq_attention+gru+layers+dropout+accumulate+ema": (
         "seq2seq_attention",
         {
             "model.cell": "gru", "model.layers": 2, "model.attention": "multiplicative",
-            "model.dropout": 0.2, "model.tied": True, "loss.label_smoothing": 0.1,
+            "model.dropout": 0.2, "model.tie_embeddings": True, "loss.label_smoothing": 0.1,
             "accumulate_steps": 2, "ema_decay": 0.9,
         },
     ),
@@ -165,13 +166,15 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "elmo+sentences+chunk+accumulate+ema": (
         "elmo",
-        {"data.kind": "sentence", "loss.chunk": 5, "accumulate_steps": 2, "ema_decay": 0.9},
+        {"data.kind": "sentence", "loss.logits_chunk": 5, "accumulate_steps": 2, "ema_decay": 0.9},
     ),
     "gpt_modern+packed+dropout+chunk+remat+accumulate": (
         "gpt_modern",
         {
-            "data.kind": "sentence", "data.packed": True, "model.dropout": 0.2, "loss.chunk": 3,
-            "model.remat": True, "model.scan": True, "model.tied": False, "accumulate_steps": 2,
+            "data.kind": "sentence", "data.packed": True, "model.dropout": 0.2,
+            "loss.logits_chunk": 3,
+            "model.remat": True, "model.scan": True, "model.tie_embeddings": False,
+            "accumulate_steps": 2,
         },
     ),
     "autoencoder+streamed+bfloat16": (
@@ -350,7 +353,7 @@ def _smallest_size(c: ConfigDict) -> int:
 
 
 def _pictures(folder: Path) -> Path:
-    """A folder of 60 small grey pictures in two classes."""
+    """A folder of 60 small gray pictures in two classes."""
     if not folder.exists():
         from PIL import Image
 

@@ -17,13 +17,13 @@ from PIL import Image
 
 SIDE = 32
 LEFT, RIGHT = 64, 192
-GREY = np.full((SIDE, SIDE), LEFT, np.uint8)
-GREY[:, SIDE // 2 :] = RIGHT
+GRAY = np.full((SIDE, SIDE), LEFT, np.uint8)
+GRAY[:, SIDE // 2 :] = RIGHT
 HIDDEN = SIDE // 4  # so many rows from the top are transparent in pictures with transparency
 
 
 def picture(mode: str = "RGB") -> Image.Image:
-    return Image.fromarray(GREY).convert(mode)
+    return Image.fromarray(GRAY).convert(mode)
 
 
 def alpha() -> np.ndarray:
@@ -66,7 +66,7 @@ def tiff(x: np.ndarray, **tags: int) -> bytes:
 
 
 def plain_png(x: np.ndarray, bits: int, key: tuple[int, ...]) -> bytes:
-    """A PNG of `bits` (4 or 16) a channel, grey or RGB, whose color `key` is transparent."""
+    """A PNG of `bits` (4 or 16) a channel, gray or RGB, whose color `key` is transparent."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return (
@@ -99,7 +99,7 @@ def _write(content: bytes) -> Callable[[Path], None]:
     return lambda path: (path.write_bytes(content), None)[1]
 
 
-_wide = GREY.astype(np.uint16)
+_wide = GRAY.astype(np.uint16)
 _palette = picture("P")
 # File name: how to write it. All show LEFT and RIGHT, within 2.
 SHOWN: dict[str, Callable[[Path], None]] = {
@@ -113,14 +113,14 @@ SHOWN: dict[str, Callable[[Path], None]] = {
     "cmyk.jpg": _saved(picture("CMYK"), "JPEG"),
     "cmyk.tif": _saved(picture("CMYK"), "TIFF"),
     "ycc.tif": _saved(picture("YCbCr"), "TIFF"),
-    "f32_0_1.tif": _array(GREY.astype(np.float32) / 255, "TIFF"),
+    "f32_0_1.tif": _array(GRAY.astype(np.float32) / 255, "TIFF"),
     "i16.png": _array(_wide * 257, "PNG"),
     "i16.tif": _array(_wide * 257, "TIFF"),
     "i16_big_endian.tif": _saved(
         Image.frombytes("I;16B", (SIDE, SIDE), (_wide * 257).astype(">u2").tobytes()), "TIFF"
     ),
     "i16_white_is_zero.tif": _write(tiff(65535 - _wide * 257, photometric=0)),
-    "f32_white_is_zero.tif": _write(tiff(1 - GREY / np.float32(255), photometric=0, format=3)),
+    "f32_white_is_zero.tif": _write(tiff(1 - GRAY / np.float32(255), photometric=0, format=3)),
     "maxval_4095.pgm": _write(pgm(_wide * 16, 4095)),
     "maxval_1023.pgm": _write(pgm(_wide * 4, 1023)),
     "maxval_65535.pgm": _write(pgm(_wide * 257, 65535)),
@@ -141,9 +141,9 @@ def _turned(path: Path) -> None:
 
 # Where nothing in the file says what is white: with `data.max_value` they show the same.
 UNCLEAR: dict[str, tuple[Callable[[Path], None], float]] = {
-    "f32_0_255.tif": (_array(GREY.astype(np.float32), "TIFF"), 255),
-    "i32_0_255.tif": (_array(GREY.astype(np.int32), "TIFF"), 255),
-    "i32_0_65535.tif": (_array(GREY.astype(np.int32) * 257, "TIFF"), 65535),
+    "f32_0_255.tif": (_array(GRAY.astype(np.float32), "TIFF"), 255),
+    "i32_0_255.tif": (_array(GRAY.astype(np.int32), "TIFF"), 255),
+    "i32_0_65535.tif": (_array(GRAY.astype(np.int32) * 257, "TIFF"), 65535),
     "i12_in_16.png": (_array(_wide * 16, "PNG"), 4095),
     "i12_in_16.tif": (_array(_wide * 16, "TIFF"), 4095),
     "i8_in_16.png": (_array(_wide, "PNG"), 255),
@@ -152,7 +152,7 @@ UNCLEAR: dict[str, tuple[Callable[[Path], None], float]] = {
 
 _hidden = np.array(picture())
 _hidden[:HIDDEN] = (255, 0, 255)
-_keyed = GREY.copy()
+_keyed = GRAY.copy()
 _keyed[:HIDDEN] = 7
 _keyed_rgb = np.array(picture())
 _keyed_rgb[:HIDDEN] = (255, 0, 255)
@@ -164,7 +164,7 @@ TRANSPARENT: dict[str, Callable[[Path], None]] = {
         Image.fromarray(np.dstack([_hidden, alpha()])), "WEBP", lossless=True, exact=True
     ),
     "rgba.tif": _saved(Image.fromarray(np.dstack([_hidden, alpha()])), "TIFF"),
-    "la.png": _saved(Image.fromarray(np.dstack([GREY, alpha()]), "LA"), "PNG"),
+    "la.png": _saved(Image.fromarray(np.dstack([GRAY, alpha()]), "LA"), "PNG"),
     "p_key.png": _saved(Image.fromarray(_keyed), "PNG", transparency=7),
     "p_key.gif": _saved(Image.fromarray(_keyed), "GIF", transparency=7),
     "rgb_key.png": _saved(Image.fromarray(_keyed_rgb), "PNG", transparency=(255, 0, 255)),
@@ -173,11 +173,11 @@ TRANSPARENT: dict[str, Callable[[Path], None]] = {
         transparency=7,
     ),
     "four_bits_key.png": _write(
-        plain_png(np.where(_keyed == 7, 7, np.where(GREY == LEFT, 4, 11)), 4, (7,))
+        plain_png(np.where(_keyed == 7, 7, np.where(GRAY == LEFT, 4, 11)), 4, (7,))
     ),
     "rgb16_key.png": _write(
         plain_png(
-            np.where(_colors == GREY[..., None], _colors * 257, _colors * 256 + 1),
+            np.where(_colors == GRAY[..., None], _colors * 257, _colors * 256 + 1),
             16, (255 * 256 + 1, 1, 255 * 256 + 1),
         )
     ),
@@ -186,7 +186,7 @@ TRANSPARENT: dict[str, Callable[[Path], None]] = {
 
 
 def _palette_of_alphas(path: Path) -> None:
-    image = Image.fromarray(np.where(alpha() == 0, 2, GREY == RIGHT).astype(np.uint8), "P")
+    image = Image.fromarray(np.where(alpha() == 0, 2, GRAY == RIGHT).astype(np.uint8), "P")
     image.putpalette([LEFT] * 3 + [RIGHT] * 3 + [255, 0, 255])
     image.save(path, "PNG", transparency=bytes([255, 255, 0]))
 
@@ -212,7 +212,7 @@ def png(image: Image.Image) -> bytes:
 
 
 def folder(root: Path, n: int = 20, classes: int = 0, w: int = 8, h: int = 8) -> Path:
-    """`n` random colour PNGs 0000.png …, in turn in `classes` folders c0 …, or in none."""
+    """`n` random color PNGs 0000.png …, in turn in `classes` folders c0 …, or in none."""
     rng = np.random.RandomState(0)
     for i in range(n):
         to = root / f"c{i % classes}" if classes else root

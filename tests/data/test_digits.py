@@ -49,7 +49,7 @@ def test_a_larger_test_fraction_holds_the_smaller_ones_examples():
     assert rows[0] < rows[1]
 
 
-def test_resized_and_coloured():
+def test_resized_and_colored():
     digits = load(image_size=32, channels=3)
     assert digits.spec.shape == (32, 32, 3)
     x, label = everything(digits.test)

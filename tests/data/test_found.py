@@ -63,8 +63,8 @@ def test_padding_is_no_tag():
     "labels", [["Cat", "cat"], ['"a"', "a"], ["1", "1.0", "01"], ["a b", "a  b "], ["ﬁ", "fi"]]
 )
 def test_spellings_of_one_name_are_told(labels):
-    (told,) = found._alike([*labels, "something else"])
-    assert all(repr(label) in told for label in labels)
+    (message,) = found._alike([*labels, "something else"])
+    assert all(repr(label) in message for label in labels)
 
 
 def test_names_that_differ_are_not_told():
@@ -81,9 +81,9 @@ def test_names_that_differ_are_not_told():
         (NOISE.astype(np.float32) / 255 / 20, "nearly black"),
     ],
 )  # fmt: skip
-def test_dull_pictures_are_told(x, told):
+def test_dull_pictures_are_told(x, message):
     (warning,) = found.warnings(images(x))
-    assert told in warning
+    assert message in warning
 
 
 def test_sparse_strokes_and_dark_pictures_are_no_mistake():

@@ -16,7 +16,7 @@ def picture(rng, height=12, width=10, mode="RGB"):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two classes, ten grey PNGs each, and files that are no pictures."""
+    """Two classes, ten gray PNGs each, and files that are no pictures."""
     rng = np.random.RandomState(0)
     for c in ("cat", "dog"):
         (tmp_path / "set" / c).mkdir(parents=True)
@@ -66,8 +66,8 @@ def test_a_tiny_or_huge_test_fraction_still_leaves_both_splits(load, folder):
         assert d.train.num_examples >= 1 and d.test.num_examples >= 1
 
 
-def test_resize_keeps_the_centre_and_colours(load, tmp_path):
-    """Outer thirds red, the middle third green: the centre of a 3:1 picture is green."""
+def test_resize_keeps_the_center_and_colors(load, tmp_path):
+    """Outer thirds red, the middle third green: the center of a 3:1 picture is green."""
     (tmp_path / "set").mkdir()
     pixels = np.zeros((20, 60, 3), np.uint8)
     pixels[..., 0] = 255
@@ -81,9 +81,9 @@ def test_resize_keeps_the_centre_and_colours(load, tmp_path):
     assert "label" not in batch
     green = np.array([0, 1, 0], np.float32)
     assert np.abs(batch["x"][:, 2:6, 2:6] - green).max() < 0.01
-    grey = load(tmp_path / "set", image_size=8, channels=1)
-    assert grey.spec.shape == (8, 8, 1)
-    assert everything(grey.train)["x"][0, 4, 4, 0] == pytest.approx(0.587, abs=0.003)
+    gray = load(tmp_path / "set", image_size=8, channels=1)
+    assert gray.spec.shape == (8, 8, 1)
+    assert everything(gray.train)["x"][0, 4, 4, 0] == pytest.approx(0.587, abs=0.003)
 
 
 @pytest.mark.parametrize("ending", ["pgm", "png", "jpg", "JPEG", "bmp", "tif", "webp", "gif"])

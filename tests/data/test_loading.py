@@ -300,8 +300,8 @@ def test_a_vocabulary_of_another_kind_is_not_taken_and_a_broken_one_told(load, t
         ({"name": "text:"}, "must be digits, .* or of texts python_docs, reverse, text:FILE"),
     ],
 )
-def test_mistakes_are_told(load, changes, told):
-    with pytest.raises(ConfigError, match=told.replace(".", r"\.").replace(r"\.*", ".*")):
+def test_mistakes_are_told(load, changes, message):
+    with pytest.raises(ConfigError, match=message.replace(".", r"\.").replace(r"\.*", ".*")):
         load(**changes)
 
 

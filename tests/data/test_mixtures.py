@@ -18,7 +18,7 @@ def drawn(name, first_step=0, steps=50, shape=(4, 100)):
 
 
 @pytest.mark.parametrize("name,number", [("ring", 8), ("grid", 25)])
-def test_centres_are_distinct_and_as_published(name, number):
+def test_centers_are_distinct_and_as_published(name, number):
     c = mixtures.centers(name)
     assert c.shape == (number, 2) and len(np.unique(c.round(5), axis=0)) == number
     if name == "ring":
@@ -44,9 +44,9 @@ def test_draws_follow_the_mixture(name, split):
     tolerance = 5 * np.sqrt(1 / len(c) / len(x))
     np.testing.assert_allclose(share, 1 / len(c), atol=tolerance)
     spec = data.spec
-    standardised = (x - spec.center) / spec.scale
-    np.testing.assert_allclose(standardised.std(axis=0), 1, atol=0.03)
-    np.testing.assert_allclose(standardised.mean(axis=0), 0, atol=0.04)
+    standardized = (x - spec.center) / spec.scale
+    np.testing.assert_allclose(standardized.std(axis=0), 1, atol=0.03)
+    np.testing.assert_allclose(standardized.mean(axis=0), 0, atol=0.04)
 
 
 def test_scale_is_the_true_deviation():

@@ -59,9 +59,9 @@ def test_skipped_pictures_move_no_other(load, tmp_path):
         assert pixels(d.test) == pixels(want.test) - {lost}
         assert d.train.num_examples + d.test.num_examples == 19
         assert d.found["skipped"]["count"] == 3
-        told = sorted(d.found["skipped"]["first"])
-        assert re.fullmatch(r"0003\.png \(.*truncated.*\)", told[0])
-        assert told[1:] == [
+        message = sorted(d.found["skipped"]["first"])
+        assert re.fullmatch(r"0003\.png \(.*truncated.*\)", message[0])
+        assert message[1:] == [
             "empty.png (empty file)", "page.jpg (cannot identify image file)",
         ]  # fmt: skip
         assert "3 files skipped (" in found.line(d, "images")
@@ -208,8 +208,8 @@ def test_class_names_are_told_whatever_their_bytes(load, tmp_path):
     assert load(folder).labels == ("c0", "dog\ufffd")
 
 
-def test_a_stray_picture_of_another_size_or_colour_needs_a_size(load, refused, tmp_path):
-    for name, stray in (("size", ("RGB", (50, 20))), ("colour", ("L", (8, 8)))):
+def test_a_stray_picture_of_another_size_or_color_needs_a_size(load, refused, tmp_path):
+    for name, stray in (("size", ("RGB", (50, 20))), ("color", ("L", (8, 8)))):
         folder = odd.folder(tmp_path / name)
         Image.new(*stray).save(folder / "stray.png")
         refused(folder, r"shape .* differs from .*config\.data\.image_size and config\.data\.chan")
@@ -248,10 +248,10 @@ def test_one_picture_a_class_and_empty_folders_are_told(load, tmp_path):
 def test_folders_named_like_splits_are_told(load, tmp_path, names, warns):
     for i, name in enumerate(names):
         odd.folder(tmp_path / "set" / name, n=6 + i, classes=2)
-    told = [w for w in load(tmp_path / "set").warnings if "read as classes" in w]
-    assert bool(told) == warns
+    message = [w for w in load(tmp_path / "set").warnings if "read as classes" in w]
+    assert bool(message) == warns
     if warns:
-        assert re.search(r"alone add /[Tt]rain(ing)? to config\.data\.name$", told[0])
+        assert re.search(r"alone add /[Tt]rain(ing)? to config\.data\.name$", message[0])
 
 
 def test_where_the_splits_come_from_is_told(load, tmp_path):
@@ -287,9 +287,9 @@ def test_a_picture_of_another_white_than_the_set_is_told(load, tmp_path):
     folder = tmp_path / "set"
     folder.mkdir()
     for i in range(6):
-        Image.fromarray(odd.GREY.astype(np.float32)).save(folder / f"{i}.tif")
+        Image.fromarray(odd.GRAY.astype(np.float32)).save(folder / f"{i}.tif")
     assert not load(folder, max_value=255.0).warnings
-    Image.fromarray(odd.GREY.astype(np.float32) / 255).save(folder / "unit.tif")
+    Image.fromarray(odd.GRAY.astype(np.float32) / 255).save(folder / "unit.tif")
     (warning,) = load(folder, max_value=255.0).warnings
     assert "all but black: 1, as unit.tif" in warning and "config.data.max_value" in warning
 

@@ -39,7 +39,7 @@ def test_a_pgm_of_any_maximum_is_shares_of_white(most, shares):
 
 
 @hypothesis.given(st.binary(min_size=1, max_size=8), st.binary(min_size=8, max_size=8))
-def test_transparency_mixes_the_colour_with_white(colors, alphas):
+def test_transparency_mixes_the_color_with_white(colors, alphas):
     x = np.frombuffer(colors, np.uint8)[None]
     a = np.frombuffer(alphas, np.uint8)[None, : x.size]
     want = (x * (a / 255.0) + 255 * (1 - a / 255.0))[..., None]
@@ -54,7 +54,7 @@ def test_one_bit_is_black_and_white(tmp_path):
 
 
 def test_a_tiff_of_twelve_bits_says_so(tmp_path):
-    x = np.frombuffer(odd.twelve_bits(odd.GREY.astype(np.uint16) * 16), np.uint8)
+    x = np.frombuffer(odd.twelve_bits(odd.GRAY.astype(np.uint16) * 16), np.uint8)
     content = odd.tiff(x.reshape(odd.SIDE, -1), bits=12, width=odd.SIDE)
     assert_shows_the_picture(pictures.decode(content, "twelve.tif", 0, 0))
 
@@ -93,7 +93,7 @@ def test_values_outside_are_refused(x, max_value, message, tmp_path):
 
 @pytest.mark.parametrize("channels", [0, 1, 3])
 @pytest.mark.parametrize("name", odd.TRANSPARENT)
-def test_the_background_shows_through_and_no_hidden_colour(name, channels, tmp_path):
+def test_the_background_shows_through_and_no_hidden_color(name, channels, tmp_path):
     x = decode(odd.TRANSPARENT[name], tmp_path, channels)
     assert not channels or x.shape[2] == channels
     assert (x[: odd.HIDDEN] == 255).all()
@@ -106,10 +106,10 @@ def test_half_transparent_is_half_white():
     np.testing.assert_array_equal(pictures.fit(image, 0, 0), np.full((2, 2, 3), 127))
 
 
-def test_no_hidden_colour_bleeds_when_pictures_shrink(tmp_path):
+def test_no_hidden_color_bleeds_when_pictures_shrink(tmp_path):
     content = odd.encoded(odd.TRANSPARENT["rgba_hidden_magenta.png"], tmp_path)
     x = pictures.decode(content, "picture", 8, 3).astype(int)
-    assert abs(x - x[..., :1]).max() == 0  # grey everywhere
+    assert abs(x - x[..., :1]).max() == 0  # gray everywhere
 
 
 @pytest.mark.parametrize("name", odd.ORIENTED)
@@ -121,7 +121,7 @@ def test_pictures_are_turned_once_whatever_the_format(name, tmp_path):
 def test_orientation_counts_for_wide_pictures(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
-    wide = Image.fromarray(odd.GREY.astype(np.uint16) * 257)
+    wide = Image.fromarray(odd.GRAY.astype(np.uint16) * 257)
     x = decode(lambda path: wide.save(path, "PNG", exif=exif), tmp_path)
     assert_shows_the_picture(x.swapaxes(0, 1))
 

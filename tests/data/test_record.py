@@ -19,13 +19,13 @@ def write(path, *lines):
     return path
 
 
-def pictures(folder, **greys):
-    """A folder a class, 12 pictures of about that grey each."""
+def pictures(folder, **grays):
+    """A folder a class, 12 pictures of about that gray each."""
     rng = np.random.default_rng(0)
-    for name, grey in greys.items():
+    for name, gray in grays.items():
         (folder / name).mkdir(parents=True)
         for i in range(12):
-            x = grey + rng.integers(-9, 10, (6, 6))
+            x = gray + rng.integers(-9, 10, (6, 6))
             Image.fromarray(x.astype(np.uint8)).save(folder / name / f"{i}.png")
     return folder
 
@@ -141,7 +141,7 @@ def test_another_shape_or_attribute_is_refused(folder):
     ("tsv", "a b\tmaybe", "classes no, yes there, maybe, no, yes here"),
     ("conll", "a B-NEW", "tags O, B-X there, B-NEW, B-X, O here"),
 ])  # fmt: skip
-def test_other_classes_of_texts_are_refused_with_both_lists(folder, tmp_path, form, more, told):
+def test_other_classes_of_texts_are_refused_with_both_lists(folder, tmp_path, form, more, message):
     path = tmp_path / "file"
     path.write_bytes((folder / form).read_bytes())
     test = f"{folder}/{form}"
@@ -149,7 +149,7 @@ def test_other_classes_of_texts_are_refused_with_both_lists(folder, tmp_path, fo
     data.save(data.load(c), tmp_path / "kept")
     with path.open("a") as f:
         f.write(f"{more}\n")
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         data.load(c, tmp_path / "kept")
     data.load(c)  # by themselves they are as good as any
 

@@ -59,7 +59,7 @@ def test_positions_may_have_an_epoch_each():
 
 @pytest.mark.parametrize("n", [7, 10, 1617, 4096])
 def test_looks_uniform(n):
-    """Chi-square over epochs of the values at three positions, and of two neighbours' distance."""
+    """Chi-square over epochs of the values at three positions, and of two neighbors' distance."""
 
     orders = np.stack([whole(n, e) for e in range(2000)])
     bins = min(n, 10)

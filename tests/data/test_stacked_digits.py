@@ -79,7 +79,7 @@ def test_pictures_grow(dataset):
     assert larger.spec.num_classes == 1000
 
 
-def test_grey_and_the_split_without_end_are_refused(dataset):
+def test_gray_and_the_split_without_end_are_refused(dataset):
     with pytest.raises(ConfigError, match=r"data\.channels=1.*0 or 3"):
         data.load(config(channels=1))
     with pytest.raises(ConfigError, match="without end"):

@@ -22,7 +22,7 @@ def section(name, folder="", **changes):
     return c.data
 
 
-def told(match, read):
+def message(match, read):
     with pytest.raises(ConfigError, match=match):
         list(read())
 
@@ -70,7 +70,7 @@ def test_long_lines_are_cut_after_spaces(tmp_path):
 def test_a_byte_that_is_no_text_is_told_with_its_line(tmp_path, packed):
     data = b"good\n" * 4 + b"ab\xffc\n" + b"good\n"
     (tmp_path / "x").write_bytes(gzip.compress(data) if packed else data)
-    told(
+    message(
         r"x: line 5: is not UTF-8 \(byte 0xff at column 3\)",
         lambda: text_files.lines(tmp_path / "x"),
     )
@@ -79,13 +79,13 @@ def test_a_byte_that_is_no_text_is_told_with_its_line(tmp_path, packed):
 @pytest.mark.parametrize("content", [b"", b"\n \n\t\n", gzip.compress(b"", mtime=0)])
 def test_empty_files_are_refused(tmp_path, content):
     (tmp_path / "x").write_bytes(content)
-    told("x: is empty; must hold text", lambda: text_files.lines(tmp_path / "x"))
+    message("x: is empty; must hold text", lambda: text_files.lines(tmp_path / "x"))
 
 
 def test_a_torn_gzip_file_is_refused(tmp_path):
     whole = gzip.compress(b"".join(b"line %d\n" % i for i in range(9999)))
     (tmp_path / "x.gz").write_bytes(whole[:-2000])
-    told("x.gz: cannot be read", lambda: text_files.lines(tmp_path / "x.gz"))
+    message("x.gz: cannot be read", lambda: text_files.lines(tmp_path / "x.gz"))
 
 
 # Finding files.
@@ -110,7 +110,7 @@ def test_files_are_looked_for_here_and_then_in_the_folder_of_data(tmp_path, monk
         (section("text:both,other"), "must be text:FILE"),
         (section("text:both", test="a,b"), r"data\.test='a,b': must be FILE, as in data\.name"),
     ):
-        told(what, lambda data=data: text_files.files(data, "text:FILE"))
+        message(what, lambda data=data: text_files.files(data, "text:FILE"))
 
 
 # Splits.
@@ -160,12 +160,12 @@ def test_a_file_of_its_own_is_the_test_split(tmp_path):
 def test_too_few_sentences_to_hold_some_out(tmp_path):
     (tmp_path / "x").write_text("only one\n")
     texts = text_files.texts(section("text:x", tmp_path, kind="sentence"))
-    told(r"data\.test_fraction=0\.1: leaves none of 1 to train on", lambda: texts.read("train"))
+    message(r"data\.test_fraction=0\.1: leaves none of 1 to train on", lambda: texts.read("train"))
 
 
 def test_tags_are_not_made_up(tmp_path):
     (tmp_path / "x").write_text("text\n")
-    told(
+    message(
         r"data\.kind='tagged': text:x has no tags",
         lambda: text_files.texts(section("text:x", tmp_path, kind="tagged")),
     )
@@ -174,7 +174,7 @@ def test_tags_are_not_made_up(tmp_path):
 # Tables.
 
 
-def test_labelled_sentences(tmp_path):
+def test_labeled_sentences(tmp_path):
     (tmp_path / "x.tsv").write_text("good\tfilm\t1\n\nbad film\t0\n" * 5)
     texts = tsv.texts(section("tsv:x.tsv", tmp_path, test="x.tsv"))
     found = list(texts.read("train"))
@@ -189,7 +189,7 @@ def test_labelled_sentences(tmp_path):
 def test_a_line_without_a_label_is_told(tmp_path, line):
     (tmp_path / "x.tsv").write_text(f"good film\t1\n{line}\n")
     texts = tsv.texts(section("tsv:x.tsv", tmp_path, test="x.tsv"))
-    told(r"x\.tsv: line 2: must be sentence<TAB>label", lambda: texts.read("train"))
+    message(r"x\.tsv: line 2: must be sentence<TAB>label", lambda: texts.read("train"))
 
 
 def test_pairs_are_lines_of_two_files(tmp_path):
@@ -204,7 +204,7 @@ def test_pairs_are_lines_of_two_files(tmp_path):
 def test_files_of_different_lengths_are_no_pairs(tmp_path, name):
     (tmp_path / "short").write_text("1\n2\n")
     (tmp_path / "long").write_text("1\n2\n3\n4\n5\n")
-    told(
+    message(
         "short: ends after line 2, .*long has 5 lines; must be as many",
         lambda: pairs.texts(section(name, tmp_path)).read("train"),
     )
@@ -225,10 +225,10 @@ def test_columns_become_words_and_tags(tmp_path):
 def test_a_line_of_other_columns_is_told(tmp_path, line):
     (tmp_path / "x").write_text(f"The DT O\n{line}\n")
     texts = conll.texts(section("conll:x", tmp_path, test="x"))
-    told(r"x: line 2: must have 3 columns as the lines before it", lambda: texts.read("train"))
+    message(r"x: line 2: must have 3 columns as the lines before it", lambda: texts.read("train"))
 
 
 def test_a_word_without_a_tag_is_told(tmp_path):
     (tmp_path / "x").write_text("\nEU\n")
     texts = conll.texts(section("conll:x", tmp_path, test="x"))
-    told(r"x: line 2: must have a word, a tag, not 'EU'", lambda: texts.read("train"))
+    message(r"x: line 2: must have a word, a tag, not 'EU'", lambda: texts.read("train"))

@@ -140,8 +140,8 @@ def test_a_header_of_unknown_names_is_asked_for(load, tmp_path):
     write(tmp_path / "odd", ["Satz\tKlasse", *rows])
     write(tmp_path / "good", rows)
     for _ in range(2):
-        (told,) = load("tsv:odd", test="good", tokenizer="word").warnings
-        assert told.endswith(
+        (message,) = load("tsv:odd", test="good", tokenizer="word").warnings
+        assert message.endswith(
             "odd: line 1: class 'Klasse' has no other example; is this a header line?"
         )
     with pytest.raises(ConfigError, match=r"odd: line 1: class 'Klasse' .*: 0, 1; is it a header"):
@@ -159,9 +159,9 @@ def test_swapped_columns_are_told_in_one_short_line(load, tmp_path, test):
     write(tmp_path / "x", [f"{i % 2}\ta fine film number {i}" for i in range(2000)])
     with pytest.raises(
         ConfigError, match=r"classes .* of 2 different sentences .* swapped"
-    ) as told:
+    ) as message:
         load("tsv:x", test=test, tokenizer="word")
-    assert len(str(told.value)) < 300 and "a fine film number 1" in str(told.value)
+    assert len(str(message.value)) < 300 and "a fine film number 1" in str(message.value)
 
 
 def test_errors_that_list_classes_or_tags_are_bounded(load, tmp_path):
@@ -172,9 +172,9 @@ def test_errors_that_list_classes_or_tags_are_bounded(load, tmp_path):
     write(tmp_path / "d", [f"word {name}"])
     write(tmp_path / "e", [f"word {name}", f"{name}"])
     for train, test in (("tsv:a", "b"), ("conll:c", "d"), ("conll:e", "e")):
-        with pytest.raises(ConfigError) as told:
+        with pytest.raises(ConfigError) as message:
             load(train, test=test, tokenizer="word")
-        assert len(str(told.value)) < 300 + len(str(tmp_path))
+        assert len(str(message.value)) < 300 + len(str(tmp_path))
 
 
 # Tags.
@@ -218,10 +218,10 @@ def test_a_tab_at_the_end_is_told_for_what_it_is(section, tmp_path):
         ("B-A M-A L-A U-A", "letters of several schemes: B, L, M, U"),
     ],
 )
-def test_odd_tags_are_told_by_name(load, tmp_path, tags, told):
+def test_odd_tags_are_told_by_name(load, tmp_path, tags, message):
     write(tmp_path / "x", [f"word {tag}" for tag in tags.split()])
     warnings = load("conll:x", test="x", tokenizer="word").warnings
-    assert [told in w for w in warnings] == ([True] if told else [])
+    assert [message in w for w in warnings] == ([True] if message else [])
 
 
 # Running text.

@@ -87,7 +87,7 @@ def test_warm_start_imports_no_reader(small, cache):
     assert done.stdout.split("\n")[:2] == ["8000", "[]"], done.stderr
 
 
-def test_size_and_colour(small, tmp_path):
+def test_size_and_color(small, tmp_path):
     d = data.load(section("tfds:fashion_mnist", small, tmp_path, image_size=16, channels=3))
     assert d.spec.shape == (16, 16, 3)
     assert d.train.arrays["x"].shape == (9000, 16, 16, 3)
@@ -147,7 +147,7 @@ def faces(tmp_path):
         writer = ArrayRecordWriter(str(folder / name), "group_size:1")
         for i in range(number):
             pixels = np.zeros((218, 178, 3), np.uint8)
-            pixels[20:198] = (40 * i, 128, 255 - 40 * i)  # the central square has one colour
+            pixels[20:198] = (40 * i, 128, 255 - 40 * i)  # the central square has one color
             encoded = io.BytesIO()
             Image.fromarray(pixels).save(encoded, "JPEG", quality=95)
             encoded.seek(0)
@@ -178,10 +178,10 @@ def test_celeb_a_gives_its_central_square_and_its_attributes(faces, tmp_path):
     assert sorted(batch) == ["attributes", "x"]
     expected = [[i == 1, i > 2, i % 2 == 0] for i in range(7)]
     np.testing.assert_array_equal(batch["attributes"], np.array(expected, np.uint8))
-    colours = np.array([[40 * i, 128, 255 - 40 * i] for i in range(7)]) / 255
+    colors = np.array([[40 * i, 128, 255 - 40 * i] for i in range(7)]) / 255
     # Of the black bands above and below only what smoothing takes into the outer rows is left.
     inner = batch["x"][:, 2:-2]
-    np.testing.assert_allclose(inner, np.zeros_like(inner) + colours[:, None, None], atol=0.03)
+    np.testing.assert_allclose(inner, np.zeros_like(inner) + colors[:, None, None], atol=0.03)
 
 
 def rewrite(folder, pictures):

@@ -165,8 +165,8 @@ def test_word_parts_tell_which_tokens_can_touch(codecs):
         ({"min_count": 0}, "data.min_count=0: must be at least 1"),
     ],
 )
-def test_mistakes_are_told(changes, told):
-    with pytest.raises(ConfigError, match=told.replace(".", r"\.")):
+def test_mistakes_are_told(changes, message):
+    with pytest.raises(ConfigError, match=message.replace(".", r"\.")):
         tokenizers.train(section(**changes), ["a"])
 
 

@@ -90,8 +90,8 @@ def prepare(folder, **changes):
     return loop.prepare(recipes.tiny("autoencoder", folder, **fields))
 
 
-def train(run, workdir, judge=None):
-    hooks = loop.Hooks(judge=judge, judged=("score",) if judge else ())
+def train(run, workdir, scorer=None):
+    hooks = loop.Hooks(scorer=scorer, score_names=("score",) if scorer else ())
     return loop.train(run, workdir, hooks=hooks)
 
 

@@ -39,8 +39,8 @@ def ended(monkeypatch):
 @pytest.fixture
 def three(ended):
     """Processes 0, 1 and 2, and the lines that each prints."""
-    store, told = Store(), [queue.Queue() for _ in range(3)]
-    found = [Peers(lines.put) for lines in told]
+    store, message = Store(), [queue.Queue() for _ in range(3)]
+    found = [Peers(lines.put) for lines in message]
     for i, process in enumerate(found):
         process._process, process._number, process._exit = i, 3, ended.put
         if i == 0:
@@ -51,7 +51,7 @@ def three(ended):
         if [len(process._links) for process in found] == [2, 1, 1]:
             break
         peers.time.sleep(0.01)
-    yield found, told
+    yield found, message
     for process in found:  # nobody misses them from here on
         process._left |= {0, 1, 2}
     for process in found:
@@ -69,47 +69,47 @@ def die(process):
 
 
 def test_all_hear_of_a_process_that_dies(three, ended):
-    found, told = three
+    found, message = three
     die(found[2])
     line = "process 2 of 3 is gone (its connection closed)"
-    assert told[0].get(timeout=10) == told[1].get(timeout=10) == line
+    assert message[0].get(timeout=10) == message[1].get(timeout=10) == line
     assert ended.get(timeout=10) == ended.get(timeout=10) == 143
 
 
 def test_all_hear_of_process_0(three, ended):
-    found, told = three
+    found, message = three
     die(found[0])
     line = "process 0 of 3 is gone (its connection closed)"
-    assert told[1].get(timeout=10) == told[2].get(timeout=10) == line
+    assert message[1].get(timeout=10) == message[2].get(timeout=10) == line
 
 
 def test_one_that_falls_silent_is_given_up(three, ended, monkeypatch):
-    found, told = three
+    found, message = three
     for link in found[0]._links.values():
         link.settimeout(0.1)  # no sign of life is sent here
     monkeypatch.setattr(peers, "_SILENT", 0.1)
     found[1]._send("alive")  # wakes the reader, whose next wait is a short one
-    assert "process 1 of 3 is gone (silent" in told[0].get(timeout=10)
+    assert "process 1 of 3 is gone (silent" in message[0].get(timeout=10)
 
 
 def test_those_that_end_well_end_nobody_else(three, ended):
-    found, told = three
+    found, message = three
     for process in found:
         process.left(0)
     peers.time.sleep(0.2)
     for process in found[1:]:
         die(process)
     peers.time.sleep(0.2)
-    assert ended.empty() and all(lines.empty() for lines in told)
+    assert ended.empty() and all(lines.empty() for lines in message)
 
 
 def test_an_error_of_one_ends_the_others_after_a_while(three, ended):
-    found, told = three
+    found, message = three
     with pytest.raises(ConfigError), found[1]:
         raise ConfigError("config.steps=0: must be above 0")
     line = "process 1 of 3 ended with an error (see there)"
-    assert told[0].get(timeout=10) == told[2].get(timeout=10) == line
-    assert ended.get(timeout=10) == ended.get(timeout=10) == 143 and told[1].empty()
+    assert message[0].get(timeout=10) == message[2].get(timeout=10) == line
+    assert ended.get(timeout=10) == ended.get(timeout=10) == 143 and message[1].empty()
 
 
 def test_who_does_not_know_the_token_is_not_listened_to(ended):

@@ -94,8 +94,8 @@ def test_tokens_mean_what_they_meant_and_classes_are_those_of_the_data(prepare, 
         ({"data__name": "reverse"}, "config.data.name='reverse': must be sentences with labels"),
     ],
 )
-def test_what_contradicts_the_other_run_is_told_in_a_line(prepare, changes, told):
-    with pytest.raises(ConfigError, match=told):
+def test_what_contradicts_the_other_run_is_told_in_a_line(prepare, changes, message):
+    with pytest.raises(ConfigError, match=message):
         prepare(**changes)
 
 

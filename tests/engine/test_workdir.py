@@ -83,11 +83,11 @@ def test_how_a_run_is_run_may_change_on_resume(tmp_path, change):
      ({"optimizer.learning_rate": 0.5}, "config.optimizer.learning_rate is 0.001 there, 0.5 here"),
      ({"data.name": "ring"}, "config.data.name is 'digits' there, 'ring' here")],
 )  # fmt: skip
-def test_another_config_is_refused_and_nothing_is_written(tmp_path, change, told):
+def test_another_config_is_refused_and_nothing_is_written(tmp_path, change, message):
     open_workdir(tmp_path, make_config())
     before = (tmp_path / "config.json").read_bytes()
     error = config_error(tmp_path, make_config(**change))
-    assert told in error
+    assert message in error
     assert "Give another workdir" in error
     assert (tmp_path / "config.json").read_bytes() == before
 
@@ -198,8 +198,8 @@ def test_one_process_at_a_time_trains_in_a_folder(tmp_path):
     code = """
         import sys, time
         from pathlib import Path
-        from genjax.engine.workdir import alone
-        with alone(Path(sys.argv[1])):
+        from genjax.engine.workdir import lock
+        with lock(Path(sys.argv[1])):
             print("ready", flush=True)
             time.sleep(600)
     """

@@ -98,7 +98,7 @@ def test_tensorboard_gets_scalars_images_and_text(tmp_path):
     with Writers(tmp_path) as w:
         w.scalars(5, {"train/loss": 0.5, "members": np.array([1.0, 2.0, 6.0])})
         w.images(5, "samples", image)
-        w.images(5, "grey", image[..., :1])
+        w.images(5, "gray", image[..., :1])
         w.text(5, "summary", "it **works**")
     found = {tag: (step, value) for step, tag, value in events(tmp_path)}
     assert found["train/loss"][1].simple_value == 0.5
@@ -106,7 +106,7 @@ def test_tensorboard_gets_scalars_images_and_text(tmp_path):
     shown = found["samples"][1].image
     assert (shown.height, shown.width, shown.colorspace) == (4, 6, 3)
     assert "works" in found["summary/text_summary"][1].tensor.string_val[0].decode()
-    assert found["grey"][0] == 5
+    assert found["gray"][0] == 5
 
 
 def test_tensorboard_gets_members_by_mean_and_range_of_those_that_are_finite(tmp_path):

@@ -105,7 +105,7 @@ def test_equal_keys_train_equal_classifiers(digits):
     jax.tree.map(np.testing.assert_array_equal, first.params, second.params)
 
 
-def test_it_learns_colour_images_that_are_not_square():
+def test_it_learns_color_images_that_are_not_square():
     rng = np.random.RandomState(0)
     y = rng.randint(3, size=300)
     x = 0.2 * rng.rand(300, 6, 10, 3)

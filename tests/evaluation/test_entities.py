@@ -73,7 +73,7 @@ def test_an_entity_is_right_as_a_whole_or_not_at_all():
         ("M W", None),
     ],
 )
-def test_schemes_are_recognised(tags, expected):
+def test_schemes_are_recognized(tags, expected):
     assert scheme(tags.split()) == expected
 
 

@@ -86,9 +86,9 @@ def test_it_says_whose_numbers_these_are(own):
 
 def test_data_without_labels_or_pixels_are_refused(tmp_path):
     x = np.zeros((4, 8, 8, 1), np.uint8)
-    unlabelled = Dataset(DataSpec("image", (8, 8, 1)), Resident({"x": x}), Resident({"x": x}))
-    for data in (unlabelled, mixtures.load("ring")):
-        with pytest.raises(ConfigError, match="needs labelled images"):
+    unlabeled = Dataset(DataSpec("image", (8, 8, 1)), Resident({"x": x}), Resident({"x": x}))
+    for data in (unlabeled, mixtures.load("ring")):
+        with pytest.raises(ConfigError, match="needs labeled images"):
             extractors.own(data, tmp_path)
 
 
@@ -108,5 +108,5 @@ def test_first_rows_are_as_many_as_there_are(dataset):
     assert len(x) == len(labels) == dataset.test.num_examples
     x, labels = first_rows(dataset.test, 7)
     np.testing.assert_array_equal(labels, dataset.test.arrays["label"][:7])
-    unlabelled = Resident({"x": np.zeros((4, 2), np.float32)})
-    np.testing.assert_array_equal(first_rows(unlabelled, 3)[1], np.zeros(3))
+    unlabeled = Resident({"x": np.zeros((4, 2), np.float32)})
+    np.testing.assert_array_equal(first_rows(unlabeled, 3)[1], np.zeros(3))

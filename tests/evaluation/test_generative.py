@@ -95,12 +95,12 @@ def test_scores_are_those_of_the_metrics():
 def test_each_number_says_what_it_holds_for():
     extractor = Counting().extractor
     many = Reference("test", Moments.of(real()), real(150))
-    told = {n: generative.protocol(n, 300, many, extractor) for n in generative.numbers(METRICS)}
+    message = {n: generative.protocol(n, 300, many, extractor) for n in generative.numbers(METRICS)}
     whose = "pixels 01234567, as they are"
-    assert told["fid"] == f"300 samples, 400 test images, {whose}"
-    assert told["kid"] == f"300 samples, 150 test images, subsets of 150, {whose}"
-    assert told["inception_score"] == f"300 samples, {whose}"
-    assert told["recall"] == f"300 samples, 150 test images, k=5, {whose}"
+    assert message["fid"] == f"300 samples, 400 test images, {whose}"
+    assert message["kid"] == f"300 samples, 150 test images, subsets of 150, {whose}"
+    assert message["inception_score"] == f"300 samples, {whose}"
+    assert message["recall"] == f"300 samples, 150 test images, k=5, {whose}"
 
 
 def test_names_are_read_and_checked():

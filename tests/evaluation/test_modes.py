@@ -93,7 +93,7 @@ def test_scores_of_a_population_equal_single_ones():
     np.testing.assert_array_equal(population["modes"], [1, 2, 3, 4])
 
 
-def test_a_ring_whose_last_centre_is_its_first_is_refused():
+def test_a_ring_whose_last_center_is_its_first_is_refused():
     angles = np.linspace(0, 2 * np.pi, 8)
     seven = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     with pytest.raises(ConfigError, match="number 0 and number 7 coincide"):

@@ -1,4 +1,4 @@
-"""Precision, recall, density and coverage against scikit-learn's neighbours, and on known sets."""
+"""Precision, recall, density and coverage against scikit-learn's neighbors, and on known sets."""
 
 import numpy as np
 import pytest
@@ -11,11 +11,11 @@ from tests.evaluation.features import fake, real
 
 
 def oracle(real, fake, k):
-    """The definitions, with scikit-learn's exact neighbours and distances."""
+    """The definitions, with scikit-learn's exact neighbors and distances."""
 
     def radius(x):
-        neighbours = NearestNeighbors(n_neighbors=k + 1, algorithm="brute").fit(x)
-        return neighbours.kneighbors(x)[0][:, k]
+        neighbors = NearestNeighbors(n_neighbors=k + 1, algorithm="brute").fit(x)
+        return neighbors.kneighbors(x)[0][:, k]
 
     real, fake = real.astype(np.float64), fake.astype(np.float64)
     apart = np.linalg.norm(real[:, None] - fake[None], axis=-1)
@@ -30,7 +30,7 @@ def oracle(real, fake, k):
 
 @pytest.mark.parametrize("k", [1, 3, 5, 20])
 @pytest.mark.parametrize("block", [7, 1024])
-def test_numbers_equal_scikit_learns_neighbours(k, block, monkeypatch):
+def test_numbers_equal_scikit_learns_neighbors(k, block, monkeypatch):
     monkeypatch.setattr(module, "_BLOCK", block)
     assert prdc(real(), fake(), k=k) == pytest.approx(oracle(real(), fake(), k), rel=1e-12)
 
@@ -43,7 +43,7 @@ def test_numbers_do_not_change_far_from_the_origin():
 def test_a_set_against_itself_is_precise_and_covered():
     found = prdc(real(), real())
     assert (found["precision"], found["recall"], found["coverage"]) == (1, 1, 1)
-    # A ball holds its centre and k neighbours, the last of them on its border.
+    # A ball holds its center and k neighbors, the last of them on its border.
     assert 1.0 <= found["density"] <= 1.2
 
 

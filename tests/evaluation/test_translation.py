@@ -21,7 +21,7 @@ def test_scores_are_those_of_sacrebleu():
     assert scores["word_bleu"] > bleu  # case is all that stands between "two dogs" and "Two dogs"
     assert "case:mixed" in hold_for["bleu"] and "tok:13a" in hold_for["bleu"]
     assert "case:lc" in hold_for["word_bleu"] and "tok:none" in hold_for["word_bleu"]
-    assert all("version:" in told for told in hold_for.values())
+    assert all("version:" in message for message in hold_for.values())
 
 
 def test_the_reference_itself_is_perfect_in_any_case():

@@ -101,12 +101,12 @@ def test_a_missing_tensor_and_one_of_another_shape_are_named(tmp_path, tensors):
     ("suffix", "library", "told"),
     [("pth", "torch", "give the same weights as .safetensors"), ("safetensors", "safetensors", "")],
 )
-def test_a_missing_library_is_named(tmp_path, monkeypatch, suffix, library, told):
+def test_a_missing_library_is_named(tmp_path, monkeypatch, suffix, library, message):
     monkeypatch.setitem(sys.modules, library, None)
     monkeypatch.setitem(sys.modules, f"{library}.numpy", None)
     path = tmp_path / f"x.{suffix}"
     path.write_bytes(b"x")
-    refused(path, f"needs {library} to be read .pip install {library}.*{told}")
+    refused(path, f"needs {library} to be read .pip install {library}.*{message}")
 
 
 def test_the_extractor_gives_the_golden_features_and_names_itself(file, variant):

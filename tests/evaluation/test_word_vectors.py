@@ -87,11 +87,11 @@ def test_a_vector_of_zeros_is_near_to_nothing():
         ("v.bin", b"", "line 1: must be two numbers"),
     ],
 )
-def test_what_is_no_file_of_vectors_is_told(name, content, told, tmp_path):
+def test_what_is_no_file_of_vectors_is_told(name, content, message, tmp_path):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ConfigError) as error:
         read(tmp_path / name)
-    assert told in str(error.value) and name in str(error.value)
+    assert message in str(error.value) and name in str(error.value)
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path):

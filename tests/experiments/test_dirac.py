@@ -33,7 +33,7 @@ def test_eigenvalues_of_the_flow_are_those_of_the_paper(method, trace, determina
 
 
 @pytest.mark.parametrize("name", ["minimax", "non_saturating", "two_timescale", "wgan"])
-def test_unregularised_steps_diverge_at_once_and_circle_in_turn(name):
+def test_unregularized_steps_diverge_at_once_and_circle_in_turn(name):
     frequency = np.abs(eigenvalues(METHODS[name])).max()
     at_once = spectral_radius(METHODS[name], H, alternating=False)
     np.testing.assert_allclose(at_once, np.sqrt(1 + (H * frequency) ** 2), rtol=1e-6)

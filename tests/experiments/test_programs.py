@@ -108,11 +108,11 @@ def test_oscillation_ends_in_tables_and_pictures(oscillation):
         ("oscillation --data=grid", "--data=grid | ring | digits"),
     ],
 )  # fmt: skip
-def test_mistakes_are_told_in_one_line_before_anything_is_written(args, told, tmp_path, capfd):
+def test_mistakes_are_told_in_one_line_before_anything_is_written(args, message, tmp_path, capfd):
     name, *flags = args.split()
     assert main(name, *flags, f"--workdir={tmp_path / 'new'}") == 2
     (line,) = capfd.readouterr().err.splitlines()
-    for part in told.split(" | "):
+    for part in message.split(" | "):
         assert re.search(re.escape(part), line), (part, line)
     assert not (tmp_path / "new").exists()
 

@@ -7,7 +7,7 @@ import pytest
 from scipy import integrate, stats
 
 from experiments import study, wasserstein
-from experiments.wasserstein import SIGMA, exact, penalised_w1
+from experiments.wasserstein import SIGMA, exact, penalized_w1
 
 pytestmark = pytest.mark.slow  # a study, if a tiny one
 
@@ -73,7 +73,7 @@ def test_transport_between_samples_of_the_plane_is_near_the_exact_distance(moved
 
 def test_critics_find_the_distance_and_the_way(finished):
     found = part(finished, "lines_wasserstein")
-    expected = [penalised_w1(theta) for theta in THETAS]
+    expected = [penalized_w1(theta) for theta in THETAS]
     np.testing.assert_allclose(found["estimate"][:, -1], expected, rtol=0.05, atol=0.02)
     # Downhill is back to theta = 0, at about the same speed from near and from far.
     moved = THETAS != 0
@@ -116,7 +116,7 @@ def test_a_part_that_is_gone_is_computed_again_and_no_other(finished, capsys):
         ("--steps=30", "--steps=30: must be a multiple of 20"),
     ],
 )
-def test_mistakes_are_told_before_anything_is_written(tmp_path, capsys, flag, told):
+def test_mistakes_are_told_before_anything_is_written(tmp_path, capsys, flag, message):
     assert wasserstein.main([f"--workdir={tmp_path / 'new'}", flag]) == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not (tmp_path / "new").exists()

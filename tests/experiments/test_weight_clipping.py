@@ -42,8 +42,8 @@ def test_gradients_vanish_with_small_clip_values_and_not_with_the_penalty(finish
     assert (norms > 0).all()
     assert norms[0, 0] < 1e-8 * norms[0, -1]
     assert norms[0, 0] < 1e-6 * norms[1, 0]
-    penalised = part(finished, "layers_penalty")["norms"][-1]
-    assert 0.01 < penalised[0] / penalised[-1] < 100
+    penalized = part(finished, "layers_penalty")["norms"][-1]
+    assert 0.01 < penalized[0] / penalized[-1] < 100
 
 
 def test_layer_norms_are_those_of_injected_perturbations():
@@ -67,7 +67,7 @@ def test_layer_norms_are_those_of_injected_perturbations():
 
 
 @pytest.mark.parametrize("name", weight_clipping.DATA)
-def test_pools_are_standardised_and_follow_their_seed(name):
+def test_pools_are_standardized_and_follow_their_seed(name):
     x = weight_clipping.pool(name, 0)
     assert x.dtype == np.float32
     np.testing.assert_allclose(x.std(), 1.0, atol=0.05)

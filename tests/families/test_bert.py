@@ -76,9 +76,9 @@ def test_evaluation_hides_what_it_asks_for_and_always_the_same():
     other_state = jax.jit(family.init)(jax.random.key(1))
     assert jax.jit(family.evaluate)(other_state, batch)["guessed"] == first["guessed"]
     means = {name: np.asarray(v) / ROWS for name, v in first.items()}
-    told = family.summary(means)
-    np.testing.assert_allclose(told["loss"], first["nll"] / first["guessed"], rtol=1e-6)
-    np.testing.assert_allclose(told["perplexity"], np.exp(told["loss"]), rtol=1e-6)
+    message = family.summary(means)
+    np.testing.assert_allclose(message["loss"], first["nll"] / first["guessed"], rtol=1e-6)
+    np.testing.assert_allclose(message["perplexity"], np.exp(message["loss"]), rtol=1e-6)
 
 
 def test_fill_answers_only_where_something_is_hidden():

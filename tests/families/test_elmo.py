@@ -31,7 +31,7 @@ def make(kind="text", spellings=WORDS, **changes):
 @pytest.mark.parametrize("kind", ["text", "sentence"])
 def test_loss_is_that_of_two_language_models(kind, chunk):
     """Each word from the left and from the right, from the functions that a user has."""
-    family = make(kind, loss__chunk=chunk, optimizer__learning_rate=0.0)
+    family = make(kind, loss__logits_chunk=chunk, optimizer__learning_rate=0.0)
     state = jax.jit(family.init)(jax.random.key(0))
     ids = X if kind == "text" else np.pad(X, ((0, 0), (1, 0)), constant_values=tokens.BOS)
     out = jax.tree.map(lambda p: np.asarray(p, np.float64), state.params["output"])
@@ -51,8 +51,8 @@ def test_loss_is_that_of_two_language_models(kind, chunk):
     np.testing.assert_allclose(metrics["backward_loss"], sums[1] / count, rtol=1e-4)
     np.testing.assert_allclose(metrics["loss"], sums.mean() / count, rtol=1e-4)
     found = jax.jit(family.evaluate)(state, {"x": X, "mask": np.ones(ROWS, np.float32)})
-    told = family.summary({name: np.asarray(v) / ROWS for name, v in found.items()})
-    np.testing.assert_allclose(told["loss"], metrics["loss"], rtol=1e-5)
+    message = family.summary({name: np.asarray(v) / ROWS for name, v in found.items()})
+    np.testing.assert_allclose(message["loss"], metrics["loss"], rtol=1e-5)
     assert found["words"] == count
 
 
@@ -107,7 +107,7 @@ def test_an_empty_text_has_no_loss_and_no_gradient():
         ({"model__char_widths": (3, 3)}, "model.char_filters"),
         ({"model__highway": -1}, "model.highway"),
         ({"model__dropout": 1.0}, "model.dropout"),
-        ({"loss__chunk": -1}, "loss.chunk"),
+        ({"loss__logits_chunk": -1}, "loss.logits_chunk"),
     ],
 )
 def test_mistakes_name_the_field(changes, field):

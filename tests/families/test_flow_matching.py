@@ -9,7 +9,7 @@ from genjax.core.family import DataSpec
 from genjax.families import flow_matching
 
 POINTS = DataSpec("point", (2,), center=0.0, scale=3.0)
-LABELLED = DataSpec("image", (4, 4, 1), num_classes=3)
+LABELED = DataSpec("image", (4, 4, 1), num_classes=3)
 
 
 def family(spec, **changes):
@@ -84,7 +84,7 @@ def test_evaluation_is_the_same_for_every_batching_and_differs_between_examples(
 
 
 def test_images_are_clipped_and_points_are_not():
-    f = family(LABELLED)
+    f = family(LABELED)
     state = scrambled(f.init(jax.random.key(0)))
     x = f.sample(state, jax.random.key(0), 8)
     assert x.shape == (8, 4, 4, 1) and x.min() == 0 and x.max() <= 1
@@ -96,7 +96,7 @@ CONDITIONAL = {"model__conditional": True, "sampler__steps": 3}
 
 
 def test_classes_come_in_turn_and_make_a_difference():
-    f = family(LABELLED, **CONDITIONAL)
+    f = family(LABELED, **CONDITIONAL)
     state, key = scrambled(f.init(jax.random.key(0))), jax.random.key(2)
     x = f.sample(state, key, 6)
     turns = jnp.arange(6) % 3
@@ -121,7 +121,7 @@ def test_guidance_goes_from_no_class_through_the_class_beyond_it():
 def test_labels_are_dropped_in_training_alone():
     """With nearly all labels dropped, the class a step is told makes almost no difference."""
     batch = {"x": jax.random.uniform(jax.random.key(0), (64, 4, 4, 1)), "mask": jnp.ones(64)}
-    f = family(LABELLED, model__conditional=True, loss__label_dropout=0.999)
+    f = family(LABELED, model__conditional=True, loss__label_dropout=0.999)
     state = scrambled(f.init(jax.random.key(0)))
     step = jax.jit(f.step)
     a, b = (batch | {"label": jnp.full(64, c)} for c in (0, 1))

@@ -18,7 +18,7 @@ RUNNING = DataSpec("text", (LENGTH + 1,), vocab_size=VOCAB)
 SENTENCES = DataSpec("sentence", (LENGTH,), vocab_size=VOCAB)
 MODERN = {
     "model__norm": "rms", "model__positions": "rotary", "model__activation": "swiglu",
-    "model__num_groups": 1, "model__tied": False,
+    "model__num_kv_heads": 1, "model__tie_embeddings": False,
 }  # fmt: skip
 MODELS = {"gpt": {}, "modern": MODERN}
 
@@ -154,7 +154,7 @@ def test_packed_sentences_are_scored_as_alone():
 
 def test_packed_sentences_have_no_gradient_by_each_other():
     """Exactly: by the vectors of the tokens that only the other sentence has."""
-    f = family(SENTENCES, **PACKED, model__tied=False)
+    f = family(SENTENCES, **PACKED, model__tie_embeddings=False)
     state = begun(f)
     x = jnp.array([[5, 6, EOS, 7, 8, EOS, PAD, PAD]])
 
@@ -191,7 +191,7 @@ def test_rows_of_padding_alone_make_no_step_and_no_nan():
     jax.tree.map(np.testing.assert_array_equal, new.params, state.params)
 
 
-@pytest.mark.parametrize("changes", [{"loss__chunk": 3}, {"model__remat": True}])
+@pytest.mark.parametrize("changes", [{"loss__logits_chunk": 3}, {"model__remat": True}])
 def test_what_saves_memory_changes_nothing(changes):
     x = text(4, LENGTH + 1)
     ends = []
@@ -204,7 +204,7 @@ def test_what_saves_memory_changes_nothing(changes):
 
 def test_bos_hides_the_first_token_of_some_windows_in_training_alone():
     x = text(4, LENGTH + 1)
-    hidden, shown = family(loss__unprompted=0.999), family(loss__unprompted=0.0)
+    hidden, shown = family(loss__bos_rate=0.999), family(loss__bos_rate=0.0)
     state = begun(shown)
     losses = [jax.jit(f.step)(state, {"x": x})[1]["loss"] for f in (hidden, shown)]
     by_hand = [compiled(shown, "score")(state, seen).mean() for seen in (x.at[:, 0].set(BOS), x)]
@@ -236,18 +236,18 @@ def test_it_learns_to_count():
     ("changes", "told"),
     [
         ({"model__num_heads": 3}, "must divide model.width=8"),
-        ({"model__num_groups": 4}, "must divide model.num_heads=2"),
+        ({"model__num_kv_heads": 4}, "must divide model.num_heads=2"),
         ({"model__positions": "absolute"}, "model.positions='absolute': must be one of learned"),
         ({"model__positions": "rotary", "model__num_heads": 8}, "even width of heads"),
         ({"model__activation": "tanh"}, "swiglu"),
         ({"model__norm": "batch"}, "layer, rms"),
         ({"model__dropout": 1.0}, "below 1"),
-        ({"loss__chunk": -1}, "loss.chunk=-1: must be at least 0"),
-        ({"loss__unprompted": 1.0}, "loss.unprompted"),
+        ({"loss__logits_chunk": -1}, "loss.logits_chunk=-1: must be at least 0"),
+        ({"loss__bos_rate": 1.0}, "loss.bos_rate"),
     ],
 )
-def test_mistakes_are_told(changes, told):
-    with pytest.raises(ConfigError, match=told):
+def test_mistakes_are_told(changes, message):
+    with pytest.raises(ConfigError, match=message):
         family(**changes)
 
 

@@ -155,12 +155,12 @@ def test_the_folder_of_a_recipe_is_on_the_path_only_while_it_runs(recipe):
         ("vae", "vae", "config.family='vae': vae.py has a family of its own"),
     ],
 )
-def test_a_family_is_called_like_its_file_and_not_like_one_of_ours(stem, family, told, recipe):
+def test_a_family_is_called_like_its_file_and_not_like_one_of_ours(stem, family, message, recipe):
     path = recipe.with_name(f"{stem}.py")
     path.write_text(MINE.replace('"mine"', repr(family)))
     with pytest.raises(ConfigError) as error:
         recipes.load(str(path))
-    assert str(error.value).startswith(told)
+    assert str(error.value).startswith(message)
     assert not _own._NAMED
 
 
@@ -180,14 +180,14 @@ def test_a_recipe_with_a_function_build_may_use_a_family_of_ours(recipe):
         ("x = '\0'\n", "null bytes"),
     ],
 )
-def test_a_file_that_is_no_family_is_told_in_one_line(text, told, mine, tmp_path, capfd):
+def test_a_file_that_is_no_family_is_told_in_one_line(text, message, mine, tmp_path, capfd):
     path = tmp_path / "broken.py"
     if text is not None:
         path.write_text(text)
     capfd.readouterr()
     assert main("evaluate", f"--workdir={mine}", f"--recipe={path}") == 2
     line = said(capfd)
-    assert f"--recipe={path}: " in line and told in line
+    assert f"--recipe={path}: " in line and message in line
 
 
 def test_a_sweep_of_it_is_used_with_its_file(recipe, tmp_path):
@@ -209,5 +209,5 @@ def test_the_console_script_trains_it_from_another_folder(recipe, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     advised = [line for line in done.stdout.splitlines() if "genjax-" in line]
-    told = f"--workdir={tmp_path / 'run'} --recipe={Path(recipe)}"
-    assert advised and all(told in line for line in advised)
+    message = f"--workdir={tmp_path / 'run'} --recipe={Path(recipe)}"
+    assert advised and all(message in line for line in advised)

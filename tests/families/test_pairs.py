@@ -30,7 +30,7 @@ MODELS = {
     "post_norm": ("transformer", {}),
     "pre_norm": (
         "transformer",
-        {"model.norm_first": True, "model.positions": "rotary", "model.tied": False},
+        {"model.norm_first": True, "model.positions": "rotary", "model.tie_embeddings": False},
     ),
 }  # fmt: skip
 EACH = ["additive", pytest.param("post_norm", marks=pytest.mark.slow)]  # of each family one
@@ -88,9 +88,9 @@ def test_the_loss_is_a_mean_over_the_tokens_of_the_batch(model):
     assert (nll[Y == PAD] == 0).all() and (nll[Y != PAD] > 0).all()
     np.testing.assert_allclose(metrics["loss"], nll.sum() / (Y != PAD).sum(), rtol=1e-5)
     sums = model.family.evaluate(model.state, BATCH | {"mask": np.ones(4, np.float32)})
-    told = model.family.summary({n: np.asarray(v) / 4 for n, v in sums.items()})
-    np.testing.assert_allclose(told["loss"], metrics["loss"], rtol=1e-5)
-    np.testing.assert_allclose(told["perplexity"], np.exp(metrics["loss"]), rtol=1e-5)
+    message = model.family.summary({n: np.asarray(v) / 4 for n, v in sums.items()})
+    np.testing.assert_allclose(message["loss"], metrics["loss"], rtol=1e-5)
+    np.testing.assert_allclose(message["perplexity"], np.exp(metrics["loss"]), rtol=1e-5)
 
 
 def test_the_loss_is_smoothed():
@@ -205,13 +205,15 @@ def test_buckets_and_parts_of_a_batch_change_nothing_in_an_update(name, changes)
         ("post_norm", {"spec": SPEC._replace(kind="sentence")}, "must be pairs"),
     ],
 )
-def test_what_cannot_be_is_refused(name, changes, told):
-    with pytest.raises(ConfigError, match=told):
+def test_what_cannot_be_is_refused(name, changes, message):
+    with pytest.raises(ConfigError, match=message):
         make(name, **changes)
 
 
 @pytest.mark.parametrize(("name", "width"), [("additive", 4), ("post_norm", 8)])
 def test_tied_vectors_are_the_outputs_weights(name, width):
-    tied, untied = (make(name, model__tied=t).init(jax.random.key(0)) for t in (True, False))
-    sizes = [sum(p.size for p in jax.tree.leaves(s.params)) for s in (tied, untied)]
+    tie_embeddings, untied = (
+        make(name, model__tie_embeddings=t).init(jax.random.key(0)) for t in (True, False)
+    )
+    sizes = [sum(p.size for p in jax.tree.leaves(s.params)) for s in (tie_embeddings, untied)]
     assert sizes[1] - sizes[0] == width * SPEC.target_vocab_size

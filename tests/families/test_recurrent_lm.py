@@ -37,7 +37,7 @@ def sentences():
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_a_text_written_step_by_step_has_the_scores_of_the_whole(cell, tied):
-    family = build(model__cell=cell, model__tied=tied)
+    family = build(model__cell=cell, model__tie_embeddings=tied)
     state, x = family.init(jax.random.key(1)), draw()
     nll = family.functions["score"](state, x)
     logits, carry = family.functions["start"](state, x[:, :1])
@@ -89,8 +89,8 @@ def test_the_loss_is_one_mean_over_the_tokens_of_the_batch():
 
 def test_chunks_change_no_step():
     """Up to float32: logits are made in parts, and again for the gradient."""
-    changes = {"model__dropout": 0.5, "model__variational": True, "loss__unprompted": 0.5}
-    whole, parts = build(**changes), build(loss__chunk=3, **changes)
+    changes = {"model__dropout": 0.5, "model__variational": True, "loss__bos_rate": 0.5}
+    whole, parts = build(**changes), build(loss__logits_chunk=3, **changes)
     state, batch = whole.init(jax.random.key(1)), {"x": draw(4)}
     a, b = (family.step(state, batch) for family in (whole, parts))
     np.testing.assert_allclose(a[1]["loss"], b[1]["loss"], rtol=1e-6)
@@ -100,7 +100,7 @@ def test_chunks_change_no_step():
 
 def test_bos_hides_first_tokens_in_training_alone():
     """With all first tokens hidden, they make no difference to a step; to a score they do."""
-    family = build(loss__unprompted=0.999999)
+    family = build(loss__bos_rate=0.999999)
     state, x = family.init(jax.random.key(1)), draw(4)
     other = x.at[:, 0].set(jnp.where(x[:, 0] == 5, 6, 5))
     assert family.step(state, {"x": x})[1] == family.step(state, {"x": other})[1]
@@ -125,12 +125,12 @@ def test_samples_are_texts_of_real_tokens():
         ({"model__cell": "gpu"}, "model.cell='gpu': must be one of rnn, gru, lstm"),
         ({"model__hidden": 0}, "model.hidden=0: must be at least 1"),
         ({"model__dropout": 1.0}, "model.dropout=1.0: must be at least 0 and below 1"),
-        ({"loss__chunk": -1}, "loss.chunk=-1: must be at least 0"),
-        ({"loss__unprompted": 1.0}, "loss.unprompted=1.0: must be at least 0 and below 1"),
+        ({"loss__logits_chunk": -1}, "loss.logits_chunk=-1: must be at least 0"),
+        ({"loss__bos_rate": 1.0}, "loss.bos_rate=1.0: must be at least 0 and below 1"),
         ({"data__packed": True}, "data.packed=True: must be False"),
         ({"kind": "pair"}, "data.name='python_docs': must be running text or sentences"),
     ],
 )
-def test_mistakes_are_told_in_a_line(changes, told):
-    with pytest.raises(ConfigError, match=f"config.{told}"):
+def test_mistakes_are_told_in_a_line(changes, message):
+    with pytest.raises(ConfigError, match=f"config.{message}"):
         build(**changes)

@@ -24,7 +24,7 @@ def config(**changes):
     return c
 
 
-LABELS = {"loss__finetune": "labels", "data__num_labelled": 100}
+LABELS = {"loss__finetune": "labels", "data__num_labeled": 100}
 KINDS = [{}, {"ema_decay": 0.9, **LABELS}]
 
 
@@ -127,9 +127,9 @@ def test_corruption_is_for_pretraining_alone():
     assert clean.evaluate(state, batch | mask) == noisy.evaluate(state, batch | mask)
 
 
-def test_fine_tuning_sees_the_labelled_examples_alone():
+def test_fine_tuning_sees_the_labeled_examples_alone():
     f, batch = family(**LABELS), a_batch()
-    shown = {"labelled_x": batch["x"][::-1], "labelled_label": batch["label"][::-1]}
+    shown = {"labeled_x": batch["x"][::-1], "labeled_label": batch["label"][::-1]}
     state = f.init(jax.random.key(0)).replace(step=jnp.int32(2 * STAGE))
     a = f.step(state, {"x": batch["x"], **shown})
     b = f.step(state, {"x": 1 - batch["x"], **shown})

@@ -97,7 +97,7 @@ def test_padding_changes_nothing(filters, words):
 @pytest.mark.slow
 def test_a_fixed_encoder_stays_and_the_others_learn():
     fields = {"model__head": "softmax", "model__char_filters": 0}  # which compile faster
-    family = build(model__words="bert", optimizer__encoder_factor=0.0, **fields)
+    family = build(model__words="bert", optimizer__encoder_lr_scale=0.0, **fields)
     state, found = family.init(jax.random.key(0)), batch()
     moved, _ = family.step(state, {name: found[name] for name in ("x", "chars", "label")})
     equal = jax.tree.map(lambda a, b: bool((a == b).all()), moved.params, state.params)
@@ -135,6 +135,6 @@ def test_characters_tell_unknown_words_apart():
         ({"model__layers": 0}, "model.layers=0: must be at least 1"),
     ],
 )
-def test_mistakes_are_told_in_a_line(changes, told):
-    with pytest.raises(ConfigError, match=f"config.{told}"):
+def test_mistakes_are_told_in_a_line(changes, message):
+    with pytest.raises(ConfigError, match=f"config.{message}"):
         build(**changes)

@@ -174,7 +174,7 @@ def test_free_bits_leave_the_posterior_alone_below_the_threshold():
 
 
 def test_chunked_logits_make_the_same_step():
-    ends = [stepped(make(**VARIATIONAL, loss__chunk=chunk, optimizer__eps=1e-3))[0].params
+    ends = [stepped(make(**VARIATIONAL, loss__logits_chunk=chunk, optimizer__eps=1e-3))[0].params
             for chunk in (0, 3)]  # fmt: skip
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), *ends)
 
@@ -327,8 +327,8 @@ def test_only_the_variational_form_has_a_prior_and_posteriors():
         ({"data__packed": True}, r"data\.packed=True: must be False"),
     ],
 )
-def test_what_cannot_be_is_refused(changes, told):
-    with pytest.raises(ConfigError, match=told):
+def test_what_cannot_be_is_refused(changes, message):
+    with pytest.raises(ConfigError, match=message):
         make(**changes)
 
 

@@ -99,7 +99,7 @@ def test_words_are_dropped_and_marks_are_not():
 
 
 def test_a_fixed_encoder_stays_and_the_head_learns():
-    family = build("bert, first", optimizer__encoder_factor=0.0, optimizer__weight_decay=0.1)
+    family = build("bert, first", optimizer__encoder_lr_scale=0.0, optimizer__weight_decay=0.1)
     state = family.init(jax.random.key(0))
     moved, _ = family.step(state, {"x": SENTENCES, "label": jnp.array([0, 1, 2])})
     jax.tree.map(
@@ -133,7 +133,10 @@ def test_evaluation_counts_what_is_right():
         ),
         ({"network": "bert, max", "model__bert__num_heads": 3}, "model.bert.num_heads=3: must"),
         ({"network": "bert, max", "model__bert__max_length": 6}, "data.length=6: must be below"),
-        ({"optimizer__encoder_factor": -0.1}, "optimizer.encoder_factor=-0.1: must be at least 0"),
+        (
+            {"optimizer__encoder_lr_scale": -0.1},
+            "optimizer.encoder_lr_scale=-0.1: must be at least 0",
+        ),
         ({"model__bigrams": 5}, "model.bigrams=5: must be 0 with model.network=recurrent"),
         ({"model__layers": 0}, "model.layers=0: must be at least 1"),
         ({"network": "transformer", "model__num_heads": 3}, "model.num_heads=3: must divide"),
@@ -142,6 +145,6 @@ def test_evaluation_counts_what_is_right():
         ({"kind": "text"}, "data.name='python_docs': must be sentences with labels"),
     ],
 )
-def test_mistakes_are_told_in_a_line(changes, told):
-    with pytest.raises(ConfigError, match=f"config.{told}"):
+def test_mistakes_are_told_in_a_line(changes, message):
+    with pytest.raises(ConfigError, match=f"config.{message}"):
         build(**changes)

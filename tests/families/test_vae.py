@@ -1,4 +1,4 @@
-"""Variational autoencoders: the scale of their terms, their bounds, labels and binarisation."""
+"""Variational autoencoders: the scale of their terms, their bounds, labels and binarization."""
 
 import math
 
@@ -143,7 +143,7 @@ def test_active_units_are_those_whose_mean_varies():
     np.testing.assert_array_equal(family.summary(population)["active_units"], [2, 2])
 
 
-@pytest.mark.parametrize("likelihood", ["gaussian", "discretised_logistic"])
+@pytest.mark.parametrize("likelihood", ["gaussian", "discretized_logistic"])
 @pytest.mark.parametrize("learned", [True, False])
 def test_scale_is_learned_or_fixed(likelihood, learned):
     family = make(loss__likelihood=likelihood, loss__scale=0.2, loss__learned_scale=learned)
@@ -157,14 +157,14 @@ def test_scale_is_learned_or_fixed(likelihood, learned):
     }
     means = evaluation(family, state.replace(params=params))
     of = losses.gaussian_log_likelihood
-    if likelihood == "discretised_logistic":
-        of = losses.discretised_logistic_log_likelihood
+    if likelihood == "discretized_logistic":
+        of = losses.discretized_logistic_log_likelihood
     expected = -of(np.full_like(X, 0.5), X, math.log(0.2)).mean()
     np.testing.assert_allclose(means["reconstruction"], expected, rtol=1e-5)
 
 
-def test_binarised_targets_are_binary_and_drawn_anew():
-    drawn = make(loss__binarise="dynamic", optimizer__learning_rate=0.0)
+def test_binarized_targets_are_binary_and_drawn_anew():
+    drawn = make(loss__binarize="dynamic", optimizer__learning_rate=0.0)
     state = drawn.init(jax.random.key(0))
     step = jax.jit(drawn.step)
     losses_at = [
@@ -175,8 +175,8 @@ def test_binarised_targets_are_binary_and_drawn_anew():
     x = np.full((1000, *SPEC.shape), 0.3, np.float32)
     x[:, 0, 0, 0] = np.arange(1000) / 4096  # equal examples would have equal noise
     batch = {"x": x, "mask": np.ones(1000, np.float32)}
-    for binarise, share in (("dynamic", x.mean()), ("fixed", 0.0)):
-        family = make(loss__binarise=binarise, loss__eval_samples=1)
+    for binarize, share in (("dynamic", x.mean()), ("fixed", 0.0)):
+        family = make(loss__binarize=binarize, loss__eval_samples=1)
         state = family.init(jax.random.key(0))
         certain = kernels(state.params, [0.0, 0.0])
         certain["decoder"]["Dense_1"]["bias"] += 3.0  # log p(1) = -log(1 + e^-3)
@@ -211,7 +211,7 @@ def test_samples_of_a_conditional_model_go_through_the_classes():
     np.testing.assert_array_equal(family.sample(state, key, 8), expected)
 
 
-def test_points_are_modelled_by_a_gaussian():
+def test_points_are_modeled_by_a_gaussian():
     c = vae.default_config()
     c.steps, c.loss.likelihood = 10, "gaussian"
     family = vae.build(c, DataSpec("point", (2,), center=0.0, scale=2.0), 10)
@@ -228,10 +228,10 @@ def test_points_are_modelled_by_a_gaussian():
         ({"loss__eval_samples": 0}, r"loss\.eval_samples=0: must be at least 1"),
         ({"loss__levels": 1}, r"loss\.levels=1: must be at least 2"),
         ({"model__latent_dim": 0}, r"model\.latent_dim=0"),
-        ({"loss__binarise": "dynamic", "loss__likelihood": "gaussian"}, "must be none"),
+        ({"loss__binarize": "dynamic", "loss__likelihood": "gaussian"}, "must be none"),
         ({"loss__importance_samples": 5, "loss__free_bits": 0.1}, r"importance_samples=5"),
     ],
 )
-def test_what_cannot_be_is_refused(changes, told):
-    with pytest.raises(ConfigError, match=told):
+def test_what_cannot_be_is_refused(changes, message):
+    with pytest.raises(ConfigError, match=message):
         make(**changes)

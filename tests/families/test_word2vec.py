@@ -196,10 +196,10 @@ def test_vectors_are_read_in_several_ways():
         ({"loss__subsample": -1.0}, "loss.subsample=-1.0: must be at least 0"),
     ],
 )
-def test_what_cannot_be_is_told(change, told):
+def test_what_cannot_be_is_told(change, message):
     with pytest.raises(ConfigError) as error:
         family(**change)
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
 def test_other_kinds_of_data_are_refused():

@@ -11,11 +11,11 @@ from genjax.models.bert import Encoder, Heads
 
 
 def gpt_logits(pretrained, ids_BxT):
-    """(B, T, V), without `model.unpredicted`."""
+    """(B, T, V), without `model.banned_tokens`."""
     config, params, codec = pretrained
     m = config.model
     layers = make_layers(read(LayerFields, config, "model"), config.precision)
-    network = Network(codec.vocab_size, config.data.length, layers, m.positions, m.tied)
+    network = Network(codec.vocab_size, config.data.length, layers, m.positions, m.tie_embeddings)
 
     def run(params, ids):
         hidden = network.apply({"params": params}, ids, causal_mask(ids.shape[1]))

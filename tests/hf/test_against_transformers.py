@@ -30,10 +30,10 @@ def logits(network, **inputs):
 
 @pytest.mark.parametrize("activation", ["gelu_new", "gelu"])
 @pytest.mark.parametrize("tied", [True, False])
-def test_gpt2_of_transformers_is_read(activation, tied, tmp_path):
+def test_gpt2_of_transformers_is_read(activation, tie_embeddings, tmp_path):
     config = transformers.GPT2Config(
         vocab_size=261, n_positions=12, n_embd=32, n_layer=3, n_head=4, bos_token_id=260,
-        eos_token_id=260, activation_function=activation, tie_word_embeddings=tied,
+        eos_token_id=260, activation_function=activation, tie_word_embeddings=tie_embeddings,
     )  # fmt: skip
     network = random_(transformers.GPT2LMHeadModel(config))
     network.save_pretrained(tmp_path)
@@ -43,7 +43,7 @@ def test_gpt2_of_transformers_is_read(activation, tied, tmp_path):
     np.testing.assert_allclose(found[..., 5:], wanted[..., :260], atol=1e-4)
     np.testing.assert_allclose(found[..., 3], wanted[..., 260], atol=1e-4)
     tensors, config = _content(tmp_path)
-    tensors = {n: x for n, x in tensors.items() if n != "lm_head.weight" or not tied}
+    tensors = {n: x for n, x in tensors.items() if n != "lm_head.weight" or not tie_embeddings}
     oracle = np.stack([reference.gpt2(tensors, config, ids) for ids in IDS_BxT])
     np.testing.assert_allclose(oracle, wanted, atol=1e-4)
 
@@ -76,8 +76,8 @@ def test_bert_of_transformers_is_read(name, tmp_path):
 
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("kind", ["text", "sentence"])
-def test_a_written_gpt_is_read_by_transformers(tied, kind, tmp_path):
-    before = model("gpt", "bpe", **{"model.tied": tied, "data.kind": kind})
+def test_a_written_gpt_is_read_by_transformers(tie_embeddings, kind, tmp_path):
+    before = model("gpt", "bpe", **{"model.tie_embeddings": tie_embeddings, "data.kind": kind})
     hf.write(tmp_path / "out", before)
     network = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "out").eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "out")

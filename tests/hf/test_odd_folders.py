@@ -41,7 +41,7 @@ ADDED = ("<|end|>", "<|begin|>", "<|fill|>")  # ids 261, 262, 263
         ({"eos_token_id": 10}, {}, 260, "eos_token_id=10: is '+', which texts consist of"),
     ],
 )  # fmt: skip
-def test_eos_is_found_by_its_id(config, generation, eos, told, tmp_path, caplog):
+def test_eos_is_found_by_its_id(config, generation, eos, message, tmp_path, caplog):
     _, tensors = _made(tmp_path)
     record(tmp_path, "config.json", bos_token_id=None, **config)
     if generation:
@@ -52,7 +52,7 @@ def test_eos_is_found_by_its_id(config, generation, eos, told, tmp_path, caplog)
     other = 260 if eos == 261 else 261
     at = NUM_SPECIALS + found.codec.tokens.index("<|endoftext|>" if eos == 261 else "<|end|>")
     np.testing.assert_array_equal(rows_of(found)[at], table[other])
-    assert told in caplog.text and bool(told) == ("warning" in caplog.text)
+    assert message in caplog.text and bool(message) == ("warning" in caplog.text)
     text = "the cat + <|end|> <|endoftext|>"  # characters, no special tokens
     assert found.codec.decode(found.codec.encode(text)) == text
 
@@ -69,16 +69,16 @@ def test_other_special_tokens_are_found_by_id_or_by_the_tokenizers_own_names(tmp
     found, table = hf.read(tmp_path), tensors["transformer.wte.weight"]
     for ours_, theirs in ((EOS, 261), (BOS, 262), (MASK, 263)):
         np.testing.assert_array_equal(rows_of(found)[ours_], table[theirs])
-    assert found.config.model.unpredicted == (PAD, UNK)  # a pad that is the end is no token
+    assert found.config.model.banned_tokens == (PAD, UNK)  # a pad that is the end is no token
 
 
 def test_bert_with_names_of_its_own(tmp_path):
     _, tensors = folders.make(tmp_path / "hf", "bert")
     file, names = tmp_path / "hf/tokenizer.json", {"[CLS]": "<s>", "[SEP]": "</s>", "[PAD]": "<0>"}
-    told = file.read_text()
+    message = file.read_text()
     for name, other in names.items():
-        told = told.replace(json.dumps(name), json.dumps(other))
-    file.write_text(told)
+        message = message.replace(json.dumps(name), json.dumps(other))
+    file.write_text(message)
     with pytest.raises(ConfigError, match="has no <bos> under any name that is known"):
         hf.read(tmp_path / "hf")
     record(tmp_path / "hf", "special_tokens_map.json", cls_token="<s>", sep_token="</s>")
@@ -96,10 +96,10 @@ def test_bert_with_names_of_its_own(tmp_path):
         ("generation_config.json", {"eos_token_id": 1.5}, "eos_token_id=1.5: must be the id"),
     ],
 )  # fmt: skip
-def test_what_is_no_id_is_told(file, fields, told, tmp_path):
+def test_what_is_no_id_is_told(file, fields, message, tmp_path):
     folders.make(tmp_path / "hf", "gpt2", eos_token_id=None)
     record(tmp_path / "hf", file, **fields)
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         hf.read(tmp_path / "hf")
 
 
@@ -107,8 +107,10 @@ def test_a_folder_without_an_end_is_refused_with_the_id_that_it_gave(tmp_path):
     folders.make(tmp_path / "hf", "gpt2", eos_token_id=50256)
     file = tmp_path / "hf/tokenizer.json"
     file.write_text(file.read_text().replace("<|endoftext|>", "<|stop|>"))
-    told = "eos_token_id=50256: is none of tokenizer.json's 261 tokens.*has no <eos> under any name"
-    with pytest.raises(ConfigError, match=told) as error:
+    message = (
+        "eos_token_id=50256: is none of tokenizer.json's 261 tokens.*has no <eos> under any name"
+    )
+    with pytest.raises(ConfigError, match=message) as error:
         hf.read(tmp_path / "hf")
     assert "\n" not in str(error.value)
 

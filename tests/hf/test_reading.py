@@ -51,7 +51,7 @@ def test_bert_gives_the_reference_logits(pairs, act, tmp_path):
         save_file(tensors, folder / "model.safetensors")
     pretrained = hf.read(folder)
     assert pretrained.config.loss.next_sentence == pairs
-    assert pretrained.config.model.get("unpredicted", ()) == ()
+    assert pretrained.config.model.get("banned_tokens", ()) == ()
     special = (0, 2, 3, 4, 5)
     found, follows = ours.bert_logits(pretrained, moved(PIECES_BxT, special), TYPES_BxT)
     for b in range(2):
@@ -66,7 +66,7 @@ def test_bert_gives_the_reference_logits(pairs, act, tmp_path):
 def test_tokens_of_gpt2_that_it_has_not_have_no_probability(tmp_path):
     _, tensors = folders.make(tmp_path / "hf", "gpt2")
     config, params, codec = hf.read(tmp_path / "hf")
-    assert config.model.unpredicted == (PAD, UNK, BOS, MASK)
+    assert config.model.banned_tokens == (PAD, UNK, BOS, MASK)
     table = params["network"]["embedding"]["tokens"]
     np.testing.assert_array_equal(table[BOS], tensors["transformer.wte.weight"][260])
     assert not table[[PAD, UNK, MASK]].any() and codec.vocab_size == 265
@@ -76,7 +76,7 @@ def test_tokens_of_gpt2_that_it_has_not_have_no_probability(tmp_path):
 def test_the_softmax_is_over_the_tokens_of_the_folder_alone(chunk, tmp_path):
     hf, tensors = folders.make(tmp_path / "hf", "gpt2")
     config, params, codec = hf.read(tmp_path / "hf")
-    config.loss.chunk = chunk
+    config.loss.logits_chunk = chunk
     spec = DataSpec("text", (13,), vocab_size=codec.vocab_size)
     family = families.build(config, spec, 1)
     state = new_state(jax.random.key(0), params=params, opt_state={})
@@ -191,10 +191,10 @@ def test_old_names_copies_and_masks_change_nothing(tmp_path):
         ("bert", "intermediate_size", 21, r"intermediate.dense.weight is \(20, 8\).*\(21, 8\)"),
     ],
 )  # fmt: skip
-def test_other_architectures_are_told(kind, field, value, told, tmp_path):
+def test_other_architectures_are_told(kind, field, value, message, tmp_path):
     config, _ = folders.make(tmp_path / "hf", kind)
     (tmp_path / "hf/config.json").write_text(json.dumps(config | {field: value}))
-    _refused(tmp_path / "hf", told)
+    _refused(tmp_path / "hf", message)
 
 
 def test_broken_files_are_told(tmp_path):
@@ -219,9 +219,9 @@ def test_broken_files_are_told(tmp_path):
     save_file(tensors | {"cls.predictions.bias": np.zeros(18, np.int32)}, file)
     _refused(folder, "cls.predictions.bias is int32; must be of floating-point")
     file.write_bytes(content)
-    told = json.loads((folder / "tokenizer.json").read_text())
-    told["model"]["vocab"]["the"] = 99
-    (folder / "tokenizer.json").write_text(json.dumps(told))
+    message = json.loads((folder / "tokenizer.json").read_text())
+    message["model"]["vocab"]["the"] = 99
+    (folder / "tokenizer.json").write_text(json.dumps(message))
     _refused(folder, "tokenizer.json: must number its 18 tokens")
     (folder / "tokenizer.json").write_text("{}")
     _refused(folder, "tokenizer.json: is not the JSON of a tokenizer")
@@ -231,8 +231,8 @@ def test_broken_files_are_told(tmp_path):
     _refused(folder, "config.json: cannot be read")
 
 
-def _refused(folder, told):
-    with pytest.raises(ConfigError, match=told) as error:
+def _refused(folder, message):
+    with pytest.raises(ConfigError, match=message) as error:
         hf.read(folder)
     assert "\n" not in str(error.value)
 
@@ -245,8 +245,8 @@ def _save(path, tensors):
         kind = {"float16": "F16", "bfloat16": "BF16"}[str(x.dtype)]
         header[name] = {"dtype": kind, "shape": x.shape, "data_offsets": [len(data), end]}
         data += x.tobytes()
-    told = json.dumps(header).encode()
-    path.write_bytes(len(told).to_bytes(8, "little") + told + data)
+    message = json.dumps(header).encode()
+    path.write_bytes(len(message).to_bytes(8, "little") + message + data)
 
 
 def _leaves(params):

@@ -32,8 +32,8 @@ def trained(name, rules=2, texts=CORPUS, **changes):
     config = base()
     size = {"vocab_size": 420} if name in ("bpe", "unigram") else {}
     text_data(config, tokenizer=name, **size | changes)
-    told = tokenizers.train(config.data, texts).to_json()
-    return tokenizers.from_json(told | {"rules": rules})
+    message = tokenizers.train(config.data, texts).to_json()
+    return tokenizers.from_json(message | {"rules": rules})
 
 
 def exported(codec, folder):
@@ -96,10 +96,10 @@ def test_case_is_that_of_each_character_by_itself():
 
 @pytest.mark.parametrize("lowercase", [False, True])
 def test_a_vocabulary_from_before_goes_on_as_it_did(lowercase, tmp_path):
-    told = {"tokenizer": "word", "lowercase": lowercase, "punctuation": True, "phrases": []}
-    told["tokens"] = ["ह", "ि", "न", "्", "द", "ी", "οδος", "ΟΔΟΣ", "οδοσ", "½x", "b"]
-    old = tokenizers.from_json(told)
-    assert old.to_json() == told  # and so is the cache of what it encoded
+    message = {"tokenizer": "word", "lowercase": lowercase, "punctuation": True, "phrases": []}
+    message["tokens"] = ["ह", "ि", "न", "्", "द", "ी", "οδος", "ΟΔΟΣ", "οδοσ", "½x", "b"]
+    old = tokenizers.from_json(message)
+    assert old.to_json() == message  # and so is the cache of what it encoded
     ids = dict(zip(old.tokens, range(5, 99)))
     text = "हिन्दी ΟΔΟΣ ½x\x1cb"
     road = "οδος" if lowercase else "ΟΔΟΣ"

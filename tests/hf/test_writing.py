@@ -40,7 +40,11 @@ def model(family, tokenizer="char", texts=TEXTS, **fields):
 
 WHOLE = {
     "gpt": {"model.bias": True},
-    "gpt, untied": {"model.bias": True, "model.tied": False, "model.activation": "gelu_tanh"},
+    "gpt, untied": {
+        "model.bias": True,
+        "model.tie_embeddings": False,
+        "model.activation": "gelu_tanh",
+    },
     "bert": {},
     "bert, pairs": {"loss.next_sentence": True, "model.norm_epsilon": 1e-12},
 }
@@ -56,9 +60,9 @@ def test_written_and_read_it_is_the_same_bit_for_bit(name, tokenizer, tmp_path):
     for a, b in zip(jax.tree.leaves(after.params), jax.tree.leaves(before.params)):
         assert a.dtype == b.dtype and a.tobytes() == b.tobytes()
     for section in ("model", "loss"):
-        told = before.config[section].to_dict() | {"hidden": 64} | {"scan": True}
+        message = before.config[section].to_dict() | {"hidden": 64} | {"scan": True}
         kept = after.config[section].to_dict() | {"scan": True}
-        assert {n: v for n, v in told.items() if n in kept} == kept
+        assert {n: v for n, v in message.items() if n in kept} == kept
     assert after.config.data.length == before.config.data.length
     assert after.codec.tokens == before.codec.tokens
 
@@ -90,11 +94,11 @@ def test_what_was_read_is_written_with_our_ids(tmp_path):
     before = hf.read(tmp_path / "hf")
     hf.write(tmp_path / "out", before)
     after = hf.read(tmp_path / "out")
-    assert after.config.model.unpredicted == ()  # they have rows now
+    assert after.config.model.banned_tokens == ()  # they have rows now
     assert all(map(np.array_equal, *map(jax.tree.leaves, (before.params, after.params))))
     assert after.codec.tokens == before.codec.tokens
-    told = json.loads((tmp_path / "out" / "generation_config.json").read_text())
-    assert told["suppress_tokens"] == [0, 1, 2, 4]
+    message = json.loads((tmp_path / "out" / "generation_config.json").read_text())
+    assert message["suppress_tokens"] == [0, 1, 2, 4]
 
 
 # Tokenizers.
@@ -146,16 +150,16 @@ def test_texts_are_given_what_the_model_has_learned_around_them(family, kind, ar
         ("gpt", "norm", "rms", "model.norm='rms': GPT-2 has norm=layer"),
         ("gpt", "positions", "rotary", "model.positions='rotary': GPT-2 has positions=learned"),
         ("gpt", "activation", "swiglu", "model.activation='swiglu': GPT-2 has one of gelu, "),
-        ("gpt", "num_groups", 1, "model.num_groups=1: GPT-2 has keys for every head"),
+        ("gpt", "num_kv_heads", 1, "model.num_kv_heads=1: GPT-2 has keys for every head"),
         ("gpt", "norm_first", False, "model.norm_first=False: GPT-2 has its norms first"),
         ("bert", "norm_first", True, "model.norm_first=True: BERT has its norms behind"),
         ("bert", "positions", "none", "model.positions='none': BERT has positions=learned"),
     ],
 )  # fmt: skip
-def test_what_neither_can_be_is_told_and_nothing_written(family, field, value, told, tmp_path):
+def test_what_neither_can_be_is_told_and_nothing_written(family, field, value, message, tmp_path):
     config, params, codec = model(family)
     config.model[field] = value
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         hf.write(tmp_path / "out", Pretrained(config, params, codec))
     assert not list(tmp_path.iterdir())
 

@@ -40,9 +40,9 @@ def refused(folder: Path, read: Callable[[], Any]) -> str:
     with pytest.raises(ConfigError) as error:
         read()
     peak = _memory("VmHWM") - resident
-    told = str(error.value)
-    assert told.strip() and "\n" not in told and len(told) < 400, told
+    message = str(error.value)
+    assert message.strip() and "\n" not in message and len(message) < 400, message
     assert peak < _MOST, peak
     assert not list(folder.rglob(MARKER)), "code of the file was run"
     assert snapshot(folder) == before
-    return told
+    return message

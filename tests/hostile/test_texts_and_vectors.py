@@ -114,14 +114,14 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_one_line_and_nothing_else(case, tmp_path):
-    name, content, read, told = CASES[case]
+    name, content, read, message = CASES[case]
     folder = tmp_path / "given"
     folder.mkdir()
     (folder / name).write_bytes(content)
     if read is images:  # one is no data set
         (folder / f"q{name}").write_bytes(content)
     (folder / "cache").symlink_to(tmp_path)  # what is decoded has its own place
-    assert told in refused(folder, lambda: read(folder / name))
+    assert message in refused(folder, lambda: read(folder / name))
 
 
 @pytest.mark.parametrize("read", [vectors, similarity, SENTENCES])

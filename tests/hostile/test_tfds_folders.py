@@ -108,9 +108,11 @@ def test_it_is_refused_before_tfds_is_asked(case, evil, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)  # an import would fail
     described, stated = (CLASSES | REST)[case]
     write(evil / "mine" / "1.0.0", described, stated)
-    told = refused(evil, lambda: load(evil, tmp_path / "cache"))
-    assert told.startswith("config.data.name='tfds:mine': ") and "no prepared data set" in told
-    assert case in REST or "classes must be those of" in told
+    message = refused(evil, lambda: load(evil, tmp_path / "cache"))
+    assert (
+        message.startswith("config.data.name='tfds:mine': ") and "no prepared data set" in message
+    )
+    assert case in REST or "classes must be those of" in message
 
 
 def test_deep_nesting_is_refused(evil, tmp_path):

@@ -134,8 +134,8 @@ def test_safetensors(case, tmp_path):
     (folder / "model.safetensors").write_bytes(SAFETENSORS[case])
     assert "model.safetensors" in refused(folder, lambda: hf.read(folder))
     (tmp_path / "w.safetensors").write_bytes(SAFETENSORS[case])
-    told = refused(tmp_path, lambda: weights.read(tmp_path / "w.safetensors"))
-    assert "w.safetensors" in told
+    message = refused(tmp_path, lambda: weights.read(tmp_path / "w.safetensors"))
+    assert "w.safetensors" in message
 
 
 def pth(how=zipfile.ZIP_STORED, size=10):
@@ -160,8 +160,8 @@ PTH = {
 @pytest.mark.parametrize("case", PTH)
 def test_pth(case, tmp_path):
     (tmp_path / "w.pth").write_bytes(PTH[case](tmp_path))
-    told = refused(tmp_path, lambda: weights.read(tmp_path / "w.pth"))
-    assert "w.pth" in told and ("packed" in told) == (case == "packed")
+    message = refused(tmp_path, lambda: weights.read(tmp_path / "w.pth"))
+    assert "w.pth" in message and ("packed" in message) == (case == "packed")
 
 
 def shards(name):
@@ -270,11 +270,11 @@ FOLDERS = {
 
 @pytest.mark.parametrize("case", FOLDERS)
 def test_folders_of_hugging_face(case, tmp_path):
-    change, told = FOLDERS[case]
+    change, message = FOLDERS[case]
     folder = tmp_path / "hf"
     folders.make(folder, "gpt2")
     change(folder)
-    assert told in refused(folder, lambda: hf.read(folder))
+    assert message in refused(folder, lambda: hf.read(folder))
 
 
 def test_the_links_of_hugging_faces_cache_are_followed(tmp_path):

@@ -223,7 +223,7 @@ ROWS: dict[str, Row] = {
     "example_keys": Row({"key": KEY, "x": f(B, D)}, (*_KEYS, ({"x": f(0, D)}, "x: is empty"))),
     "example_uniform": Row(_EXAMPLE, _EXAMPLE_WRONG),
     "example_normal": Row(_EXAMPLE, _EXAMPLE_WRONG),
-    "activation_rate_kl": Row(
+    "sparsity_kl": Row(
         {"rate": f(D), "target": 0.1},
         (
             ({"target": 1.0}, "target=1.0: must be above 0 and below 1"),
@@ -279,7 +279,7 @@ ROWS: dict[str, Row] = {
         **_BYTES,
     ),
     "gaussian_log_likelihood": Row(_MEAN, _DENSITY),
-    "discretised_logistic_log_likelihood": Row(
+    "discretized_logistic_log_likelihood": Row(
         _MEAN, (*_DENSITY, ({"levels": 1}, "levels=1: must be at least 2")), **_BYTES
     ),
     "interpolate": Row(
@@ -309,7 +309,7 @@ ROWS: dict[str, Row] = {
         {"critic": critic, "x": f(B, D)},
         (*_CRITIC, *_SHAPED, *_NORM, ({"x": f(0, D)}, "x: is empty"), ({"x": i(B, D)}, "x: must")),
     ),
-    "zero_centered_penalty": Row({"critic": critic, "x": f(B, D)}, (*_CRITIC, *_SHAPED)),
+    "r1_penalty": Row({"critic": critic, "x": f(B, D)}, (*_CRITIC, *_SHAPED)),
     "input_gradient_norm": Row({"critic": critic, "x": f(B, D)}, (*_CRITIC, _NORM[1])),
     "squared_error": Row(
         _RELU_PAIR,

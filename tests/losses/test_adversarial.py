@@ -36,7 +36,7 @@ SMOOTHED = {
     "minimax": lambda r, f: -(1 - S) * log_expit(r) - S * np.log1p(-expit(r)) - np.log1p(-expit(f)),
     "least_squares": lambda r, f: 0.5 * (r - (1 - S)) ** 2 + 0.5 * f**2,
 }
-GAMES = sorted(losses.GAMES)
+ADVERSARIAL_LOSSES = sorted(losses.ADVERSARIAL_LOSSES)
 
 
 @pytest.fixture
@@ -46,19 +46,19 @@ def float64():
 
 
 def critic_loss(name, real, fake):
-    return losses.GAMES[name].critic(real, fake)
+    return losses.ADVERSARIAL_LOSSES[name].critic(real, fake)
 
 
 def generator_loss(name, real, fake):
-    game = losses.GAMES[name]
+    game = losses.ADVERSARIAL_LOSSES[name]
     return game.generator(real, fake) if game.paired else game.generator(fake)
 
 
 def test_every_game_has_its_equations():
-    assert set(GAMES) == set(CRITIC) == set(GENERATOR)
+    assert set(ADVERSARIAL_LOSSES) == set(CRITIC) == set(GENERATOR)
 
 
-@pytest.mark.parametrize("name", GAMES)
+@pytest.mark.parametrize("name", ADVERSARIAL_LOSSES)
 def test_losses_equal_the_papers_equations(name, float64):
     for loss, equation in ((critic_loss, CRITIC[name]), (generator_loss, GENERATOR[name])):
         value = jax.jit(functools.partial(loss, name))(REAL, FAKE)
@@ -68,18 +68,18 @@ def test_losses_equal_the_papers_equations(name, float64):
 
 @pytest.mark.parametrize("name", sorted(SMOOTHED))
 def test_smoothed_labels_are_those_of_real_examples_only(name, float64):
-    value = losses.GAMES[name].critic(REAL, FAKE, label_smoothing=S)
+    value = losses.ADVERSARIAL_LOSSES[name].critic(REAL, FAKE, label_smoothing=S)
     np.testing.assert_allclose(value, SMOOTHED[name](REAL, FAKE), rtol=1e-12)
-    assert losses.GAMES[name].labelled
+    assert losses.ADVERSARIAL_LOSSES[name].labeled
 
 
-@pytest.mark.parametrize("name", GAMES)
+@pytest.mark.parametrize("name", ADVERSARIAL_LOSSES)
 def test_losses_pass_check_grads(name, float64):
     for loss in (critic_loss, generator_loss):
         check_grads(lambda r, f, loss=loss: loss(name, r, f), (REAL, FAKE), order=2)
 
 
-@pytest.mark.parametrize("name", GAMES)
+@pytest.mark.parametrize("name", ADVERSARIAL_LOSSES)
 @pytest.mark.parametrize("size", [30.0, 1e4])
 def test_saturated_scores_have_finite_losses_and_gradients(name, size):
     real, fake = np.float32([size, -size, size]), np.float32([size, size, -size])
@@ -107,7 +107,7 @@ def test_the_relativistic_game_only_knows_differences():
         )
 
 
-@pytest.mark.parametrize("name", GAMES)
+@pytest.mark.parametrize("name", ADVERSARIAL_LOSSES)
 def test_bfloat16_scores_make_float32_losses(name):
     real, fake = jnp.bfloat16(REAL), jnp.bfloat16(FAKE)
     for loss in (critic_loss, generator_loss):
@@ -116,7 +116,7 @@ def test_bfloat16_scores_make_float32_losses(name):
         np.testing.assert_allclose(value, loss(name, np.float32(real), np.float32(fake)), rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", GAMES)
+@pytest.mark.parametrize("name", ADVERSARIAL_LOSSES)
 def test_losses_are_of_each_example_alone(name):
     for loss in (critic_loss, generator_loss):
         whole = loss(name, REAL, FAKE)

@@ -97,12 +97,12 @@ def test_noise_differs_between_examples_but_not_by_rounding():
         noise = example_uniform(0, x, jnp.arange(1), 2)[:, 0]
         return np.concatenate([np.asarray(noise), np.asarray(keys) / 2**32], axis=1)
 
-    grey = np.round(RNG.uniform(size=(200, 8, 8)) * 255) / 255
-    grey[1] = grey[0]
-    grey[1, 3, 4] = 1 - grey[0, 3, 4]  # one pixel
-    assert len(np.unique(first(grey), axis=0)) == 200
-    assert not (first(grey[:, ::-1]) == first(grey)).all(-1).any()
-    np.testing.assert_array_equal(first(grey * (1 + 1e-7)), first(grey))
+    gray = np.round(RNG.uniform(size=(200, 8, 8)) * 255) / 255
+    gray[1] = gray[0]
+    gray[1, 3, 4] = 1 - gray[0, 3, 4]  # one pixel
+    assert len(np.unique(first(gray), axis=0)) == 200
+    assert not (first(gray[:, ::-1]) == first(gray)).all(-1).any()
+    np.testing.assert_array_equal(first(gray * (1 + 1e-7)), first(gray))
 
 
 def test_noise_is_standard_normal_and_independent():

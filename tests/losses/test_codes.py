@@ -41,20 +41,20 @@ def test_rate_divergence_equals_scipys():
     rate = np.linspace(0.001, 0.999, 50)
     for target in (0.05, 0.5, 0.9):
         expected = special.rel_entr(target, rate) + special.rel_entr(1 - target, 1 - rate)
-        np.testing.assert_allclose(losses.activation_rate_kl(rate, target), expected, atol=1e-15)
+        np.testing.assert_allclose(losses.sparsity_kl(rate, target), expected, atol=1e-15)
 
 
 def test_rate_divergence_is_0_at_the_target_alone():
-    assert losses.activation_rate_kl(np.array(0.3), 0.3) == 0
-    assert jax.grad(lambda r: losses.activation_rate_kl(r, 0.3))(0.3) == pytest.approx(0)
-    assert (losses.activation_rate_kl(np.array([0.29, 0.31]), 0.3) > 0).all()
-    check_grads(lambda r: losses.activation_rate_kl(r, 0.3), (np.linspace(0.1, 0.9, 9),), order=2)
+    assert losses.sparsity_kl(np.array(0.3), 0.3) == 0
+    assert jax.grad(lambda r: losses.sparsity_kl(r, 0.3))(0.3) == pytest.approx(0)
+    assert (losses.sparsity_kl(np.array([0.29, 0.31]), 0.3) > 0).all()
+    check_grads(lambda r: losses.sparsity_kl(r, 0.3), (np.linspace(0.1, 0.9, 9),), order=2)
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 def test_rates_of_0_and_1_are_finite_in_few_bits(dtype):
     rate = jnp.array([0.0, 1.0], dtype)
-    value, gradient = jax.value_and_grad(lambda r: losses.activation_rate_kl(r, 0.05).sum())(rate)
+    value, gradient = jax.value_and_grad(lambda r: losses.sparsity_kl(r, 0.05).sum())(rate)
     assert value.dtype == jnp.float32 and np.isfinite(value) and np.isfinite(gradient).all()
 
 

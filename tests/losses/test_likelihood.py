@@ -14,7 +14,7 @@ LEVELS = 5
 
 
 def draw(seed=0):
-    """Means and grey levels, both (4, 3, 2, 2) float64."""
+    """Means and gray levels, both (4, 3, 2, 2) float64."""
     rng = np.random.default_rng(seed)
     return rng.uniform(-0.5, 1.5, SHAPE), rng.integers(0, LEVELS, SHAPE) / (LEVELS - 1)
 
@@ -30,7 +30,7 @@ def logistic_by_hand(mean, x, scale):
 
 
 def logistic(mean, x, log_scale):
-    return losses.discretised_logistic_log_likelihood(mean, x, log_scale, LEVELS)
+    return losses.discretized_logistic_log_likelihood(mean, x, log_scale, LEVELS)
 
 
 @pytest.mark.parametrize("scale", [0.05, 0.3, 4.0])

@@ -57,7 +57,7 @@ def finite_differences(f, params, step=1e-6):
     return gradient
 
 
-def penalty(params, x, formulation="reverse", **settings):
+def penalty(params, x, formulation="reverse_over_reverse", **settings):
     return losses.input_gradient_penalty(
         lambda inputs: critic(params, inputs), x, formulation=formulation, **settings
     )
@@ -202,10 +202,8 @@ def squared_norm_by_hand(params, x):
     return (gradient**2).sum(1)
 
 
-def zero_centered(params, x, formulation="reverse"):
-    return losses.zero_centered_penalty(
-        lambda inputs: critic(params, inputs), x, formulation=formulation
-    )
+def zero_centered(params, x, formulation="reverse_over_reverse"):
+    return losses.r1_penalty(lambda inputs: critic(params, inputs), x, formulation=formulation)
 
 
 @pytest.mark.parametrize("formulation", losses.FORMULATIONS)

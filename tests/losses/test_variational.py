@@ -72,7 +72,7 @@ def test_importance_weighted_bound_is_the_log_of_the_mean_weight():
 
 
 def test_gradient_of_the_importance_weighted_bound_weighs_the_draws():
-    """Burda et al. 2016, equation 14: normalised importance weights."""
+    """Burda et al. 2016, equation 14: normalized importance weights."""
     log_weight = jnp.float32(np.random.default_rng(0).normal(size=(2, 6)))
     gradient = jax.grad(lambda w: losses.importance_weighted_bound(w).sum())(log_weight)
     np.testing.assert_allclose(gradient, special.softmax(log_weight, axis=1), rtol=1e-5)

@@ -25,12 +25,12 @@ def params(encoder):
 
 
 def test_padding_has_no_gradient_and_no_effect(encoder, params):
-    def told(params, row):
+    def message(params, row):
         h = encoder.apply({"params": params}, X)[row]
         return (h * (X[row] != PAD)[:, None]).sum(0)[0]
 
     for row, length in ((0, 6), (1, 4)):
-        gradient = jax.jit(jax.grad(told), static_argnums=1)(params, row)["embedding"]
+        gradient = jax.jit(jax.grad(message), static_argnums=1)(params, row)["embedding"]
         assert (gradient["positions"][length:] == 0).all()
         assert (gradient["positions"][:length] != 0).any(1).all()
         assert (gradient["tokens"][PAD] == 0).all()
@@ -41,11 +41,11 @@ def test_padding_has_no_gradient_and_no_effect(encoder, params):
 
 
 def test_every_place_sees_both_sides_and_no_other_row(encoder, params):
-    def told(places):
+    def message(places):
         changed = params | {"embedding": params["embedding"] | {"positions": places}}
         return encoder.apply({"params": changed}, X[2:])[0, 3]
 
-    seen = jax.jacrev(told)(params["embedding"]["positions"])
+    seen = jax.jacrev(message)(params["embedding"]["positions"])
     assert (jnp.abs(seen).max((0, 2)) > 0).all()
     alone = encoder.apply({"params": params}, X[:1])
     np.testing.assert_allclose(alone[0], encoder.apply({"params": params}, X)[0], atol=1e-5)

@@ -65,7 +65,7 @@ def test_pairs_are_those_of_a_loop_over_words(seed):
     assert got == expected
 
 
-def test_a_halo_holds_the_neighbours_of_a_tile():
+def test_a_halo_holds_the_neighbors_of_a_tile():
     x = np.arange(1, 13.0)
     got = context.halo(jnp.asarray(x), TILE, REACH, -1)
     padded = np.concatenate([np.full(REACH, -1), x, np.full(REACH, -1)])

@@ -116,7 +116,7 @@ def test_layers_and_examples(norm):
     np.testing.assert_allclose(network.apply(variables, x[2:4]), y[2:4], rtol=1e-5, atol=1e-6)
 
 
-def test_batch_norm_standardises_the_batch_and_keeps_its_statistics():
+def test_batch_norm_standardizes_the_batch_and_keeps_its_statistics():
     norm = Norm("batch")
     x = 3 + 2 * jax.random.normal(jax.random.key(0), (64, 5))
     variables = norm.init(jax.random.key(0), x, train=False)

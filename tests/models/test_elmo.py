@@ -45,13 +45,13 @@ def test_special_tokens_are_spelled_as_nothing_else_is():
 def test_each_direction_has_seen_its_own_side_only(network, params):
     """Exactly: gradients by what a direction has not seen are zero."""
 
-    def told(table):
+    def message(table):
         """The sum of what all layers say at each place of the first row, (2, T)."""
         changed = params["characters"] | {"embedding": {"tokens": table}}
         layers = network.apply({"params": params | {"characters": changed}}, CHARS, REAL)
         return layers[:, :, 0].sum((1, 3))
 
-    by_character = jax.jit(jax.jacrev(told))(params["characters"]["embedding"]["tokens"])
+    by_character = jax.jit(jax.jacrev(message))(params["characters"]["embedding"]["tokens"])
     seen = (by_character[:, :, 10 : 10 + T] != 0).any(-1)
     place = np.arange(T)
     np.testing.assert_array_equal(seen[0], place[None] <= place[:, None])

@@ -131,7 +131,7 @@ def test_the_last_blocks_pool_of_the_fid_network_is_the_maximum():
 
 @pytest.mark.parametrize("half_pixel", [True, False])
 @pytest.mark.parametrize("n", [2, 8, 28, 299, 400])
-def test_resizing_interpolates_between_neighbours(n, half_pixel):
+def test_resizing_interpolates_between_neighbors(n, half_pixel):
     x = np.random.RandomState(0).rand(n)
     expected = []
     for i in range(SIZE):

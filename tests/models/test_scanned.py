@@ -9,7 +9,7 @@ import pytest
 from jax.test_util import check_grads
 
 from genjax.models.scanned import scan_products
-from genjax.ops.precision import product
+from genjax.ops.precision import matmul
 
 STEPS, ROWS, WIDTH = 4, 3, 2
 RNG = np.random.default_rng(0)
@@ -76,7 +76,7 @@ def test_masks_among_the_shared_arrays_have_no_gradient():
 
 
 def test_products_are_made_in_the_kernels_type_and_summed_in_float32():
-    y = product(draw(ROWS, 5), KERNELS["x"].astype(jnp.bfloat16))
+    y = matmul(draw(ROWS, 5), KERNELS["x"].astype(jnp.bfloat16))
     assert y.dtype == jnp.float32
     _, ys = scan_products(
         lambda times, _, h, x: (h, times("x", x)), {"x": KERNELS["x"].astype(jnp.bfloat16)}, (),

@@ -1,4 +1,4 @@
-"""Spectral normalisation against NumPy's singular values, for dense layers and convolutions."""
+"""Spectral normalization against NumPy's singular values, for dense layers and convolutions."""
 
 import jax
 import jax.numpy as jnp

@@ -15,7 +15,7 @@ from genjax.models.transformer import ACTIVATIONS, GATED, Layers, Norm, Stack
 B, T, M, D = 2, 5, 4, 8
 PLAIN = Layers(D, num_layers=2, num_heads=4)
 MODERN = dataclasses.replace(
-    PLAIN, num_groups=2, hidden=6, activation="swiglu", norm="rms", bias=False, rotary=True
+    PLAIN, num_kv_heads=2, mlp_dim=6, activation="swiglu", norm="rms", bias=False, rotary=True
 )
 KINDS = {
     "plain": PLAIN, "modern": MODERN, "original": dataclasses.replace(PLAIN, norm_first=False),

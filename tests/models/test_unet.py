@@ -145,6 +145,6 @@ def test_without_classes_no_label_is_needed():
         ((4,), 1, (2,), "needs images, not points"),
     ],
 )
-def test_sizes_that_do_not_fit_are_refused(channels, patch, shape, told):
-    with pytest.raises(ConfigError, match=told):
+def test_sizes_that_do_not_fit_are_refused(channels, patch, shape, message):
+    with pytest.raises(ConfigError, match=message):
         check_unet(channels, patch, shape)

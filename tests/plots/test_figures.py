@@ -14,7 +14,7 @@ GRID = np.stack(np.meshgrid(*[np.arange(-4.0, 5.0, 2.0)] * 2), axis=-1).reshape(
 
 
 def blue(picture):
-    """Pixels of the samples' colour: how much of them is seen."""
+    """Pixels of the samples' color: how much of them is seen."""
     red, green, blue = np.moveaxis(picture.astype(int), -1, 0)
     return int(((blue - red > 60) & (blue - green > 25)).sum())
 
@@ -35,7 +35,7 @@ def test_samples_show_and_collapsed_ones_show_less():
     assert blue(full) > 5 * blue(collapsed) > 0
 
 
-def test_the_view_follows_the_centres_and_not_stray_samples():
+def test_the_view_follows_the_centers_and_not_stray_samples():
     samples = true_samples(1000)
     stray = np.concatenate([samples, [[1e6, 0], [np.nan, 0], [np.inf, 1]]])
     clean, with_stray = (plot_points(s, GRID, sigma=0.05, size=400) for s in (samples, stray))
@@ -51,7 +51,7 @@ def test_every_style_draws(density, sigma):
     assert (drawn != empty).any()
 
 
-def test_samples_without_centres_fill_the_view():
+def test_samples_without_centers_fill_the_view():
     assert blue(plot_points(1000 + true_samples(500), size=200)) > 100
 
 

@@ -7,18 +7,18 @@ from genjax.plots.panels import plot_mixtures, plot_paths, plot_pictures, plot_s
 STEPS = np.arange(30)
 
 
-def coloured(picture, rgb):
-    """Pixels near a colour."""
+def colored(picture, rgb):
+    """Pixels near a color."""
     return int((np.abs(picture.astype(int) - rgb).max(-1) < 40).sum())
 
 
-def test_a_method_has_the_same_colour_in_all_panels():
+def test_a_method_has_the_same_color_in_all_panels():
     orange = (255, 127, 14)
     up, down = np.linspace(0, 1, 30), np.linspace(1, 0, 30)
     both = plot_series({"a": {"x": (STEPS, up), "y": (STEPS, down)}, "b": {"y": (STEPS, up)}})
     one = plot_series({"a": {"x": (STEPS, up), "y": (STEPS, down)}, "b": {"x": (STEPS, up)}})
     assert both.dtype == np.uint8 and both.shape == (320, 960, 3)
-    assert coloured(both, orange) > 1.5 * coloured(one, orange) > 0
+    assert colored(both, orange) > 1.5 * colored(one, orange) > 0
 
 
 def test_members_that_are_not_finite_leave_gaps():
@@ -34,5 +34,5 @@ def test_mixtures_paths_and_pictures_are_one_panel_each():
     assert plot_mixtures(samples, np.eye(2), 0.1, columns=2).shape == (640, 600, 3)
     paths = {"cycle": np.stack([points, -points]), "point": np.zeros((1, 5, 2))}
     assert plot_paths(paths, labels=("generator", "critic")).shape == (320, 600, 3)
-    grey, colour = np.zeros((8, 8, 1), np.uint8), np.full((8, 8, 3), 200, np.uint8)
-    assert plot_pictures({"grey": grey, "colour": colour}).shape == (320, 600, 3)
+    gray, color = np.zeros((8, 8, 1), np.uint8), np.full((8, 8, 3), 200, np.uint8)
+    assert plot_pictures({"gray": gray, "color": color}).shape == (320, 600, 3)

@@ -1,4 +1,4 @@
-"""The 1,797 handwritten digits (8x8, grey, 17 levels) that ship with scikit-learn."""
+"""The 1,797 handwritten digits (8x8, gray, 17 levels) that ship with scikit-learn."""
 
 import gzip
 import importlib.util
@@ -65,8 +65,8 @@ def _rescaled(x: np.ndarray, size: int, channels: int) -> np.ndarray:
 
     from genjax.data.image.pictures import fit
 
-    grey = np.round(x[..., 0] * (255 / _MAX)).astype(np.uint8)
-    return np.stack([fit(Image.fromarray(g), size, channels) for g in grey])
+    gray = np.round(x[..., 0] * (255 / _MAX)).astype(np.uint8)
+    return np.stack([fit(Image.fromarray(g), size, channels) for g in gray])
 
 
 def _test_rows(label: np.ndarray, fraction: float) -> np.ndarray:

@@ -27,12 +27,12 @@ _SPLITS = frozenset(
 def load(data: ConfigDict) -> Dataset:
     """The pictures below the folder of `images:DIR`, x float32 in [0, 1].
 
-    Pictures in sub-folders, at any depth, are labelled (int32) by the first sub-folder on their
-    way, in alphabetical order; pictures in DIR itself are unlabelled. Hidden files and links that
+    Pictures in sub-folders, at any depth, are labeled (int32) by the first sub-folder on their
+    way, in alphabetical order; pictures in DIR itself are unlabeled. Hidden files and links that
     lead back are left alone. How pixels are read tells `genjax.data.image.pictures.decode`.
 
-    `data.image_size` resizes the shorter side and crops the centre, `data.channels` makes all grey
-    or all colour; without them all pictures must be alike. A picture belongs to the test split if a
+    `data.image_size` resizes the shorter side and crops the center, `data.channels` makes all gray
+    or all color; without them all pictures must be alike. A picture belongs to the test split if a
     hash of its path below DIR falls below `data.test_fraction`: adding pictures, and leaving out
     those that cannot be read (`data.on_bad=skip`), moves no other.
 
@@ -52,16 +52,16 @@ def load(data: ConfigDict) -> Dataset:
         )
         for split, test in (("train", False), ("test", True))
     )  # fmt: skip
-    told: dict[str, Any] = {
+    message: dict[str, Any] = {
         "source": f"test split by a hash of the path ({100 * data.test_fraction:g} %)"
     }
     if found.left_alone:
         first = [shown(p) for p in found.left_alone[:3]]
-        told["left_alone"] = {"count": len(found.left_alone), "first": first}
+        message["left_alone"] = {"count": len(found.left_alone), "first": first}
     bad = [(f.path, f.reason) for f in (*found.bad_folders, *files) if f.reason]
     return dataset(
         data, train, test, num_classes=len(classes), labels=[printable(c) for c in classes],
-        found=told, warnings=_warnings(data, found), bad=bad,
+        found=message, warnings=_warnings(data, found), bad=bad,
     )  # fmt: skip
 
 
@@ -99,24 +99,24 @@ def _listed(data: ConfigDict, folder: Path) -> Listing:
 
 def _warnings(data: ConfigDict, found: Listing) -> list[str]:
     """What in the listing is probably a mistake."""
-    told = []
+    message = []
     splits = [c for c in found.classes if c.lower() in _SPLITS]
     if len(splits) > 1 or (splits and splits == found.classes):
         first = next((c for c in splits if c.lower().startswith("train")), splits[0])
-        told.append(
+        message.append(
             f"folders {shorten([*map(shown, splits)], 4)} are read as classes, not as splits: to "
             f"learn from one of them alone add /{first} to config.data.name"
         )
     if found.empty:
-        told.append(f"no pictures in {shorten([*map(shown, found.empty)])}: not a class")
+        message.append(f"no pictures in {shorten([*map(shown, found.empty)])}: not a class")
     ends = [os.path.splitext(p)[1].lower() for p in found.left_alone]
     if unread := [e for e in ends if e in UNREAD]:
         kinds = ", ".join(sorted(set(unread)))
-        told.append(
+        message.append(
             f"pictures of kinds that are not read ({kinds}: {len(unread):,}) are left alone: "
             "convert them to PNG or JPEG"
         )
-    return told
+    return message
 
 
 def _in_test(paths: list[str], fraction: float) -> list[bool]:

@@ -62,25 +62,25 @@ class _Decoded(NamedTuple):
 def fit(image: Any, size: int, channels: int) -> np.ndarray:
     """A Pillow image as uint8 (height, width, channels), values 0 … 255.
 
-    Transparent pixels show `BACKGROUND`, whatever colour is hidden there.
+    Transparent pixels show `BACKGROUND`, whatever color is hidden there.
 
     Args:
       image: `PIL.Image.Image` of at most 8 bits a channel.
       size: side of the square: the shorter side is resized to it (Lanczos, which smooths
-        when it shrinks) and the centre cropped; 0 keeps height and width.
-      channels: 1 (ITU-R 601 luma) or 3 (RGB); 0 keeps one channel for grey modes and makes the
+        when it shrinks) and the center cropped; 0 keeps height and width.
+      channels: 1 (ITU-R 601 luma) or 3 (RGB); 0 keeps one channel for gray modes and makes the
         rest RGB.
     """
     from PIL import Image
 
     if _is_wide(image):
         raise ValueError(f"mode {image.mode}: must have at most 8 bits a channel")
-    grey = channels == 1 or (channels == 0 and image.mode in ("1", "L", "LA", "La"))
+    gray = channels == 1 or (channels == 0 and image.mode in ("1", "L", "LA", "La"))
     if image.has_transparency_data:
         image = image.convert("LA") if image.mode == "La" else image
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, (*BACKGROUND, 255)), image)
-    image = image.convert("L" if grey else "RGB")
+    image = image.convert("L" if gray else "RGB")
     if size and image.size != (size, size):
         width, height = image.size
         scale = size / min(width, height)
@@ -90,7 +90,7 @@ def fit(image: Any, size: int, channels: int) -> np.ndarray:
         left, top = (resized[0] - size) // 2, (resized[1] - size) // 2
         image = image.crop((left, top, left + size, top + size))
     pixels = np.asarray(image, np.uint8)
-    return pixels[..., None] if grey else pixels
+    return pixels[..., None] if gray else pixels
 
 
 def decode(encoded: bytes, name: str, size: int, channels: int, max_value: float = 0) -> np.ndarray:
@@ -106,7 +106,7 @@ def decode(encoded: bytes, name: str, size: int, channels: int, max_value: float
       encoded: the file.
       name: what errors call it.
       size, channels: as `fit` takes them.
-      max_value: what is white in grey pictures of more than 8 bits, but for PGM; 0: as above.
+      max_value: what is white in gray pictures of more than 8 bits, but for PGM; 0: as above.
 
     Raises:
       Unreadable: it cannot be decoded.
@@ -156,7 +156,7 @@ def _upright(image: Any) -> Any:
 def _scale_key(image: Any, bits: int) -> None:
     """Brings the transparent value of a PNG of so many bits a channel to 8 bits, as its pixels are.
 
-    Pillow does not. Of colours of 16 bits, those that are equal in 8 bits become transparent.
+    Pillow does not. Of colors of 16 bits, those that are equal in 8 bits become transparent.
     """
     key = image.info.get("transparency")
     if bits < 8 and isinstance(key, int):
@@ -166,7 +166,7 @@ def _scale_key(image: Any, bits: int) -> None:
 
 
 def _eight_bits(image: Any, name: str, max_value: float) -> Any:
-    """A loaded grey image of more bits as one of mode L."""
+    """A loaded gray image of more bits as one of mode L."""
     from PIL import Image
 
     x = np.asarray(image).astype(np.float64)
@@ -177,16 +177,16 @@ def _eight_bits(image: Any, name: str, max_value: float) -> Any:
         raise ConfigError(
             f"{shown(name)}: holds {low:g}; pictures must not go below 0, which is black"
         )
-    white, told = _white(image, high)
+    white, message = _white(image, high)
     if max_value and (image.format != "PPM" or image.mode == "F"):
         white = max_value
         if high > white:
-            told = f"{shown(name)}: holds {high:g}"
-            raise ConfigError(f"{told}, above config.data.max_value={white:g}, which is white")
+            message = f"{shown(name)}: holds {high:g}"
+            raise ConfigError(f"{message}, above config.data.max_value={white:g}, which is white")
     if not white:
         guess = next((v for v in (255, 1023, 4095, 65535) if v >= high), high)
         raise ConfigError(
-            f"{shown(name)}: {told}: the file does not say which value is white; "
+            f"{shown(name)}: {message}: the file does not say which value is white; "
             f"set config.data.max_value to what it is in the whole set ({guess:g}?)"
         )
     if image.format == "TIFF" and image.tag_v2.get(262) == 0:  # white is zero; Pillow forgets it
@@ -195,9 +195,9 @@ def _eight_bits(image: Any, name: str, max_value: float) -> Any:
     pixels = np.rint(x * (255 / white)).astype(np.uint8)
     if isinstance(hidden, int):  # the one value that is transparent
         pixels[x == hidden] = BACKGROUND[0]
-    grey = Image.fromarray(pixels)
-    grey.info = {k: v for k, v in image.info.items() if k != "transparency"}  # EXIF among it
-    return grey
+    gray = Image.fromarray(pixels)
+    gray.info = {k: v for k, v in image.info.items() if k != "transparency"}  # EXIF among it
+    return gray
 
 
 def _white(image: Any, high: float) -> tuple[float, str]:
@@ -240,13 +240,13 @@ def shown(name: str) -> str:
 
 def some(bad: Sequence[Sequence[str]], room: int) -> str:
     """The first few of (name, reason), as many as go into `room` characters, but at least one."""
-    told = ""
+    message = ""
     for name, reason in bad[:_FIRST]:
         more = f"{shown(name)} ({reason})"
-        if told and len(told) + len(more) > room:
+        if message and len(message) + len(more) > room:
             break
-        told += f", {more}" if told else more
-    return told
+        message += f", {more}" if message else more
+    return message
 
 
 def decode_blocks(
@@ -314,7 +314,7 @@ def other_shape(name: str, shape: tuple[int, ...], first: str, shape_of_first: A
     """The error for pictures that differ in shape."""
     return ConfigError(
         f"{shown(name)}: shape {shape} differs from {shape_of_first} of {shown(first)}; "
-        "config.data.image_size and config.data.channels make them one size and colour"
+        "config.data.image_size and config.data.channels make them one size and color"
     )
 
 

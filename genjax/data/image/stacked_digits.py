@@ -48,7 +48,7 @@ def load(data: ConfigDict) -> Dataset:
 
 
 def single(data: ConfigDict) -> Dataset:
-    """The digits that are stacked, in grey."""
+    """The digits that are stacked, in gray."""
     if data.channels == 1:
         raise fail("data.channels", data.channels, "must be 0 or 3, one for each digit")
     return digits.load(ConfigDict(data.to_dict() | {"channels": 1}))
@@ -71,7 +71,7 @@ class Stacked(Generated):
     def __init__(self, of: Resident):
         def rows(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
             words = jax.random.bits(key, (CHANNELS * order.size(shape),))
-            # The remainder favours a row by at most 1 in 2 million.
+            # The remainder favors a row by at most 1 in 2 million.
             return (words % np.uint32(of.num_examples)).astype(jnp.int32).reshape(*shape, CHANNELS)
 
         super().__init__(rows)

@@ -64,12 +64,12 @@ def _read(path: Path) -> Iterator[Tagged]:
             continue
         if len(found) != columns or columns < 2 or not found[0].strip() or not found[-1].strip():
             needed = f"{columns} columns as the lines before it" if columns > 1 else "a word, a tag"
-            told = f"must have {needed}, not {text_files.shown(line.strip(' '))}"
+            message = f"must have {needed}, not {text_files.shown(line.strip(' '))}"
             if line.endswith(("\t", "\t\n")):
-                told = (
+                message = (
                     "ends in a tab, so its last column, which is the tag, is empty; must have one"
                 )
-            raise ConfigError(f"{path}: line {number}: {told}")
+            raise ConfigError(f"{path}: line {number}: {message}")
         where = where if words else f"{path}: line {number}"
         words.append("_".join(found[0].split()))  # a word is one word, whatever is in it
         tags.append(found[-1].strip())
@@ -138,8 +138,8 @@ def _rows(data: ConfigDict, block: list[Tagged], known: Vocabulary, tally: Tally
     for i, (words, tags, where) in enumerate(block):
         n = min(len(words), data.length)
         if unknown := next((tag for tag in tags if tag not in numbers), ""):
-            told = f"tag {shorten([unknown])!r} of this sentence is none of the training split's"
-            raise ConfigError(f"{where}: {told}: {shorten(known.labels, 4)}")
+            message = f"tag {shorten([unknown])!r} of this sentence is none of the training split's"
+            raise ConfigError(f"{where}: {message}: {shorten(known.labels, 4)}")
         tally.examples += 1
         tally.cut += len(words) > n
         if spans and len(words) > n:
@@ -187,19 +187,21 @@ def odd_tags(tags: Sequence[str]) -> list[str]:
             return []
         why = f"mark no entities, as {shorten(spans[:1])} does: entities are not scored"
         return [f"tags {shorten(others, 5)} {why}"]
-    told: list[str] = []
+    message: list[str] = []
     letters = {tag: p[0] for tag in marked if (p := parts(tag, found.suffix))}
     small = [tag for tag, letter in letters.items() if letter.islower()]
     if small:
-        told.append(
+        message.append(
             f"tags like {shorten(small[:1])} mark entities with small letters; read as B, I"
         )
     if found.suffix:
-        told.append(f"tags like {shorten(marked[:1])} have their letter last; read as {found.name}")
+        message.append(
+            f"tags like {shorten(marked[:1])} have their letter last; read as {found.name}"
+        )
     if found.name == "mixed":
         mixed = ", ".join(sorted({letter.upper() for letter in letters.values()}))
-        told.append(f"tags mark entities by letters of several schemes: {mixed}")
-    return told
+        message.append(f"tags mark entities by letters of several schemes: {mixed}")
+    return message
 
 
 def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> Dataset:

@@ -80,8 +80,8 @@ def load(data: ConfigDict, saved: Path | None = None, pretrained: Path | None = 
         of = {name: e.info[key] for name, e in (("train", train), ("test", test)) if key in e.info}
         found |= {key: of} if of else {}
     odd = [train.info["warning"]] if "warning" in train.info else []
-    told = (*texts.warnings, *odd, *dataset.warnings)
-    return dataset._replace(found={**dataset.found, **found}, warnings=told)
+    message = (*texts.warnings, *odd, *dataset.warnings)
+    return dataset._replace(found={**dataset.found, **found}, warnings=message)
 
 
 def read(data: ConfigDict, split: str) -> Iterator[Any]:

@@ -40,7 +40,7 @@ def join(words: Sequence[str], rounds: Iterable[Container[Pair]]) -> Sequence[st
 
 
 def find(texts: Texts, *, least: int, threshold: float) -> dict[Pair, float]:
-    """Pairs of neighbours that score above `threshold`, with their scores.
+    """Pairs of neighbors that score above `threshold`, with their scores.
 
     Marks of punctuation are in no pair.
 

@@ -48,9 +48,11 @@ def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabul
     else:
         codec = tokenizers.train(data, read())
     if len(different) < _FEW and len(classes) >= 10 * len(different):
-        told = f"{len(classes):,} classes ({shorten(sorted(classes), 3)}) of {len(different):,} "
-        told += f"different sentences ({shorten(sorted(different), 3)}): are the columns swapped?"
-        raise fail("data.name", data.name, f"{told} A line must be sentence<TAB>label")
+        message = f"{len(classes):,} classes ({shorten(sorted(classes), 3)}) of {len(different):,} "
+        message += (
+            f"different sentences ({shorten(sorted(different), 3)}): are the columns swapped?"
+        )
+        raise fail("data.name", data.name, f"{message} A line must be sentence<TAB>label")
     return Vocabulary(codec, labels=tuple(sorted(classes - {""})))
 
 
@@ -84,9 +86,9 @@ def encode(
 def _number(numbers: Mapping[str, int], label: str, where: str) -> int:
     if label not in numbers:
         known = shorten(list(numbers), 4)
-        told = f"class {shorten([label])!r} is none of the training split's: {known}"
+        message = f"class {shorten([label])!r} is none of the training split's: {known}"
         hint = "; is it a header line?" if where.endswith(": line 1") else ""
-        raise ConfigError(f"{where}: {told}{hint}")
+        raise ConfigError(f"{where}: {message}{hint}")
     return numbers[label]
 
 

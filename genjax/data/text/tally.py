@@ -44,12 +44,12 @@ class Tally:
                 facts["cut"]["entities"] = self.entities
         if self._unknown:
             facts["unknown"] = self._unknown / self._tokens
-        if told := self._odd():
-            facts["warning"] = told
+        if message := self._odd():
+            facts["warning"] = message
         return facts
 
     def _odd(self) -> str:
-        """What a header line that is not recognised looks like: a class of its own."""
+        """What a header line that is not recognized looks like: a class of its own."""
         (label, where), counts = self._first, self._classes
         alone = counts[label] == 1 and sum(n == 1 for n in counts.values()) == 1
         if len(counts) < 2 or not alone or not where.endswith(": line 1"):

@@ -58,8 +58,8 @@ class Chars:
 
     def to_json(self) -> dict[str, Any]:
         """See `genjax.data.source.Codec`."""
-        told = {"tokenizer": "char", "lowercase": self.lowercase, "tokens": self.tokens}
-        return told | _kept(self.rules)
+        message = {"tokenizer": "char", "lowercase": self.lowercase, "tokens": self.tokens}
+        return message | _kept(self.rules)
 
     def _encode(self, text: str) -> np.ndarray:
         text = lower(text, self.rules) if self.lowercase else text
@@ -165,8 +165,8 @@ class Subwords:
 
     def to_json(self) -> dict[str, Any]:
         """See `genjax.data.source.Codec`."""
-        told = {"tokenizer": self.kind, "lowercase": self.lowercase, "model": self._model}
-        return told | _kept(self.rules)
+        message = {"tokenizer": self.kind, "lowercase": self.lowercase, "model": self._model}
+        return message | _kept(self.rules)
 
 
 class Stored:
@@ -311,8 +311,8 @@ def _train_subwords(data: ConfigDict, texts: Iterable[str]) -> Subwords:
     try:
         return Subwords(data.tokenizer, json.loads(tokenizer.to_str()), data.lowercase)
     except Exception as error:  # the library has no type of its own for scores of nothing
-        told = f"cannot be learned from the little text of {data.name}'s training split"
-        raise fail("data.tokenizer", data.tokenizer, told) from error
+        message = f"cannot be learned from the little text of {data.name}'s training split"
+        raise fail("data.tokenizer", data.tokenizer, message) from error
 
 
 def _text_ids(ids: Any) -> list[int]:

@@ -1,6 +1,6 @@
-"""`tsv:FILE`: a labelled sentence a line.
+"""`tsv:FILE`: a labeled sentence a line.
 
-A header line, as GLUE's files have it (`sentence<TAB>label`), is recognised by its names and left
+A header line, as GLUE's files have it (`sentence<TAB>label`), is recognized by its names and left
 out.
 """
 
@@ -38,8 +38,8 @@ def texts(data: ConfigDict) -> Texts:
     for path in dict.fromkeys([*train, *test]):
         first = next(text_files.lines(path))
         if _is_header(first, path):
-            told = f"the header line {text_files.shown(first)} is left out"
-            warnings.append(f"{path}: line 1: {told}")
+            message = f"the header line {text_files.shown(first)} is left out"
+            warnings.append(f"{path}: line 1: {message}")
     return Texts(
         "sentence", text_files.stamps(train, test), read, source=text_files.origin(data, test),
         warnings=tuple(warnings),
@@ -61,6 +61,6 @@ def _is_header(line: str, path: Path) -> bool:
     """Whether a file's first line names its columns."""
     *others, last = (cell.strip(" \n\"'").casefold() for cell in line.split("\t"))
     if last in _SENTENCES and _LABELS.intersection(others):
-        told = f"{text_files.shown(line)} names the class first; must be sentence<TAB>label"
-        raise ConfigError(f"{path}: line 1: {told}")
+        message = f"{text_files.shown(line)} names the class first; must be sentence<TAB>label"
+        raise ConfigError(f"{path}: line 1: {message}")
     return last in _LABELS and bool(_SENTENCES.intersection(others))

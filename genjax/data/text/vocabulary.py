@@ -103,5 +103,5 @@ def _read(folder: Path) -> tuple[str, Vocabulary] | None:
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # the library has no error type of its own; a panic is no other
-        told = f"{folder / FILE}: cannot be read ({type(error).__name__}: {files.reason(error)})"
-        raise ConfigError(told) from error
+        message = f"{folder / FILE}: cannot be read ({type(error).__name__}: {files.reason(error)})"
+        raise ConfigError(message) from error

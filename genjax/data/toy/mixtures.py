@@ -1,7 +1,7 @@
 """Two-dimensional Gaussian mixtures, drawn on the device: the usual tests for mode collapse.
 
 `ring`: 8 modes on the unit circle, sigma 0.01. `grid`: 25 modes at {-4, -2, 0, 2, 4}^2, sigma 0.05.
-Both as in Lin et al., "PacGAN" (2018), section 4.1, whose eight ring centres are eight distinct
+Both as in Lin et al., "PacGAN" (2018), section 4.1, whose eight ring centers are eight distinct
 points (a `linspace` that includes its end point makes seven of eight).
 """
 
@@ -32,15 +32,15 @@ def centers(name: str) -> np.ndarray:
         c = np.array(list(itertools.product((-4.0, -2.0, 0.0, 2.0, 4.0), repeat=2)))
     else:
         raise fail("data.name", name, "must be ring or grid")
-    assert len({tuple(p) for p in c.round(6)}) == len(c), "centres must be distinct"
+    assert len({tuple(p) for p in c.round(6)}) == len(c), "centers must be distinct"
     return c.astype(np.float32)
 
 
 def load(name: str) -> Dataset:
     """The mixture `name`: an endless train split and 10,000 fixed draws as the test split.
 
-    Examples are float32 (2,), unlabelled, in R^2; the spec's scale is the true standard deviation
-    of a coordinate, sqrt(mean of its squared centres + sigma^2).
+    Examples are float32 (2,), unlabeled, in R^2; the spec's scale is the true standard deviation
+    of a coordinate, sqrt(mean of its squared centers + sigma^2).
     """
     c, sigma = centers(name), SIGMA[name]
 
@@ -49,9 +49,9 @@ def load(name: str) -> Dataset:
         # second, under vmap for three unless it is flat, and is slow where the last axis is 3.
 
         words = jax.random.bits(key, (3 * order.size(shape),)).reshape(3, *shape)
-        # The remainder favours a mode by at most 25 / 2**32.
+        # The remainder favors a mode by at most 25 / 2**32.
         mode = words[2] % np.uint32(len(c))
-        # 23 bits as the centres of equal intervals of (-1, 1), all exact in float32.
+        # 23 bits as the centers of equal intervals of (-1, 1), all exact in float32.
         uniform = ((words[:2] >> 9).astype(jnp.float32) + 0.5) * np.float32(2**-22) - 1
         noise = np.float32(np.sqrt(2) * sigma) * jax.lax.erf_inv(uniform)
         return jnp.asarray(c)[mode] + jnp.moveaxis(noise, 0, -1)

@@ -43,7 +43,7 @@ def load() -> Dataset:
 def _draw(key: jax.Array, shape: tuple[int, ...]) -> dict[str, jax.Array]:
     """Training pairs (*shape, 16)."""
     words = jax.random.bits(key, (*shape, 1 + TEST_LENGTH))
-    # The remainder favours a length or a digit by at most 10 / 2**32.
+    # The remainder favors a length or a digit by at most 10 / 2**32.
     length = 1 + (words[..., 0] % np.uint32(TRAIN_LENGTH)).astype(jnp.int32)
     return _pairs(length, (words[..., 1:] % np.uint32(_DIGITS)).astype(jnp.int32))
 

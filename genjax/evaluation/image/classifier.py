@@ -1,4 +1,4 @@
-"""A small classifier of genjax's own, which judges samples of labelled images.
+"""A small classifier of genjax's own, which judges samples of labeled images.
 
 Its numbers compare runs of genjax on one data set. They are no Inception score and no FID: other
 projects use other classifiers, so a number without this classifier's name says little.
@@ -175,7 +175,7 @@ def _train(
 def _with_outliers(
     key: jax.Array, x: jax.Array, labels: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """A batch of 2B images, their target distributions and weights from B labelled images."""
+    """A batch of 2B images, their target distributions and weights from B labeled images."""
     batch_size, quarter = x.shape[0], x.shape[0] // 4
     keys = jax.random.split(key, 5)
     x = _shift(keys[0], x)
@@ -205,7 +205,7 @@ def _shift(key: jax.Array, x: jax.Array) -> jax.Array:
         padded = jnp.pad(x, padding)
         before = jax.lax.slice_in_dim(padded, 0, x.shape[axis], axis=axis)
         after = jax.lax.slice_in_dim(padded, 2, None, axis=axis)
-        # Linear interpolation between a pixel and its neighbour.
+        # Linear interpolation between a pixel and its neighbor.
         moved = jnp.where(offset > 0, before, after)
         x = x + jnp.abs(offset) * (moved - x)
     return x

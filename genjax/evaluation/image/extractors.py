@@ -70,7 +70,7 @@ def own(dataset: Dataset, folder: Path) -> Extractor:
     `genjax.evaluation.image.classifier`. The classifier is trained once and kept below `folder`.
 
     Raises:
-      ConfigError: the data are no labelled images.
+      ConfigError: the data are no labeled images.
     """
     judge, checksum = own_classifier(dataset, folder)
 
@@ -86,10 +86,10 @@ def own(dataset: Dataset, folder: Path) -> Extractor:
 
 
 def own_classifier(dataset: Dataset, folder: Path) -> tuple[classifier.Classifier, str]:
-    """The classifier of labelled images that `own` extracts with, and its weights' checksum."""
+    """The classifier of labeled images that `own` extracts with, and its weights' checksum."""
     spec = dataset.spec
     if spec.kind != "image" or not spec.num_classes:
-        raise ConfigError("genjax's own classifier needs labelled images; InceptionV3 does not")
+        raise ConfigError("genjax's own classifier needs labeled images; InceptionV3 does not")
     x, y = first_rows(dataset.train, _MOST_EXAMPLES)
     hidden = (256, 256)
     identity = {

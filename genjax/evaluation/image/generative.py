@@ -19,7 +19,7 @@ from genjax.evaluation.image.inception_score import inception_score
 from genjax.evaluation.image.kid import kernel_distance
 from genjax.evaluation.image.prdc import prdc
 
-NEIGHBOUR = 5  # k of prdc
+NEIGHBOR = 5  # k of prdc
 _SUBSET = 1000  # features in a subset of kid, where there are as many
 _KEPT = 10_000  # features of a real set that kid and prdc compare with
 _KEPT_SEED = 0
@@ -66,7 +66,7 @@ def numbers(metrics: Sequence[str]) -> tuple[str, ...]:
 
 def check_counts(metrics: Sequence[str], num_samples: int, num_real: int, field: str) -> None:
     """Raises `ConfigError` unless there are enough samples and real images for `metrics`."""
-    least = {"fid": 2, "kid": 2, "is": 10, "prdc": NEIGHBOUR + 1}
+    least = {"fid": 2, "kid": 2, "is": 10, "prdc": NEIGHBOR + 1}
     for metric in metrics:
         if num_samples < least[metric]:
             raise ConfigError(
@@ -141,7 +141,7 @@ _METRICS: dict[str, Callable[[Extracted, Reference], dict[str, float]]] = {
     "fid": lambda s, r: {"fid": frechet_distance(Moments.of(s.features), r.moments)},
     "kid": _kid,
     "is": lambda s, r: inception_score(s.probabilities),
-    "prdc": lambda s, r: prdc(r.features, s.features, k=NEIGHBOUR),
+    "prdc": lambda s, r: prdc(r.features, s.features, k=NEIGHBOR),
 }
 
 
@@ -155,5 +155,5 @@ def protocol(number: str, num_samples: int, real: Reference, extractor: Extracto
     if metric == "kid":
         words.append(f"subsets of {subset_size(num_samples, len(real.features)):,}")
     if metric == "prdc":
-        words.append(f"k={NEIGHBOUR}")
+        words.append(f"k={NEIGHBOR}")
     return ", ".join([*words, str(extractor)])

@@ -1,4 +1,4 @@
-"""How far samples stay within the real set, and how much of it they reach, by nearest neighbours.
+"""How far samples stay within the real set, and how much of it they reach, by nearest neighbors.
 
 Sources: Kynkäänniemi et al. 2019, "Improved precision and recall metric for assessing generative
 models", arXiv:1904.06991, equations 1 and 2; Naeem et al. 2020, "Reliable fidelity and diversity
@@ -17,7 +17,7 @@ _BLOCK = 1024  # rows of the matrix of distances that exist at a time
 def prdc(real_NxD: np.ndarray, fake_MxD: np.ndarray, *, k: int = 5) -> dict[str, float]:
     """Precision, recall, density and coverage.
 
-    The ball of a feature reaches to its k-th nearest neighbour in its own set, itself not counted.
+    The ball of a feature reaches to its k-th nearest neighbor in its own set, itself not counted.
 
       precision  share of fake features within the ball of some real one
       recall     share of real features within the ball of some fake one
@@ -26,7 +26,7 @@ def prdc(real_NxD: np.ndarray, fake_MxD: np.ndarray, *, k: int = 5) -> dict[str,
 
     Args:
       real_NxD, fake_MxD: features, more than k each. One that is not finite is in no ball.
-      k: which neighbour; the papers take 3 (precision, recall) and 5 (density, coverage).
+      k: which neighbor; the papers take 3 (precision, recall) and 5 (density, coverage).
 
     Raises:
       ConfigError: shapes do not fit, or there are too few features for k.

@@ -61,7 +61,7 @@ def read(path: str | Path, field: str = "--weights") -> Weights:
         holds another network.
     """
     file = Path(path).expanduser()
-    told = f"{field}={path}"
+    message = f"{field}={path}"
     check(path, field)
     try:
         files.opened(file).close()  # a regular file
@@ -70,12 +70,12 @@ def read(path: str | Path, field: str = "--weights") -> Weights:
         library = "safetensors" if file.suffix == ".safetensors" else "torch"
         also = "" if library == "safetensors" else ", or give the same weights as .safetensors"
         raise ConfigError(
-            f"{told}: needs {library} to be read ({_INSTALL[library]}){also}"
+            f"{message}: needs {library} to be read ({_INSTALL[library]}){also}"
         ) from error
     except Exception as error:  # what their readers raise depends on what they stumble over
-        raise ConfigError(f"{told}: is no file of weights ({files.reason(error)})") from error
-    variant = _variant(tensors, told)
-    return Weights(variant, from_torch(tensors, variant, told), _checksum(file))
+        raise ConfigError(f"{message}: is no file of weights ({files.reason(error)})") from error
+    variant = _variant(tensors, message)
+    return Weights(variant, from_torch(tensors, variant, message), _checksum(file))
 
 
 def check(path: str | Path, field: str = "--weights") -> None:
@@ -87,7 +87,7 @@ def check(path: str | Path, field: str = "--weights") -> None:
         )
 
 
-def from_torch(tensors: Mapping[str, np.ndarray], variant: str, told: str = "weights") -> Any:
+def from_torch(tensors: Mapping[str, np.ndarray], variant: str, message: str = "weights") -> Any:
     """Variables of `InceptionV3(variant)` from a PyTorch state dict as arrays.
 
     Kernels turn from (out, in, height, width) to (height, width, in, out). What only training
@@ -103,13 +103,13 @@ def from_torch(tensors: Mapping[str, np.ndarray], variant: str, told: str = "wei
     def leaf(path: Any, shape: Any) -> jax.Array:
         key = torch_name(path)
         if key not in tensors:
-            raise ConfigError(f"{told}: has no {key}; must be InceptionV3's weights")
+            raise ConfigError(f"{message}: has no {key}; must be InceptionV3's weights")
         x = np.asarray(tensors[key], np.float32)
         x = x.transpose(2, 3, 1, 0) if x.ndim == 4 else x.T
         if x.shape != shape.shape:
-            raise ConfigError(f"{told}: {key} turned is {x.shape}; must be {shape.shape}")
+            raise ConfigError(f"{message}: {key} turned is {x.shape}; must be {shape.shape}")
         if not np.isfinite(x).all():
-            raise ConfigError(f"{told}: {key} holds NaN or infinite numbers")
+            raise ConfigError(f"{message}: {key} holds NaN or infinite numbers")
         return jnp.asarray(x)
 
     return jax.tree_util.tree_map_with_path(leaf, shapes)
@@ -121,14 +121,14 @@ def torch_name(path: Any) -> str:
     return ".".join([*block, _NAMES[module, name]])
 
 
-def _variant(tensors: Mapping[str, np.ndarray], told: str) -> str:
+def _variant(tensors: Mapping[str, np.ndarray], message: str) -> str:
     rows = tensors["fc.weight"].shape[0] if "fc.weight" in tensors else None
     for variant, classes in NUM_CLASSES.items():
         if rows == classes:
             return variant
     found = "no fc.weight" if rows is None else f"{rows} classes"
     known = " or ".join(f"{n} ({variant})" for variant, n in NUM_CLASSES.items())
-    raise ConfigError(f"{told}: has {found}; must be InceptionV3's weights of {known} classes")
+    raise ConfigError(f"{message}: has {found}; must be InceptionV3's weights of {known} classes")
 
 
 def _safetensors(file: Path) -> dict[str, np.ndarray]:

@@ -74,8 +74,8 @@ class Space:
             self.center, self.spread, self.order = np.zeros(dim), np.ones(dim), np.arange(dim)
         else:
             self.center, self.spread = self.test.draw.mean(0), self.test.draw.std(0)
-            told = self.test.mean.std(0) if self.test.kl is None else self.test.kl.mean(0)
-            self.order = np.argsort(-told, kind="stable")
+            message = self.test.mean.std(0) if self.test.kl is None else self.test.kl.mean(0)
+            self.order = np.argsort(-message, kind="stable")
 
     def codes(self, source: Any) -> Codes:
         """The first examples of a split, encoded."""
@@ -147,12 +147,12 @@ def plane(codes_NxZ: np.ndarray) -> tuple[np.ndarray, list[str]]:
     if codes.shape[1] <= 2:
         filled = np.pad(codes, ((0, 0), (0, 2 - codes.shape[1])))
         return filled, [f"latent {i}" if i < codes.shape[1] else "" for i in range(2)]
-    centred = codes - codes.mean(0)
-    _, spread, directions_ZxZ = np.linalg.svd(centred, full_matrices=False)
+    centered = codes - codes.mean(0)
+    _, spread, directions_ZxZ = np.linalg.svd(centered, full_matrices=False)
     share = np.square(spread) / max(float(np.square(spread).sum()), 1e-30)
     names = ("first", "second")
-    told = [f"{n} principal component ({s:.0%} of the variance)" for n, s in zip(names, share)]
-    return centred @ directions_ZxZ[:2].T, told
+    message = [f"{n} principal component ({s:.0%} of the variance)" for n, s in zip(names, share)]
+    return centered @ directions_ZxZ[:2].T, message
 
 
 def _no_space(model: Any) -> ConfigError:

@@ -42,8 +42,8 @@ class NGrams:
 
     def __init__(self, tokens_N: np.ndarray, vocab_size: int, order: int = 3):
         if order < 1 or vocab_size**order >= 2**63:
-            told = f"must be at least 1, and {vocab_size}^order below 2^63"
-            raise ValueError(f"order={order}: {told}")
+            message = f"must be at least 1, and {vocab_size}^order below 2^63"
+            raise ValueError(f"order={order}: {message}")
         self.vocab_size, self.order = vocab_size, order
         grams_N = self._grams(np.asarray(tokens_N), order)[_asked(tokens_N)]
         if not len(grams_N):

@@ -151,8 +151,8 @@ def _header(path: Path, line: bytes, room: int) -> tuple[int, int]:
         what = "must be two numbers, of words and of their dimensions"
         raise ConfigError(f"{path}, line 1: {what}") from error
     if 4 * size * dim > 4 * room + _SMALL:  # a file that was cut is read up to where it ends
-        told = f"announces {size:,} vectors of {dim:,} numbers, more than the file can hold"
-        raise ConfigError(f"{path}, line 1: {told}")
+        message = f"announces {size:,} vectors of {dim:,} numbers, more than the file can hold"
+        raise ConfigError(f"{path}, line 1: {message}")
     return size, dim
 
 

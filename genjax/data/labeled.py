@@ -13,37 +13,37 @@ from genjax.data.shuffle import permuted
 from genjax.data.source import Dataset
 
 
-class Labelled:
+class Labeled:
     """A resident split whose labels are hidden but for a few (see `genjax.data.source.Source`).
 
-    Which examples show their label is fixed: the first `num_labelled` of one permutation, whatever
+    Which examples show their label is fixed: the first `num_labeled` of one permutation, whatever
     the seed of a run, so that fewer labels are a part of more.
 
     Batches:
-      `"x"` of all examples, without labels; beside it as many of the labelled ones,
-      `"labelled_x"` and `"labelled_label"`, in epochs and an order of their own. In evaluation all
+      `"x"` of all examples, without labels; beside it as many of the labeled ones,
+      `"labeled_x"` and `"labeled_label"`, in epochs and an order of their own. In evaluation all
       examples with their labels, as from `Resident`.
     """
 
     streamed = False
 
-    def __init__(self, source: Resident, num_labelled: int):
+    def __init__(self, source: Resident, num_labeled: int):
         n = source.num_examples
         order = permuted(np.arange(n, dtype=np.uint32), 0, np.zeros(2, np.uint32), n, np)
-        rows = np.flatnonzero(order < num_labelled)
+        rows = np.flatnonzero(order < num_labeled)
         self.all, self.num_examples = source, n
-        self.labelled = Resident({k: v[rows] for k, v in source.arrays.items()}, source.levels)
-        self.arrays: Any = {"all": self.all.arrays, "labelled": self.labelled.arrays}
+        self.labeled = Resident({k: v[rows] for k, v in source.arrays.items()}, source.levels)
+        self.arrays: Any = {"all": self.all.arrays, "labeled": self.labeled.arrays}
 
     def cursor(self, first_step: int, batch_shape: tuple[int, ...]) -> Any:
         """The cursors of both."""
-        return [s.cursor(first_step, batch_shape) for s in (self.all, self.labelled)]
+        return [s.cursor(first_step, batch_shape) for s in (self.all, self.labeled)]
 
     def plan(
         self, key: jax.Array, cursor: Any, num_steps: int, batch_shape: tuple[int, ...]
     ) -> dict[str, jax.Array]:
         """Indices of both, int32 (num_steps, *batch_shape)."""
-        keys = {"all": key, "labelled": jax.random.fold_in(key, 1)}
+        keys = {"all": key, "labeled": jax.random.fold_in(key, 1)}
         return {
             name: getattr(self, name).plan(keys[name], at, num_steps, batch_shape)
             for name, at in zip(keys, cursor)
@@ -53,9 +53,9 @@ class Labelled:
         """The batch at indices `x` of `plan`, or at an element of `evaluation`."""
         if "index" in x:
             return self.all.fetch(arrays["all"], x)
-        labelled = self.labelled.fetch(arrays["labelled"], x["labelled"])
+        labeled = self.labeled.fetch(arrays["labeled"], x["labeled"])
         return {"x": self.all.fetch(arrays["all"], x["all"])["x"]} | {
-            f"labelled_{name}": v for name, v in labelled.items()
+            f"labeled_{name}": v for name, v in labeled.items()
         }
 
     def stream(self, *args: Any, **kwargs: Any) -> Any:
@@ -68,23 +68,23 @@ class Labelled:
 
 
 def limit(dataset: Dataset, data: ConfigDict) -> Dataset:
-    """The data set with `data.num_labelled` labels in its training split.
+    """The data set with `data.num_labeled` labels in its training split.
 
     Raises:
       ConfigError: no labels, fewer examples than that, or data that do not fit on the device.
     """
-    number, train = data.num_labelled, dataset.train
+    number, train = data.num_labeled, dataset.train
     if number < 0:
-        raise fail("data.num_labelled", number, "must be at least 0 (0: all)")
+        raise fail("data.num_labeled", number, "must be at least 0 (0: all)")
     if not dataset.spec.num_classes:
-        raise fail("data.num_labelled", number, f"data.name={data.name} has no labels")
+        raise fail("data.num_labeled", number, f"data.name={data.name} has no labels")
     if number > train.num_examples:
         raise fail(
-            "data.num_labelled", number,
+            "data.num_labeled", number,
             f"must be at most the number of training examples, {train.num_examples}",
         )  # fmt: skip
     if not isinstance(train, Resident):
         raise fail(
-            "data.num_labelled", number, "needs the data on the device; raise data.device_limit_mb"
+            "data.num_labeled", number, "needs the data on the device; raise data.device_limit_mb"
         )
-    return dataset._replace(train=Labelled(train, number))
+    return dataset._replace(train=Labeled(train, number))

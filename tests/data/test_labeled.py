@@ -8,18 +8,18 @@ import pytest
 from genjax import data
 from genjax.core.config import ConfigError, base
 from genjax.data.in_memory import Resident
-from genjax.data.labelled import Labelled
+from genjax.data.labeled import Labeled
 
 
 def section(**changes):
     d = base().data
-    d.num_labelled = 0
+    d.num_labeled = 0
     d.update(changes)
     return d
 
 
 def shown(source):
-    return {x.tobytes() for x in source.labelled.arrays["x"]}
+    return {x.tobytes() for x in source.labeled.arrays["x"]}
 
 
 def batches(source, steps, first=0, shape=(8,), seed=3):
@@ -30,37 +30,37 @@ def batches(source, steps, first=0, shape=(8,), seed=3):
 
 
 def test_fewer_labels_are_a_part_of_more_and_all_is_all():
-    few, more = (data.load(section(num_labelled=n)).train for n in (30, 200))
-    assert len(few.labelled.arrays["x"]) == 30 and shown(few) < shown(more)
+    few, more = (data.load(section(num_labeled=n)).train for n in (30, 200))
+    assert len(few.labeled.arrays["x"]) == 30 and shown(few) < shown(more)
     assert isinstance(data.load(section()).train, Resident)
-    source = data.load(section(num_labelled=1)).train
-    assert data.load(section(num_labelled=source.num_examples)).train.labelled.num_examples == 1618
+    source = data.load(section(num_labeled=1)).train
+    assert data.load(section(num_labeled=source.num_examples)).train.labeled.num_examples == 1618
 
 
 def test_all_examples_are_seen_and_labels_only_of_those_that_show_them():
     x = np.arange(20, dtype=np.float32)[:, None]
-    source = Labelled(Resident({"x": x, "label": np.arange(20, dtype=np.int32)}), 6)
-    every, labelled = set(), set()
+    source = Labeled(Resident({"x": x, "label": np.arange(20, dtype=np.int32)}), 6)
+    every, labeled = set(), set()
     for batch in batches(source, 10, shape=(4,)):
-        assert set(batch) == {"x", "labelled_x", "labelled_label"}
+        assert set(batch) == {"x", "labeled_x", "labeled_label"}
         assert all(len(v) == 4 for v in batch.values())
-        np.testing.assert_array_equal(batch["labelled_x"][:, 0], batch["labelled_label"])
+        np.testing.assert_array_equal(batch["labeled_x"][:, 0], batch["labeled_label"])
         every |= set(np.asarray(batch["x"])[:, 0])
-        labelled |= set(np.asarray(batch["labelled_label"]))
-    assert len(every) == 20 and len(labelled) == 6
-    assert labelled == {int(x[0]) for x in source.labelled.arrays["x"]}
+        labeled |= set(np.asarray(batch["labeled_label"]))
+    assert len(every) == 20 and len(labeled) == 6
+    assert labeled == {int(x[0]) for x in source.labeled.arrays["x"]}
 
 
 def test_a_later_start_finds_the_same_batches():
-    source = data.load(section(num_labelled=50)).train
+    source = data.load(section(num_labeled=50)).train
     whole, resumed = batches(source, 12), batches(source, 5, first=7)
     jax.tree.map(np.testing.assert_array_equal, whole[7:], resumed)
     other = batches(source, 12, seed=4)
-    assert (whole[0]["labelled_label"] != other[0]["labelled_label"]).any()
+    assert (whole[0]["labeled_label"] != other[0]["labeled_label"]).any()
 
 
 def test_evaluation_is_that_of_the_whole_split():
-    limited, plain = (data.load(section(num_labelled=n)).train for n in (50, 0))
+    limited, plain = (data.load(section(num_labeled=n)).train for n in (50, 0))
     parts = limited.evaluation(500), plain.evaluation(500)
     jax.tree.map(np.testing.assert_array_equal, *parts)
     got, want = (
@@ -72,11 +72,11 @@ def test_evaluation_is_that_of_the_whole_split():
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"num_labelled": -1}, "num_labelled=-1: must be at least 0"),
-        ({"num_labelled": 1619}, "num_labelled=1619: .* 1618"),
-        ({"num_labelled": 5, "name": "ring"}, "num_labelled=5: data.name=ring has no labels"),
+        ({"num_labeled": -1}, "num_labeled=-1: must be at least 0"),
+        ({"num_labeled": 1619}, "num_labeled=1619: .* 1618"),
+        ({"num_labeled": 5, "name": "ring"}, "num_labeled=5: data.name=ring has no labels"),
     ],
 )
-def test_mistakes_are_told(changes, told):
-    with pytest.raises(ConfigError, match=told):
+def test_mistakes_are_told(changes, message):
+    with pytest.raises(ConfigError, match=message):
         data.load(section(**changes))

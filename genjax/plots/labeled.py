@@ -11,7 +11,7 @@ from genjax.plots.grid import image_grid
 _LINE = 18  # pixels
 _GAP = 8
 _LEAST = 260  # width of a figure
-_MOST_CLASSES = 20  # with a colour of their own
+_MOST_CLASSES = 20  # with a color of their own
 _MAP = (560, 480)  # pixels
 _LONGEST = 24  # letters of a name
 
@@ -72,14 +72,14 @@ def plot_grid(
 def plot_codes(
     points_Nx2: Any, label_N: Any, names: Sequence[str], *, title: str, xlabel: str, ylabel: str
 ) -> np.ndarray:
-    """Points in the plane in the colour of their class, with a legend.
+    """Points in the plane in the color of their class, with a legend.
 
-    Classes beyond the 20 most frequent ones are grey.
+    Classes beyond the 20 most frequent ones are gray.
 
     Args:
       points_Nx2: the points.
       label_N: the number of each one's class.
-      names: of the classes; empty: the points have none, and one colour.
+      names: of the classes; empty: the points have none, and one color.
       title, xlabel, ylabel: what they are.
 
     Returns:
@@ -97,12 +97,12 @@ def plot_codes(
     if not names:
         axes.scatter(*points.T, **style, color="tab:blue")
     elif other.any():
-        told = f"{len(names) - len(shown)} others"
-        axes.scatter(*points[other].T, **style, color="lightgray", label=told)
+        message = f"{len(names) - len(shown)} others"
+        axes.scatter(*points[other].T, **style, color="lightgray", label=message)
     for i, number in enumerate(shown):
-        colour = f"C{i}" if len(shown) <= 10 else _twenty(i)
+        color = f"C{i}" if len(shown) <= 10 else _twenty(i)
         name = plain(_short(names[number]))
-        axes.scatter(*points[label == number].T, **style, color=colour, label=name)
+        axes.scatter(*points[label == number].T, **style, color=color, label=name)
     axes.set(xlabel=plain(xlabel), ylabel=plain(ylabel))
     axes.grid(alpha=0.3)
     set_title(axes, title, _MAP[0] - 60)

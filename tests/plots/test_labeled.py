@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from genjax.plots import critic, curves, figure, labelled, latents, panels, points
+from genjax.plots import critic, curves, figure, labeled, latents, panels, points
 from genjax.plots.grid import image_grid
 
 RNG = np.random.default_rng(0)
@@ -18,7 +18,7 @@ def figures(monkeypatch):
         drawn.append(f)
         return figure.to_array(f)
 
-    for module in (critic, curves, labelled, latents, panels, points):
+    for module in (critic, curves, labeled, latents, panels, points):
         monkeypatch.setattr(module, "to_array", to_array)
     return drawn
 
@@ -38,14 +38,14 @@ def texts(f):
 def assert_all_inside(f):
     for text in texts(f):
         box = text.get_window_extent()
-        told = (text.get_text(), box)
-        assert box.x0 >= 0 and box.y0 >= 0, told
-        assert box.x1 <= f.bbox.width and box.y1 <= f.bbox.height, told
+        message = (text.get_text(), box)
+        assert box.x0 >= 0 and box.y0 >= 0, message
+        assert box.x1 <= f.bbox.width and box.y1 <= f.bbox.height, message
 
 
 def test_a_grid_holds_every_pixel_and_its_names_lie_beside_it(figures):
     images = RNG.uniform(size=(6, 8, 8, 1)).astype(np.float32)
-    drawn = labelled.plot_grid(
+    drawn = labeled.plot_grid(
         images, 3, title="A long title of a small grid that needs more than one line",
         rows=["latent 4", "a class with $ and a name that is much too long"],
         tops=["-1.50", "+0.00", "+1.50"], xlabel="standard deviations", ylabel="latent 0",
@@ -67,7 +67,7 @@ def test_a_grid_holds_every_pixel_and_its_names_lie_beside_it(figures):
 def test_a_map_names_its_classes_in_a_legend(classes, figures):
     label = np.arange(300) % max(classes, 1)
     names = [f"class {i}" for i in range(classes)]
-    picture = labelled.plot_codes(
+    picture = labeled.plot_codes(
         RNG.normal(size=(300, 2)), label, names, title="Codes of the first 300 test examples",
         xlabel="first principal component (37% of the variance)", ylabel="second",
     )  # fmt: skip
