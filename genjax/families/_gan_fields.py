@@ -66,7 +66,7 @@ class Loss:
         0.5, "standard deviation of dragan's noise around real examples", ge=0
     )
     formulation: str = field(
-        "reverse", "how the penalty is differentiated: the same gradient",
+        "reverse_over_reverse", "how the penalty is differentiated: the same gradient",
         choices=losses.FORMULATIONS,
     )  # fmt: skip
 

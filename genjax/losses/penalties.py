@@ -14,7 +14,7 @@ from genjax.core import checks
 from genjax.ops.precision import at_least_float32
 
 Critic = Callable[[jax.Array], jax.Array]
-FORMULATIONS = ("reverse", "forward")
+FORMULATIONS = ("reverse_over_reverse", "forward_over_reverse")
 
 
 def interpolate(real: jax.Array, fake: jax.Array, weight_B: jax.Array) -> jax.Array:
@@ -38,7 +38,7 @@ def gradient_penalty(
     *,
     target: float = 1.0,
     one_sided: bool = False,
-    formulation: str = "reverse",
+    formulation: str = "reverse_over_reverse",
     epsilon: float = 1e-12,
 ) -> jax.Array:
     r"""The penalty of WGAN-GP, shape (B,): `(||grad_x D(x)|| - target)^2` between real and fake.
@@ -74,7 +74,7 @@ def dragan_penalty(
     stddev: float,
     target: float = 1.0,
     one_sided: bool = False,
-    formulation: str = "reverse",
+    formulation: str = "reverse_over_reverse",
     epsilon: float = 1e-12,
 ) -> jax.Array:
     r"""The penalty of DRAGAN, shape (B,): `(||grad_x D(x)|| - target)^2` around real examples.
@@ -108,7 +108,7 @@ def input_gradient_penalty(
     *,
     target: float = 1.0,
     one_sided: bool = False,
-    formulation: str = "reverse",
+    formulation: str = "reverse_over_reverse",
     epsilon: float = 1e-12,
 ) -> jax.Array:
     r"""`(||grad_x D(x)|| - target)^2` for each example at the given points, shape (B,), float32.
@@ -121,12 +121,11 @@ def input_gradient_penalty(
       x: (B, …), where the penalty is taken.
       target: the norm that costs nothing.
       one_sided: only norms above `target` cost.
-      formulation: how the parameter gradient comes about. `"reverse"` differentiates the norm
-        (reverse over reverse). `"forward"` differentiates the directional derivative
-        `v . grad_x D(x)` along the constant `v = d penalty / d grad_x D`, which has the same
+      formulation: how the parameter gradient comes about. `"reverse_over_reverse"` differentiates
+        the norm, `"forward_over_reverse"` the directional derivative `v . grad_x D(x)` along the constant `v = d penalty / d grad_x D`, which has the same
         parameter gradient; the square root stays out of the differentiated graph, and one
         reverse pass runs over a forward one. Values and gradients with respect to what `critic`
-        closes over are equal; with respect to `x`, `"forward"` gives the same as well.
+        closes over are equal; with respect to `x`, `"forward_over_reverse"` gives the same as well.
       epsilon: added under the square root.
 
     Raises:
@@ -136,7 +135,7 @@ def input_gradient_penalty(
     checks.number("target", target, 0)
     checks.number("epsilon", epsilon, 0)
     gradient = _input_gradient(critic, x)
-    if formulation == "reverse":
+    if formulation == "reverse_over_reverse":
         return _excess(_norm(gradient, epsilon), target, one_sided) ** 2
 
     gradient = jax.lax.stop_gradient(gradient)
@@ -146,7 +145,9 @@ def input_gradient_penalty(
     return _sloped(excess_B**2, critic, x, direction)
 
 
-def r1_penalty(critic: Critic, x: jax.Array, *, formulation: str = "reverse") -> jax.Array:
+def r1_penalty(
+    critic: Critic, x: jax.Array, *, formulation: str = "reverse_over_reverse"
+) -> jax.Array:
     r"""`||grad_x D(x)||^2 / 2` for each example, shape (B,): R1 at real ones, R2 at generated ones.
 
     Without a square root, so it is smooth where the gradient vanishes. The half is here and the
@@ -163,7 +164,7 @@ def r1_penalty(critic: Critic, x: jax.Array, *, formulation: str = "reverse") ->
     """
     checks.chosen("formulation", formulation, FORMULATIONS)
     gradient = _input_gradient(critic, x)
-    if formulation == "reverse":
+    if formulation == "reverse_over_reverse":
         return _squared_norm(gradient) / 2
     gradient = jax.lax.stop_gradient(gradient)
     return _sloped(_squared_norm(gradient) / 2, critic, x, at_least_float32(gradient))

@@ -95,7 +95,10 @@ _CRITIC = (
     ({"critic": lambda x: critic(x).sum()}, r"critic\(x\): .*not \(\)"),
 )
 _SHAPED = (
-    ({"formulation": "sideways"}, "formulation='sideways': must be one of reverse, forward"),
+    (
+        {"formulation": "sideways"},
+        "formulation='sideways': must be one of reverse_over_reverse, forward",
+    ),
 )
 _NORM = (
     ({"target": np.nan}, "target=nan: must be at least 0"),
