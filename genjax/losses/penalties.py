@@ -122,10 +122,10 @@ def input_gradient_penalty(
       target: the norm that costs nothing.
       one_sided: only norms above `target` cost.
       formulation: how the parameter gradient comes about. `"reverse_over_reverse"` differentiates
-        the norm, `"forward_over_reverse"` the directional derivative `v . grad_x D(x)` along the constant `v = d penalty / d grad_x D`, which has the same
-        parameter gradient; the square root stays out of the differentiated graph, and one
-        reverse pass runs over a forward one. Values and gradients with respect to what `critic`
-        closes over are equal; with respect to `x`, `"forward_over_reverse"` gives the same as well.
+        the norm, `"forward_over_reverse"` the directional derivative `v . grad_x D(x)` along the
+        constant `v = d penalty / d grad_x D`, which has the same parameter gradient; the square
+        root stays out of the differentiated graph. Values and gradients with respect to what
+        `critic` closes over, and to `x`, are equal.
       epsilon: added under the square root.
 
     Raises:
