@@ -62,7 +62,7 @@ def test_the_environment_of_a_side_reaches_it():
 
 
 @pytest.mark.parametrize(
-    ("function", "told"),
+    ("function", "message"),
     [("broken", "ValueError: no luck"), ("dying", "ended during its set-up")],
 )
 def test_a_side_that_cannot_be_set_up_says_why(function, message):

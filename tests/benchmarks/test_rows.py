@@ -161,7 +161,7 @@ def test_a_row_that_fails_does_not_stop_the_others(tmp_path, monkeypatch, capsys
 
 
 @pytest.mark.parametrize(
-    ("argument", "told"),
+    ("argument", "message"),
     [("--only=nothing", "wgan_gp_mlp"), ("--rounds=0", "at least 1"), ("--json=/no/x", "folder")],
 )
 def test_wrong_arguments_end_with_2_before_anything_runs(argument, message, capsys):

@@ -37,7 +37,7 @@ def test_vectors_are_shown_scored_and_written(workdir, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("args", "told"),
+    ("args", "message"),
     [
         (["--out=v.npy"], "--out=v.npy: must end in .bin, .txt, .txt.gz"),
         (["--most_similar=zzebra"], "--most_similar=zzebra: has no vector"),

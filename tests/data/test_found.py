@@ -72,7 +72,7 @@ def test_names_that_differ_are_not_told():
 
 
 @pytest.mark.parametrize(
-    ("x", "told"),
+    ("x", "message"),
     [
         (np.full((8, 4, 4, 1), 128, np.uint8), "the same"),
         (np.broadcast_to(np.arange(8, dtype=np.uint8)[:, None, None, None] * 30, (8, 4, 4, 3)),

@@ -70,7 +70,7 @@ def test_evaluation_is_that_of_the_whole_split():
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"num_labeled": -1}, "num_labeled=-1: must be at least 0"),
         ({"num_labeled": 1619}, "num_labeled=1619: .* 1618"),

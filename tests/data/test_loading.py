@@ -287,7 +287,7 @@ def test_a_vocabulary_of_another_kind_is_not_taken_and_a_broken_one_told(load, t
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"length": 0}, "data.length=0: must be at least 1"),
         ({"length": 10**6}, "data.length=1000000: must be below the number of tokens"),

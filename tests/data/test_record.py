@@ -137,7 +137,7 @@ def test_another_shape_or_attribute_is_refused(folder):
         record.check(then, now, "x")
 
 
-@pytest.mark.parametrize(("form", "more", "told"), [
+@pytest.mark.parametrize(("form", "more", "message"), [
     ("tsv", "a b\tmaybe", "classes no, yes there, maybe, no, yes here"),
     ("conll", "a B-NEW", "tags O, B-X there, B-NEW, B-X, O here"),
 ])  # fmt: skip

@@ -206,7 +206,7 @@ def test_a_tab_at_the_end_is_told_for_what_it_is(section, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "tags, told",
+    "tags, message",
     [
         ("O B-PER I-PER", ""),
         ("O U-PER B-LOC L-LOC", ""),

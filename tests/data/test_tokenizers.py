@@ -157,7 +157,7 @@ def test_word_parts_tell_which_tokens_can_touch(codecs):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"tokenizer": "wordpiece"}, "data.tokenizer='wordpiece': must be one of char, word, bpe"),
         ({"tokenizer": "bpe", "vocab_size": 260}, "data.vocab_size=260: must be at least 261"),

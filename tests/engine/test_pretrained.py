@@ -86,7 +86,7 @@ def test_tokens_mean_what_they_meant_and_classes_are_those_of_the_data(prepare, 
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"model__bert__num_layers": 3}, "config.model.bert.num_layers=3: is 1 in the run"),
         ({"data__tokenizer": "bpe"}, "config.data.tokenizer='bpe': is 'word' in the run"),

@@ -75,7 +75,7 @@ def test_how_a_run_is_run_may_change_on_resume(tmp_path, change):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [({"batch_size": 32}, "config.batch_size is 64 there, 32 here"),
      ({"seed": 1}, "config.seed is 0 there, 1 here"),
      ({"model.widths": (64,)}, "config.model.widths is [64, 32] there, [64] here"),

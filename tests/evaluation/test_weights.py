@@ -98,7 +98,7 @@ def test_a_missing_tensor_and_one_of_another_shape_are_named(tmp_path, tensors):
 
 
 @pytest.mark.parametrize(
-    ("suffix", "library", "told"),
+    ("suffix", "library", "message"),
     [("pth", "torch", "give the same weights as .safetensors"), ("safetensors", "safetensors", "")],
 )
 def test_a_missing_library_is_named(tmp_path, monkeypatch, suffix, library, message):

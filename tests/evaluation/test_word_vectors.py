@@ -77,7 +77,7 @@ def test_a_vector_of_zeros_is_near_to_nothing():
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
         ("v.txt", b"2 x\n", "line 1: must be two numbers"),
         ("v.txt", b"2 2\na 1 2\nb 1\n", "line 3: must be a word and 2 numbers"),

@@ -97,7 +97,7 @@ def test_oscillation_ends_in_tables_and_pictures(oscillation):
 
 
 @pytest.mark.parametrize(
-    "args, told",
+    "args, message",
     [
         ("mode_collapse --methods=wgan_pg", "--methods=wgan_pg | did you mean wgan_gp?"),
         ("mode_collapse --methods=", "--methods | must name"),

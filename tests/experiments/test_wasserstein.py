@@ -109,7 +109,7 @@ def test_a_part_that_is_gone_is_computed_again_and_no_other(finished, capsys):
 
 
 @pytest.mark.parametrize(
-    ("flag", "told"),
+    ("flag", "message"),
     [
         ("--moved=circles", "--moved=circles: unknown"),
         ("--dimensions=2,0", "--dimensions=2,0: must be whole numbers of at least 1"),

@@ -233,7 +233,7 @@ def test_it_learns_to_count():
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"model__num_heads": 3}, "must divide model.width=8"),
         ({"model__num_kv_heads": 4}, "must divide model.num_heads=2"),

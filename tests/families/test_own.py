@@ -149,7 +149,7 @@ def test_the_folder_of_a_recipe_is_on_the_path_only_while_it_runs(recipe):
 
 
 @pytest.mark.parametrize(
-    ("stem", "family", "told"),
+    ("stem", "family", "message"),
     [
         ("mine", "others", "config.family='others': mine.py has a family of its own"),
         ("vae", "vae", "config.family='vae': vae.py has a family of its own"),
@@ -171,7 +171,7 @@ def test_a_recipe_with_a_function_build_may_use_a_family_of_ours(recipe):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (None, "no such file"),
         ("x = 1\n", "has no function build"),

@@ -189,7 +189,7 @@ def test_buckets_and_parts_of_a_batch_change_nothing_in_an_update(name, changes)
 
 
 @pytest.mark.parametrize(
-    ("name", "changes", "told"),
+    ("name", "changes", "message"),
     [
         ("additive", {"model__attention": "cubic"}, "model.attention='cubic': must be one of none"),
         ("none", {"model__input_feeding": True}, "model.input_feeding=True: needs"),

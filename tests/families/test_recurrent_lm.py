@@ -120,7 +120,7 @@ def test_samples_are_texts_of_real_tokens():
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"model__cell": "gpu"}, "model.cell='gpu': must be one of rnn, gru, lstm"),
         ({"model__hidden": 0}, "model.hidden=0: must be at least 1"),

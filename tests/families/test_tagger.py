@@ -124,7 +124,7 @@ def test_characters_tell_unknown_words_apart():
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"kind": "sentence"}, "data.name='python_docs': must be words with tags"),
         ({"model__head": "hmm"}, "model.head='hmm': must be one of crf, softmax"),

@@ -315,7 +315,7 @@ def test_only_the_variational_form_has_a_prior_and_posteriors():
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"model__latent_dim": 0}, r"model\.latent_dim=0: must be at least 1"),
         ({"model__pooling": "sum"}, r"model\.pooling='sum': must be one of mean, max, last"),

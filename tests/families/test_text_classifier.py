@@ -121,7 +121,7 @@ def test_evaluation_counts_what_is_right():
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"model__network": "cnn"}, "model.network='cnn': must be one of bag, recurrent"),
         ({"model__pooling": "min"}, "model.pooling='min': must be one of mean, max, last"),

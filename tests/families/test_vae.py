@@ -222,7 +222,7 @@ def test_points_are_modeled_by_a_gaussian():
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"loss__scale": 0.0}, r"loss\.scale=0\.0"),
         ({"loss__eval_samples": 0}, r"loss\.eval_samples=0: must be at least 1"),

@@ -186,7 +186,7 @@ def test_vectors_are_read_in_several_ways():
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"optimizer__name": "adam"}, "optimizer.name='adam': must be sgd"),
         ({"optimizer__b1": 0.9}, "optimizer.b1=0.9: must be 0"),

@@ -29,7 +29,7 @@ ADDED = ("<|end|>", "<|begin|>", "<|fill|>")  # ids 261, 262, 263
 
 
 @pytest.mark.parametrize(
-    ("config", "generation", "eos", "told"),
+    ("config", "generation", "eos", "message"),
     [
         ({"eos_token_id": 261}, {}, 261, ""),
         ({"eos_token_id": "absent"}, {"eos_token_id": 261}, 261, ""),
@@ -88,7 +88,7 @@ def test_bert_with_names_of_its_own(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("file", "fields", "told"),
+    ("file", "fields", "message"),
     [
         ("config.json", {"eos_token_id": "2"}, "config.json: eos_token_id=2: must be the id"),
         ("config.json", {"eos_token_id": [True]}, "eos_token_id=.True.: must be the id of a token"),

@@ -174,7 +174,7 @@ def test_old_names_copies_and_masks_change_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "field", "value", "told"),
+    ("kind", "field", "value", "message"),
     [
         ("gpt2", "model_type", "llama", "model_type='llama': must be one of gpt2, bert"),
         ("gpt2", "activation_function", "mish", "activation_function='mish': must be one of gelu"),

@@ -145,7 +145,7 @@ def test_texts_are_given_what_the_model_has_learned_around_them(family, kind, ar
 
 
 @pytest.mark.parametrize(
-    ("family", "field", "value", "told"),
+    ("family", "field", "value", "message"),
     [
         ("gpt", "norm", "rms", "model.norm='rms': GPT-2 has norm=layer"),
         ("gpt", "positions", "rotary", "model.positions='rotary': GPT-2 has positions=learned"),

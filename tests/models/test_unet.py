@@ -136,7 +136,7 @@ def test_without_classes_no_label_is_needed():
 
 
 @pytest.mark.parametrize(
-    ("channels", "patch", "shape", "told"),
+    ("channels", "patch", "shape", "message"),
     [
         ((4, 4), 2, (10, 8, 1), "divisible by 4, not 10x8"),
         ((4,), 0, (8, 8, 1), "model.patch=0: must be at least 1"),
