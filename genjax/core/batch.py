@@ -48,13 +48,3 @@ def batch_rows(draw: Callable[[tuple[int, ...]], jax.Array], shape: tuple[int, .
         return draw(shape)
     whole = draw((shape[0] * devices, *shape[1:]))
     return jax.lax.dynamic_slice_in_dim(whole, jax.lax.axis_index(AXIS) * shape[0], shape[0])
-
-
-def batch_normal(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """Draws standard normal noise, float32, one row for each example of the batch."""
-    return batch_rows(lambda s: jax.random.normal(key, s), shape)
-
-
-def batch_uniform(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """Draws uniform noise from [0, 1), float32, one row for each example of the batch."""
-    return batch_rows(lambda s: jax.random.uniform(key, s), shape)

@@ -190,35 +190,6 @@ class OldFamily(NamedTuple):
         return self.sample(state, key, n)
 
 
-# Uses of the root key that the engine owns; a family derives its own from `step_key`.
-_DATA, _STEP, _INIT, _SAMPLE = range(4)
-
-
-def data_key(state_key: jax.Array) -> jax.Array:
-    """Key for the order of the data (and for drawing synthetic data)."""
-    return jax.random.fold_in(state_key, _DATA)
-
-
-def init_key(state_key: jax.Array) -> jax.Array:
-    """Key for initial parameters."""
-    return jax.random.fold_in(state_key, _INIT)
-
-
-def sample_key(state: State) -> jax.Array:
-    """Key for the samples that a run shows of `state`."""
-    return jax.random.fold_in(jax.random.fold_in(state.key, _SAMPLE), state.step)
-
-
-def step_key(state: State, use: int) -> jax.Array:
-    """Key for use number `use` within the update that follows `state`.
-
-    Folding in the step and then a fixed number for each use makes every draw a function
-    of (seed, step, use): a resumed run repeats nothing and misses nothing.
-    """
-    key = jax.random.fold_in(jax.random.fold_in(state.key, _STEP), state.step)
-    return jax.random.fold_in(key, use)
-
-
 def compute_dtype(precision: str) -> Any:
     """The dtype of compute for `config.precision`; parameters and reductions stay float32."""
     return jnp.bfloat16 if precision == "bfloat16" else jnp.float32

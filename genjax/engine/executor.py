@@ -16,7 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from genjax.core.family import Family, State, data_key, sample_key
+from genjax.core.family import Family, State
+from genjax.core.random import data_key, sample_key
 from genjax.data.source import Dataset
 from genjax.engine import placement
 from genjax.engine.profiling import Clock, flops_of_function

@@ -11,9 +11,9 @@ import jax
 from ml_collections import ConfigDict
 
 from genjax.core import tokens
-from genjax.core.batch import batch_uniform
 from genjax.core.config import fail
 from genjax.core.fields import field
+from genjax.core.random import batch_uniform
 from genjax.families._transformers import LayerFields, make_layers
 from genjax.models.bert import Encoder
 from genjax.models.token_corruption import hide_tokens

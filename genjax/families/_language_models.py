@@ -17,10 +17,11 @@ import optax
 from ml_collections import ConfigDict
 
 from genjax.core import tokens
-from genjax.core.batch import batch_mean, batch_sum, batch_uniform
+from genjax.core.batch import batch_mean, batch_sum
 from genjax.core.config import fail
-from genjax.core.family import Batch, DataSpec, Family, Metrics, State, step_key
+from genjax.core.family import Batch, DataSpec, Family, Metrics, State
 from genjax.core.fields import field
+from genjax.core.random import batch_uniform, step_key
 from genjax.core.update import minimize
 from genjax.generation import decoder_of, draw
 from genjax.losses.tokens import chunked_cross_entropy, token_cross_entropy, token_logits

@@ -19,18 +19,10 @@ from genjax.core import tokens
 from genjax.core.batch import batch_mean, batch_sum
 from genjax.core.buckets import by_length
 from genjax.core.config import base, fail, text_data
-from genjax.core.family import (
-    Batch,
-    DataSpec,
-    Family,
-    Metrics,
-    State,
-    init_key,
-    shared_fields,
-    step_key,
-)
+from genjax.core.family import Batch, DataSpec, Family, Metrics, State, shared_fields
 from genjax.core.fields import field, read, section
 from genjax.core.optimizer import make_optimizer
+from genjax.core.random import init_key, step_key
 from genjax.core.update import first_state, minimize
 from genjax.families._language_models import count_tokens, inputs_and_targets, summary
 from genjax.losses.tokens import token_cross_entropy, token_logits

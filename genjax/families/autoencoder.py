@@ -19,18 +19,10 @@ from ml_collections import ConfigDict
 from genjax import losses
 from genjax.core.batch import batch_mean, batch_sum
 from genjax.core.config import base, fail, optimizer
-from genjax.core.family import (
-    Batch,
-    DataSpec,
-    Family,
-    Metrics,
-    State,
-    init_key,
-    shared_fields,
-    step_key,
-)
+from genjax.core.family import Batch, DataSpec, Family, Metrics, State, shared_fields
 from genjax.core.fields import field, read, section
 from genjax.core.optimizer import make_optimizer
+from genjax.core.random import init_key, step_key
 from genjax.core.update import first_state, minimize
 from genjax.families._coders import Coders, make_coders
 from genjax.models.corruption import CORRUPTIONS, check_level, corrupt

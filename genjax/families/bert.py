@@ -20,24 +20,15 @@ import optax
 from ml_collections import ConfigDict
 
 from genjax.core import tokens
-from genjax.core.batch import batch_gather, batch_mean, batch_rows, batch_sum, batch_uniform
+from genjax.core.batch import batch_gather, batch_mean, batch_rows, batch_sum
 from genjax.core.config import base, fail, optimizer, text_data
-from genjax.core.family import (
-    Batch,
-    DataSpec,
-    Family,
-    Metrics,
-    State,
-    init_key,
-    shared_fields,
-    step_key,
-)
+from genjax.core.family import Batch, DataSpec, Family, Metrics, State, shared_fields
 from genjax.core.fields import field, read, section
 from genjax.core.optimizer import make_optimizer
+from genjax.core.random import batch_uniform, example_uniform, init_key, step_key
 from genjax.core.update import first_state, minimize
 from genjax.families._encoders import DEFAULTS, NUM_TYPES, places
 from genjax.families._transformers import LayerFields, make_layers
-from genjax.losses.bounds import example_uniform
 from genjax.losses.tokens import token_cross_entropy
 from genjax.models.bert import Encoder, Heads, one_text, two_texts
 from genjax.models.masking import mask_tokens

@@ -27,19 +27,10 @@ from ml_collections import ConfigDict
 from genjax.core import tokens
 from genjax.core.batch import batch_sum
 from genjax.core.config import base, fail, optimizer, text_data
-from genjax.core.family import (
-    Batch,
-    DataSpec,
-    Family,
-    Metrics,
-    State,
-    compute_dtype,
-    init_key,
-    shared_fields,
-    step_key,
-)
+from genjax.core.family import Batch, DataSpec, Family, Metrics, State, compute_dtype, shared_fields
 from genjax.core.fields import field, read, section
 from genjax.core.optimizer import make_optimizer
+from genjax.core.random import init_key, step_key
 from genjax.core.update import first_state, minimize
 from genjax.families._language_models import TokenLoss, check_texts, mean_count, token_nll
 from genjax.models.elmo import BiLM, Mix, spell_vocabulary

@@ -21,23 +21,20 @@ from flax import linen as nn
 from ml_collections import ConfigDict
 
 from genjax import losses
-from genjax.core.batch import batch_normal, batch_sum, batch_uniform
+from genjax.core.batch import batch_sum
 from genjax.core.config import base, fail, optimizer
-from genjax.core.family import (
-    Batch,
-    DataSpec,
-    Family,
-    Metrics,
-    State,
-    compute_dtype,
-    init_key,
-    shared_fields,
-    step_key,
-)
+from genjax.core.family import Batch, DataSpec, Family, Metrics, State, compute_dtype, shared_fields
 from genjax.core.fields import field, read, section
 from genjax.core.optimizer import make_optimizer
+from genjax.core.random import (
+    batch_normal,
+    batch_uniform,
+    example_normal,
+    example_uniform,
+    init_key,
+    step_key,
+)
 from genjax.core.update import first_state, minimize
-from genjax.losses.bounds import example_normal, example_uniform
 from genjax.losses.flow import METHODS
 from genjax.models.conv import LOWERINGS
 from genjax.models.dense import ACTIVATIONS

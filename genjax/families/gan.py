@@ -21,22 +21,13 @@ from flax import linen as nn
 from ml_collections import ConfigDict
 
 from genjax import losses
-from genjax.core.batch import batch_normal, batch_sum, batch_uniform
+from genjax.core.batch import batch_sum
 from genjax.core.config import base, fail, optimizer
-from genjax.core.family import (
-    Batch,
-    DataSpec,
-    Family,
-    Metrics,
-    State,
-    init_key,
-    new_state,
-    shared_fields,
-    step_key,
-)
+from genjax.core.family import Batch, DataSpec, Family, Metrics, State, new_state, shared_fields
 from genjax.core.fields import read, section
 from genjax.core.gradients import value_and_grad
 from genjax.core.optimizer import ema_update, make_optimizer
+from genjax.core.random import batch_normal, batch_uniform, init_key, step_key
 from genjax.families._gan_fields import METHODS, Loss, Model, check, use_method
 from genjax.families._gan_networks import make_critic, make_generator
 from genjax.models.minibatch import pack

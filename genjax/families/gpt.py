@@ -18,9 +18,10 @@ from ml_collections import ConfigDict
 
 from genjax.core import tokens
 from genjax.core.config import base, fail, optimizer, text_data
-from genjax.core.family import DataSpec, State, init_key, shared_fields
+from genjax.core.family import DataSpec, State, shared_fields
 from genjax.core.fields import field, read, section
 from genjax.core.optimizer import make_optimizer
+from genjax.core.random import init_key
 from genjax.core.update import first_state
 from genjax.families._language_models import (
     LanguageModel,

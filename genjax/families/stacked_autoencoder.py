@@ -35,13 +35,12 @@ from genjax.core.family import (
     Metrics,
     State,
     compute_dtype,
-    init_key,
     new_state,
     shared_fields,
-    step_key,
 )
 from genjax.core.fields import field, read, section
 from genjax.core.optimizer import make_optimizer
+from genjax.core.random import init_key, step_key
 from genjax.core.update import minimize
 from genjax.models.corruption import CORRUPTIONS, check_level, corrupt
 from genjax.models.dense import ACTIVATIONS

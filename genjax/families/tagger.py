@@ -24,19 +24,10 @@ from genjax import losses
 from genjax.core import tokens
 from genjax.core.batch import batch_mean, batch_sum
 from genjax.core.config import base, fail, optimizer, pretrained, text_data
-from genjax.core.family import (
-    Batch,
-    DataSpec,
-    Family,
-    Metrics,
-    State,
-    compute_dtype,
-    init_key,
-    shared_fields,
-    step_key,
-)
+from genjax.core.family import Batch, DataSpec, Family, Metrics, State, compute_dtype, shared_fields
 from genjax.core.fields import field, read, section, subsection
 from genjax.core.optimizer import make_optimizer
+from genjax.core.random import init_key, step_key
 from genjax.core.update import first_state, minimize
 from genjax.families._encoders import (
     DEFAULTS,

@@ -34,21 +34,12 @@ from ml_collections import ConfigDict
 
 from genjax import losses
 from genjax.core import tokens
-from genjax.core.batch import batch_mean, batch_normal, batch_sum, batch_uniform
+from genjax.core.batch import batch_mean, batch_sum
 from genjax.core.config import base, fail, optimizer, text_data
-from genjax.core.family import (
-    Batch,
-    DataSpec,
-    Family,
-    Metrics,
-    State,
-    compute_dtype,
-    init_key,
-    shared_fields,
-    step_key,
-)
+from genjax.core.family import Batch, DataSpec, Family, Metrics, State, compute_dtype, shared_fields
 from genjax.core.fields import read, section
 from genjax.core.optimizer import make_optimizer
+from genjax.core.random import batch_normal, batch_uniform, example_normal, init_key, step_key
 from genjax.core.update import first_state, minimize
 from genjax.families._language_models import inputs_and_targets
 from genjax.families._posteriors import MAX_LOG_VARIANCE, bound_terms, count_active, draw
@@ -56,7 +47,7 @@ from genjax.families._recurrent import make_recurrent
 from genjax.families._text_autoencoder_fields import Loss, Model
 from genjax.generation import GREEDY, Decoder, Sampling, generate
 from genjax.losses.annealing import annealed
-from genjax.losses.bounds import example_normal, likelihood_bounds
+from genjax.losses.bounds import likelihood_bounds
 from genjax.losses.tokens import chunked_cross_entropy, token_cross_entropy, token_logits
 from genjax.models.sentence import RecurrentEncoder
 from genjax.models.sentence_autoencoder import SentenceDecoder, SentenceEncoder

@@ -24,24 +24,23 @@ from ml_collections import ConfigDict
 
 from genjax import losses
 from genjax.core import checks
-from genjax.core.batch import batch_mean, batch_normal, batch_sum, batch_uniform
+from genjax.core.batch import batch_mean, batch_sum
 from genjax.core.config import base, fail, optimizer
-from genjax.core.family import (
-    Batch,
-    DataSpec,
-    Family,
-    Metrics,
-    State,
-    init_key,
-    shared_fields,
-    step_key,
-)
+from genjax.core.family import Batch, DataSpec, Family, Metrics, State, shared_fields
 from genjax.core.fields import field, read, section
 from genjax.core.optimizer import make_optimizer
+from genjax.core.random import (
+    batch_normal,
+    batch_uniform,
+    example_normal,
+    example_uniform,
+    init_key,
+    step_key,
+)
 from genjax.core.update import first_state, minimize
 from genjax.families._coders import Coders, make_coders
 from genjax.families._posteriors import MAX_LOG_VARIANCE, bound_terms, count_active
-from genjax.losses.bounds import example_normal, example_uniform, likelihood_bounds
+from genjax.losses.bounds import likelihood_bounds
 
 _NOISE, _BINARIZATION = range(2)  # uses of the step's key, and of evaluation's
 _MIN_LOG_SCALE = math.log(1 / 256)  # a finer density of gray levels is unbounded

@@ -30,21 +30,12 @@ import optax
 from ml_collections import ConfigDict
 
 from genjax import losses
-from genjax.core.batch import batch_gather, batch_rows, batch_sum, batch_uniform
+from genjax.core.batch import batch_gather, batch_rows, batch_sum
 from genjax.core.config import base, fail, optimizer, text_data
-from genjax.core.family import (
-    Batch,
-    DataSpec,
-    Family,
-    Metrics,
-    State,
-    init_key,
-    new_state,
-    shared_fields,
-    step_key,
-)
+from genjax.core.family import Batch, DataSpec, Family, Metrics, State, new_state, shared_fields
 from genjax.core.fields import field, read, section
 from genjax.core.optimizer import make_optimizer
+from genjax.core.random import batch_uniform, init_key, step_key
 from genjax.core.tokens import NUM_SPECIALS, PAD
 from genjax.models import unigram
 from genjax.models.context import context_mask, halo, thin

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 
 from genjax.core import checks
-from genjax.core.batch import batch_normal, batch_uniform
 from genjax.core.config import fail
+from genjax.core.random import batch_normal, batch_uniform
 
 CORRUPTIONS = ("none", "gaussian", "masking", "salt_and_pepper")
 

@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from genjax.core.batch import AXIS, batch_devices, batch_uniform
+from genjax.core.batch import AXIS, batch_devices
 from genjax.core.config import fail
+from genjax.core.random import batch_uniform
 from genjax.models.minibatch import MinibatchStddev
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {

@@ -9,7 +9,8 @@ import numpy as np
 
 from genjax.core import arguments
 from genjax.core.config import ConfigError
-from genjax.core.family import State, sample_key
+from genjax.core.family import State
+from genjax.core.random import sample_key
 from genjax.engine.run import Run
 from genjax.generation import Sampling
 from genjax.generation.texts import TextGenerator

@@ -4,7 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from genjax.core.family import DataSpec, step_key
+from genjax.core.family import DataSpec
+from genjax.core.random import step_key
 from genjax.core.tokens import NUM_SPECIALS
 from genjax.families import text_autoencoder
 

@@ -20,7 +20,7 @@ from PIL import Image
 
 import genjax
 from genjax import recipes
-from genjax.core.family import data_key
+from genjax.core.random import data_key
 from genjax.engine import loop
 from genjax.engine.writers import read_metrics
 from tests.cli.helpers import (

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genjax.core.family import data_key
+from genjax.core.random import data_key
 from genjax.data.in_memory import Resident
 
 KEY = data_key(jax.random.key(1))

@@ -11,7 +11,8 @@ import pytest
 from genjax import data
 from genjax.core import tokens
 from genjax.core.config import ConfigError, base, text_data
-from genjax.core.family import DataSpec, data_key
+from genjax.core.family import DataSpec
+from genjax.core.random import data_key
 from genjax.data.in_memory import Resident
 from genjax.data.source import rows
 from genjax.data.streaming import Streamed

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from genjax.core.family import data_key
+from genjax.core.random import data_key
 from genjax.data.order import Bucketed, Shuffled
 
 WORDS = np.asarray(jax.random.key_data(data_key(jax.random.key(1))))

@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 from genjax import data
 from genjax.core import config as core
 from genjax.core.config import ConfigError
-from genjax.core.family import data_key
+from genjax.core.random import data_key
 from genjax.core.tokens import EOS, NUM_SPECIALS, PAD
 from genjax.data.text.passages import padded
 

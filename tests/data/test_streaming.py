@@ -6,7 +6,7 @@ import pytest
 
 from genjax import data
 from genjax.core.config import base
-from genjax.core.family import data_key
+from genjax.core.random import data_key
 from genjax.data.in_memory import Resident
 from genjax.data.streaming import Streamed
 

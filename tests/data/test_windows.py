@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from genjax.core.family import data_key
+from genjax.core.random import data_key
 from genjax.core.tokens import PAD
 from genjax.data.text.windows import Offsets, StreamedWindows, Windows
 

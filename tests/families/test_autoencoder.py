@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from genjax import losses
-from genjax.core.family import DataSpec, step_key
+from genjax.core.family import DataSpec
+from genjax.core.random import step_key
 from genjax.families import autoencoder
 from genjax.models.corruption import corrupt
 

@@ -7,7 +7,8 @@ import pytest
 
 from genjax.core import tokens
 from genjax.core.config import ConfigError
-from genjax.core.family import DataSpec, step_key
+from genjax.core.family import DataSpec
+from genjax.core.random import step_key
 from genjax.families import bert
 from genjax.models.masking import mask_tokens
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from genjax.core.config import ConfigError
-from genjax.core.family import DataSpec, step_key
+from genjax.core.family import DataSpec
+from genjax.core.random import step_key
 from genjax.families import gan
 from genjax.models.spectral import power_iteration
 from tests.contracts import recipes

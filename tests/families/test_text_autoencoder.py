@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from genjax.core.config import ConfigError
-from genjax.core.family import DataSpec, step_key
+from genjax.core.family import DataSpec
+from genjax.core.random import step_key
 from genjax.core.tokens import BOS, EOS, MASK, NUM_SPECIALS, PAD, UNK, lengths
 from genjax.families import text_autoencoder
 from genjax.generation import GREEDY, decoder_of, generate

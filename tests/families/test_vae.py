@@ -84,7 +84,7 @@ def test_gradient_of_the_loss_is_that_of_the_bound_with_the_same_noise():
         kl = -0.5 * (1 + log_variance - mean**2 - jnp.exp(log_variance)).sum(1)
         return (kl - log_likelihood).mean()
 
-    from genjax.core.family import step_key
+    from genjax.core.random import step_key
 
     noise = jax.random.normal(step_key(state, 0), (ROWS, 1, 5))[:, 0]
     gradient = jax.grad(bound)(state.params, noise)

@@ -9,7 +9,8 @@ import pytest
 from scipy.special import expit, logsumexp
 
 from genjax.core.config import ConfigError
-from genjax.core.family import DataSpec, step_key
+from genjax.core.family import DataSpec
+from genjax.core.random import step_key
 from genjax.core.tokens import EOS, NUM_SPECIALS
 from genjax.families import word2vec
 from genjax.models import unigram

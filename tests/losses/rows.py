@@ -178,15 +178,6 @@ _STEPS = (
     ({"steps": 2.0}, "steps=2.0: must be a whole number"),
     ({"method": "rk4"}, "method='rk4': must be one of euler, heun"),
 )
-_EXAMPLE = {"x": f(B, D), "numbers_N": np.arange(3), "size": 2, "seed": 1}
-_EXAMPLE_WRONG = (
-    ({"seed": -1}, "seed=-1: must be at least 0"),
-    ({"seed": 2**32}, "seed=4294967296: must be"),
-    ({"seed": KEY}, r"seed: is key<fry> \(\); must be a whole number"),
-    ({"numbers_N": np.int32(3)}, r"numbers_N: must have shape \(N,\), not \(\)"),
-    ({"size": 0}, "size=0: must be at least 1"),
-    ({"x": f(0, D)}, "x: is empty"),
-)
 _RELU_PAIR = {"output": f(B, D), "target": f(B, D)}
 
 ROWS: dict[str, Row] = {
@@ -223,9 +214,6 @@ ROWS: dict[str, Row] = {
             ({"draw": lambda n: (draw(n)[0], draw(n)[1][:, :1])}, r"log_ratio_BxN: .*not \(4, 1\)"),
         ),
     ),
-    "example_keys": Row({"key": KEY, "x": f(B, D)}, (*_KEYS, ({"x": f(0, D)}, "x: is empty"))),
-    "example_uniform": Row(_EXAMPLE, _EXAMPLE_WRONG),
-    "example_normal": Row(_EXAMPLE, _EXAMPLE_WRONG),
     "sparsity_kl": Row(
         {"rate": f(D), "target": 0.1},
         (

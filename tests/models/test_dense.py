@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from genjax.core.batch import AXIS, batch_mean, batch_normal, batch_sum, batch_uniform
+from genjax.core.batch import AXIS, batch_mean, batch_sum
+from genjax.core.random import batch_normal, batch_uniform
 from genjax.models.convnets import ConvDecoder, ConvEncoder
 from genjax.models.dense import ACTIVATIONS, MAXOUT_PIECES, MLP, NORMS, Dropout, Norm
 
