@@ -15,6 +15,7 @@ import genjax
 from genjax.core import files
 from genjax.core.config import DURATIONS, ConfigError, fail, get
 from genjax.core.execution import execute, guarded
+from genjax.core.renamed import renamed_field
 
 _OVERRIDE = re.compile(r"--?(?P<no>no)?config\.(?P<field>[^=]+)(=(?P<value>.*))?", re.DOTALL)
 _NEEDS = "a Python file whose get_config() returns a ConfigDict"
@@ -148,6 +149,9 @@ def check_field(config: ConfigDict, field: str, value: str | None, flag: str = "
     inside = [name for name in names if name.startswith(field + ".")]
     if inside:
         raise ConfigError(f"{shown}: is a section; must be one of its fields: {', '.join(inside)}")
+    today = renamed_field(field, config.get("family"))
+    if today in names and today != field:
+        raise ConfigError(f"{shown}: is called {today} today")
     raise ConfigError(f"{shown}: no such field of this config; {nearest(field, names)}")
 
 

@@ -326,6 +326,10 @@ ELSEWHERE = {
         "train LM NEW --config.model.norm_epsilon=0",
         "config.model.norm_epsilon=0.0 | above 0",
     ),
+    "field under the name of an older version": (
+        "train LM NEW --config.loss.chunk=3",
+        "config.loss.chunk=3 | is called loss.logits_chunk today",
+    ),
     "text of tokens without probability": (
         "train LM NEW '--config.model.banned_tokens=(3,)'",
         "config.model.banned_tokens=(3,) | must be of (0, 1, 2, 4)",
