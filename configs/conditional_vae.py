@@ -8,13 +8,11 @@ binarization, sums over 64 pixels).
 
 from ml_collections import ConfigDict
 
-from genjax.families import vae
+from genjax import recipes
 
 
 def get_config() -> ConfigDict:
-    c = vae.default_config()
-    c.epochs = 200.0
+    c = recipes.beside(__file__, "vae")
     c.num_samples = 100
     c.model.conditional = True
-    c.loss.binarize = "dynamic"
     return c

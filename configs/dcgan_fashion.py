@@ -6,15 +6,13 @@
 own classifier, 10,000 samples (`python -m experiments.evaluate --metrics=fid,prdc`).
 """
 
-from pathlib import Path
-
 from ml_collections import ConfigDict
 
 from genjax import recipes
 
 
 def get_config() -> ConfigDict:
-    c = recipes.load(str(Path(__file__).with_name("dcgan.py"))).unlock()
+    c = recipes.beside(__file__, "dcgan")
     c.data.name = "tfds:fashion_mnist"
     c.steps = 0
     c.epochs = 5.0

@@ -8,15 +8,13 @@
 nats each.
 """
 
-from pathlib import Path
-
 from ml_collections import ConfigDict
 
 from genjax import recipes
 
 
 def get_config() -> ConfigDict:
-    c = recipes.load(str(Path(__file__).with_name("text_autoencoder.py"))).unlock()
+    c = recipes.beside(__file__, "text_autoencoder")
     c.loss.drop = 0.1
     c.loss.swap = 3
     c.loss.mask = 0.1

@@ -9,22 +9,11 @@ of 93.3 % of 2,500 samples (of real held-out digits: 97.2 %) and finds all ten c
 
 from ml_collections import ConfigDict
 
-from genjax.families import gan
+from genjax import recipes
 
 
 def get_config() -> ConfigDict:
-    c = gan.default_config()
-    c.steps = 12_000
-    c.batch_size = 128
-    c.log_every = 200
-    c.checkpoint_every = 2000
-    c.ema_decay = 0.999
-    c.model.latent_dim = 6
-    c.model.generator_hidden = (256, 256, 256, 256)
-    c.model.critic_hidden = (512, 512)
+    c = recipes.beside(__file__, "wgan_gp")
     c.loss.adversarial = "non_saturating"
-    c.loss.n_critic = 1
     c.loss.penalty = "dragan"
-    c.optimizer.learning_rate = 2e-3
-    c.critic_optimizer.learning_rate = 4e-3
     return c

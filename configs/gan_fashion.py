@@ -21,43 +21,19 @@ conv VAE: `vae_fashion.py:conv` with `--config.steps=2000 --config.batch_size=64
 flow: flow_matching_fashion.py, whose samples cost 20 passes of its U-Net and not one.
 """
 
-from pathlib import Path
-from typing import Any
-
+from _gan_recipes import methods
 from ml_collections import ConfigDict
 
 from genjax import recipes
 from genjax.core.config import ConfigError
-from genjax.families.gan import use_method
 
-WGAN_GP = Path(__file__).with_name("wgan_gp_fashion.py")
-RMSPROP = {"name": "rmsprop", "learning_rate": 5e-4, "b2": 0.99}
-ADAM = {"learning_rate": 4e-4, "b1": 0.5, "b2": 0.999}
-# METHOD: what it changes in `loss`, `model`, `optimizer` and `critic_optimizer`.
-METHODS: dict[str, dict[str, dict[str, Any]]] = {
-    "wgan_gp": {},
-    "wgan": {
-        "loss": {"penalty": "none", "clip": 0.02},
-        "optimizer": RMSPROP,
-        "critic_optimizer": RMSPROP,
-    },
-    "ns_gan": {
-        "loss": {"adversarial": "non_saturating", "penalty": "none"},
-        "optimizer": ADAM,
-        "critic_optimizer": ADAM,
-    },
-    "hinge_sn": {
-        "loss": {"adversarial": "hinge", "penalty": "none"},
-        "model": {"spectral_norm": True},
-    },
-    "r3gan": {"loss": {"adversarial": "relativistic", "penalty": "r1_r2"}},
-}
+METHODS = ("wgan_gp", "wgan", "ns_gan", "hinge_sn", "r3gan")
 
 
 def get_config(method: str = "wgan_gp") -> ConfigDict:
     if method not in METHODS:
         raise ConfigError(f"--config=gan_fashion.py:{method}: must be one of {', '.join(METHODS)}")
-    c = recipes.load(str(WGAN_GP)).unlock()
+    c = recipes.beside(__file__, "wgan_gp_fashion")
     c.steps = 2000
-    use_method(c, METHODS[method])
+    c.update(methods(adam=4e-4, rmsprop=5e-4, clip=0.02)[method])
     return c

@@ -15,16 +15,14 @@ are what suits each method. By `python -m experiments.mode_collapse --data=ring,
     r3gan     8           94.5 % ± 0.4  0.002     25          94.0 % ± 0.1  0.005
 """
 
-from pathlib import Path
-
+from _gan_recipes import methods
 from ml_collections import ConfigDict
 
 from genjax import recipes
 from genjax.core.config import ConfigError
-from genjax.families.gan import METHODS, use_method
 
+METHODS = ("wgan_gp", "gan", "pacgan2", "wgan", "r3gan")
 MIXTURES = ("grid", "ring")
-WGAN_GP = Path(__file__).with_name("wgan_gp_mixture.py")
 
 
 def get_config(arguments: str = "wgan_gp,grid") -> ConfigDict:
@@ -35,6 +33,6 @@ def get_config(arguments: str = "wgan_gp,grid") -> ConfigDict:
             f"--config=gan_mixture.py:{arguments}: must be METHOD,MIXTURE with METHOD one of "
             f"{', '.join(METHODS)} and MIXTURE one of {', '.join(MIXTURES)}"
         )
-    c = recipes.load(f"{WGAN_GP}:{mixture}").unlock()
-    use_method(c, METHODS[method])
+    c = recipes.beside(__file__, f"wgan_gp_mixture:{mixture}")
+    c.update(methods()[method])
     return c

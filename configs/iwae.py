@@ -8,12 +8,10 @@ ELBO -27.0 (dynamic binarization, sums over 64 pixels); the VAE of `vae` comes t
 
 from ml_collections import ConfigDict
 
-from genjax.families import vae
+from genjax import recipes
 
 
 def get_config() -> ConfigDict:
-    c = vae.default_config()
-    c.epochs = 200.0
-    c.loss.binarize = "dynamic"
+    c = recipes.beside(__file__, "vae")
     c.loss.importance_samples = 50
     return c

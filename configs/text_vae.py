@@ -8,15 +8,13 @@
 58.7; 20 % of the words come back in their places.
 """
 
-from pathlib import Path
-
 from ml_collections import ConfigDict
 
 from genjax import recipes
 
 
 def get_config() -> ConfigDict:
-    c = recipes.load(str(Path(__file__).with_name("text_autoencoder.py"))).unlock()
+    c = recipes.beside(__file__, "text_autoencoder")
     c.model.latent_dim = 32
     c.model.pooling = "max"
     c.loss.variational = True

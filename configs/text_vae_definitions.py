@@ -18,15 +18,13 @@ sentences: ELBO -75.9 nats (reconstruction 68.2, KL 7.8, all 32 latents active, 
 The kind of an entry lies in the vector, its rare words do not.
 """
 
-from pathlib import Path
-
 from ml_collections import ConfigDict
 
 from genjax import recipes
 
 
 def get_config() -> ConfigDict:
-    c = recipes.load(str(Path(__file__).with_name("text_vae.py"))).unlock()
+    c = recipes.beside(__file__, "text_vae")
     c.data.name = "text:definitions.txt.gz"
     c.data.test_fraction = 0.01
     c.data.vocab_size = 10_000

@@ -52,6 +52,12 @@ def load(spec: str) -> ConfigDict:
     return config.lock()
 
 
+def beside(file: str, spec: str) -> ConfigDict:
+    """Loads the recipe `NAME` or `NAME:ARG` from the folder of `file`, a recipe that varies it."""
+    name, colon, argument = spec.partition(":")
+    return load(f"{Path(file).with_name(name)}.py{colon}{argument}").unlock()
+
+
 def _add_family(config: ConfigDict, path: Path, module: ModuleType, source: str) -> None:
     """Makes the recipe's own family known, if it is that which its config names."""
     from genjax import families  # here: it starts JAX

@@ -1,7 +1,6 @@
 """The fields of the family `gan`, and which of them go together."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -69,34 +68,6 @@ class Loss:
         "reverse_over_reverse", "how the penalty is differentiated: the same gradient",
         choices=losses.FORMULATIONS,
     )  # fmt: skip
-
-
-_RMSPROP = {"name": "rmsprop", "learning_rate": 1e-3, "b2": 0.99}
-_ADAM = {"learning_rate": 1e-3, "b1": 0.5, "b2": 0.999}
-_ORIGINAL: dict[str, dict[str, Any]] = {
-    "loss": {"adversarial": "non_saturating", "penalty": "none"},
-    "optimizer": _ADAM,
-    "critic_optimizer": _ADAM,
-}
-# The methods that recipes with `:METHOD` compare on dense networks, and what each changes in the
-# sections of a config of WGAN-GP.
-METHODS: dict[str, dict[str, dict[str, Any]]] = {
-    "wgan_gp": {},
-    "gan": _ORIGINAL,
-    "pacgan2": _ORIGINAL | {"model": {"pack": 2}},
-    "wgan": {
-        "loss": {"penalty": "none", "clip": 0.1},
-        "optimizer": _RMSPROP,
-        "critic_optimizer": _RMSPROP,
-    },
-    "r3gan": {"loss": {"adversarial": "relativistic", "penalty": "r1_r2"}},
-}
-
-
-def use_method(config: ConfigDict, method: dict[str, dict[str, Any]]) -> None:
-    """Makes the changes of a method, a value of `METHODS`, in `config`."""
-    for section, changes in method.items():
-        config[section].update(changes)
 
 
 def check(model: Model, loss: Loss, config: ConfigDict, spec: DataSpec) -> None:

@@ -28,12 +28,10 @@ from genjax.core.fields import read, section
 from genjax.core.gradients import value_and_grad
 from genjax.core.optimizer import ema_update, make_optimizer
 from genjax.core.random import batch_normal, batch_uniform, init_key, step_key
-from genjax.families._gan_fields import METHODS, Loss, Model, check, use_method
+from genjax.families._gan_fields import Loss, Model, check
 from genjax.families._gan_networks import make_critic, make_generator
 from genjax.models.minibatch import pack
 from genjax.models.spectral import initial_vectors, power_iteration, spectrally_normalized
-
-__all__ = ["GAN", "METHODS", "build", "default_config", "use_method"]
 
 # Uses of the step's key.
 _CRITIC_NOISE, _PENALTY_POINTS, _GENERATOR_NOISE, _REAL_NOISE, _FAKE_NOISE, _LAST_NOISE = range(6)

@@ -5,7 +5,6 @@ A new file in `configs/` is found by itself. What is done to make it tiny is gen
 small as the family accepts, and texts are short and of few words.
 """
 
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from ml_collections import ConfigDict
 
 from genjax import data, families
 from genjax.core.config import ConfigError
+from genjax.recipes import load as from_file
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 BATCH_SIZE = 16
@@ -244,11 +244,7 @@ def selected(request: pytest.FixtureRequest) -> list[str]:
 
 def load(recipe: str) -> ConfigDict:
     """The config of a recipe as its file gives it."""
-    spec = importlib.util.spec_from_file_location(f"configs_{recipe}", CONFIGS / f"{recipe}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.get_config()
+    return from_file(str(CONFIGS / f"{recipe}.py")).unlock()
 
 
 def tiny(name: str, folder: Path, **changes: Any) -> ConfigDict:
