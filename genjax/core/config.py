@@ -56,8 +56,11 @@ def check_seed(name: str, first: int, count: int = 1) -> None:
         raise ConfigError(f"{name}={first}{many}: must be between 0 and {MAX_SEED} (2^32 - 1)")
 
 
-def base() -> ConfigDict:
-    """The shared fields with their defaults. Recipes set `family` and one duration."""
+def base(**changes: Any) -> ConfigDict:
+    """The shared fields with their defaults. Recipes set `family` and one duration.
+
+    `changes` replace defaults, or add sections.
+    """
     c = ConfigDict()
     c.family = ""
     c.seed = 0  # 0 … 2^32 - 1
@@ -100,6 +103,7 @@ def base() -> ConfigDict:
     c.data.test_fraction = 0.1  # of data that come without a split: digits, images:DIR, some tfds:
     c.data.device_limit_mb = 2048  # a larger decoded set is streamed instead of kept on the device
     c.optimizer = optimizer()
+    c.update(changes)
     return c
 
 
