@@ -16,7 +16,8 @@ from genjax.data.source import Dataset
 from genjax.data.text.windows import Windows
 from genjax.engine.compilation_cache import enable_compilation_cache
 from genjax.generation import Sampling, decoder_of, generate
-from genjax.losses.tokens import chunked_cross_entropy, token_cross_entropy, token_logits
+from genjax.losses import chunked_cross_entropy, token_cross_entropy
+from genjax.ops.cross_entropy import token_logits
 
 
 def training(steps: int, *, batch_size: int, num_tokens: int, learning_rate: float,

@@ -74,7 +74,7 @@ def train_critic(
         value = game.critic(*jnp.split(score(jnp.concatenate([real, fake])), 2)).mean()
         if penalty_weight:
             penalty_B = losses.gradient_penalty(
-                score, real, fake, batch["key"], one_sided=one_sided
+                score, real, fake, batch["position"], one_sided=one_sided
             )
             value += penalty_weight * penalty_B.mean()
         return value, {}
@@ -83,7 +83,8 @@ def train_critic(
         params, opt_state = carry
         draw_key, penalty_key = jax.random.split(jax.random.fold_in(train_key, step))
         real, fake = draw(draw_key)
-        batch = {"real": real, "fake": fake, "key": penalty_key}
+        position_B = jax.random.uniform(penalty_key, (len(real),))
+        batch = {"real": real, "fake": fake, "position": position_B}
         _, gradient = value_and_grad(loss, params, batch)
         updates, opt_state = transform.update(gradient, opt_state, params)
         params = optax.apply_updates(params, updates)

@@ -138,7 +138,7 @@ def _latents(
     model: Any, x_NxT: np.ndarray, evaluation: Mapping[str, Any]
 ) -> list[dict[str, float]]:
     """Of each latent, from that which tells most of a sentence to that which tells least."""
-    from genjax.losses.variational import gaussian_kl
+    from genjax.losses import gaussian_kl
 
     mean, log_variance = model.posterior(x_NxT)
     kl = evaluation.get("kl_per_latent")

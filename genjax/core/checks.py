@@ -72,6 +72,14 @@ def spreads(name: str, x: Any, like_name: str, like: Any, kind: Any = floats) ->
         )
 
 
+def like(name: str, x: Any, other_name: str, other: Any) -> None:
+    """Raises unless `x` has the shape of another array."""
+    if jnp.shape(x) != jnp.shape(other):
+        raise ValueError(
+            f"{name}: must have the shape of {other_name}, {jnp.shape(other)}, not {jnp.shape(x)}"
+        )
+
+
 def within(
     name: str, x: Any, least: float = -math.inf, most: float = math.inf, *,
     above: float = -math.inf, below: float = math.inf, hint: str = "",

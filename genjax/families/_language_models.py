@@ -16,6 +16,7 @@ import numpy as np
 import optax
 from ml_collections import ConfigDict
 
+from genjax import losses
 from genjax.core import tokens
 from genjax.core.batch import batch_mean, batch_sum
 from genjax.core.config import fail
@@ -24,7 +25,7 @@ from genjax.core.fields import field
 from genjax.core.random import batch_uniform, step_key
 from genjax.core.update import minimize
 from genjax.generation import decoder_of, draw
-from genjax.losses.tokens import chunked_cross_entropy, token_cross_entropy, token_logits
+from genjax.ops.cross_entropy import token_logits
 
 _DROPOUT, _BOS = range(2)  # uses of the step's key
 
@@ -195,8 +196,8 @@ def token_nll(
     kernel_DxV, bias_V = output
     if not chunk:
         logits = token_logits(hidden_BxTxD, kernel_DxV, bias_V)
-        return token_cross_entropy(logits, targets, z_loss=z_loss)
-    return chunked_cross_entropy(
+        return losses.token_cross_entropy(logits, targets, z_loss=z_loss)
+    return losses.chunked_cross_entropy(
         hidden_BxTxD, kernel_DxV, targets, chunk=chunk, bias_V=bias_V, z_loss=z_loss
     )
 

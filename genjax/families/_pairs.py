@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
+from genjax import losses
 from genjax.core import tokens
 from genjax.core.batch import batch_mean, batch_sum
 from genjax.core.buckets import by_length
@@ -25,7 +26,7 @@ from genjax.core.optimizer import make_optimizer
 from genjax.core.random import init_key, step_key
 from genjax.core.update import first_state, minimize
 from genjax.families._language_models import count_tokens, inputs_and_targets, summary
-from genjax.losses.tokens import token_cross_entropy, token_logits
+from genjax.ops.cross_entropy import token_logits
 
 _DROPOUT = 0  # use of the step's key
 
@@ -123,7 +124,7 @@ class Pairs(Family):
         """Computes -log p(y_t | y_1 … y_{t-1}, x), 0 of padding: (B, U)."""
         inputs, targets = inputs_and_targets(y_BxU, running=False)
         logits = self.logits(params, self._apply(params, x_BxS, inputs, **options))
-        return token_cross_entropy(logits, targets, label_smoothing=label_smoothing)
+        return losses.token_cross_entropy(logits, targets, label_smoothing=label_smoothing)
 
     # The loss.
 

@@ -1,4 +1,4 @@
-"""What variational families share: draws from Gaussian posteriors, and the sums of evaluation.
+"""What variational families share: the sums of evaluation.
 
 Everywhere q(z|x) = N(mean, diag(exp(log_variance))) and p(z) = N(0, I).
 """
@@ -10,19 +10,12 @@ import jax
 import jax.numpy as jnp
 
 from genjax import losses
-from genjax.losses.bounds import Bounds
 
-MAX_LOG_VARIANCE = 20.0  # of a posterior: beyond it, squares of draws leave float32
 _ACTIVE = 0.01  # a latent is active where its posterior mean varies more over the data (Burda 2016)
 
 
-def draw(mean: jax.Array, log_variance: jax.Array, noise: jax.Array) -> jax.Array:
-    """Draws from q(z|x) by standard normal noise (Kingma and Welling 2014, section 2.4)."""
-    return mean + jnp.exp(0.5 * log_variance) * noise
-
-
 def bound_terms(
-    bounds: Bounds, mean_BxZ: jax.Array, log_variance_BxZ: jax.Array, num_samples: int
+    bounds: losses.Bounds, mean_BxZ: jax.Array, log_variance_BxZ: jax.Array, num_samples: int
 ) -> dict[str, jax.Array]:
     """Computes what evaluation sums over examples, (B,) or (B, Z) each, in nats.
 

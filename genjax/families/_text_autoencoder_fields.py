@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from genjax import losses
 from genjax.core.config import fail
 from genjax.core.fields import field
 from genjax.families._recurrent import RecurrentFields
-from genjax.losses.annealing import ANNEALINGS
 from genjax.models.sentence import POOLINGS
 
 
@@ -33,7 +33,9 @@ class Loss:
         0.0, "rate at which words that the decoder reads become UNK, in training", ge=0, le=1
     )
     kl_weight: float = field(1.0, "variational: w, once it has risen", ge=0)
-    kl_annealing: str = field("constant", "variational: how w rises from 0", choices=ANNEALINGS)
+    kl_annealing: str = field(
+        "constant", "variational: how w rises from 0", choices=losses.ANNEALINGS
+    )
     kl_annealing_steps: int = field(0, "of the rise", ge=0)
     kl_cycles: int = field(4, "cyclical: rises, each followed by as many steps at kl_weight", ge=1)
     free_bits: float = field(0.0, "variational: nats that each latent may use without cost", ge=0)

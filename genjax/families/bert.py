@@ -19,6 +19,7 @@ import numpy as np
 import optax
 from ml_collections import ConfigDict
 
+from genjax import losses
 from genjax.core import tokens
 from genjax.core.batch import batch_gather, batch_mean, batch_rows, batch_sum
 from genjax.core.config import base, fail, optimizer, text_data
@@ -29,11 +30,9 @@ from genjax.core.random import batch_uniform, example_uniform, init_key, step_ke
 from genjax.core.update import first_state, minimize
 from genjax.families._encoders import DEFAULTS, NUM_TYPES, places
 from genjax.families._transformers import LayerFields, make_layers
-from genjax.losses.tokens import token_cross_entropy
 from genjax.models.bert import Encoder, Heads, one_text, two_texts
 from genjax.models.masking import mask_tokens
 from genjax.models.sentence import pool
-from genjax.ops.precision import softplus
 
 _MASK, _PAIR, _DROPOUT = range(3)  # uses of the step's key, and of an example's own noise
 
@@ -128,12 +127,13 @@ class BERT(Family):
         """
         rngs = {"dropout": jax.random.fold_in(shared["key"], part)}
         logits_BxMxV, h_BxTxD = self.guesses(params, rows, train=True, rngs=rngs)
-        nll_BxM = token_cross_entropy(logits_BxMxV, rows["targets"])
+        nll_BxM = losses.token_cross_entropy(logits_BxMxV, rows["targets"])
         # A batch without a token to guess has the loss 0.
         masked = (nll_BxM.sum(-1) / jnp.maximum(shared["mean_count"], 1e-6)).mean()
         if not self.loss.next_sentence:
             return masked, {"loss": masked}
-        wrong = _wrong(self.pair_logits(params, h_BxTxD), rows["follows"]).mean()
+        says_B = self.pair_logits(params, h_BxTxD)
+        wrong = losses.bernoulli_cross_entropy(says_B, rows["follows"]).mean()
         total = masked + wrong
         return total, {"loss": total, "masked": masked, "next_sentence": wrong}
 
@@ -178,7 +178,8 @@ class BERT(Family):
         rows = self._texts(x_BxT, own_B, mask_B)
         rows = self._hide(rows, _noise(x_BxT, rows["ids"].shape[1]))
         logits_BxMxV, h_BxTxD = self.guesses(params, rows)
-        target_BxM, nll_BxM = rows["targets"], token_cross_entropy(logits_BxMxV, rows["targets"])
+        target_BxM = rows["targets"]
+        nll_BxM = losses.token_cross_entropy(logits_BxMxV, target_BxM)
         real_BxM = tokens.is_token(target_BxM)
         right_BxM = real_BxM * (logits_BxMxV.argmax(-1) == target_BxM)
         each = {"nll": nll_BxM.sum(-1), "guessed": real_BxM.sum(-1), "right": right_BxM.sum(-1)}
@@ -259,11 +260,6 @@ def _others(x_BxT: jax.Array, keep_B: jax.Array) -> tuple[jax.Array, jax.Array]:
     other_B = order_B[(rank_B + (number + 1) // 2) % number]
     own_B = batch_rows(lambda shape: jnp.arange(shape[0]), (len(x_BxT),))
     return all_BxT[other_B[own_B]], other_B[own_B] != own_B
-
-
-def _wrong(logit_B: jax.Array, truth_B: jax.Array) -> jax.Array:
-    """Computes the cross-entropy of a yes or no."""
-    return softplus(logit_B) - truth_B * logit_B
 
 
 def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> BERT:

@@ -35,7 +35,7 @@ from genjax.core.random import (
     step_key,
 )
 from genjax.core.update import first_state, minimize
-from genjax.losses.flow import METHODS
+from genjax.generation.flow import METHODS, flow_log_likelihood, integrate
 from genjax.models.conv import LOWERINGS
 from genjax.models.dense import ACTIVATIONS
 from genjax.models.time import TimeMLP
@@ -196,7 +196,7 @@ class FlowMatching(Family):
         sums = {"count": mask_B.sum(), "loss": (mask_B * loss_B).sum()}
         if self.sampler.likelihood_steps:
             signs = jnp.sign(normal(_PROBE, jnp.zeros((), jnp.int32)))
-            log_density_B = losses.flow_log_likelihood(
+            log_density_B = flow_log_likelihood(
                 lambda x, time_B: self.velocity(params, x, time_B, label_B),
                 x,
                 signs,
@@ -253,7 +253,7 @@ class FlowMatching(Family):
         params = state.ema or state.params
         if self._classes and label_B is None:
             label_B = jnp.arange(len(x)) % self._classes
-        return losses.integrate(
+        return integrate(
             lambda x, time: self.guided(params, x, time, label_B),
             x,
             steps=self.sampler.steps,

@@ -129,13 +129,12 @@ class GAN(Family):
             points = [jnp.concatenate(points)] if self._one_pass else points
             each = [losses.r1_penalty(scores, x, formulation=loss.formulation) for x in points]
             return jnp.concatenate(each).reshape(-1, len(real)).sum(0)
+        settings: dict[str, Any] = {"target": loss.target, "one_sided": loss.one_sided}
+        settings["formulation"] = loss.formulation
         if loss.penalty == "dragan":
             x = real + loss.perturbation * rows["perturbation"]
-        else:
-            x = losses.interpolate(real, fake, rows["position"])
-        return losses.input_gradient_penalty(
-            scores, x, target=loss.target, one_sided=loss.one_sided, formulation=loss.formulation
-        )
+            return losses.input_gradient_penalty(scores, x, **settings)
+        return losses.gradient_penalty(scores, real, fake, rows["position"], **settings)
 
     def generator_loss(self, params: Any, rows: Batch, shared: Any, part: Any = 0) -> Any:
         """Computes what the generator minimizes; of WGAN -E[D(fake)].

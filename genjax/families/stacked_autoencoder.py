@@ -46,7 +46,6 @@ from genjax.models.corruption import CORRUPTIONS, check_level, corrupt
 from genjax.models.dense import ACTIVATIONS
 
 _CORRUPTION = 0  # uses of the step's key
-_cross_entropy = optax.softmax_cross_entropy_with_integer_labels
 
 
 @dataclass(frozen=True)
@@ -321,7 +320,7 @@ class StackedClassifier(StackedAutoencoder):
           shared, part: not used.
         """
         logits = self._apply(params, "classifier", self.code(params, rows["x"]))
-        value = _cross_entropy(logits, rows["label"]).mean()
+        value = losses.label_cross_entropy(logits, rows["label"]).mean()
         return value, {"loss": value}
 
     def finetune_inputs(self, batch: Batch) -> tuple[Batch, dict[str, Any]]:
@@ -341,7 +340,7 @@ class StackedClassifier(StackedAutoencoder):
     def _sums(self, params: Any, code_BxZ: jax.Array, batch: Batch) -> Metrics:
         logits, mask_B = self._apply(params, "classifier", code_BxZ), batch["mask"]
         return super()._sums(params, code_BxZ, batch) | {
-            "cross_entropy": (mask_B * _cross_entropy(logits, batch["label"])).sum(),
+            "cross_entropy": (mask_B * losses.label_cross_entropy(logits, batch["label"])).sum(),
             "error": (mask_B * (logits.argmax(-1) != batch["label"])).sum(),
         }
 

@@ -42,16 +42,14 @@ from genjax.core.optimizer import make_optimizer
 from genjax.core.random import batch_normal, batch_uniform, example_normal, init_key, step_key
 from genjax.core.update import first_state, minimize
 from genjax.families._language_models import inputs_and_targets
-from genjax.families._posteriors import MAX_LOG_VARIANCE, bound_terms, count_active, draw
+from genjax.families._posteriors import bound_terms, count_active
 from genjax.families._recurrent import make_recurrent
 from genjax.families._text_autoencoder_fields import Loss, Model
 from genjax.generation import GREEDY, Decoder, Sampling, generate
-from genjax.losses.annealing import annealed
-from genjax.losses.bounds import likelihood_bounds
-from genjax.losses.tokens import chunked_cross_entropy, token_cross_entropy, token_logits
 from genjax.models.sentence import RecurrentEncoder
 from genjax.models.sentence_autoencoder import SentenceDecoder, SentenceEncoder
 from genjax.models.token_corruption import corrupt_tokens, hide_tokens
+from genjax.ops.cross_entropy import token_logits
 
 _NOISE, _DROPOUT, _CORRUPTION, _HIDDEN = range(4)  # uses of the step's key; the first: evaluation's
 
@@ -99,9 +97,9 @@ class TextAutoencoder(Family):
         """Computes -log p(x|z), (B,), with a decoder that reads `inputs_BxT`."""
         h_BxTxH, _ = self._decoded(params, z_BxZ, inputs_BxT, **options)
         if not self.loss.logits_chunk:
-            return token_cross_entropy(self._logits(params, h_BxTxH), x_BxT).sum(-1)
+            return losses.token_cross_entropy(self._logits(params, h_BxTxH), x_BxT).sum(-1)
         head = params["decoder"]
-        return chunked_cross_entropy(
+        return losses.chunked_cross_entropy(
             h_BxTxH, head["kernel"], x_BxT, chunk=self.loss.logits_chunk, bias_V=head["bias"]
         ).sum(-1)
 
@@ -269,7 +267,7 @@ class VariationalTextAutoencoder(TextAutoencoder):
     def q(self, params: Any, x_BxT: jax.Array, **options: Any) -> tuple[jax.Array, jax.Array]:
         """Computes mean and log-variance of q(z|x), both (B, Z)."""
         output = self._encoded(params, x_BxT, **options)
-        return output[:, 0], jnp.minimum(output[:, 1], MAX_LOG_VARIANCE)
+        return output[:, 0], jnp.minimum(output[:, 1], losses.MAX_LOG_VARIANCE)
 
     def sentence_loss(self, params: Any, rows: Batch, shared: Any, part: Any = 0) -> Any:
         """Computes the negative bound over the mean number of a sentence's tokens.
@@ -285,7 +283,7 @@ class VariationalTextAutoencoder(TextAutoencoder):
         keys = jax.random.split(jax.random.fold_in(shared["key"], part))
         posterior = self.q(params, rows["read"], train=True, rngs={"dropout": keys[0]})
         kl_BxZ = losses.gaussian_kl(*posterior)
-        z_BxZ, rngs = draw(*posterior, rows["noise"]), {"dropout": keys[1]}
+        z_BxZ, rngs = losses.reparameterize(*posterior, rows["noise"]), {"dropout": keys[1]}
         nll_B = self.nll(params, z_BxZ, rows["inputs"], rows["x"], train=True, rngs=rngs)
         kl_B, kl_weight = kl_BxZ.sum(-1), shared["kl_weight"]
         metrics = {"reconstruction": nll_B.mean(), "kl": kl_B.mean(), "kl_weight": kl_weight}
@@ -299,7 +297,7 @@ class VariationalTextAutoencoder(TextAutoencoder):
         (rows, shared), loss = super().inputs(state, batch), self.loss
         shape = (len(batch["x"]), self.model.latent_dim)
         rows["noise"] = batch_normal(step_key(state, _NOISE), shape)
-        shared["kl_weight"] = loss.kl_weight * annealed(
+        shared["kl_weight"] = loss.kl_weight * losses.annealed(
             state.step + 1, loss.kl_annealing, loss.kl_annealing_steps, loss.kl_cycles
         )
         if loss.free_bits:
@@ -323,16 +321,17 @@ class VariationalTextAutoencoder(TextAutoencoder):
 
         def drawn(number_1: jax.Array) -> tuple[jax.Array, jax.Array]:
             noise_BxZ = example_normal(_NOISE, x_BxT, number_1, self.model.latent_dim)[:, 0]
-            z_BxZ = draw(mean_BxZ, log_variance_BxZ, noise_BxZ)
+            z_BxZ = losses.reparameterize(mean_BxZ, log_variance_BxZ, noise_BxZ)
             ratio_B = losses.log_prior_ratio(z_BxZ, noise_BxZ, log_variance_BxZ)
             return -self.nll(params, z_BxZ, inputs_BxT, x_BxT)[:, None], ratio_B[:, None]
 
-        bounds = likelihood_bounds(drawn, self.loss.eval_samples, chunk=1)
+        bounds = losses.likelihood_bounds(drawn, self.loss.eval_samples, chunk=1)
         return bound_terms(bounds, mean_BxZ, log_variance_BxZ, self.loss.eval_samples)
 
     def _drawn(self, state: State, x_BxT: jax.Array, key: jax.Array) -> jax.Array:
         mean_BxZ, log_variance_BxZ = self.posterior(state, x_BxT)
-        return draw(mean_BxZ, log_variance_BxZ, jax.random.normal(key, mean_BxZ.shape))
+        noise_BxZ = jax.random.normal(key, mean_BxZ.shape)
+        return losses.reparameterize(mean_BxZ, log_variance_BxZ, noise_BxZ)
 
 
 def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> TextAutoencoder:

@@ -20,6 +20,7 @@ import optax
 from flax import linen as nn
 from ml_collections import ConfigDict
 
+from genjax import losses
 from genjax.core import tokens
 from genjax.core.batch import batch_sum
 from genjax.core.config import base, fail, optimizer, pretrained, text_data
@@ -144,7 +145,7 @@ class TextClassifier(Family):
         """
         rngs = {"dropout": jax.random.fold_in(shared["key"], part)}
         logits_BxK = self.logits(params, rows["x"], train=True, rngs=rngs)
-        loss = _cross_entropy(logits_BxK, rows["label"]).mean()
+        loss = losses.label_cross_entropy(logits_BxK, rows["label"]).mean()
         right_B = logits_BxK.argmax(-1) == rows["label"]
         return loss, {"loss": loss, "accuracy": jnp.asarray(right_B, jnp.float32).mean()}
 
@@ -174,7 +175,7 @@ class TextClassifier(Family):
         logits_BxK = self.logits(state.ema or state.params, batch["x"])
         sums = {
             "count": mask_B.sum(),
-            "cross_entropy": (mask_B * _cross_entropy(logits_BxK, label_B)).sum(),
+            "cross_entropy": (mask_B * losses.label_cross_entropy(logits_BxK, label_B)).sum(),
             "accuracy": (mask_B * (logits_BxK.argmax(-1) == label_B)).sum(),
         }
         return batch_sum(sums)
@@ -188,10 +189,6 @@ class TextClassifier(Family):
     def classify(self, state: State, x_BxT: jax.Array) -> jax.Array:
         """Computes the class probabilities (B, num_classes) of sentences (B, T)."""
         return nn.softmax(self.logits(state.ema or state.params, x_BxT))
-
-
-def _cross_entropy(logits_BxK: jax.Array, label_B: jax.Array) -> jax.Array:
-    return optax.softmax_cross_entropy_with_integer_labels(logits_BxK, label_B)
 
 
 def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> TextClassifier:

@@ -39,8 +39,7 @@ from genjax.core.random import (
 )
 from genjax.core.update import first_state, minimize
 from genjax.families._coders import Coders, make_coders
-from genjax.families._posteriors import MAX_LOG_VARIANCE, bound_terms, count_active
-from genjax.losses.bounds import likelihood_bounds
+from genjax.families._posteriors import bound_terms, count_active
 
 _NOISE, _BINARIZATION = range(2)  # uses of the step's key, and of evaluation's
 _MIN_LOG_SCALE = math.log(1 / 256)  # a finer density of gray levels is unbounded
@@ -118,7 +117,7 @@ class VAE(Family):
             inputs = jnp.concatenate([x.reshape(len(x), -1), label_BxC], axis=-1)
         output: Any = self.encoder.apply({"params": params["encoder"]}, inputs)
         mean, log_variance = jnp.moveaxis(output.astype(jnp.float32), 1, 0)
-        return mean, jnp.minimum(log_variance, MAX_LOG_VARIANCE)
+        return mean, jnp.minimum(log_variance, losses.MAX_LOG_VARIANCE)
 
     def log_likelihood(
         self, params: Any, x: jax.Array, label_B: Any, z_BxKxZ: jax.Array
@@ -159,7 +158,7 @@ class VAE(Family):
         """
         x, label_B, noise_BxKxZ = rows["x"], rows.get("label"), rows["noise"]
         mean, log_variance = self.q(params, x, label_B)
-        z_BxKxZ = _draw(mean, log_variance, noise_BxKxZ)
+        z_BxKxZ = losses.reparameterize(mean[:, None], log_variance[:, None], noise_BxKxZ)
         log_likelihood_BxK = self.log_likelihood(params, x, label_B, z_BxKxZ)
         kl_BxZ = losses.gaussian_kl(mean, log_variance)
         metrics = {"reconstruction": -log_likelihood_BxK.mean(), "kl": kl_BxZ.sum(-1).mean()}
@@ -225,12 +224,12 @@ class VAE(Family):
 
         def draw(numbers_N: jax.Array) -> tuple[jax.Array, jax.Array]:
             noise_BxNxZ = example_normal(_NOISE, gray, numbers_N, self.model.latent_dim)
-            z_BxNxZ = _draw(mean, log_variance, noise_BxNxZ)
+            z_BxNxZ = losses.reparameterize(mean[:, None], log_variance[:, None], noise_BxNxZ)
             ratio_BxN = losses.log_prior_ratio(z_BxNxZ, noise_BxNxZ, log_variance[:, None])
             return self.log_likelihood(params, x, label_B, z_BxNxZ), ratio_BxN
 
         chunk = max(1, _CHUNK_ELEMENTS // x.size)
-        bounds = likelihood_bounds(draw, self.loss.eval_samples, chunk=chunk)
+        bounds = losses.likelihood_bounds(draw, self.loss.eval_samples, chunk=chunk)
         values = {"count": jnp.ones_like(mask_B)}
         values |= bound_terms(bounds, mean, log_variance, self.loss.eval_samples)
         return batch_sum({name: (mask_B * v.T).sum(-1) for name, v in values.items()})
@@ -322,11 +321,6 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> VAE:
         decoder=decoder,
         optimizer=make_optimizer(config.optimizer, total_steps),
     )
-
-
-def _draw(mean_BxZ: jax.Array, log_variance_BxZ: jax.Array, noise_BxKxZ: jax.Array) -> jax.Array:
-    """Draws K latents from each posterior, (B, K, Z)."""
-    return mean_BxZ[:, None] + jnp.exp(0.5 * log_variance_BxZ)[:, None] * noise_BxKxZ
 
 
 def _check(model: Model, loss: Loss, config: ConfigDict, spec: DataSpec) -> None:

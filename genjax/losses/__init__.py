@@ -1,4 +1,4 @@
-"""Losses as a library: arrays in, one value an example out, each a pure function to jit."""
+"""Losses as a library: pure functions of arrays that return one value for each example."""
 
 from genjax.losses.adversarial import (
     ADVERSARIAL_LOSSES,
@@ -15,6 +15,8 @@ from genjax.losses.adversarial import (
     wasserstein_critic_loss,
     wasserstein_generator_loss,
 )
+from genjax.losses.annealing import ANNEALINGS, annealed
+from genjax.losses.bounds import Bounds, likelihood_bounds
 from genjax.losses.codes import contractive_penalty, sparsity_kl
 from genjax.losses.crf import (
     Transitions,
@@ -23,12 +25,7 @@ from genjax.losses.crf import (
     crf_score,
     crf_viterbi,
 )
-from genjax.losses.flow import (
-    conditional_path,
-    flow_log_likelihood,
-    flow_matching_loss,
-    integrate,
-)
+from genjax.losses.flow import conditional_path, flow_matching_loss
 from genjax.losses.likelihood import (
     bernoulli_log_likelihood,
     discretized_logistic_log_likelihood,
@@ -36,29 +33,40 @@ from genjax.losses.likelihood import (
 )
 from genjax.losses.penalties import (
     FORMULATIONS,
-    dragan_penalty,
     gradient_penalty,
     input_gradient_norm,
     input_gradient_penalty,
     interpolate,
     r1_penalty,
 )
-from genjax.losses.reconstruction import bernoulli_cross_entropy, squared_error
+from genjax.losses.reconstruction import (
+    bernoulli_cross_entropy,
+    label_cross_entropy,
+    squared_error,
+)
+from genjax.losses.tokens import chunked_cross_entropy, token_cross_entropy
 from genjax.losses.variational import (
+    MAX_LOG_VARIANCE,
     free_bits_kl,
     gaussian_kl,
     importance_weighted_bound,
     log_prior_ratio,
+    reparameterize,
 )
 from genjax.losses.word2vec import hierarchical_softmax_loss, negative_sampling_loss
 
 __all__ = [
     "ADVERSARIAL_LOSSES",
+    "ANNEALINGS",
     "FORMULATIONS",
+    "MAX_LOG_VARIANCE",
     "AdversarialLoss",
+    "Bounds",
     "Transitions",
+    "annealed",
     "bernoulli_cross_entropy",
     "bernoulli_log_likelihood",
+    "chunked_cross_entropy",
     "conditional_path",
     "contractive_penalty",
     "crf_log_likelihood",
@@ -66,8 +74,6 @@ __all__ = [
     "crf_score",
     "crf_viterbi",
     "discretized_logistic_log_likelihood",
-    "dragan_penalty",
-    "flow_log_likelihood",
     "flow_matching_loss",
     "free_bits_kl",
     "gaussian_kl",
@@ -79,10 +85,11 @@ __all__ = [
     "importance_weighted_bound",
     "input_gradient_norm",
     "input_gradient_penalty",
-    "integrate",
     "interpolate",
+    "label_cross_entropy",
     "least_squares_critic_loss",
     "least_squares_generator_loss",
+    "likelihood_bounds",
     "log_prior_ratio",
     "minimax_critic_loss",
     "minimax_generator_loss",
@@ -91,8 +98,10 @@ __all__ = [
     "r1_penalty",
     "relativistic_critic_loss",
     "relativistic_generator_loss",
+    "reparameterize",
     "sparsity_kl",
     "squared_error",
+    "token_cross_entropy",
     "wasserstein_critic_loss",
     "wasserstein_generator_loss",
 ]

@@ -1,4 +1,4 @@
-"""How the weight of a loss's term rises in training."""
+"""Schedules for the weight of a term of a loss."""
 
 import jax
 import jax.numpy as jnp
@@ -9,8 +9,8 @@ ANNEALINGS = ("constant", "linear", "sigmoid", "cyclical")
 _STEEPNESS = 12.0  # of the sigmoid: it rises from 0.0025 to 0.9975
 
 
-def annealed(step: jax.Array, kind: str, steps: int, cycles: int = 1) -> jax.Array:
-    """A weight in [0, 1] that is 1, or nearly, from step `steps` on; float32.
+def annealed(step: jax.Array | int, kind: str, steps: int, cycles: int = 1) -> jax.Array:
+    """Computes a weight in [0, 1] that is 1, or nearly, from step `steps` on; float32.
 
     With t = step / steps:
 
@@ -18,9 +18,9 @@ def annealed(step: jax.Array, kind: str, steps: int, cycles: int = 1) -> jax.Arr
     - `"linear"`: min(1, t).
     - `"sigmoid"`: the logistic function of 12 (t - 1/2). Source: Bowman et al. 2016 (Generating
       sentences from a continuous space), section 3.1.
-    - `"cyclical"`: it rises linearly in `steps`, stays at 1 for as many, and begins anew, `cycles`
-      times in all; then it stays. Source: Fu et al. 2019 (Cyclical annealing schedule), equation 6
-      with R = 1/2.
+    - `"cyclical"`: the weight rises linearly in `steps`, stays at 1 for as many, and begins anew,
+      `cycles` times in all; then it stays. Source: Fu et al. 2019 (Cyclical annealing schedule),
+      equation 6 with R = 1/2.
 
     Args:
       step: number of the update, from 1 on.
@@ -30,6 +30,9 @@ def annealed(step: jax.Array, kind: str, steps: int, cycles: int = 1) -> jax.Arr
 
     Raises:
       ValueError: an unknown kind, or a rise or cycles of no length.
+
+    >>> annealed(5, "linear", steps=20)
+    Array(0.25, dtype=float32)
     """
     checks.chosen("kind", kind, ANNEALINGS)
     if kind != "constant":

@@ -1,4 +1,4 @@
-"""Bounds on log p(x) of latent-variable models by importance sampling, in bounded memory."""
+"""Bounds on log p(x) of latent-variable models from draws of latents, in bounded memory."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,14 +11,14 @@ from genjax.losses.variational import importance_weighted_bound
 from genjax.ops.precision import at_least_float32
 
 # The numbers (N,) of draws z ~ q(z|x) to their log p(x|z) and log p(z) - log q(z|x), both (B, N).
-Draw = Callable[[jax.Array], tuple[jax.Array, jax.Array]]
+_Draw = Callable[[jax.Array], tuple[jax.Array, jax.Array]]
 
 
 class Bounds(NamedTuple):
-    """What K draws from q(z|x) say of each example, in nats.
+    """Bounds on log p(x) of each example, in nats, as K draws from q(z|x) estimate them.
 
     Attributes:
-      log_likelihood_B: mean of log p(x|z); minus KL(q(z|x) || p(z)) it is the evidence lower bound.
+      log_likelihood_B: mean of log p(x|z); less KL(q(z|x) || p(z)) it is the evidence lower bound.
       importance_B: the importance weighted bound, which rises with K towards log p(x).
     """
 
@@ -26,8 +26,8 @@ class Bounds(NamedTuple):
     importance_B: jax.Array
 
 
-def likelihood_bounds(draw: Draw, num_samples: int, *, chunk: int = 10) -> Bounds:
-    """Bounds from `num_samples` draws, made a chunk at a time. Pure: jit it.
+def likelihood_bounds(draw: _Draw, num_samples: int, *, chunk: int = 10) -> Bounds:
+    """Computes bounds from `num_samples` draws, made a chunk at a time.
 
     Source: Burda et al. 2016 (Importance weighted autoencoders), equation 8.
 
@@ -38,6 +38,10 @@ def likelihood_bounds(draw: Draw, num_samples: int, *, chunk: int = 10) -> Bound
 
     Raises:
       ValueError: a number below 1, or draws that are not (B, N).
+
+    >>> bounds = likelihood_bounds(lambda n: (-jnp.ones((1, len(n))), jnp.zeros((1, len(n)))), 4)
+    >>> bounds.importance_B
+    Array([-1.], dtype=float32)
     """
     checks.whole("num_samples", num_samples, 1)
     checks.whole("chunk", chunk, 1)

@@ -1,4 +1,4 @@
-"""Penalties on the code of an autoencoder: how active its units are, how it follows its input."""
+"""Penalties on the code of an autoencoder: on its units' activity, and on its Jacobian."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from genjax.ops.precision import at_least_float32, sum_elements
 
 
 def sparsity_kl(rate: jax.Array, target: float, *, epsilon: float = 1e-6) -> jax.Array:
-    """KL divergence of Bernoulli(target) from Bernoulli(rate), in nats; same shape as `rate`.
+    """Computes KL(Bernoulli(target) || Bernoulli(rate)), in nats; same shape as `rate`.
 
     `t log(t / r) + (1 - t) log((1 - t) / (1 - r))`, where r is the mean activation of a sigmoid
     unit over a batch. Source: Ng 2011 (Sparse autoencoder, CS294A lecture notes), section 3.
@@ -19,6 +19,9 @@ def sparsity_kl(rate: jax.Array, target: float, *, epsilon: float = 1e-6) -> jax
       rate: mean activations, in [0, 1].
       target: the rate that costs nothing, in (0, 1).
       epsilon: rates are kept so far from 0 and 1, where the divergence is infinite.
+
+    >>> sparsity_kl(jnp.array([0.2, 0.8]), 0.2).round(4)  # 0, and 0.6 log 4
+    Array([0.    , 0.8318], dtype=float32)
     """
     checks.floats("…", rate=rate)
     checks.within("rate", rate, 0, 1)
@@ -29,10 +32,10 @@ def sparsity_kl(rate: jax.Array, target: float, *, epsilon: float = 1e-6) -> jax
 
 
 def contractive_penalty(encode: Callable[[jax.Array], jax.Array], x: jax.Array) -> jax.Array:
-    """`||d code / d x||_F^2`, the squared norm of each example's Jacobian; shape (B,).
+    """Computes `||d code / d x||_F^2`, the squared norm of each example's Jacobian; shape (B,).
 
-    Exact, for encoders of any depth: one reverse pass for each element of the code, all in one
-    vmap. Source: Rifai et al. 2011 (Contractive auto-encoders), equation 2.
+    The norm is exact for encoders of any depth: it takes one reverse pass for each element of the
+    code, all in one vmap. Source: Rifai et al. 2011 (Contractive auto-encoders), equation 2.
 
     Args:
       encode: `encode(x_Bx…) -> code_BxZ`; must not mix examples.
@@ -40,6 +43,9 @@ def contractive_penalty(encode: Callable[[jax.Array], jax.Array], x: jax.Array) 
 
     Raises:
       ValueError: codes of another shape.
+
+    >>> contractive_penalty(lambda x: 3 * x, jnp.ones((1, 2)))
+    Array([18.], dtype=float32)
     """
     sizes = checks.floats("B …", x=x)
     code_BxZ, pullback = jax.vjp(encode, x)

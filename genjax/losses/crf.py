@@ -4,16 +4,16 @@ Of a sequence with scores s_t(k), the score of tags y is
 
     score(y) = start(y_1) + sum_t s_t(y_t) + sum_{t>1} transition(y_{t-1}, y_t) + end(y_T)
 
-and log p(y) = score(y) - log sum_{y'} exp score(y'), the sum by the forward algorithm.
-Sources: Lafferty et al. 2001; Lample et al. 2016 (Neural architectures for named entity
-recognition), equations 1 and 2. All of it in at least float32.
+and log p(y) = score(y) - log sum_{y'} exp score(y'), the sum by the forward algorithm, in at least
+float32. Sources: Lafferty et al. 2001; Lample et al. 2016 (Neural architectures for named entity
+recognition), equations 1 and 2.
 
 Arguments of other shapes or dtypes raise `ValueError`, and so do a length outside 0 … T and, within
 a row's length, a tag outside 0 … K - 1. Where these are not known, as under jit, such a row's value
 is NaN: no tag is ignored.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +24,7 @@ from genjax.ops.precision import at_least_float32
 
 
 class Transitions(NamedTuple):
-    """What tags cost beside their words.
+    """Scores of tags beside those of their words.
 
     Attributes:
       pair_KxK: from a tag (row) to the next one (column).
@@ -39,13 +39,18 @@ class Transitions(NamedTuple):
 def crf_log_likelihood(
     scores_BxTxK: jax.Array, tags_BxT: jax.Array, lengths_B: jax.Array, transitions: Transitions
 ) -> jax.Array:
-    """log p(tags), in nats; shape (B,). 0 for a row without words.
+    """Computes log p(tags), in nats, (B,); 0 for a row without words.
 
     Args:
       scores_BxTxK: of each tag at each word.
       tags_BxT: int32; beyond a row's length any tags.
       lengths_B: int32, words of each row; of a mask (B, T), `mask.sum(-1)`.
       transitions: see `Transitions`.
+
+    >>> equal = Transitions(jnp.zeros((3, 3)), jnp.zeros(3), jnp.zeros(3))  # 3^2 sequences of tags
+    >>> tags, lengths = jnp.array([[0, 2]]), jnp.array([2])
+    >>> crf_log_likelihood(jnp.zeros((1, 2, 3)), tags, lengths, equal) / jnp.log(3.0)
+    Array([-2.], dtype=float32)
     """
     score_B = crf_score(scores_BxTxK, tags_BxT, lengths_B, transitions)
     return score_B - crf_log_partition(scores_BxTxK, lengths_B, transitions)
@@ -54,7 +59,12 @@ def crf_log_likelihood(
 def crf_score(
     scores_BxTxK: jax.Array, tags_BxT: jax.Array, lengths_B: jax.Array, transitions: Transitions
 ) -> jax.Array:
-    """The score of tags; shape (B,). Arguments as for `crf_log_likelihood`."""
+    """Computes the score of tags, (B,); arguments as for `crf_log_likelihood`.
+
+    >>> ones = Transitions(jnp.ones((3, 3)), jnp.ones(3), jnp.ones(3))  # start, one pair, end
+    >>> crf_score(jnp.ones((1, 2, 3)), jnp.array([[0, 2]]), jnp.array([2]), ones)
+    Array([5.], dtype=float32)
+    """
     _check(scores_BxTxK, lengths_B, transitions, tags_BxT)
     scores_BxTxK, transitions = at_least_float32(scores_BxTxK), _wide(transitions)
     steps, num_tags = scores_BxTxK.shape[1:]
@@ -75,7 +85,12 @@ def crf_score(
 def crf_log_partition(
     scores_BxTxK: jax.Array, lengths_B: jax.Array, transitions: Transitions
 ) -> jax.Array:
-    """log of the sum over all tags of exp(score), by the forward algorithm; shape (B,)."""
+    """Computes log of the sum of exp(score) over all tags, by the forward algorithm, (B,).
+
+    >>> equal = Transitions(jnp.zeros((3, 3)), jnp.zeros(3), jnp.zeros(3))
+    >>> crf_log_partition(jnp.zeros((1, 2, 3)), jnp.array([2]), equal) / jnp.log(3.0)
+    Array([2.], dtype=float32)
+    """
     _check(scores_BxTxK, lengths_B, transitions)
     scores_BxTxK, transitions = at_least_float32(scores_BxTxK), _wide(transitions)
     scores_TxBxK = jnp.swapaxes(scores_BxTxK, 0, 1)
@@ -96,10 +111,14 @@ def crf_log_partition(
 def crf_viterbi(
     scores_BxTxK: jax.Array, lengths_B: jax.Array, transitions: Transitions
 ) -> tuple[jax.Array, jax.Array]:
-    """The tags of the highest score, int32 (B, T), and that score, (B,); 0 beyond a row's length.
+    """Finds the tags of the highest score, int32 (B, T), 0 beyond a row's length; and the score.
 
     Of tags that score the same, the one of the least id wins. Arguments as for
     `crf_log_likelihood`.
+
+    >>> equal = Transitions(jnp.zeros((2, 2)), jnp.zeros(2), jnp.zeros(2))
+    >>> crf_viterbi(jnp.array([[[0.0, 1.0], [3.0, 2.0]]]), jnp.array([2]), equal)
+    (Array([[1, 0]], dtype=int32), Array([4.], dtype=float32))
     """
     _check(scores_BxTxK, lengths_B, transitions)
     scores_BxTxK, transitions = at_least_float32(scores_BxTxK), _wide(transitions)
@@ -107,7 +126,7 @@ def crf_viterbi(
     keep_BxT = _keep(scores_BxTxK, lengths_B)
     stay_K = jnp.arange(scores_BxTxK.shape[-1])
 
-    def step(best_BxK: jax.Array, inputs: tuple[jax.Array, jax.Array]) -> tuple:
+    def step(best_BxK: jax.Array, inputs: tuple[jax.Array, jax.Array]) -> Any:
         scores_BxK, keep_B = inputs
         paths_BxKxK = best_BxK[:, :, None] + transitions.pair_KxK
         new = scores_BxK + paths_BxKxK.max(axis=1)
@@ -130,7 +149,7 @@ def crf_viterbi(
 
 
 def _of_rows(value_B: jax.Array, steps: int, lengths_B: jax.Array) -> jax.Array:
-    """The value of each row: 0 of one without words, NaN of a length that there cannot be."""
+    """Returns the value of each row: 0 of one without words, NaN of a length out of range."""
     value_B = jnp.where(lengths_B == 0, 0, value_B)
     return jnp.where(_fits(steps, lengths_B), value_B, jnp.nan)
 
@@ -140,9 +159,11 @@ def _fits(steps: int, lengths_B: jax.Array) -> jax.Array:
 
 
 def _check(
-    scores_BxTxK: jax.Array, lengths_B: jax.Array, transitions: Transitions,
+    scores_BxTxK: jax.Array,
+    lengths_B: jax.Array,
+    transitions: Transitions,
     tags_BxT: jax.Array | None = None,
-) -> None:  # fmt: skip
+) -> None:
     sizes = checks.floats("B T K", scores_BxTxK=scores_BxTxK)
     pair_KxK, start_K, end_K = transitions
     checks.floats("K K", sizes, **{"transitions.pair_KxK": pair_KxK})

@@ -1,4 +1,4 @@
-"""Log-likelihoods of data under a decoder's output: sums over elements, in nats, one an example."""
+"""Log-likelihoods of data under a decoder's output, in nats, summed over an example's elements."""
 
 import math
 from typing import Any
@@ -12,15 +12,18 @@ from genjax.ops.precision import at_least_float32, sum_elements
 
 
 def bernoulli_log_likelihood(logits: jax.Array, x: jax.Array) -> jax.Array:
-    """`sum x log p + (1 - x) log(1 - p)` with `p = sigmoid(logit)`; shape (B,).
+    """Computes `sum x log p + (1 - x) log(1 - p)` with `p = sigmoid(logit)`; shape (B,).
 
-    Computed from the logits without overflow. It is the log-probability of binary `x`. Gray levels
-    between 0 and 1 are allowed; it is then no probability but the negative cross-entropy.
+    This is the log-probability of binary `x`, computed from the logits without overflow. Of gray
+    levels between 0 and 1 it is no probability but the negative cross-entropy.
     Source: Kingma and Welling 2014 (Auto-encoding variational Bayes), equation 11.
 
     Args:
       logits: (B, …).
       x: (B, …), in [0, 1].
+
+    >>> bernoulli_log_likelihood(jnp.zeros((1, 3)), jnp.ones((1, 3))) / jnp.log(2.0)
+    Array([-3.], dtype=float32)
     """
     checks.floats("B …", logits=logits, x=x)
     checks.within("x", x, 0, 1)
@@ -28,7 +31,7 @@ def bernoulli_log_likelihood(logits: jax.Array, x: jax.Array) -> jax.Array:
 
 
 def gaussian_log_likelihood(mean: jax.Array, x: jax.Array, log_scale: Any) -> jax.Array:
-    """`log N(x; mean, scale^2)`, elements independent, in nats of a density over x; shape (B,).
+    """Computes `log N(x; mean, scale^2)`, the elements independent: a log-density over x, (B,).
 
     Source: Kingma and Welling 2014, equation 12.
 
@@ -36,6 +39,9 @@ def gaussian_log_likelihood(mean: jax.Array, x: jax.Array, log_scale: Any) -> ja
       mean, x: (B, …), same shape.
       log_scale: logarithm of the standard deviation: a number, or with the axes of `x`, each of
         that length or 1.
+
+    >>> gaussian_log_likelihood(jnp.zeros((1, 2)), jnp.ones((1, 2)), 0.0) + jnp.log(2 * jnp.pi)
+    Array([-1.], dtype=float32)
     """
     mean, x, log_scale = _checked(mean, x, log_scale)
     standard = (x - mean) * jnp.exp(-log_scale)
@@ -45,7 +51,7 @@ def gaussian_log_likelihood(mean: jax.Array, x: jax.Array, log_scale: Any) -> ja
 def discretized_logistic_log_likelihood(
     mean: jax.Array, x: jax.Array, log_scale: Any, levels: int = 256
 ) -> jax.Array:
-    """Log-probability of gray levels under a logistic distribution cut into bins; shape (B,).
+    """Computes the log-probability (B,) of gray levels under a logistic cut into bins.
 
     Level i of `levels` is `x = i / (levels - 1)` and owns the bin that reaches half a level to
     either side; the first and the last bin reach to infinity. With b and a the ends of a bin in
@@ -58,6 +64,10 @@ def discretized_logistic_log_likelihood(
       log_scale: logarithm of the logistic's scale, in units of `x`: a number, or with the axes of
         `x`, each of that length or 1.
       levels: number of gray levels of the data, at least 2.
+
+    >>> half = jnp.full((1, 1), 0.5)  # of two levels, each on its side of the mean
+    >>> discretized_logistic_log_likelihood(half, jnp.ones((1, 1)), 0.0, levels=2) / jnp.log(2.0)
+    Array([-1.], dtype=float32)
     """
     checks.whole("levels", levels, 2)
     mean, x, log_scale = _checked(mean, x, log_scale)

@@ -1,11 +1,13 @@
 r"""Penalties on the gradient of a critic with respect to its input.
 
-Every function takes a critic as a function of its input and returns one float32 value for each
-example; the caller takes the mean and the weight. Nothing here knows a module, a state or a device.
-A critic's scores of another shape than (B,), such as (B, 1), raise `ValueError`.
+Every function takes a critic as a function of its input, `critic(x_Bx…) -> score_B`, and returns
+one float32 value for each example; the caller takes the mean and the weight. The critic must not
+mix examples, as batch normalization does: each norm is one of an example's own gradient. Scores of
+another shape than (B,), such as (B, 1), raise `ValueError`.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,16 +15,19 @@ import jax.numpy as jnp
 from genjax.core import checks
 from genjax.ops.precision import at_least_float32
 
-Critic = Callable[[jax.Array], jax.Array]
+_Critic = Callable[[jax.Array], jax.Array]
 FORMULATIONS = ("reverse_over_reverse", "forward_over_reverse")
 
 
 def interpolate(real: jax.Array, fake: jax.Array, weight_B: jax.Array) -> jax.Array:
-    """Points on the straight lines between pairs: `weight * real + (1 - weight) * fake`.
+    """Computes points on the lines between pairs: `weight * real + (1 - weight) * fake`.
 
     Args:
       real, fake: (B, …), same shape.
-      weight_B: (B,), one for each pair; uniform in [0, 1) for the gradient penalty.
+      weight_B: one for each pair; uniform in [0, 1) for the gradient penalty.
+
+    >>> interpolate(jnp.full((1, 2), 4.0), jnp.zeros((1, 2)), jnp.array([0.25]))
+    Array([[1., 1.]], dtype=float32)
     """
     sizes = checks.floats("B …", real=real, fake=fake)
     checks.floats("B", sizes, weight_B=weight_B)
@@ -31,79 +36,28 @@ def interpolate(real: jax.Array, fake: jax.Array, weight_B: jax.Array) -> jax.Ar
 
 
 def gradient_penalty(
-    critic: Critic,
-    real: jax.Array,
-    fake: jax.Array,
-    key: jax.Array,
-    *,
-    target: float = 1.0,
-    one_sided: bool = False,
-    formulation: str = "reverse_over_reverse",
-    epsilon: float = 1e-12,
+    critic: _Critic, real: jax.Array, fake: jax.Array, weight_B: jax.Array, **settings: Any
 ) -> jax.Array:
-    r"""The penalty of WGAN-GP, shape (B,): `(||grad_x D(x)|| - target)^2` between real and fake.
+    r"""Computes WGAN-GP's penalty, (B,): `(||grad_x D(x)|| - target)^2` between real and fake.
 
-    x lies uniformly on the line between a real and a fake example, one x for each pair.
+    The point x lies on the line between a real and a fake example, one x for each pair.
     Source: Gulrajani et al. 2017 (Improved training of Wasserstein GANs), equation 3.
 
     Args:
-      critic: `critic(x_Bx…) -> score_B`, closing over its parameters. It must not mix examples
-        (no batch normalization): the norm is one of each example's own gradient.
+      critic: a function of examples.
       real, fake: (B, …), same shape. No gradient is stopped here.
-      key: PRNG key for the positions on the lines.
-      target, one_sided, formulation, epsilon: see `input_gradient_penalty`.
+      weight_B: of the real examples, uniform in [0, 1).
+      **settings: of `input_gradient_penalty`.
+
+    >>> real, fake = jnp.ones((1, 2)), jnp.zeros((1, 2))  # gradient (3, 4), norm 5
+    >>> gradient_penalty(lambda x: x @ jnp.array([3.0, 4.0]), real, fake, jnp.array([0.5]))
+    Array([16.], dtype=float32)
     """
-    checks.key("key", key)
-    checks.floats("B …", real=real, fake=fake)
-    weight_B = jax.random.uniform(key, (real.shape[0],))
-    return input_gradient_penalty(
-        critic,
-        interpolate(real, fake, weight_B),
-        target=target,
-        one_sided=one_sided,
-        formulation=formulation,
-        epsilon=epsilon,
-    )
-
-
-def dragan_penalty(
-    critic: Critic,
-    real: jax.Array,
-    key: jax.Array,
-    *,
-    stddev: float,
-    target: float = 1.0,
-    one_sided: bool = False,
-    formulation: str = "reverse_over_reverse",
-    epsilon: float = 1e-12,
-) -> jax.Array:
-    r"""The penalty of DRAGAN, shape (B,): `(||grad_x D(x)|| - target)^2` around real examples.
-
-    x is a real example and noise N(0, stddev^2 I).
-    Source: Kodali et al. 2017 (On convergence and stability of GANs), section 2.3.
-
-    Args:
-      critic: as for `gradient_penalty`.
-      real: (B, …).
-      key: PRNG key for the noise.
-      stddev: of the noise, in the units of `real`.
-      target, one_sided, formulation, epsilon: see `input_gradient_penalty`.
-    """
-    checks.key("key", key)
-    checks.floats("B …", real=real)
-    checks.number("stddev", stddev, 0)
-    return input_gradient_penalty(
-        critic,
-        real + stddev * jax.random.normal(key, real.shape, real.dtype),
-        target=target,
-        one_sided=one_sided,
-        formulation=formulation,
-        epsilon=epsilon,
-    )
+    return input_gradient_penalty(critic, interpolate(real, fake, weight_B), **settings)
 
 
 def input_gradient_penalty(
-    critic: Critic,
+    critic: _Critic,
     x: jax.Array,
     *,
     target: float = 1.0,
@@ -111,13 +65,13 @@ def input_gradient_penalty(
     formulation: str = "reverse_over_reverse",
     epsilon: float = 1e-12,
 ) -> jax.Array:
-    r"""`(||grad_x D(x)|| - target)^2` for each example at the given points, shape (B,), float32.
+    r"""Computes `(||grad_x D(x)|| - target)^2` for each example at the given points, (B,), float32.
 
     The norm runs over all axes but the first and is `sqrt(sum g^2 + epsilon)`, so that a critic
     whose gradient vanishes has a finite penalty gradient.
 
     Args:
-      critic: `critic(x_Bx…) -> score_B`; must not mix examples.
+      critic: a function of examples.
       x: (B, …), where the penalty is taken.
       target: the norm that costs nothing.
       one_sided: only norms above `target` cost.
@@ -130,6 +84,9 @@ def input_gradient_penalty(
 
     Raises:
       ValueError: unknown formulation, or scores that are not (B,).
+
+    >>> input_gradient_penalty(lambda x: x @ jnp.array([3.0, 4.0]), jnp.zeros((1, 2)))
+    Array([16.], dtype=float32)
     """
     checks.chosen("formulation", formulation, FORMULATIONS)
     checks.number("target", target, 0)
@@ -146,21 +103,24 @@ def input_gradient_penalty(
 
 
 def r1_penalty(
-    critic: Critic, x: jax.Array, *, formulation: str = "reverse_over_reverse"
+    critic: _Critic, x: jax.Array, *, formulation: str = "reverse_over_reverse"
 ) -> jax.Array:
-    r"""`||grad_x D(x)||^2 / 2` for each example, shape (B,): R1 at real ones, R2 at generated ones.
+    r"""Computes `||grad_x D(x)||^2 / 2`, (B,): R1 at real examples, R2 at generated ones.
 
-    Without a square root, so it is smooth where the gradient vanishes. The half is here and the
+    It has no square root and is smooth where the gradient vanishes. The half is here and the
     weight gamma at the caller, as in `R1 = gamma / 2 * E ||grad D||^2`.
     Source: Mescheder et al. 2018 (Which training methods for GANs do actually converge?), eq. 9.
 
     Args:
-      critic: `critic(x_Bx…) -> score_B`; must not mix examples.
+      critic: a function of examples.
       x: (B, …), where the penalty is taken.
       formulation: see `input_gradient_penalty`.
 
     Raises:
       ValueError: unknown formulation, or scores that are not (B,).
+
+    >>> r1_penalty(lambda x: x @ jnp.array([3.0, 4.0]), jnp.zeros((1, 2)))
+    Array([12.5], dtype=float32)
     """
     checks.chosen("formulation", formulation, FORMULATIONS)
     gradient = _input_gradient(critic, x)
@@ -170,13 +130,17 @@ def r1_penalty(
     return _sloped(_squared_norm(gradient) / 2, critic, x, at_least_float32(gradient))
 
 
-def input_gradient_norm(critic: Critic, x: jax.Array, *, epsilon: float = 1e-12) -> jax.Array:
-    """`||grad_x D(x)||` for each example, shape (B,), float32."""
+def input_gradient_norm(critic: _Critic, x: jax.Array, *, epsilon: float = 1e-12) -> jax.Array:
+    """Computes `||grad_x D(x)||` for each example, (B,), float32.
+
+    >>> input_gradient_norm(lambda x: x @ jnp.array([3.0, 4.0]), jnp.zeros((1, 2)))
+    Array([5.], dtype=float32)
+    """
     checks.number("epsilon", epsilon, 0)
     return _norm(_input_gradient(critic, x), epsilon)
 
 
-def _input_gradient(critic: Critic, x: jax.Array) -> jax.Array:
+def _input_gradient(critic: _Critic, x: jax.Array) -> jax.Array:
     sizes = checks.floats("B …", x=x)
 
     def total(inputs: jax.Array) -> jax.Array:
@@ -188,8 +152,8 @@ def _input_gradient(critic: Critic, x: jax.Array) -> jax.Array:
     return jax.grad(total)(x)
 
 
-def _sloped(value_B: jax.Array, critic: Critic, x: jax.Array, direction: jax.Array) -> jax.Array:
-    """The constant `value_B` with the derivative of the critic's slope along `direction`."""
+def _sloped(value_B: jax.Array, critic: _Critic, x: jax.Array, direction: jax.Array) -> jax.Array:
+    """Gives the constant `value_B` the derivative of the critic's slope along `direction`."""
     _, slope_B = jax.jvp(critic, (x,), (direction.astype(x.dtype),))
     slope_B = at_least_float32(slope_B)
     return value_B + slope_B - jax.lax.stop_gradient(slope_B)

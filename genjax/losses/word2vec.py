@@ -1,4 +1,4 @@
-"""Losses of word2vec: how well a vector predicts the words of its context, in nats.
+"""Losses of word2vec: how well a vector predicts the words around it, in nats.
 
 Sources: Mikolov et al. 2013a, "Efficient estimation of word representations in vector space";
 Mikolov et al. 2013b, "Distributed representations of words and phrases and their compositionality".
@@ -14,18 +14,21 @@ from genjax.ops.precision import at_least_float32, softplus
 def negative_sampling_loss(
     positive: jax.Array, mask: jax.Array, negative: jax.Array, num_negatives: float
 ) -> jax.Array:
-    """Each true word against noise, by logistic regression; summed over a word's context, (…).
+    """Computes how well logistic regression tells the words of a context from noise; shape (…).
 
     `sum_s mask_s [-log sigma(positive_s) + K/N sum_n -log sigma(-negative_n)]`: equation 4 of
     Mikolov et al. 2013b for every pair, with its expectation over noise taken over N words that all
     pairs share (Ji et al. 2016, "Parallelizing word2vec in shared and distributed memory"). K words
-    of its own for every pair have the same mean. Noise may hit a true word; that is not left out.
+    of its own for every pair have the same mean. Noise that hits a true word is not left out.
 
     Args:
       positive: (…, S), scores of the words of the context.
       mask: (…, S), 1 where there is such a word, else 0.
       negative: (…, N), scores of words drawn from the noise distribution.
       num_negatives: K, words of noise for each true one.
+
+    >>> negative_sampling_loss(jnp.zeros(3), jnp.array([1, 1, 0]), jnp.zeros(5), 4) / jnp.log(2.0)
+    Array(10., dtype=float32)
     """
     sizes = checks.floats("… S", positive=positive)
     checks.masks("… S", sizes, mask=mask)
@@ -39,7 +42,7 @@ def negative_sampling_loss(
 
 
 def hierarchical_softmax_loss(score: jax.Array, sign: jax.Array) -> jax.Array:
-    """`-log p(word)` of a word that is a leaf of a binary tree; shape (…).
+    """Computes `-log p(word)` of a word that is a leaf of a binary tree; shape (…).
 
     `-sum_k log sigma(sign_k * score_k)` over the inner nodes of its path (Mikolov et al. 2013b,
     equation 3; Morin and Bengio 2005). The probabilities of all leaves sum to 1.
@@ -48,6 +51,9 @@ def hierarchical_softmax_loss(score: jax.Array, sign: jax.Array) -> jax.Array:
       score: (…, depth), of the path's inner nodes.
       sign: (…, depth), +1 or -1 for the two sides of a node, 0 beyond the end of the path; its
         other axes may have length 1.
+
+    >>> hierarchical_softmax_loss(jnp.zeros(3), jnp.array([1, -1, 0])) / jnp.log(2.0)
+    Array(2., dtype=float32)
     """
     checks.spreads("sign", sign, "score", score, checks.masks)
     sizes = checks.floats("… K", score=score)

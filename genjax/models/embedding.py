@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.core import checks
-from genjax.losses.tokens import token_logits
 from genjax.models.dense import Dropout
+from genjax.ops.cross_entropy import token_logits
 
 POSITIONS = ("learned", "sinusoidal", "rotary", "none")
 _SMALL_VOCABULARY = 512

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from genjax.losses.tokens import token_cross_entropy
+from genjax.losses import token_cross_entropy
 from genjax.models.bert import Encoder, Heads
 from genjax.models.transformer import Layers
 

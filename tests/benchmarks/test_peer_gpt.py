@@ -6,10 +6,11 @@ import pytest
 
 from benchmarks import floor
 from benchmarks.rows_language_gpt import gpt as products
-from genjax.losses.tokens import token_cross_entropy, token_logits
+from genjax.losses import token_cross_entropy
 from genjax.models.attention import causal_mask
 from genjax.models.embedding import Embedding
 from genjax.models.transformer import Layers, Stack
+from genjax.ops.cross_entropy import token_logits
 
 VOCAB, LENGTH, WIDTH = 11, 6, 8
 MODEL = {"vocab_size": VOCAB, "length": LENGTH, "num_layers": 2, "num_heads": 2, "width": WIDTH}

@@ -6,9 +6,10 @@ import pytest
 
 from genjax.core.tokens import BOS
 from genjax.families.transformer import Network
-from genjax.losses.tokens import token_cross_entropy, token_logits
+from genjax.losses import token_cross_entropy
 from genjax.models.seq2seq import Seq2Seq
 from genjax.models.transformer import Layers
+from genjax.ops.cross_entropy import token_logits
 
 torch = pytest.importorskip("torch", reason="pip install .[benchmarks]")
 

@@ -11,7 +11,7 @@ from genjax.core.family import DataSpec
 from genjax.core.tokens import EOS, PAD
 from genjax.families import build, default_config
 from genjax.generation import GREEDY, beam_search, decoder_of, generate
-from genjax.losses.tokens import token_cross_entropy
+from genjax.losses import token_cross_entropy
 
 SPEC = DataSpec("pair", (6,), vocab_size=12, target_shape=(5,), target_vocab_size=11)
 X = np.array([[5, 6, 7, EOS, PAD, PAD], [8, EOS, PAD, PAD, PAD, PAD], [9, 10, 11, 5, 6, EOS],

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -25,8 +24,6 @@ class Row(NamedTuple):
 
 
 _RNG = np.random.RandomState(0)
-KEY = jax.random.key(0)
-LEGACY = jax.random.PRNGKey(0)
 B, T, K, D = 4, 5, 3, 2
 
 
@@ -104,12 +101,6 @@ _NORM = (
     ({"target": np.nan}, "target=nan: must be at least 0"),
     ({"epsilon": -1.0}, "epsilon=-1.0: must be at least 0"),
 )
-_KEYS = (
-    ({"key": 7}, r"key=7: must be a PRNG key, jax.random.key\(seed\), not a whole number"),
-    ({"key": LEGACY}, r"key: is an untyped key, uint32 \(2,\); must be made by jax.random.key"),
-    ({"key": f(2)}, r"key: must be a PRNG key"),
-    ({"key": jax.random.split(KEY, 3)}, r"key: must be one key, not keys of shape \(3,\)"),
-)
 _MEAN = {"mean": f(B, D), "x": f(B, D), "log_scale": f(B, 1)}
 _DENSITY = (
     ({"mean": f(B, 1)}, r"x: must have shape \(B, …\) with B=4 of mean, …=\(1,\) of mean"),
@@ -173,11 +164,6 @@ _FLOW_WRONG = (
     ({"sigma_min": 1.0}, "sigma_min=1.0: must be at least 0 and below 1"),
 )
 _TIMES = (({"time_B": 1000 * f(B)}, "time_B: has .*; must be at least 0 and at most 1"),)
-_STEPS = (
-    ({"steps": 0}, "steps=0: must be at least 1"),
-    ({"steps": 2.0}, "steps=2.0: must be a whole number"),
-    ({"method": "rk4"}, "method='rk4': must be one of euler, heun"),
-)
 _RELU_PAIR = {"output": f(B, D), "target": f(B, D)}
 
 ROWS: dict[str, Row] = {
@@ -244,23 +230,6 @@ ROWS: dict[str, Row] = {
         ),
         _TIMES,
     ),
-    "integrate": Row(
-        {"field": lambda x, time: -x, "x": f(B, D), "steps": 2},
-        (
-            *_STEPS,
-            ({"field": one_column}, r"field\(x, time\): must have the shape of x, \(4, 2\)"),
-            ({"field": lambda x, time: (x, x)}, r"field\(x, time\): must have the structure of x"),
-            ({"end": np.nan}, "end=nan: must be finite"),
-        ),
-    ),
-    "flow_log_likelihood": Row(
-        {"velocity": velocity, "data": f(B, D), "probe": f(B, D), "steps": 2},
-        (
-            *_STEPS,
-            ({"probe": f(B, 1)}, r"probe: must have shape \(B, …\)"),
-            ({"velocity": one_column}, r"velocity\(x, time\): must have the shape of x"),
-        ),
-    ),
     "bernoulli_log_likelihood": Row(
         {"logits": f(B, D), "x": f(B, D)},
         (
@@ -282,19 +251,8 @@ ROWS: dict[str, Row] = {
         ),
     ),
     "gradient_penalty": Row(
-        {"critic": critic, "real": f(B, D), "fake": f(B, D), "key": KEY},
-        (*_CRITIC, *_KEYS, *_SHAPED, *_NORM, ({"fake": f(B, 1)}, "fake: must have shape")),
-    ),
-    "dragan_penalty": Row(
-        {"critic": critic, "real": f(B, D), "key": KEY, "stddev": 0.5},
-        (
-            *_CRITIC,
-            *_KEYS,
-            *_SHAPED,
-            *_NORM,
-            ({"stddev": f(B)}, r"stddev: must be a single number, not float32 \(4,\)"),
-            ({"stddev": -1.0}, "stddev=-1.0: must be at least 0"),
-        ),
+        {"critic": critic, "real": f(B, D), "fake": f(B, D), "weight_B": f(B)},
+        (*_CRITIC, *_SHAPED, *_NORM, ({"fake": f(B, 1)}, "fake: must have shape")),
     ),
     "input_gradient_penalty": Row(
         {"critic": critic, "x": f(B, D)},
@@ -319,6 +277,17 @@ ROWS: dict[str, Row] = {
         ),
         (({"target": 255 * f(B, D)}, "target: has .*; must be at least 0 and at most 1"),),
     ),
+    "label_cross_entropy": Row(
+        {"logits_BxC": f(B, K), "label_B": i(B)},
+        (
+            ({"label_B": i(B, 1)}, r"label_B: must have shape \(B,\) with B=4 of logits_BxC"),
+            ({"label_B": f(B)}, "label_B: must hold integers, not float32"),
+        ),
+        (
+            ({"label_B": np.full(B, -1)}, "label_B: has -1; must be in 0 … 2" + _IGNORED),
+            ({"label_B": np.full(B, K)}, "label_B: has 3; must be in 0 … 2"),
+        ),
+    ),
     "token_cross_entropy": Row(
         {"logits_BxTxV": f(B, T, K), "target_BxT": i(B, T)}, _TARGETS, _TARGET_VALUES
     ),
@@ -338,11 +307,11 @@ ROWS: dict[str, Row] = {
         ),
         _TARGET_VALUES,
     ),
-    "token_logits": Row(
-        {"hidden_BxTxD": f(B, T, D), "kernel_DxV": f(D, K), "bias_V": f(K)},
+    "reparameterize": Row(
+        {"mean": f(B, 1, D), "log_variance": f(B, 1, D), "noise": f(B, K, D)},
         (
-            ({"bias_V": f(1, K)}, r"bias_V: must have shape \(V,\)"),
-            ({"kernel_DxV": f(K, D)}, r"kernel_DxV: must have shape \(D, V\)"),
+            ({"mean": f(B, D)}, "mean: must be a number, or have the axes of noise"),
+            ({"log_variance": f(B, 2, D)}, r"log_variance: .*has shape \(4, 2, 2\)"),
         ),
     ),
     "gaussian_kl": Row(

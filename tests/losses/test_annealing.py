@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from genjax.losses.annealing import ANNEALINGS, annealed
+from genjax.losses import ANNEALINGS, annealed
 
 N = 100
 

@@ -7,8 +7,7 @@ import pytest
 from scipy import stats
 
 from genjax.core.random import example_normal
-from genjax.losses import gaussian_kl, gaussian_log_likelihood, log_prior_ratio
-from genjax.losses.bounds import likelihood_bounds
+from genjax.losses import gaussian_kl, gaussian_log_likelihood, likelihood_bounds, log_prior_ratio
 
 LATENTS, FEATURES, SIGMA = 2, 3, 0.5
 RNG = np.random.default_rng(0)

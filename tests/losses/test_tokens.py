@@ -8,7 +8,8 @@ from jax.test_util import check_grads
 from scipy.special import log_softmax, logsumexp
 
 from genjax.core.tokens import PAD
-from genjax.losses.tokens import chunked_cross_entropy, token_cross_entropy, token_logits
+from genjax.losses import chunked_cross_entropy, token_cross_entropy
+from genjax.ops.cross_entropy import token_logits
 
 BATCH, LENGTH, WIDTH, VOCAB = 3, 7, 4, 11
 OPTIONS = [{}, {"label_smoothing": 0.1}, {"z_loss": 0.01}, {"label_smoothing": 0.3, "z_loss": 0.1}]

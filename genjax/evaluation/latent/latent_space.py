@@ -9,7 +9,7 @@ import numpy as np
 from genjax.core.config import ConfigError
 from genjax.data.source import rows
 from genjax.evaluation.latent.paths import linear, spherical
-from genjax.losses.variational import gaussian_kl
+from genjax.losses import gaussian_kl
 
 _MOST_EXAMPLES = 5000  # encoded, of each split
 _BLOCK = 256  # rows of one call, so that each function is compiled once
