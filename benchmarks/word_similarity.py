@@ -26,7 +26,7 @@ from genjax import recipes
 from genjax.core.members import explained, spread
 from genjax.core.tokens import NUM_SPECIALS
 from genjax.engine.compilation_cache import enable_compilation_cache
-from genjax.engine.loop import prepare
+from genjax.engine.run import prepare
 from genjax.evaluation.text.word_similarity import word_similarity
 from genjax.evaluation.text.word_vectors import WordVectors
 

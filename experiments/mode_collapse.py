@@ -25,7 +25,7 @@ from ml_collections import ConfigDict
 
 from experiments import study
 from genjax import recipes
-from genjax.cli import program, showing
+from genjax.cli import program
 from genjax.core.config import ConfigError
 
 METHODS = ("gan", "pacgan2", "wgan", "wgan_gp", "r3gan")
@@ -117,7 +117,9 @@ def _row(method: str, run: Path, steps: int) -> study.Row:
 
 def _true_row(config: ConfigDict, num_seeds: int) -> study.Row:
     """The scores of as many true samples, for as many seeds."""
-    scorer = showing.mode_scorer(config)
+    from genjax.evaluation.samples import mode_scorer
+
+    scorer = mode_scorer(config)
     assert scorer is not None
     each = [scorer(_true_samples(config, config.eval_num_samples, i)) for i in range(num_seeds)]
     return {"method": "true samples"} | {n: np.array([e[n] for e in each]) for n in SCORES}

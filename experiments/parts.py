@@ -30,7 +30,7 @@ class Parts:
     """
 
     def __init__(self, workdir: str | Path, settings: Mapping[str, Any]) -> None:
-        from genjax.engine.workdir import CONFIG, check_writable, write_json
+        from genjax.engine.workdir import CONFIG, check_writable
 
         self._folder = Path(workdir).expanduser().absolute()
         check_writable(self._folder)
@@ -49,7 +49,7 @@ class Parts:
             return
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            write_json(path, wanted)
+            files.write_json(path, wanted)
         except OSError as error:
             raise _unwritable(workdir, error) from error
 

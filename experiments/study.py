@@ -90,22 +90,23 @@ def train(workdir: str | Path, runs: Mapping[str, ConfigDict], command: str) -> 
       An exit status: DIVERGED where all members of some run did (the others are trained all the
       same), at once what else is not DONE.
     """
-    from genjax.cli import scoring
-    from genjax.engine import loop
     from genjax.engine.compilation_cache import enable_compilation_cache
+    from genjax.engine.opening import check
+    from genjax.engine.run import prepare
     from genjax.engine.workdir import check_writable
+    from genjax.evaluation.shown import hooks
 
     enable_compilation_cache()
     folder = Path(workdir).expanduser().absolute()
     check_writable(folder)
     for name, config in runs.items():  # a folder of other runs is refused before hours are spent
-        run = loop.prepare(config)
-        loop.check(run, folder / name, scoring.hooks(run))
+        run = prepare(config)
+        check(run, folder / name, hooks(run))
     worst = program.DONE
     for i, (name, config) in enumerate(runs.items()):
         print(f"run {i + 1} of {len(runs)}: {name}", flush=True)
         status, _ = launch.train(
-            loop.prepare(config), folder / name, command, if_diverged="the other methods go on"
+            prepare(config), folder / name, command, if_diverged="the other methods go on"
         )
         if status in (program.BAD, program.STOPPED):
             return status
@@ -147,7 +148,7 @@ def report(
     Raises:
       ConfigError: the workdir cannot be written.
     """
-    from genjax.engine.workdir import write_json
+    from genjax.core.files import write_json
     from genjax.plots.grid import save_png
 
     folder = Path(workdir).expanduser().absolute()

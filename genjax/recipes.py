@@ -11,7 +11,6 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-import genjax
 from genjax.core import files
 from genjax.core.config import DURATIONS, ConfigError, fail, get
 from genjax.core.execution import execute, guarded
@@ -189,7 +188,7 @@ def _find(spec: str) -> tuple[Path, str | None]:
     path = Path(name).expanduser()
     if path.is_file():
         return path, given
-    package = Path(genjax.__file__).parent
+    package = Path(__file__).parent
     # A wheel carries the recipes inside the package; a checkout has them beside it.
     folders = [Path("configs"), package / "configs", package.parent / "configs"]
     recipes = {p.stem: p for folder in reversed(folders) for p in sorted(folder.glob("[!_]*.py"))}

@@ -13,7 +13,7 @@ def commands(run: Any, workdir: str | Path) -> list[str]:
     """Command lines, each of which the programs accept for this run.
 
     Args:
-      run: from `genjax.engine.loop.prepare`.
+      run: from `genjax.engine.run.prepare`.
       workdir: the run's folder, as the user gave it.
     """
     from genjax import families
@@ -34,14 +34,14 @@ def commands(run: Any, workdir: str | Path) -> list[str]:
 
 def _shown(run: Any) -> str | None:
     """The flag with which `sample` shows what the model can; None where it shows nothing."""
-    from genjax.cli import showing
+    from genjax.evaluation import shown
     from genjax.generation.texts import can_write
 
     family, spec = run.family, run.dataset.spec
     number = f"--n={run.config.num_samples}"
     if run.dataset.codec is None:
         drawn = family.has_prior and family.sample is not None
-        return number if drawn and showing.picture(run.config, spec) is not None else None
+        return number if drawn and shown.picture(run.config, spec) is not None else None
     answers = can_write(family) and (spec.kind == "pair" or "reconstruct" in family.functions)
     if {"tag", "classify"} & family.functions.keys() or (answers and not family.has_prior):
         return f"--prompt={_prompt(run)}"

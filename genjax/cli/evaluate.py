@@ -26,12 +26,13 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from genjax.cli import program, sweeps
+from genjax.cli import program
+from genjax.core import files
 from genjax.core.config import BLEU_TOKENIZERS, ConfigError
 from genjax.core.members import spread
+from genjax.evaluation import groups as sweeps
 
 EVAL = "eval.json"
-_MAX_JUDGED = 60_000  # of the test split that the classifier judges
 _NUM_RECONSTRUCTED = 32
 
 
@@ -129,7 +130,9 @@ def _numbers(
     values: Any, folder: Path, member: int | None
 ) -> tuple[Any, dict[str, Any], dict[str, str]]:
     """The model that is evaluated, its numbers by section, and what its scores hold for."""
-    from genjax.cli import scoring, text_scores
+    from genjax.evaluation.image import scorer as scoring
+    from genjax.evaluation.samples import as_lists, judged
+    from genjax.evaluation.text import scores as text_scores
     from genjax.trained.loading import load
 
     model = load(folder, program.checkpoint_step(values.step))
@@ -141,8 +144,8 @@ def _numbers(
         )
     if model.run.dataset.codec is not None or values.bleu_tokenize:
         text_scores.check_bleu_tokenize(model, values.bleu_tokenize or "")
-    scorer = scoring.by_flags(model, values)
-    found = _lists(model.evaluate())
+    scorer = _scorer(model, values)
+    found = as_lists(model.evaluate())
     if member is not None and model.num_members:
         found = {name: value[member] for name, value in found.items()}
         model = model.member(member)
@@ -159,6 +162,29 @@ def _numbers(
     return model, numbers, hold_for
 
 
+def _scorer(model: Any, values: Any) -> Any:
+    """Makes the scorer that the flags ask for; None without `--metrics`.
+
+    Raises:
+      ConfigError: they do not go together, or not with the data.
+    """
+    if not values.metrics:
+        given = [n for n in ("weights", "extractor") if values[n].value]
+        if given:
+            raise ConfigError(f"--{given[0]}={values[given[0]].value}: needs --metrics")
+        return None
+    if values.extractor == "inception" and not values.weights:
+        raise ConfigError("--extractor=inception: needs --weights, a file of InceptionV3's")
+    if values.extractor == "own" and values.weights:
+        raise ConfigError(f"--weights={values.weights}: are InceptionV3's; not --extractor=own")
+    from genjax.evaluation.image.scorer import Scorer
+
+    return Scorer(
+        model.run.dataset, model.config.data, values.metrics, values.num_samples,
+        values.weights, values.split,
+    )  # fmt: skip
+
+
 def _record(
     model: Any, folder: Path, name: str, numbers: dict[str, Any], hold_for: dict[str, str]
 ) -> list[Path]:
@@ -169,24 +195,15 @@ def _record(
     if hold_for:
         record |= {"scores_hold_for": hold_for}
     _write(folder / name, record)
-    try:
+    with files.writing(f"--workdir={folder}"):
         return _draw(model, folder)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
 
 
 def _write(path: Path, record: dict[str, Any]) -> None:
-    from genjax.engine.workdir import write_json
     from genjax.engine.writers import to_json
 
-    try:
-        write_json(path, to_json(record))
-    except OSError as error:
-        raise _unwritable(path.parent, error) from error
-
-
-def _unwritable(folder: Path, error: OSError) -> ConfigError:
-    return ConfigError(f"--workdir={folder}: cannot be written ({error.strerror or error})")
+    with files.writing(f"--workdir={path.parent}"):
+        files.write_json(path, to_json(record))
 
 
 def _by_member(numbers: dict[str, Any], num_members: int) -> dict[str, list[float]]:
@@ -197,19 +214,6 @@ def _by_member(numbers: dict[str, Any], num_members: int) -> dict[str, list[floa
         for name, value in found.items()
         if isinstance(value, list) and len(value) == num_members and not isinstance(value[0], list)
     }
-
-
-def judged(model: Any) -> dict[str, Any]:
-    """What can be said of the samples, by kind of data; lists over the members of a population."""
-    from genjax.cli import showing
-
-    spec = model.run.dataset.spec
-    score = showing.mode_scorer(model.config)
-    if score is not None:
-        return {"samples": {"count": showing.num_judged(model.config)} | _over(score, model)}
-    if spec.kind == "image" and spec.num_classes and model.family.has_prior:
-        return _judged_by_classifier(model)
-    return {}
 
 
 def over_members(numbers: Any) -> dict[str, Any]:
@@ -223,44 +227,10 @@ def over_members(numbers: Any) -> dict[str, Any]:
     return result
 
 
-def _judged_by_classifier(model: Any) -> dict[str, Any]:
-    from genjax.cli import showing
-    from genjax.data import cache
-    from genjax.data.source import first_rows
-    from genjax.evaluation.image.classifier import sample_quality
-    from genjax.evaluation.image.extractors import own_classifier
-
-    dataset = model.run.dataset
-    classifier, _ = own_classifier(dataset, cache.root(model.config.data.cache_dir))
-    x, y = first_rows(dataset.test, _MAX_JUDGED)
-    quality = _over(lambda samples: sample_quality(classifier, samples), model)
-    real = _lists(sample_quality(classifier, x))
-    return {
-        "samples": {"count": showing.num_judged(model.config)} | quality,
-        "real_test": {"count": len(x)} | real,
-        "classifier": {"test_accuracy": float(classifier.accuracy(x, y))},
-    }
-
-
-def _over(score: Any, model: Any) -> dict[str, Any]:
-    """`score` of the model's samples; by list over the members of a population."""
-    from genjax.cli import showing
-
-    samples = model.sample(showing.num_judged(model.config))
-    if not model.num_members:
-        return _lists(score(samples))
-    members = [_lists(score(s)) for s in samples]
-    return {name: [m[name] for m in members] for name in members[0]}
-
-
-def _lists(numbers: Any) -> dict[str, Any]:
-    return {name: np.asarray(value).tolist() for name, value in numbers.items()}
-
-
 def _draw(model: Any, folder: Path) -> list[Path]:
     """Test images above what became of them, or attention maps; none where there are none."""
     if model.run.dataset.codec is not None:
-        from genjax.cli import text_scores
+        from genjax.evaluation.text import scores as text_scores
 
         return text_scores.draw_attention(model, folder)
     if model.run.dataset.spec.kind != "image" or "reconstruct" not in model.family.functions:

@@ -24,8 +24,7 @@ import numpy as np
 from absl import flags
 
 from genjax import recipes
-from genjax.cli import latent_pictures as pictures
-from genjax.cli import latent_report, latent_text, program
+from genjax.cli import program
 from genjax.core.config import MAX_SEED, ConfigError
 
 _NUM_SAMPLES = 64
@@ -58,10 +57,12 @@ def _latent(argv: list[str]) -> int:
     from genjax.engine.workdir import read_config
 
     read_config(values.workdir)  # before JAX is given time to start
-    sentences = latent_text.read(values.sentences)
     from genjax.engine.compilation_cache import enable_compilation_cache
+    from genjax.evaluation.latent import pictures, report
+    from genjax.evaluation.latent import sentences as of_sentences
     from genjax.trained.loading import load
 
+    sentences = _sentences(values.sentences)
     enable_compilation_cache()
     whole = load(values.workdir, values.step)
     program.check_member(values.member, whole.num_members)
@@ -70,7 +71,7 @@ def _latent(argv: list[str]) -> int:
         if values.attributes:
             given = ",".join(values.attributes)
             raise ConfigError(f"--attributes={given}: are of images; this is a model of texts")
-        for path in latent_text.write(
+        for path in of_sentences.write(
             model, folder, sentences, values.variants, values.seed,
             lambda: _evaluation(whole, values.member),
         ):  # fmt: skip
@@ -97,9 +98,16 @@ def _latent(argv: list[str]) -> int:
     else:
         lacking = "no reconstructions, distribution of latents, attribute vectors or arithmetic"
         program.say(f"{left_out}: {lacking}")
-    for path in latent_report.write(folder, numbers, drawn):
+    for path in report.write(folder, numbers, drawn):
         print(path)
     return program.DONE
+
+
+def _sentences(path: str) -> list[str]:
+    """Reads the sentences of `--sentences=FILE`, one a line; none without a file."""
+    from genjax.data.text.files import lines
+
+    return [line for raw in lines(Path(path).expanduser()) if (line := raw.strip())] if path else []
 
 
 def _space(model: Any, values: Any) -> tuple[Any, str]:

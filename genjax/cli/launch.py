@@ -91,7 +91,7 @@ def train(
     """Trains and tells, in one line on standard error, if it ends before its end.
 
     Args:
-      run: from `genjax.engine.loop.prepare`.
+      run: from `genjax.engine.run.prepare`.
       workdir: the run's folder.
       command: what resumes it.
       profile_steps: see `genjax.engine.loop.train`.
@@ -107,16 +107,17 @@ def train(
     """
     from jax.errors import JaxRuntimeError
 
-    from genjax.cli import scoring
     from genjax.engine import loop
+    from genjax.engine.checkpoints import SaveError
+    from genjax.evaluation.shown import hooks
 
-    hooks = scoring.hooks(run)._replace(said=tuple(said))
+    shown = hooks(run)._replace(said=tuple(said))
     try:
-        summary = loop.train(run, workdir, profile_steps=profile_steps, hooks=hooks)
+        summary = loop.train(run, workdir, profile_steps=profile_steps, hooks=shown)
     except loop.Diverged as error:
         _say_diverged(error, command, if_diverged)
         return program.DIVERGED, None
-    except (loop.SaveError, OSError) as error:
+    except (SaveError, OSError) as error:
         if peers:
             peers.settle()  # a save fails where a process that has a part in it is gone
         program.say(f"{error}; {saved(workdir)}")

@@ -30,9 +30,10 @@ from typing import Any
 
 from absl import flags
 
-from genjax.cli import predicting, program, sweeps, writing
+from genjax.cli import predicting, program, writing
 from genjax.core import files
 from genjax.core.config import MAX_SEED, ConfigError
+from genjax.evaluation import groups as sweeps
 
 _SUFFIXES = (".png", ".npy", ".npz")  # and .txt for texts
 
@@ -76,8 +77,8 @@ def _sample(argv: list[str]) -> int:
     from genjax.engine.workdir import read_config
 
     read_config(values.workdir)  # before JAX is given time to start
-    from genjax.cli import showing
     from genjax.engine.compilation_cache import enable_compilation_cache
+    from genjax.evaluation import shown
     from genjax.trained.loading import load
 
     enable_compilation_cache()
@@ -95,7 +96,7 @@ def _sample(argv: list[str]) -> int:
         model = model.member(values.member or 0)
     samples = model.sample(values.n or 64, values.seed)
     if out.suffix == ".png":
-        draw = showing.picture(model.config, model.run.dataset.spec)
+        draw = shown.picture(model.config, model.run.dataset.spec)
         if draw is None:
             shape = model.run.dataset.spec.shape
             raise ConfigError(f"--out={out}: samples of shape {shape} have no picture; use .npy")
@@ -124,7 +125,7 @@ def _default_out(values: Any, step: int) -> Path:
 
 
 def _write(out: Path, x: Any) -> None:
-    try:
+    with files.writing(f"--out={out}"):
         if out.suffix == ".png":
             from genjax.plots.grid import save_png
 
@@ -136,5 +137,3 @@ def _write(out: Path, x: Any) -> None:
             out.parent.mkdir(parents=True, exist_ok=True)
             with files.replacing(out) as file:
                 save(file, x)
-    except OSError as error:
-        raise ConfigError(f"--out={out}: cannot be written ({error.strerror or error})") from error

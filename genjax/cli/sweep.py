@@ -22,11 +22,12 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from genjax import recipes
-from genjax.cli import launch, program, sweeps
-from genjax.cli.sweeps import SWEEP, Group
+from genjax.cli import launch, program
 from genjax.core import files
 from genjax.core.config import DURATIONS, ConfigError, check_seed, fail, get, validate
 from genjax.core.members import explained
+from genjax.evaluation import groups as sweeps
+from genjax.evaluation.groups import SWEEP, Group
 
 _CSV = "sweep.csv"
 
@@ -61,15 +62,15 @@ def _sweep(argv: list[str]) -> int:
         raise fail("num_seeds", config.num_seeds, "must be left at 1; give --seeds")
     workdir = Path(values.workdir).expanduser().absolute()
     groups = plan(config, [parse_axis(config, text) for text in values.grid], values.seeds, workdir)
-    from genjax.cli import scoring
-    from genjax.engine import loop
     from genjax.engine.compilation_cache import enable_compilation_cache
+    from genjax.engine.opening import check
+    from genjax.evaluation.shown import hooks
 
     enable_compilation_cache()
     _check_workdir(values.workdir, workdir, groups)
     for group in groups:  # all is checked before anything is written
         run = _prepare(group)
-        loop.check(run, group.folder, scoring.hooks(run))
+        check(run, group.folder, hooks(run))
     samples = run.family.sample is not None
     for line in said:
         program.say(line)
@@ -169,10 +170,10 @@ def is_injected(field: str) -> bool:
 
 
 def _prepare(group: Group) -> Any:
-    from genjax.engine import loop
+    from genjax.engine.run import prepare
 
     population: dict[str, Any] = {"seeds": group.seeds, "hyperparameters": group.hyperparameters}
-    return loop.prepare(group.config, group.folder, **population)
+    return prepare(group.config, group.folder, **population)
 
 
 def _train_groups(groups: Sequence[Group], command: str) -> int:
@@ -217,24 +218,17 @@ def _check_workdir(given: str, workdir: Path, groups: Sequence[Group]) -> None:
 
 def _write(workdir: Path, groups: Sequence[Group], rows: Sequence[dict[str, Any]]) -> None:
     """Writes `sweep.json` and, once there are rows, `sweep.csv`."""
-    from genjax.engine.workdir import write_json
 
     def plain(value: Any) -> Any:  # JSON has no word for what is not finite
         return None if isinstance(value, float) and not math.isfinite(value) else value
 
-    try:
+    with files.writing(workdir):
         workdir.mkdir(parents=True, exist_ok=True)
         members = [{name: plain(v) for name, v in row.items()} for row in rows]
-        write_json(workdir / SWEEP, {"groups": sweeps.record(groups), "members": members})
+        files.write_json(workdir / SWEEP, {"groups": sweeps.record(groups), "members": members})
         if rows:
             text = io.StringIO(newline="")
             table = csv.DictWriter(text, sweeps.names(rows))
             table.writeheader()
             table.writerows(rows)
             files.write_whole(workdir / _CSV, text.getvalue().encode())
-    except OSError as error:
-        raise _unwritable(workdir, error) from error
-
-
-def _unwritable(path: Path, error: OSError) -> ConfigError:
-    return ConfigError(f"{path}: cannot be written ({error.strerror or error})")

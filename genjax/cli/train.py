@@ -41,13 +41,13 @@ def _train(argv: list[str]) -> int:
 
 
 def _train_joined(values: Any, config: Any, again: str, said: Sequence[str], peers: Any) -> int:
-    from genjax.engine import loop
     from genjax.engine.profiling import parse_profile_steps
+    from genjax.engine.run import prepare
 
     if launch.num_processes() > 1 and config.executor != "sharded":
         raise fail("executor", config.executor, "a run over several processes must be sharded")
     steps = parse_profile_steps(values.profile_steps)
-    run = loop.prepare(config, values.workdir)
+    run = prepare(config, values.workdir)
     if steps and steps[0] >= run.total_steps:
         raise ConfigError(
             f"--profile_steps={values.profile_steps}: must begin before the run's end, "

@@ -1,10 +1,9 @@
-"""`experiments.sample` for models of texts, and the texts that a run shows of itself."""
+"""`genjax.cli.sample` for models of texts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from absl import flags
 
 from genjax.cli import program
@@ -13,7 +12,6 @@ from genjax.core.config import ConfigError
 
 _SUFFIXES = (".txt", ".png")
 _DRAWN = ("temperature", "top_k", "top_p", "min_p")  # flags that beam search does not follow
-_BETWEEN = "-" * 40
 
 
 def define(values: flags.FlagValues) -> None:
@@ -73,6 +71,7 @@ def check_beam(values: Any) -> None:
 
 def write(model: Any, values: Any) -> int:
     """Writes what the flags ask for to the terminal or to --out; returns the exit status."""
+    from genjax.evaluation.shown import BETWEEN
     from genjax.generation import Sampling
     from genjax.generation.texts import TextGenerator, can_write
     from genjax.trained.predictions import can_predict
@@ -118,7 +117,7 @@ def write(model: Any, values: Any) -> int:
         return _tell([s + answer for s, answer in zip(scored, answers)], out, "\n")
     starts = [prompt for prompt in prompts for _ in range(n)]
     texts = [s + p + t.text for s, p, t in zip(scored, starts, written)]
-    return _tell(texts, out, f"\n{_BETWEEN}\n")
+    return _tell(texts, out, f"\n{BETWEEN}\n")
 
 
 def _predict(model: Any, values: Any, out: Path | None) -> int:
@@ -133,13 +132,14 @@ def _predict(model: Any, values: Any, out: Path | None) -> int:
 
 def _write_samples(model: Any, prompts: Sequence[str], n: int, values: Any, out: Any) -> int:
     """What a model that reads no prompts draws of itself."""
+    from genjax.evaluation.shown import BETWEEN
+
     family = model.config.family
     if not model.family.has_prior or model.family.sample is None:
         raise ConfigError(f"--workdir={values.workdir}: its family, {family}, writes no texts")
     if prompts:
         raise ConfigError(f"--prompt={prompts[0]}: {family} takes none; it draws whole texts")
-    texts = as_texts(model.run.dataset)(model.sample(n, values.seed))
-    return _tell(texts, out, f"\n{_BETWEEN}\n")
+    return _tell(model.strings(model.sample(n, values.seed)), out, f"\n{BETWEEN}\n")
 
 
 def _prompts(values: Any) -> list[str]:
@@ -167,90 +167,18 @@ def _tell(texts: Sequence[str], out: Path | None, between: str) -> int:
     if out is None:
         print(whole)
         return program.DONE
-    try:
+    with files.writing(f"--out={out}"):
         out.parent.mkdir(parents=True, exist_ok=True)
         files.write_whole(out, f"{whole}\n".encode())
-    except OSError as error:
-        raise ConfigError(f"--out={out}: cannot be written ({error.strerror or error})") from error
     print(out)
     return program.DONE
 
 
 def _draw(out: Path, model: Any, written: Sequence[Any]) -> int:
+    from genjax.evaluation.shown import attention_maps
     from genjax.plots.grid import save_png
 
-    try:
+    with files.writing(f"--out={out}"):
         save_png(out, attention_maps(model, written))
-    except OSError as error:
-        raise ConfigError(f"--out={out}: cannot be written ({error.strerror or error})") from error
     print(out)
     return program.DONE
-
-
-def attention_maps(model: Any, written: Sequence[Any]) -> np.ndarray:
-    """What each token of some answers looked at in its source, as an image uint8 (H, W, 3)."""
-    from genjax.core.tokens import PAD, SPECIALS
-    from genjax.plots.attention import plot_attention
-
-    dataset = model.run.dataset
-    codecs = (dataset.codec, dataset.target_codec or dataset.codec)
-    names = [[*SPECIALS, *codec.tokens] for codec in codecs]
-    maps = []
-    for text in written:
-        sides = [text.prompt, text.ids]
-        x, y = (
-            np.array([[*ids, *[PAD] * (size - len(ids))]], np.int32)
-            for ids, size in zip(sides, _shapes(dataset.spec))
-        )
-        weights = np.asarray(model.attention(x, y))[0, : len(text.ids), : len(text.prompt)]
-        source, answer = ([n[i] for i in ids] for n, ids in zip(names, sides))
-        maps.append((weights, answer, source))
-    return plot_attention(maps)
-
-
-def _shapes(spec: Any) -> tuple[int, int]:
-    return spec.shape[0], (spec.target_shape or spec.shape)[0]
-
-
-# What a run shows of itself.
-
-
-def as_texts(dataset: Any) -> Callable[[np.ndarray], list[str]]:
-    """A function from rows of tokens to their texts."""
-    return lambda rows: [dataset.codec.decode(row) for row in rows]
-
-
-def picture(run: Any) -> Callable[[np.ndarray], str] | None:
-    """A function from samples (n, T) to a text of them all; None where nothing is sampled."""
-    if run.family.sample is None or not run.family.has_prior:
-        return None
-    decode = as_texts(run.dataset)
-    return lambda samples: f"\n{_BETWEEN}\n".join(decode(samples)) + "\n"
-
-
-def outputs(run: Any) -> Callable[[Any, Any], Any] | None:
-    """A pure function from (state, sources) to greedy answers; None where there are none."""
-    from genjax.generation.texts import can_write
-
-    spec, functions = run.dataset.spec, run.family.functions
-    if spec.kind != "pair" or not can_write(run.family):
-        return None
-    import jax
-
-    from genjax.generation import GREEDY, decoder_of, generate
-
-    size = spec.target_shape[0]
-
-    def answers(state: Any, x: Any) -> Any:
-        decoder = decoder_of(state, functions["start"], functions["decode"])
-        return generate(decoder, x, jax.random.key(0), GREEDY, size, size=size)
-
-    return answers
-
-
-def pairs(run: Any) -> Callable[[np.ndarray, np.ndarray], str]:
-    """A function from held-out sources and answers, both rows of tokens, to a text of them."""
-    source, target = run.dataset.codec, run.dataset.target_codec or run.dataset.codec
-    return lambda x, y: "\n".join(
-        f"{source.decode(a)}\n -> {target.decode(b)}" for a, b in zip(x, y)
-    )

@@ -139,6 +139,20 @@ def write_whole(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+def write_json(path: Path, value: Any) -> None:
+    """Writes `value` as JSON, all of it or nothing."""
+    write_whole(path, (json.dumps(value, indent=2) + "\n").encode())
+
+
+@contextlib.contextmanager
+def writing(name: Any) -> Iterator[None]:
+    """Turns an `OSError` within into a `ConfigError`: `name` cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"{name}: cannot be written ({reason(error)})") from error
+
+
 def inside(folder: Path, name: Any) -> Path:
     """The file in `folder` that a file of the folder names.
 

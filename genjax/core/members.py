@@ -1,7 +1,7 @@
 """Numbers that each member of a population has: their mean, and how far it can be trusted."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,6 +43,11 @@ def spread(values: Any) -> Spread:
     n = finite.size
     error = float(finite.std(ddof=1)) / math.sqrt(n) if n > 1 else None
     return Spread(float(finite.mean()) if n else math.nan, error, n, x.size - n)
+
+
+def by_name(members: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Turns the numbers of each member, by name, into a list over the members for each name."""
+    return {name: [numbers[name] for numbers in members] for name in members[0]}
 
 
 def explained(counts: Iterable[int], what: str = "members") -> str:

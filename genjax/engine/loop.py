@@ -13,21 +13,22 @@ from absl import logging
 
 from genjax import families
 from genjax.core.family import State
-from genjax.core.members import spread
+from genjax.core.files import write_json
+from genjax.core.members import by_name, spread
 from genjax.data.source import first_rows
 from genjax.engine import divergence, pretrained
 from genjax.engine.best import BestCheckpoint
-from genjax.engine.checkpoints import Checkpoints, SaveError
+from genjax.engine.checkpoints import Checkpoints
 from genjax.engine.divergence import Diverged
 from genjax.engine.hooks import NO_HOOKS, Hooks, Summary
 from genjax.engine.interval import SKIPPED, Interval
-from genjax.engine.opening import announce, check, check_best, files
+from genjax.engine.opening import announce, check_best, files
 from genjax.engine.preemption import Preemption
 from genjax.engine.profiling import Clock, Profiler, measured_gemm_rate, parse_profile_steps
 from genjax.engine.progress import Progress
 from genjax.engine.repair import CHECKPOINTS, collect
-from genjax.engine.run import Run, prepare
-from genjax.engine.workdir import check_workdir, lock, write_json, write_run
+from genjax.engine.run import Run
+from genjax.engine.workdir import check_workdir, lock, write_run
 from genjax.engine.writers import Writers
 
 _CHUNK_SECONDS = 5.0  # the longest chunk, once the rate is known
@@ -259,8 +260,7 @@ class _Training:
             return {}
         if not self.executor.num_members:
             return dict(self.hooks.scorer(samples))
-        members = [self.hooks.scorer(s) for s in samples]
-        return {name: [scores[name] for scores in members] for name in members[0]}
+        return by_name([self.hooks.scorer(s) for s in samples])
 
     def _keep_if_best(self, kept: BestCheckpoint) -> None:
         """Offers the state, with the mean over the members of a population that are finite."""
@@ -388,6 +388,3 @@ class _Training:
 def _plain(value: Any) -> Any:
     value = np.asarray(value, np.float64)
     return float(value) if value.ndim == 0 else value.tolist()
-
-
-__all__ = ["Diverged", "Hooks", "Run", "SaveError", "Summary", "check", "prepare", "train"]

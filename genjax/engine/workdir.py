@@ -250,11 +250,6 @@ def lock(workdir: Path) -> Iterator[None]:
         yield
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Writes `value` to `path` as JSON, all of it or nothing."""
-    write_whole(path, (json.dumps(value, indent=2) + "\n").encode())
-
-
 def check_writable(workdir: Path) -> None:
     """Raises `ConfigError` unless `workdir` is a folder, or can become one, and can be written."""
     there = next(p for p in (workdir, *workdir.parents) if p.exists() or p.is_symlink())

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from genjax.plots.curves import draw_curve
 from genjax.plots.figure import new_figure, set_title, text_width, to_array
 from genjax.plots.points import draw_points
 
@@ -42,7 +41,7 @@ def plot_series(
     figure, all_axes = _panels(list(panels), columns, _WIDE)
     for axes, (title, curves) in zip(all_axes, panels.items(), strict=True):
         for name, (x, y) in curves.items():
-            draw_curve(axes, x, y, label=name, color=colors[name])
+            _draw_curve(axes, x, y, label=name, color=colors[name])
         axes.set(xlabel=xlabel, yscale="log" if title in log else "linear")
         axes.grid(alpha=0.3)
     handles = dict(h for axes in all_axes for h in zip(*axes.get_legend_handles_labels()[::-1]))
@@ -94,6 +93,25 @@ def plot_pictures(pictures: Mapping[str, np.ndarray], *, columns: int = 3) -> np
         axes.imshow(picture, cmap="gray", vmin=0, vmax=255)
         axes.set_axis_off()
     return to_array(figure)
+
+
+def _draw_curve(axes: Any, steps: Sequence[int], values: Sequence[Any], **style: Any) -> None:
+    """Draws numbers (T,), or of (T, members) the median and the band; NaN leaves gaps."""
+    members = [np.atleast_1d(np.asarray(value, np.float64)) for value in values]
+    # Not finite to NaN: an infinity would stretch the axis over everything.
+    members = [np.where(np.isfinite(m), m, np.nan) for m in members]
+    low, middle, high = np.transpose([_percentiles(m) for m in members])
+    # A curve of one point is invisible without its marker.
+    axes.plot(steps, middle, marker="o" if len(steps) < 20 else None, markersize=3, **style)
+    if any(m.size > 1 for m in members):
+        axes.fill_between(steps, low, high, alpha=0.2, linewidth=0, color=style["color"])
+
+
+def _percentiles(members: np.ndarray) -> tuple[float, float, float]:
+    if np.isnan(members).all():
+        return (np.nan,) * 3
+    low, middle, high = np.nanpercentile(members, [10, 50, 90])
+    return low, middle, high
 
 
 def _panels(titles: Sequence[str], columns: int, size: tuple[int, int]) -> tuple[Any, list[Any]]:

@@ -11,7 +11,7 @@ from genjax import families
 from genjax.core.config import ConfigError
 from genjax.engine.best import BEST, best
 from genjax.engine.checkpoints import Checkpoints
-from genjax.engine.loop import prepare
+from genjax.engine.run import prepare
 from genjax.engine.workdir import CHECKPOINTS, read_config, read_population
 from genjax.trained.model import Model
 

@@ -8,6 +8,7 @@ import pytest
 from genjax.cli import advice, program, train
 from genjax.engine import loop
 from genjax.engine.executor import Executor
+from genjax.engine.run import prepare
 from tests.cli.helpers import TINY, main
 from tests.contracts import recipes
 
@@ -48,7 +49,7 @@ def test_every_advised_command_ends_with_status_0(
     monkeypatch.setattr(loop, "measured_gemm_rate", lambda: 1.0)
     monkeypatch.setattr(Executor, "step_flops", lambda self: 1.0)
     config = recipes.tiny(name, tmp_path, steps=2, **{"eval_num_samples": 16})
-    run, workdir = loop.prepare(config), tmp_path / "a run"
+    run, workdir = prepare(config), tmp_path / "a run"
     summary = loop.train(run, workdir)
     assert "nothing was left" not in train.report(run, str(workdir), summary)
     found = _programs(advice.commands(run, workdir))

@@ -21,7 +21,7 @@ from PIL import Image
 import genjax
 from genjax import recipes
 from genjax.core.random import data_key
-from genjax.engine import loop
+from genjax.engine.run import prepare
 from genjax.engine.writers import read_metrics
 from tests.cli.helpers import (
     ROOT,
@@ -114,7 +114,7 @@ def test_every_recipe_fits_its_data(on_real_data: list[str]) -> None:
     recipe, *overrides = on_real_data
     config = recipes.load(recipe.removeprefix("--config="))
     config = recipes.override(config, overrides, flags.FlagValues())
-    run = loop.prepare(config)
+    run = prepare(config)
     train, test, family = run.dataset.train, run.dataset.test, run.family
 
     def step(key: Any, arrays: Any, cursor: Any) -> Any:

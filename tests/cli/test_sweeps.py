@@ -11,9 +11,9 @@ import pytest
 from ml_collections import ConfigDict
 
 import genjax
-from genjax.cli import sweeps
 from genjax.core.config import ConfigError
 from genjax.engine.writers import read_metrics
+from genjax.evaluation import groups as sweeps
 from tests.cli.helpers import TINY, checkpoints, main
 
 FIELDS = ("model.encoder_hidden", "optimizer.learning_rate", "optimizer.weight_decay")

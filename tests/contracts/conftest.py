@@ -8,7 +8,7 @@ import pytest
 
 from genjax.engine import loop
 from genjax.engine.executor import Executor
-from genjax.engine.loop import Run, prepare
+from genjax.engine.run import Run, prepare
 from tests.contracts import recipes
 
 

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from genjax.engine import placement
-from genjax.engine.loop import prepare
+from genjax.engine.run import prepare
 from tests.contracts import events, recipes
 from tests.contracts.trees import leaves, of_steps
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from genjax import families
-from genjax.engine.loop import prepare
+from genjax.engine.run import prepare
 from tests.contracts import recipes
 from tests.contracts.trees import assert_equal, leaves, of_steps
 

@@ -9,6 +9,7 @@ import pytest
 from genjax.engine import loop
 from genjax.engine.checkpoints import Checkpoints
 from genjax.engine.executor import Executor
+from genjax.engine.run import prepare
 from tests.contracts import events, recipes
 
 
@@ -55,7 +56,7 @@ def test_a_run_compiles_each_program_once(executor, folder, tmp_path, monkeypatc
             "autoencoder", folder, executor=executor, steps=steps,
             eval_every=6, sample_every=6, checkpoint_every=4, **changes,
         )  # fmt: skip
-        run = loop.prepare(config)
+        run = prepare(config)
         calls.clear()
         hooks = loop.Hooks(picture=lambda x: np.zeros((4, 4, 1), np.uint8))
         with jax.transfer_guard("disallow"):

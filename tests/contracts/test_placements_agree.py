@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from genjax.engine.loop import prepare
+from genjax.engine.run import prepare
 from tests.contracts import recipes
 from tests.contracts.placements_child import FACTORS, SEEDS
 from tests.contracts.trees import assert_close, leaves, member, of_steps

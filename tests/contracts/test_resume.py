@@ -11,6 +11,7 @@ import pytest
 
 from genjax.engine import loop
 from genjax.engine.checkpoints import Checkpoints
+from genjax.engine.run import prepare
 from genjax.engine.writers import METRICS, read_metrics
 from tests.contracts import recipes
 from tests.contracts.trees import assert_equal, leaves
@@ -69,7 +70,7 @@ def rows(workdir):
 def test_killed_and_resumed_run_equals_uninterrupted(name, killed, folder, tmp_path, caplog):
     def prepare(**changes):
         config = recipes.tiny(name, folder, log_every=5, **changes)
-        return loop.prepare(recipes.lipschitz(config))
+        return prepare(recipes.lipschitz(config))
 
     whole, resumed = prepare(chunk=1), prepare(chunk=4, checkpoint_every=7)
     loop.train(whole, tmp_path)
@@ -85,15 +86,15 @@ def test_killed_and_resumed_run_equals_uninterrupted(name, killed, folder, tmp_p
 def test_killed_while_a_checkpoint_is_written(folder, tmp_path):
     """Again and again, each time as soon as the next checkpoint's files appear."""
     changes = {"steps": 60, "chunk": 4, "log_every": 20, "model__encoder_hidden": (512,)}
-    whole = loop.prepare(recipes.tiny("autoencoder", folder, **changes))
+    whole = prepare(recipes.tiny("autoencoder", folder, **changes))
     loop.train(whole, tmp_path / "whole")
     workdir = tmp_path / "killed"
     checkpoints = workdir / "checkpoints"
     code = (
-        "import sys; from pathlib import Path; from genjax.engine import loop;"
+        "from pathlib import Path; from genjax.engine import loop, run;"
         "from tests.contracts import recipes;"
         f"c = recipes.tiny('autoencoder', Path({str(folder)!r}), checkpoint_every=2, **{changes});"
-        f"loop.train(loop.prepare(c), {str(workdir)!r})"
+        f"loop.train(run.prepare(c), {str(workdir)!r})"
     )
     torn = 0
     for _ in range(4):
@@ -112,6 +113,6 @@ def test_killed_while_a_checkpoint_is_written(folder, tmp_path):
         present = [p for p in os.listdir(checkpoints) if not p.endswith(".trash")]
         torn += len(present) > len(Checkpoints(checkpoints).steps())
     assert torn, "no kill met a checkpoint that was being written"
-    resumed = loop.prepare(recipes.tiny("autoencoder", folder, **changes))
+    resumed = prepare(recipes.tiny("autoencoder", folder, **changes))
     loop.train(resumed, workdir)
     assert_equal(final_state(resumed, workdir), final_state(whole, tmp_path / "whole"))

@@ -13,6 +13,7 @@ from typing import Any
 
 from genjax.engine import loop
 from genjax.engine.checkpoints import Checkpoints
+from genjax.engine.run import prepare
 from tests.contracts import recipes
 
 
@@ -25,7 +26,7 @@ def _train_until_halt(name: str, workdir: Path, folder: Path) -> None:
 
     def run() -> None:
         config = recipes.tiny(name, folder, chunk=1, log_every=5, checkpoint_every=4, eval_every=10)
-        prepared = loop.prepare(recipes.lipschitz(config))
+        prepared = prepare(recipes.lipschitz(config))
         prepared.executor.evaluate = halt  # type: ignore[method-assign]
         try:
             loop.train(prepared, workdir)

@@ -9,6 +9,7 @@ import pytest
 
 from genjax.core.config import ConfigError
 from genjax.engine import loop
+from genjax.engine import run as runs
 from genjax.engine.best import BEST, Best, BestCheckpoint, best
 from genjax.engine.checkpoints import Checkpoints
 from genjax.engine.writers import read_metrics
@@ -87,7 +88,7 @@ class Judge:
 
 def prepare(folder, **changes):
     fields = {"eval_every": 4, "best_metric": "mse", "eval_num_samples": 3} | changes
-    return loop.prepare(recipes.tiny("autoencoder", folder, **fields))
+    return runs.prepare(recipes.tiny("autoencoder", folder, **fields))
 
 
 def train(run, workdir, scorer=None):
@@ -155,7 +156,7 @@ def test_a_number_that_no_evaluation_gives_is_refused_before_anything_is_written
         pytest.skip("populations do not stream")
     name = "autoencoder+streamed+bfloat16" if data else "autoencoder"
     fields = {"eval_every": 4, "best_metric": "score", "executor": executor}
-    run = loop.prepare(recipes.tiny(name, tmp_path, **fields))
+    run = runs.prepare(recipes.tiny(name, tmp_path, **fields))
     assert sorted(run.executor.evaluated()) == ["mse", "reconstruction"]
     with pytest.raises(ConfigError, match=r"best_metric='score': is no number .* of mse, recon"):
         loop.train(run, tmp_path / "run")

@@ -11,7 +11,7 @@ from genjax.core.config import ConfigError
 from genjax.data.source import first_rows
 from genjax.engine import loop, placement
 from genjax.engine.executor import chunk_length
-from genjax.engine.loop import prepare
+from genjax.engine.run import prepare
 from tests.contracts import recipes
 from tests.contracts.trees import assert_close, assert_equal, leaves, member
 

@@ -12,6 +12,7 @@ from genjax.engine import loop
 from genjax.engine.checkpoints import Checkpoints
 from genjax.engine.interval import Interval
 from genjax.engine.preemption import Preemption
+from genjax.engine.run import prepare
 from genjax.engine.writers import METRICS, read_metrics
 from tests.contracts import recipes
 
@@ -70,7 +71,7 @@ def test_a_run_stopped_within_an_interval_reports_as_if_it_was_not(executor, tmp
         config = recipes.tiny(
             "autoencoder", tmp_path, steps=40, log_every=15, eval_every=16, **members, **changes
         )
-        loop.train(loop.prepare(config), workdir)
+        loop.train(prepare(config), workdir)
         rows = read_metrics(workdir / METRICS)
         return [{n: v for n, v in row.items() if n != "wall_seconds"} for row in rows]
 

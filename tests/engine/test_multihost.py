@@ -10,9 +10,9 @@ import time
 import numpy as np
 import pytest
 
-from genjax.engine import loop
 from genjax.engine.best import best
 from genjax.engine.checkpoints import Checkpoints
+from genjax.engine.run import prepare
 from genjax.engine.writers import read_metrics
 from tests.contracts import recipes
 from tests.contracts.trees import assert_close, leaves
@@ -39,6 +39,7 @@ import json, sys, warnings
 from pathlib import Path
 import jax
 from genjax.engine import loop, placement
+from genjax.engine.run import prepare
 from tests.contracts import recipes
 
 placement._FSDP_MIN_SIZE = 32  # tiny arrays are to be split all the same
@@ -47,7 +48,7 @@ assert len(jax.devices()) == 8
 for name, runs in cases.items():
     for changes in runs:
         config = recipes.tiny(name, folder, executor="sharded", **changes)
-        run = loop.prepare(recipes.lipschitz(config))
+        run = prepare(recipes.lipschitz(config))
         rows = run.executor._local_rows()
         share = 16 // jax.process_count()
         assert rows.start == jax.process_index() * share and rows.stop == rows.start + share
@@ -73,7 +74,7 @@ def trained(tmp_path_factory):
 
 def final_state(name, folder, workdir):
     """The last checkpoint, read on this one device."""
-    run = loop.prepare(recipes.lipschitz(recipes.tiny(name, folder)))
+    run = prepare(recipes.lipschitz(recipes.tiny(name, folder)))
     step, state = Checkpoints(workdir / name / "checkpoints").restore(run.executor.template())
     assert step == run.total_steps == 20
     return leaves(state), leaves(run.executor.init())
@@ -170,13 +171,13 @@ def test_sigterm_to_one_process_stops_both_and_they_resume_bit_for_bit(tmp_path)
     finish(start_pair(tmp_path / "stopped", free_port()), timeout=200)
     code = """
     import sys, jax
-    from genjax.engine import loop
     from genjax.engine.checkpoints import Checkpoints
+    from genjax.engine.run import prepare
     from genjax.engine.workdir import read_config
     from tests.contracts.trees import assert_equal, leaves
     states = []
     for workdir in sys.argv[1:]:
-        run = loop.prepare(read_config(workdir))
+        run = prepare(read_config(workdir))
         step, state = Checkpoints(workdir + "/checkpoints").restore(run.executor.template())
         assert step == run.total_steps == 200
         states.append(leaves(state))

@@ -58,7 +58,8 @@ def test_one_device_is_a_mesh_as_well():
 REALLY_SPLIT = """
 import jax, jax.numpy as jnp, numpy as np
 from pathlib import Path
-from genjax.engine import loop, placement
+from genjax.engine import placement
+from genjax.engine.run import prepare
 from tests.contracts import recipes
 
 def bytes_by_device(tree):
@@ -72,7 +73,7 @@ def bytes_by_device(tree):
 def after_a_chunk(sharding):
     config = recipes.tiny("autoencoder", Path("unused"), executor="sharded", sharding=sharding,
                           model__encoder_hidden=(512, 256), model__decoder_hidden=(256, 512))
-    executor = loop.prepare(config).executor
+    executor = prepare(config).executor
     state = executor.init()
     before = bytes_by_device(state)
     state, metrics = executor.run(state, 0, 4)

@@ -9,6 +9,7 @@ import pytest
 import genjax
 from genjax.core.config import ConfigError
 from genjax.engine import loop, pretrained
+from genjax.engine import run as runs
 from tests.contracts import recipes
 from tests.contracts.trees import assert_equal, leaves, member
 
@@ -22,7 +23,7 @@ def folder(tmp_path_factory):
 def trained(folder):
     """A run of BERT that keeps an average, loaded."""
     config = recipes.tiny("bert", folder, steps=3, ema_decay=0.9, model__num_layers=1)
-    loop.train(loop.prepare(config), folder / "bert")
+    loop.train(runs.prepare(config), folder / "bert")
     return genjax.load(folder / "bert")
 
 
@@ -36,7 +37,7 @@ def encoder(trained):
 def prepare(folder, trained):
     def prepare(workdir=None, other="bert", recipe="text_classifier", **changes):
         fields = {"pretrained__workdir": str(folder / other), "steps": 6, "chunk": 2}
-        return loop.prepare(recipes.tiny(recipe, folder, **fields | changes), workdir)
+        return runs.prepare(recipes.tiny(recipe, folder, **fields | changes), workdir)
 
     return prepare
 

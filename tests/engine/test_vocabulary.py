@@ -4,6 +4,7 @@ import pytest
 
 import genjax
 from genjax.engine import loop
+from genjax.engine.run import prepare
 from tests.contracts import recipes
 
 
@@ -18,7 +19,7 @@ def config(tmp_path):
 
 def test_a_run_goes_on_and_is_loaded_with_its_own_tokens(config, tmp_path):
     workdir = tmp_path / "run"
-    loop.train(loop.prepare(config(steps=2), workdir), workdir)
+    loop.train(prepare(config(steps=2), workdir), workdir)
     before = genjax.load(workdir)
     kept = (workdir / "tokenizer" / "vocabulary.json").read_bytes()
     assert before.run.dataset.codec.tokens == list("\nabcdefgh")
@@ -28,12 +29,12 @@ def test_a_run_goes_on_and_is_loaded_with_its_own_tokens(config, tmp_path):
     assert after.run.dataset.codec.tokens == before.run.dataset.codec.tokens
     assert (after.sample(4) == before.sample(4)).all()
     # Another vocabulary would not fit its embeddings.
-    summary = loop.train(loop.prepare(config(steps=4), workdir), workdir)
+    summary = loop.train(prepare(config(steps=4), workdir), workdir)
     assert summary.step == 4
     assert (workdir / "tokenizer" / "vocabulary.json").read_bytes() == kept
 
 
 def test_data_that_are_no_texts_leave_no_vocabulary(tmp_path):
-    run = loop.prepare(recipes.tiny("autoencoder", tmp_path, steps=2))
+    run = prepare(recipes.tiny("autoencoder", tmp_path, steps=2))
     loop.train(run, tmp_path / "run")
     assert not (tmp_path / "run" / "tokenizer").exists()

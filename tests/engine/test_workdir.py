@@ -5,9 +5,11 @@ import pytest
 
 from genjax import families
 from genjax.core.config import ConfigError
+from genjax.core.files import write_json
 from genjax.engine import loop
 from genjax.engine.checkpoints import Checkpoints
-from genjax.engine.workdir import open_workdir, read_config, write_json
+from genjax.engine.run import prepare
+from genjax.engine.workdir import open_workdir, read_config
 from tests.contracts import recipes
 from tests.engine.processes import start_python
 
@@ -192,13 +194,14 @@ def test_json_is_replaced_whole_or_not_at_all(small_disk):
 
 
 def test_one_process_at_a_time_trains_in_a_folder(tmp_path):
-    run = loop.prepare(recipes.tiny("autoencoder", tmp_path, steps=2, epochs=0.0))
+    run = prepare(recipes.tiny("autoencoder", tmp_path, steps=2, epochs=0.0))
     loop.train(run, tmp_path / "run")
     before = (tmp_path / "run" / "config.json").read_bytes()
     code = """
         import sys, time
         from pathlib import Path
-        from genjax.engine.workdir import lock
+        from genjax.core.files import write_json
+from genjax.engine.workdir import lock
         with lock(Path(sys.argv[1])):
             print("ready", flush=True)
             time.sleep(600)

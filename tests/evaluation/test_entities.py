@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genjax.evaluation.text.entities import Entity, Scheme, entities, entity_scores, scheme
+from genjax.data.text.tags import Entity, Scheme, entities, scheme
+from genjax.evaluation.text.entities import entity_scores
 
 TAGS = st.sampled_from(["O", *(f"{letter}-{name}" for letter in "BIES" for name in ("PER", "LOC"))])
 ROWS = st.lists(st.lists(st.tuples(TAGS, TAGS), max_size=8), min_size=1, max_size=5)

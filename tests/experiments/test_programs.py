@@ -127,10 +127,10 @@ def test_a_folder_of_other_runs_is_refused_before_any_training(collapse, capfd):
 def test_the_published_protocol_is_one_flag(tmp_path):
     from experiments.mode_collapse import published_protocol
     from genjax import recipes
-    from genjax.engine import loop
+    from genjax.engine.run import prepare
 
     config = published_protocol(recipes.load("gan_mixture:pacgan2,grid")).unlock()
     assert config.batch_size * config.steps == 400 * 100_000
     config.num_seeds = 1
-    run = loop.prepare(config.lock())
+    run = prepare(config.lock())
     assert run.total_steps == 400_000 and run.family.batch_shape == (1, 100)

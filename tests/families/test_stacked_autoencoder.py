@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from genjax import data
-from genjax.engine.loop import prepare
+from genjax.engine.run import prepare
 from genjax.families import stacked_autoencoder
 from tests.contracts.trees import leaves
 

@@ -1,4 +1,4 @@
-"""Scatter plots and curves; that they look right is for eyes, that they show the data is tested."""
+"""Scatter plots; that they look right is for eyes, that they show the data is tested."""
 
 import subprocess
 import sys
@@ -6,8 +6,6 @@ import sys
 import numpy as np
 import pytest
 
-from genjax.engine.writers import Writers
-from genjax.plots.curves import plot_curves
 from genjax.plots.points import plot_points
 
 GRID = np.stack(np.meshgrid(*[np.arange(-4.0, 5.0, 2.0)] * 2), axis=-1).reshape(-1, 2)
@@ -60,48 +58,11 @@ def test_only_points_of_the_plane_are_taken():
         plot_points(np.zeros((5, 3)))
 
 
-@pytest.fixture
-def metrics(tmp_path):
-    """A file as a run writes it: two splits, a population, values that are not finite."""
-    with Writers(tmp_path) as writers:
-        for step in range(1, 6):
-            writers.scalars(
-                step, {"train/loss": 1 / step, "train/penalty": [step, step + 1.0, 9.0]}
-            )
-        writers.scalars(6, {"train/loss": np.nan, "eval/loss": np.float32(0.5)})
-    return tmp_path / "metrics.jsonl"
-
-
-def test_splits_share_a_panel_and_metrics_have_their_own(metrics):
-    one = plot_curves(metrics, names=["loss"])
-    both = plot_curves(metrics)
-    assert one.dtype == np.uint8
-    assert both.shape == (one.shape[0], 2 * one.shape[1], 3)
-    assert blue(one) > 100
-
-
-def test_a_torn_last_line_is_left_out(metrics):
-    before = plot_curves(metrics)
-    with metrics.open("a") as f:
-        f.write('{"step": 7, "train/lo')
-    np.testing.assert_array_equal(plot_curves(metrics), before)
-
-
-def test_an_unknown_metric_is_answered_with_those_there_are(metrics):
-    with pytest.raises(ValueError, match="no metric 'los'; it has loss, penalty"):
-        plot_curves(metrics, names=["los"])
-
-
-def test_a_file_without_metrics_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="has no metrics"):
-        plot_curves(tmp_path / "metrics.jsonl")
-
-
 def test_plots_load_matplotlib_late_and_leave_its_global_state_alone():
     program = """
 import sys
 import numpy as np
-import genjax.plots.curves, genjax.plots.grid, genjax.plots.points
+import genjax.plots.grid, genjax.plots.panels, genjax.plots.points
 assert "matplotlib" not in sys.modules and "PIL" not in sys.modules
 genjax.plots.points.plot_points(np.zeros((3, 2)))
 assert "matplotlib.pyplot" not in sys.modules

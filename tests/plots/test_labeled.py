@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from genjax.plots import critic, curves, figure, labeled, latents, panels, points
+from genjax.plots import critic, figure, labeled, latents, panels, points
 from genjax.plots.grid import image_grid
 
 RNG = np.random.default_rng(0)
@@ -18,7 +18,7 @@ def figures(monkeypatch):
         drawn.append(f)
         return figure.to_array(f)
 
-    for module in (critic, curves, labeled, latents, panels, points):
+    for module in (critic, labeled, latents, panels, points):
         monkeypatch.setattr(module, "to_array", to_array)
     return drawn
 

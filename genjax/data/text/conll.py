@@ -3,7 +3,7 @@
 `conll:FILE`: columns that tabs or spaces separate, the first is the word and the last its tag; an
 empty line ends a sentence. Left out are lines that start with `-DOCSTART-` (CoNLL-2003) and, in
 front of a sentence, comments: lines that start with `# ` and are no row of the table (CoNLL-U).
-Tags of entities may follow any scheme that `genjax.evaluation.text.entities` reads.
+Tags of entities may follow any scheme that `genjax.data.text.tags` reads.
 """
 
 import collections
@@ -25,9 +25,9 @@ from genjax.data.text import files as text_files
 from genjax.data.text import tokenizers
 from genjax.data.text.sentences import source
 from genjax.data.text.source import Texts
+from genjax.data.text.tags import entities, parts, scheme
 from genjax.data.text.tally import Tally
 from genjax.data.text.vocabulary import Vocabulary
-from genjax.evaluation.text.entities import entities, parts, scheme
 
 _OUTSIDE = "O"  # the tag of words that are part of nothing; the first of all tags, if it is one
 _BLOCK = 1024  # sentences that are written at once
@@ -177,7 +177,7 @@ def word_rows(
 
 
 def odd_tags(tags: Sequence[str]) -> list[str]:
-    """What is odd in the names of tags, a line each; see `genjax.evaluation.text.entities`."""
+    """What is odd in the names of tags, a line each; see `genjax.data.text.tags`."""
     marked = [tag for tag in tags if tag.upper() != _OUTSIDE]
     found = scheme(tags)
     if found is None:

@@ -1,6 +1,6 @@
-"""How programs score samples against real images: metrics, extractor and real set, by their names.
+"""Scores samples against real images: metrics, extractor and real set, all named by the user.
 
-Fields are named as the user gave them: flags of `evaluate` (`--metrics`), or fields of a config
+Errors name what the user gave: flags of `evaluate` (`--metrics`) or fields of a config
 (`config.eval_metrics`).
 """
 
@@ -8,10 +8,10 @@ import functools
 from typing import Any
 
 import numpy as np
-from absl import logging
 from ml_collections import ConfigDict
 
 from genjax.core.config import ConfigError
+from genjax.core.members import by_name
 from genjax.data import cache
 from genjax.data.source import Dataset
 from genjax.evaluation.image import generative, weights
@@ -22,9 +22,9 @@ TRAINING_SPLIT = "train"  # what samples are compared with during a run
 
 
 class Scorer:
-    """Scores samples of a data set; made once for a run, it does its work when it first must.
+    """Scores samples of a data set.
 
-    All that the user can get wrong is found when it is made, before anything is trained.
+    Making it checks all that the user can get wrong; features are extracted when first needed.
 
     Attributes:
       metrics: names, of `genjax.evaluation.image.generative.NUMBERS`.
@@ -62,7 +62,7 @@ class Scorer:
         )
 
     def __call__(self, samples: np.ndarray) -> dict[str, float]:
-        """The numbers for samples (n, H, W, C) in [0, 1]."""
+        """Scores samples (n, H, W, C) in [0, 1]."""
         return generative.scores(self.metrics, self.extractor.extract(samples), self.reference)
 
     @functools.cached_property
@@ -74,14 +74,14 @@ class Scorer:
 
     @functools.cached_property
     def reference(self) -> generative.Reference:
-        """The real set."""
+        """Extracts the features of the real set."""
         folder = cache.root(self._data.cache_dir)
         return generative.reference(
             self.extractor, self._source, self._data.name, self._split, folder
         )
 
     def hold_for(self) -> dict[str, str]:
-        """What each number holds for, in words: samples, real images, extractor and resize."""
+        """Says for each number what it holds for: samples, real images, extractor and resize."""
         return {
             name: generative.protocol(name, self._num_samples, self.reference, self.extractor)
             for name in generative.numbers(self.metrics)
@@ -89,7 +89,7 @@ class Scorer:
 
 
 def during_training(run: Any) -> Scorer | None:
-    """The scorer of `config.eval_metrics`; None where there are none.
+    """Makes the scorer of `config.eval_metrics`; None without any.
 
     Raises:
       ConfigError: they, `eval_num_samples` or `eval_weights` cannot be used with the data.
@@ -106,64 +106,16 @@ def during_training(run: Any) -> Scorer | None:
     return scorer
 
 
-def hooks(run: Any) -> Any:
-    """What a training program adds to the loop: pictures, mode scores, `config.eval_metrics`."""
-    from genjax.cli import showing, writing
-    from genjax.engine.loop import Hooks
-
-    if run.dataset.codec is not None:
-        during_training(run)  # which texts have none of: an error in one line
-        return Hooks(writing.picture(run), pairs=writing.pairs(run), outputs=writing.outputs(run))
-    picture, pairs = showing.picture(run.config, run.dataset.spec), showing.pairs(run.dataset.spec)
-    modes, names = showing.mode_scorer(run.config), showing.mode_score_names(run.config)
-    scorer = during_training(run)
-    if scorer is None:
-        return Hooks(picture, modes, names, pairs)
-
-    @functools.cache
-    def say_once() -> None:
-        for name, protocol in scorer.hold_for().items():
-            logging.info("eval/%s holds for %s", name, protocol)
-
-    def judge(samples: np.ndarray) -> dict[str, float]:
-        say_once()
-        return scorer(samples) | (modes(samples) if modes else {})
-
-    return Hooks(picture, judge, (*names, *generative.numbers(scorer.metrics)), pairs)
-
-
-def by_flags(model: Any, values: Any) -> Scorer | None:
-    """The scorer that the flags of `evaluate` ask for; None without `--metrics`.
-
-    Raises:
-      ConfigError: they do not go together, or not with the data.
-    """
-    if not values.metrics:
-        given = [n for n in ("weights", "extractor") if values[n].value]
-        if given:
-            raise ConfigError(f"--{given[0]}={values[given[0]].value}: needs --metrics")
-        return None
-    if values.extractor == "inception" and not values.weights:
-        raise ConfigError("--extractor=inception: needs --weights, a file of InceptionV3's")
-    if values.extractor == "own" and values.weights:
-        raise ConfigError(f"--weights={values.weights}: are InceptionV3's; not --extractor=own")
-    return Scorer(
-        model.run.dataset, model.config.data, values.metrics, values.num_samples,
-        values.weights, values.split,
-    )  # fmt: skip
-
-
 def of_model(model: Any, scorer: Scorer, num_samples: int) -> dict[str, Any]:
-    """The scores of a trained model's samples: numbers, or lists over a population's members."""
+    """Scores a trained model's samples: numbers, or lists over a population's members."""
     samples = _drawn(model, num_samples)
     if not model.num_members:
         return scorer(samples)
-    members = [scorer(s) for s in samples]
-    return {name: [m[name] for m in members] for name in members[0]}
+    return by_name([scorer(s) for s in samples])
 
 
 def _drawn(model: Any, n: int) -> np.ndarray:
-    """`n` samples, (members, n, …) of a population: some hundreds with each of the seeds 0, 1, …"""
+    """Draws `n` samples, (members, n, …) of a population: 500 with each of the seeds 0, 1, …"""
     parts = [model.sample(_AT_ONCE, seed) for seed in range(-(-n // _AT_ONCE))]
     axis = 1 if model.num_members else 0
     return np.concatenate(parts, axis=axis).take(range(n), axis=axis)

@@ -1,33 +1,28 @@
-"""`experiments.latent` for models of sentences: what their latent space holds, as texts."""
+"""The latent space of models of sentences, as texts."""
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
+from absl import logging
 
-from genjax.cli import latent_report, program
-from genjax.cli.latent_pictures import Picture, code_map
 from genjax.core.config import ConfigError
+from genjax.core.tokens import PAD
 from genjax.data.record import DataMissing
+from genjax.data.source import first_rows
+from genjax.evaluation.latent import report
+from genjax.evaluation.latent.latent_space import class_names
+from genjax.evaluation.latent.pictures import Picture, code_map
+from genjax.losses import gaussian_kl
 
 _NUM_JUDGED = 500  # test sentences whose reconstructions are counted
 _NUM_SHOWN = 32  # sentences
 _NUM_PAIRS = 8
 _STEPS = 7  # of an interpolation, ends included
 _Texts = Mapping[str, Sequence[str]]  # lines, by the name of their file
-
-
-def read(path: str) -> list[str]:
-    """The sentences of `--sentences=FILE`, one a line; none without a file.
-
-    Raises:
-      ConfigError: the file cannot be read, or holds none.
-    """
-    from genjax.data.text.files import lines
-
-    return [line for raw in lines(Path(path).expanduser()) if (line := raw.strip())] if path else []
 
 
 def write(
@@ -56,7 +51,7 @@ def write(
     except DataMissing as error:
         if not model.family.has_prior:
             raise
-        program.say(f"{error}, or --sentences: samples alone")
+        logging.warning("%s, or --sentences: samples alone", error)
         return _save(folder, {"samples": model.strings(model.sample(_NUM_SHOWN, seed))}, numbers)
     reconstructed = np.asarray(model.reconstruct(rows))
     numbers |= _judged(rows, reconstructed)
@@ -76,16 +71,12 @@ def write(
 
 def _test_rows(model: Any) -> tuple[np.ndarray, np.ndarray]:
     """Test sentences and their classes."""
-    from genjax.data.source import first_rows
-
     x, label = first_rows(model.run.dataset.test, _NUM_JUDGED)
     return x.astype(np.int32), label
 
 
 def _map(model: Any, x_NxT: np.ndarray, label_N: np.ndarray | None) -> Picture:
     """The codes of the sentences on a plane, in the colors of their classes, if any."""
-    from genjax.evaluation.latent.latent_space import class_names
-
     names = class_names(model.run.dataset) if label_N is not None else []
     if label_N is None or label_N.ndim != 1:
         label_N, names = np.zeros(len(x_NxT), np.int32), []
@@ -94,8 +85,6 @@ def _map(model: Any, x_NxT: np.ndarray, label_N: np.ndarray | None) -> Picture:
 
 def _judged(x_NxT: np.ndarray, y_NxT: np.ndarray) -> dict[str, Any]:
     """How much of the sentences comes back, word by word and as a whole."""
-    from genjax.core.tokens import PAD
-
     real, same = x_NxT != PAD, x_NxT == y_NxT
     return {
         "sentences": len(x_NxT),
@@ -126,8 +115,6 @@ def _interpolations(model: Any, x_NxT: np.ndarray) -> list[str]:
 
 def _augmented(model: Any, x_NxT: np.ndarray, variants: int, seed: int) -> list[str]:
     """A sentence, a tab and a variant of it in each line."""
-    import jax
-
     keys = jax.random.split(jax.random.key(seed), variants)
     drawn = [model.strings(model.augment(x_NxT, key)) for key in keys]
     sentences = model.strings(x_NxT)
@@ -138,8 +125,6 @@ def _latents(
     model: Any, x_NxT: np.ndarray, evaluation: Mapping[str, Any]
 ) -> list[dict[str, float]]:
     """Of each latent, from that which tells most of a sentence to that which tells least."""
-    from genjax.losses import gaussian_kl
-
     mean, log_variance = model.posterior(x_NxT)
     kl = evaluation.get("kl_per_latent")
     columns = {
@@ -170,7 +155,7 @@ def _save(
             (folder / f"{name}.txt").write_text("\n".join([*found, ""]), encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"--out={folder}: cannot be written ({error.strerror})") from error
-    written = latent_report.write(
+    written = report.write(
         folder, numbers, pictures, [(f"{name}.txt", _TOLD[name]) for name in texts]
     )
     return [*(folder / f"{name}.txt" for name in texts), *written, folder / "latent.json"]

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from genjax.cli.latent_pictures import Picture
 from genjax.core.config import ConfigError
+from genjax.core.files import write_json
+from genjax.evaluation.latent.pictures import Picture
+from genjax.plots.grid import save_png
 
 _TABLES = {
     "latents": "Of each latent, from that which tells most of an example to that which tells "
@@ -33,9 +35,6 @@ def write(
     Raises:
       ConfigError: the folder cannot be written.
     """
-    from genjax.engine.workdir import write_json
-    from genjax.plots.grid import save_png
-
     text = [f"# Latent space: {numbers['family']}, step {numbers['step']}\n"]
     for picture in pictures:
         file = f"{picture.name}.png"

@@ -1,4 +1,4 @@
-"""How `experiments.evaluate` judges what a model writes and how it tags, on the test split."""
+"""Scores of what a model writes and how it tags, on the test split."""
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,14 +9,18 @@ import numpy as np
 from absl import logging
 
 from genjax.core.config import ConfigError
+from genjax.core.members import by_name
 from genjax.core.tokens import EOS, PAD, UNK
 from genjax.data.source import rows
 from genjax.data.text import loading
+from genjax.data.text.tags import scheme
 from genjax.data.text.words import lower
-from genjax.evaluation.text.entities import entity_scores, scheme
+from genjax.evaluation.shown import attention_maps
+from genjax.evaluation.text.entities import entity_scores
 from genjax.evaluation.text.translation import misread, translation_scores, why_not
 from genjax.generation import GREEDY
 from genjax.generation.texts import TextGenerator, can_write
+from genjax.plots.grid import save_png
 
 _MAX_ANSWERED = 10_000  # of the test split
 _NUM_DRAWN = 6  # attention maps
@@ -56,7 +60,7 @@ def of_model(
     if not model.num_members:
         return _scores(model, *options)
     members = [_scores(model.member(i), *options) for i in range(model.num_members)]
-    return {name: [m[0][name] for m in members] for name in members[0][0]}, members[0][1]
+    return by_name([numbers for numbers, _ in members]), members[0][1]
 
 
 def check_bleu_tokenize(model: Any, flag: str) -> None:
@@ -75,9 +79,6 @@ def draw_attention(model: Any, folder: Path) -> list[Path]:
     """Attention maps of the first test sentences; none for families without."""
     if "attention" not in model.family.functions or not answers(model):
         return []
-    from genjax.cli.writing import attention_maps
-    from genjax.plots.grid import save_png
-
     model = model.member(0) if model.num_members else model
     generator = TextGenerator(model.family, model.run.dataset, model.state)
     sources, _ = _test(model, _NUM_DRAWN)

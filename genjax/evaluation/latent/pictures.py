@@ -1,9 +1,15 @@
-"""The pictures of `experiments.latent`, each with what it shows in words."""
+"""Pictures of a latent space, each with what it shows in words."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from genjax.evaluation.latent import paths
+from genjax.evaluation.latent.latent_space import plane
+from genjax.plots.grid import paired
+from genjax.plots.labeled import plot_codes, plot_grid
+from genjax.plots.latents import plot_latents
 
 _ROWS, _STEPS, _SIDE = 8, 11, 15  # of pictures
 _PAIRS, _COLUMNS = 32, 8  # reconstructions
@@ -23,8 +29,6 @@ class Picture(NamedTuple):
 
 def samples(images: np.ndarray) -> Picture:
     """New samples."""
-    from genjax.plots.labeled import plot_grid
-
     columns = max(1, round(len(images) ** 0.5))
     image = plot_grid(images, columns, title=f"{len(images)} samples")
     return Picture("samples", image, "Images decoded from random latents, in no order.")
@@ -32,9 +36,6 @@ def samples(images: np.ndarray) -> Picture:
 
 def decoded(space: Any) -> list[Picture]:
     """What the decoder alone shows."""
-    from genjax.evaluation.latent import paths
-    from genjax.plots.labeled import plot_grid
-
     straight, arcs, label = space.paths(_ROWS, _STEPS)
     shown = [int(i) for i in space.order[:_MOST_SHOWN]]
     steps = np.linspace(-_REACH, _REACH, _STEPS)
@@ -96,10 +97,6 @@ def decoded(space: Any) -> list[Picture]:
 
 def encoded(space: Any, chosen: Sequence[int]) -> list[Picture]:
     """Reconstructions, the map of codes, and the distribution of the latents."""
-    from genjax.plots.grid import paired
-    from genjax.plots.labeled import plot_grid
-    from genjax.plots.latents import plot_latents
-
     test, shown = space.test, [int(i) for i in space.order[:_MOST_SHOWN]]
     number = min(_PAIRS, len(test.x))
     outputs = space.decode(test.mean[:number], test.label[:number])
@@ -142,9 +139,6 @@ def code_map(
     codes_NxZ: np.ndarray, label_N: np.ndarray, names: Sequence[str], what: str = "test examples"
 ) -> Picture:
     """A 2-D map of codes (N, Z); `names` of their classes, none where they have none."""
-    from genjax.evaluation.latent.latent_space import plane
-    from genjax.plots.labeled import plot_codes
-
     points, (across, up) = plane(codes_NxZ)
     title = f"Codes of the first {len(points):,} {what}"
     image = plot_codes(points, label_N, names, title=title, xlabel=across, ylabel=up)
@@ -165,10 +159,7 @@ def attributes(
     of its lengths. `arithmetic`: the mean code with the attribute, that without it, an example's
     code, and that code + mean with - mean without, each decoded.
     """
-    from genjax.evaluation.latent.paths import attribute_means
-    from genjax.plots.labeled import plot_grid
-
-    having, lacking = attribute_means(train.mean, train.attributes)
+    having, lacking = paths.attribute_means(train.mean, train.attributes)
     vectors, test = having - lacking, space.test
     examples = [int(np.argmin(test.attributes[:, i])) for i in chosen]  # the first that lacks it
     z, label = test.mean[examples], test.label[examples]

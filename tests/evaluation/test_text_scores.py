@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from genjax.cli.text_scores import _bits
 from genjax.core.config import base, text_data
 from genjax.core.tokens import PAD
 from genjax.data.source import rows
 from genjax.data.text import loading
+from genjax.evaluation.text.scores import _bits
 
 
 def sizes(folder, test, **changes):
