@@ -45,5 +45,6 @@ def renamed(config: Any, section: str = "", family: Any = None) -> Any:
             value = renamed(value, f"{field}.", family)
         elif isinstance(value, str):
             value = _VALUES.get(field, {}).get(value, value)
-        found[renamed_field(field, family).rpartition(".")[2]] = value
+        today = renamed_field(field, family)
+        found[name if today == field else today.rpartition(".")[2]] = value
     return found

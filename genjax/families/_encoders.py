@@ -23,7 +23,7 @@ DEFAULTS = {"norm_first": False, "dropout": 0.1}  # of `EncoderFields`
 NUM_TYPES = 2  # of segments: the first and the second text
 # What the parameters and what they say depend on; the other fields are of training.
 _LAYERS = (
-    "num_layers", "num_heads", "num_kv_heads", "width", "hidden", "activation", "norm",
+    "num_layers", "num_heads", "num_kv_heads", "width", "mlp_dim", "activation", "norm",
     "norm_epsilon", "norm_first", "bias", "positions",
 )  # fmt: skip
 # Without vocab_size and min_count: they bound a vocabulary that is learned, and none is.

@@ -128,7 +128,7 @@ def described(config: ConfigDict, params: Any) -> dict[str, Any]:
         "resid_pdrop": m.dropout,
         "embd_pdrop": m.dropout,
         "attn_pdrop": m.dropout,
-        "tie_word_embeddings": m.tied,
+        "tie_word_embeddings": m.tie_embeddings,
         "bos_token_id": BOS,
         "eos_token_id": EOS,
         "pad_token_id": PAD,
