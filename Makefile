@@ -5,7 +5,7 @@ WORKDIR ?= runs/wgan_gp_digits
 # Further arguments of pytest: make test PYTEST_ARGS="-k wgan"
 PYTEST_ARGS ?=
 
-.PHONY: train test test-slow lint bench clean
+.PHONY: train test test-slow lint docs bench clean
 
 # Train WGAN-GP on the bundled digits, judge it and show it. The same command again resumes.
 train: .venv/installed
@@ -37,6 +37,10 @@ lint: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# The pages, into build/site; a broken link is an error.
+docs: .venv/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+
 bench: .venv/installed-benchmarks
 	$(BIN)/python -m benchmarks.run
 
@@ -47,9 +51,10 @@ clean:
 # One environment. Each stamp is an installation, made again when pyproject.toml changes.
 .venv/installed: EXTRA :=
 .venv/installed-test: EXTRA := [test]
+.venv/installed-docs: EXTRA := [docs]
 .venv/installed-benchmarks: EXTRA := [benchmarks]
 
-.venv/installed .venv/installed-test .venv/installed-benchmarks: pyproject.toml
+.venv/installed .venv/installed-test .venv/installed-docs .venv/installed-benchmarks: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("genjax needs Python 3.11 or newer; this is " + sys.version.split()[0] + ": make PYTHON=python3.12 …")'
 	@echo "installing genjax$(EXTRA) into .venv (a minute or two)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -25,22 +25,23 @@ class Critic(nn.Module):
         return nn.Dense(1)(x)[:, 0]
 
 
-def critic_loss(params, real, fake, key):
+def critic_loss(params, real, fake, weight):
     """Computes E[D(fake)] - E[D(real)] + 100 E[(|grad D| - 1)^2], and minus the first two terms."""
 
     def critic(x):  # (B, …) -> (B,)
         return Critic().apply(params, x)
 
     distance = -losses.wasserstein_critic_loss(critic(real), critic(fake)).mean()
-    penalty = losses.gradient_penalty(critic, real, fake, key).mean()
+    penalty = losses.gradient_penalty(critic, real, fake, weight).mean()
     return 100 * penalty - distance, distance
 
 
 @jax.jit
 def update(params, opt_state, key):
-    data_key, line_key = jax.random.split(key)
+    data_key, weight_key = jax.random.split(key)
     real, fake = jax.random.normal(data_key, (2, 1024, 2)) + jnp.array([[[3.0, 0.0]], [[0.0, 0.0]]])
-    gradient, distance = jax.grad(critic_loss, has_aux=True)(params, real, fake, line_key)
+    weight = jax.random.uniform(weight_key, (1024,))
+    gradient, distance = jax.grad(critic_loss, has_aux=True)(params, real, fake, weight)
     changes, opt_state = optimizer.update(gradient, opt_state)
     return optax.apply_updates(params, changes), opt_state, distance
 

@@ -26,7 +26,7 @@ def execute(path: Path, message: str, needs: str) -> tuple[ModuleType, str]:
 
     Args:
       path: the file.
-      told: what the user named it by, for errors.
+      message: what the user named it by, for errors.
       needs: what it must be, for errors.
 
     Raises:

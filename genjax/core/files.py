@@ -88,7 +88,7 @@ def read_object(path: Path, message: str = "", *, finite: bool = True) -> dict[s
 
     Args:
       path: the file.
-      told: what errors add, in its own words.
+      message: what errors add, in its own words.
       finite: see `parse_json`.
 
     Raises:

@@ -69,7 +69,7 @@ def load(recipe: str | os.PathLike, message: str) -> None:
 
     Args:
       recipe: the file, of any folder.
-      told: what the user named it by, for errors.
+      message: what the user named it by, for errors.
 
     Raises:
       ConfigError: no such file, it cannot be run, or has no function `build`.

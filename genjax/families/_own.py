@@ -36,7 +36,7 @@ def load(given: str | Path, message: str) -> None:
 
     Args:
       given: the file.
-      told: what the user named it by, for errors.
+      message: what the user named it by, for errors.
 
     Raises:
       ConfigError: no such file, it cannot be run, or has no function `build`.

@@ -16,7 +16,7 @@ class Fields:
 
     Args:
       found: the JSON.
-      told: its file, for errors.
+      message: its file, for errors.
       model: the name of the architecture, for errors.
     """
 

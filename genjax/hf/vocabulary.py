@@ -38,7 +38,7 @@ def renumbered(
 
     Args:
       found: the JSON, or one of our own without special tokens.
-      told: its file, for errors.
+      message: its file, for errors.
       choose: tells the names of the special tokens from the ids of all tokens by name.
 
     Raises:
