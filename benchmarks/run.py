@@ -18,10 +18,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, report
-from benchmarks.harness import SideError
-from benchmarks.measure import measure
-from benchmarks.rows import Row, all_rows
+from benchmarks.harness import machine, report
+from benchmarks.harness.measure import measure
+from benchmarks.harness.row import Row
+from benchmarks.harness.sides import SideError
+from benchmarks.rows import all_rows
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -20,8 +20,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from benchmarks import machine
-from benchmarks.harness import ROOT
+from benchmarks.harness import machine
+from benchmarks.harness.sides import ROOT
 from genjax import recipes
 from genjax.core.members import explained, spread
 from genjax.core.tokens import NUM_SPECIALS

@@ -6,9 +6,9 @@ from typing import Any
 
 from gensim.models import Word2Vec
 
-from benchmarks import zipf
-from benchmarks.child import Timed
-from benchmarks.machine import cores
+from benchmarks.harness import zipf
+from benchmarks.harness.child import Timed
+from benchmarks.harness.machine import cores
 
 MODES = ("sentences", "corpus_file")
 

@@ -1,6 +1,6 @@
 """BERT of `transformers`, trained by the same loop as `torch_bert`."""
 
-from collections.abc import Callable
+import functools
 from typing import Any
 
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import BertConfig, BertForMaskedLM
 
-from benchmarks.child import Timed
+from benchmarks.harness.child import Timed
 from benchmarks.peers import torch_bert
 from benchmarks.peers.torch_loop import settle
 
@@ -29,16 +29,10 @@ def training(mode: str, steps: int, *, vocab_size: int, length: int, num_layers:
         hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, layer_norm_eps=1e-5,
     )  # fmt: skip
     network = BertForMaskedLM(config)
-    loss: Callable[..., Tensor] = {
-        "eager": whole, "gathered": gathered, "compiled": torch.compile(gathered)
-    }[mode]  # fmt: skip
-
-    def of(inputs: Tensor, positions: Tensor, targets: Tensor) -> Tensor:
-        return loss(network, inputs, positions, targets)
-
+    loss = functools.partial(whole if mode == "eager" else gathered, network)
     return torch_bert.train(
-        mode, network, of, steps, vocab_size=vocab_size, length=length, **loop
-    )  # fmt: skip
+        mode, network, loss, steps, vocab_size=vocab_size, length=length, **loop
+    )
 
 
 def whole(network: BertForMaskedLM, inputs: Tensor, positions: Tensor, targets: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 from transformers import MarianConfig, MarianMTModel
 
-from benchmarks.child import Timed
+from benchmarks.harness.child import Timed
 from benchmarks.peers.torch_loop import described, settle
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from benchmarks.child import Timed
-from benchmarks.machine import cores
+from benchmarks.harness.child import Timed
+from benchmarks.harness.machine import cores
 
 
 def dense(

@@ -3,7 +3,6 @@
 import logging
 import tempfile
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -14,15 +13,16 @@ from pythae.models.nn import BaseDecoder, BaseEncoder
 from pythae.trainers import BaseTrainer, BaseTrainerConfig
 from torch import Tensor, nn
 
-from benchmarks.child import Timed
-from benchmarks.machine import cores
+from benchmarks.harness.child import Timed
+from benchmarks.harness.machine import cores
+from benchmarks.peers.torch_loop import dense as layers
 from benchmarks.peers.torch_loop import settle
 
 
 class _Encoder(BaseEncoder):
     def __init__(self, size: int, hidden: Sequence[int], latent_dim: int):
         super().__init__()
-        self.layers = _layers([size, *hidden])
+        self.layers = nn.Sequential(*layers([size, *hidden]), nn.ReLU())
         self.mean = nn.Linear(hidden[-1], latent_dim)
         self.log_variance = nn.Linear(hidden[-1], latent_dim)
 
@@ -34,15 +34,10 @@ class _Encoder(BaseEncoder):
 class _Decoder(BaseDecoder):
     def __init__(self, size: int, hidden: Sequence[int], latent_dim: int):
         super().__init__()
-        widths = [latent_dim, *reversed(hidden)]
-        self.layers = nn.Sequential(_layers(widths), nn.Linear(widths[-1], size), nn.Sigmoid())
+        self.layers = nn.Sequential(*layers([latent_dim, *reversed(hidden), size]), nn.Sigmoid())
 
     def forward(self, z: Tensor) -> ModelOutput:
         return ModelOutput(reconstruction=self.layers(z))
-
-
-def _layers(widths: Sequence[int]) -> nn.Module:
-    return nn.Sequential(*(m for k, n in pairwise(widths) for m in (nn.Linear(k, n), nn.ReLU())))
 
 
 def dense(epochs: int, *, size: int, hidden: Sequence[int], latent_dim: int, num_examples: int,

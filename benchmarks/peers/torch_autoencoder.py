@@ -1,14 +1,14 @@
 """The dense autoencoder in PyTorch: data in memory, indexed by a random permutation, no loader."""
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.child import Timed
-from benchmarks.peers.torch_loop import described, settle
+from benchmarks.harness.child import Timed
+from benchmarks.peers.torch_loop import adam, batches, minimizer, settle, timed_updates
+from benchmarks.peers.torch_loop import dense as layers
 
 # eager:         nn.Module, autograd, fused Adam: the usual loop at its best.
 # compiled:      the loss (and so its gradient) through torch.compile, fused Adam.
@@ -18,47 +18,28 @@ MODES = ("eager", "compiled", "compiled_step")
 
 def network(encoder: Sequence[int], decoder: Sequence[int]) -> nn.Module:
     """Layers of the given widths with ReLU between, a linear code, logits out."""
-
-    def half(widths: Sequence[int]) -> list[nn.Module]:
-        layers: list[nn.Module] = []
-        for k, n in pairwise(widths):
-            layers += [nn.Linear(k, n), nn.ReLU()]
-        return layers[:-1]
-
-    return nn.Sequential(*half(encoder), *half(decoder))
+    return nn.Sequential(*layers(encoder), *layers(decoder))
 
 
 def dense(mode: str, epochs: int, *, size: int, hidden: Sequence[int], latent_dim: int,
           num_examples: int, batch_size: int, learning_rate: float,
           masking: float = 0.0) -> Timed:  # fmt: skip
-    """The rows `autoencoder_torch` and, with `masking`, `denoising_autoencoder`.
-
-    `epochs` a run, of whole batches only.
-    """
+    """The rows `autoencoder_torch` and, with `masking`, `denoising_autoencoder`: `epochs` a run."""
     settle(mode, MODES)
     model = network([size, *hidden, latent_dim], [latent_dim, *reversed(hidden), size])
     update = updater(mode, model, learning_rate, masking)
-    data = torch.rand(num_examples, size)
-
-    def run() -> None:
-        for _ in range(epochs):
-            order = torch.randperm(num_examples)
-            for i in range(num_examples // batch_size):
-                update(data[order[i * batch_size : (i + 1) * batch_size]])
-
-    for _ in range(3):
-        update(data[:batch_size])
-    run()
-    return Timed(run, units=epochs, info=described(mode))
+    rows = batches(torch.rand(num_examples, size), batch_size)
+    updates = epochs * (num_examples // batch_size)
+    return timed_updates(lambda: update(next(rows)), updates, mode, epochs)
 
 
 def updater(mode: str, model: nn.Module, learning_rate: float,
-            masking: float = 0.0) -> Callable[[Tensor], object]:  # fmt: skip
+            masking: float = 0.0) -> Callable[[Tensor], None]:  # fmt: skip
     """A function that updates `model` with one batch, in one of `MODES`.
 
     With `masking`, each element of the input (not of the target) is 0 with that probability.
     """
-    return minimizer(mode, _CrossEntropy(model, masking), learning_rate)
+    return by_adam(mode, _CrossEntropy(model, masking), learning_rate)
 
 
 class _CrossEntropy(nn.Module):
@@ -71,31 +52,15 @@ class _CrossEntropy(nn.Module):
         return functional.binary_cross_entropy_with_logits(self.model(masked), x)
 
 
-def minimizer(mode: str, objective: nn.Module, learning_rate: float) -> Callable[[Tensor], object]:
-    """A function that updates the parameters of `objective`, whose output is the loss of a batch.
-
-    Args:
-      mode: one of `MODES`.
-      objective: batch to loss.
-      learning_rate: of Adam.
-    """
+def by_adam(mode: str, objective: nn.Module, learning_rate: float) -> Callable[[Tensor], None]:
+    """A function that updates the parameters of `objective`, batch to loss, in one of `MODES`."""
     if mode == "compiled_step":
         return _whole_step(objective, learning_rate)
-    if mode not in MODES:
-        raise ValueError(f"mode={mode!r}: must be one of {', '.join(MODES)}")
-    optimizer = torch.optim.Adam(objective.parameters(), learning_rate, fused=True)
-    loss = torch.compile(objective) if mode == "compiled" else objective
-
-    def update(x: Tensor) -> None:
-        optimizer.zero_grad()
-        loss(x).backward()
-        optimizer.step()
-
-    return update
+    return minimizer(mode, objective, adam(objective, learning_rate))
 
 
 def _whole_step(objective: nn.Module, learning_rate: float, b1: float = 0.9, b2: float = 0.999,
-                eps: float = 1e-8) -> Callable[[Tensor], object]:  # fmt: skip
+                eps: float = 1e-8) -> Callable[[Tensor], None]:  # fmt: skip
     names = [name for name, _ in objective.named_parameters()]
     params = [p.detach() for p in objective.parameters()]
     first, second = [torch.zeros_like(p) for p in params], [torch.zeros_like(p) for p in params]

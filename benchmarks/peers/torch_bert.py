@@ -11,11 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.child import Timed
-from benchmarks.peers.torch_loop import adamw, settle, timed_updates
+from benchmarks.harness.child import Timed
+from benchmarks.peers.torch_gpt import attend
+from benchmarks.peers.torch_loop import adamw, minimizer, settle, timed_updates
 
-# eager:    nn.Module, autograd, fused AdamW: the usual loop at its best.
-# compiled: the model with its loss (and so its gradient) through torch.compile.
 SPECIALS, BOS, MASK = 5, 2, 4
 
 
@@ -60,12 +59,8 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, D) to (B, T, D)."""
-        parts = self.query_key_value(x).chunk(3, -1)
-        query, key, value = (
-            a.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for a in parts
-        )  # fmt: skip
-        answers = functional.scaled_dot_product_attention(query, key, value)
-        x = self.attention_norm(x + self.out(answers.transpose(1, 2).flatten(2)))
+        answers = attend(self.query_key_value(x), self.num_heads)
+        x = self.attention_norm(x + self.out(answers))
         return self.feed_forward_norm(x + self.down(functional.gelu(self.up(x))))
 
 
@@ -85,8 +80,7 @@ def training(mode: str, steps: int, *, vocab_size: int, length: int, num_layers:
     """The row `bert`: `steps` updates a run."""
     settle(mode)
     network = BERT(vocab_size, length, num_layers, num_heads, width)
-    loss = torch.compile(network) if mode == "compiled" else network
-    return train(mode, network, loss, steps, vocab_size=vocab_size, length=length, **loop)
+    return train(mode, network, network, steps, vocab_size=vocab_size, length=length, **loop)
 
 
 def train(mode: str, network: nn.Module, loss: Callable[..., Tensor], steps: int, *,
@@ -98,12 +92,10 @@ def train(mode: str, network: nn.Module, loss: Callable[..., Tensor], steps: int
     number = round(mask_rate * (length - 1))
     optimizer = adamw(network, learning_rate, (0.9, 0.98), weight_decay)
 
+    minimize = minimizer(mode, loss, optimizer, clip_norm)
+
     def update() -> None:
         at = torch.randint(0, num_tokens - length, (batch_size, 1)) + window
-        rows = torch.cat([begin, text[at]], 1)
-        optimizer.zero_grad(set_to_none=True)
-        loss(*hide(rows, number, vocab_size)).backward()
-        nn.utils.clip_grad_norm_(network.parameters(), clip_norm)
-        optimizer.step()
+        minimize(*hide(torch.cat([begin, text[at]], 1), number, vocab_size))
 
     return timed_updates(update, steps, mode)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from benchmarks.child import Timed
+from benchmarks.harness.child import Timed
 from benchmarks.peers import torch_wgan_gp
 from benchmarks.peers.torch_loop import settle, timed_updates
 from benchmarks.peers.torch_wgan_gp import conv_networks
@@ -26,8 +26,6 @@ class Trainer(torch_wgan_gp.Trainer):
     def __init__(
         self, generator: nn.Module, critic: nn.Module, data: Tensor, mode: str, **recipe: Any
     ):
-        if mode not in MODES:
-            raise ValueError(f"mode={mode!r}: must be one of {', '.join(MODES)}")
         layout = mode.replace("compiled", "eager")
         super().__init__(generator, critic, data, layout, n_critic=1, penalty_weight=0.0, **recipe)
         self.critic_loss: Any = self._critic_loss
@@ -40,7 +38,7 @@ class Trainer(torch_wgan_gp.Trainer):
         """A critic update and a generator update."""
         z = torch.randn(2, self.batch_size, self.latent_dim)
         self.d_optimizer.zero_grad()
-        self.critic_loss(self._real(), z[0]).backward()
+        self.critic_loss(next(self.real), z[0]).backward()
         self.d_optimizer.step()
         self.generator_update(z[1])
 

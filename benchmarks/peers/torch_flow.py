@@ -3,19 +3,18 @@
 Data in memory, indexed by a random permutation, no loader; fused Adam, denormals flushed.
 """
 
+import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.child import Timed
-from benchmarks.peers.torch_loop import settle, timed_updates
+from benchmarks.harness.child import Timed
+from benchmarks.peers.torch_loop import adam, batches, minimizer, settle, timed_updates
 
-# eager:          nn.Module, autograd: the usual loop at its best.
-# compiled:       the loss (and so its gradient) through torch.compile.
 # *_channels_last: convolutions in the memory format that oneDNN likes.
 MODES = ("eager", "compiled", "eager_channels_last", "compiled_channels_last")
 
@@ -113,19 +112,11 @@ def unet(mode: str, steps: int, *, height: int, num_examples: int, batch_size: i
     data = torch.rand(num_examples, 1, height, height)
     if mode.endswith("channels_last"):
         network, data = (a.to(memory_format=torch.channels_last) for a in (network, data))
-    objective: Callable[..., Tensor] = torch.compile(loss) if "compiled" in mode else loss
-    optimizer = torch.optim.Adam(network.parameters(), learning_rate, fused=True)
-    order, position = torch.randperm(num_examples), 0
+    rows = batches(data, batch_size)
+    minimize = minimizer(mode, functools.partial(loss, network), adam(network, learning_rate))
 
     def update() -> None:
-        nonlocal position
-        if position + batch_size > num_examples:
-            position = 0
-        rows = order[position : position + batch_size]
-        position += batch_size
-        x = 2 * data[rows] - 1
-        optimizer.zero_grad()
-        objective(network, x, torch.randn_like(x), torch.rand(batch_size)).backward()
-        optimizer.step()
+        x = 2 * next(rows) - 1
+        minimize(x, torch.randn_like(x), torch.rand(batch_size))
 
     return timed_updates(update, steps, mode)

@@ -9,11 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.child import Timed
-from benchmarks.peers.torch_loop import adamw, described, settle, timed_updates
-
-# eager:    nn.Module, autograd: the usual loop at its best.
-# compiled: the model with its loss (and so its gradient) through torch.compile.
+from benchmarks.harness.child import Timed
+from benchmarks.peers.torch_loop import adamw, described, minimizer, settle, timed_updates
 
 
 class GPT(nn.Module):
@@ -67,30 +64,32 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, D) to (B, T, D)."""
-        parts = self.query_key_value(self.attention_norm(x)).chunk(3, -1)
-        query, key, value = (
-            a.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for a in parts
-        )  # fmt: skip
-        answers = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
-        x = x + self.out(answers.transpose(1, 2).flatten(2))
+        parts = self.query_key_value(self.attention_norm(x))
+        x = x + self.out(attend(parts, self.num_heads, causal=True))
         return x + self.down(functional.gelu(self.up(self.feed_forward_norm(x))))
+
+
+def attend(query_key_value: Tensor, num_heads: int, causal: bool = False) -> Tensor:
+    """Attention of heads whose queries, keys and values are the parts of (B, T, 3 D): (B, T, D)."""
+    parts = query_key_value.chunk(3, -1)
+    query, key, value = (a.unflatten(-1, (num_heads, -1)).transpose(1, 2) for a in parts)
+    answers = functional.scaled_dot_product_attention(query, key, value, is_causal=causal)
+    return answers.transpose(1, 2).flatten(2)
 
 
 def training(mode: str, steps: int, *, batch_size: int, num_tokens: int, learning_rate: float,
              weight_decay: float, clip_norm: float, **model: int) -> Timed:  # fmt: skip
     """The row `gpt`: `steps` updates a run."""
-    network = _network(mode, **model)
-    length, vocab_size = model["length"], model["vocab_size"]
-    data = torch.randint(5, vocab_size, (num_tokens,))
+    settle(mode)
+    network, length = GPT(**model), model["length"]
+    data = torch.randint(5, model["vocab_size"], (num_tokens,))
     optimizer = adamw(network, learning_rate, (0.9, 0.99), weight_decay)
+    minimize = minimizer(mode, network, optimizer, clip_norm)
 
     def update() -> None:
         starts = torch.randint(num_tokens - length, (batch_size,))
         windows = torch.stack([data[i : i + length + 1] for i in starts.tolist()])
-        optimizer.zero_grad(set_to_none=True)
-        network(windows[:, :-1], windows[:, 1:]).backward()
-        nn.utils.clip_grad_norm_(network.parameters(), clip_norm)
-        optimizer.step()
+        minimize(windows[:, :-1], windows[:, 1:])
 
     return timed_updates(update, steps, mode)
 
@@ -100,7 +99,8 @@ def decoding(batch_size: int, size: int, **model: int) -> Timed:
 
     Eager: the text grows with every token, and so would the programs that a compiler makes.
     """
-    network = _network("eager", **model).eval()
+    settle()
+    network = GPT(**model).eval()
     prompt = torch.full((batch_size, 1), 5)
 
     def run() -> None:
@@ -108,9 +108,3 @@ def decoding(batch_size: int, size: int, **model: int) -> Timed:
 
     run()
     return Timed(run, info=described("eager"))
-
-
-def _network(mode: str, **model: int) -> nn.Module:
-    settle(mode)
-    network = GPT(**model)
-    return torch.compile(network) if mode == "compiled" else network

@@ -8,20 +8,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.child import Timed
-from benchmarks.peers.torch_loop import settle, timed_updates
+from benchmarks.harness.child import Timed
+from benchmarks.peers.torch_loop import adam, drawn, minimizer, settle, timed_updates, with_one_bias
 
-# eager:    nn.Module, autograd, fused Adam: the usual loop at its best.
-# compiled: the loss (and so its gradient) through torch.compile, the decoder's loop unrolled.
+# torch.compile unrolls the decoder's loop.
 
 BOS = 2
 
 
 class Seq2Seq(nn.Module):
-    """Pairs (B, 2, T) of sentences of T tokens each to their mean cross-entropy.
-
-    PyTorch's cells have two biases that are only ever added; the second is held at 0 and untrained.
-    """
+    """Pairs (B, 2, T) of sentences of T tokens each to their mean cross-entropy."""
 
     def __init__(self, vocab_size: int, embed_dim: int, units: int):
         super().__init__()
@@ -34,9 +30,7 @@ class Seq2Seq(nn.Module):
         self.score = nn.Linear(units, 1, bias=False)
         self.out = nn.Linear(2 * units, embed_dim)
         self.bias = nn.Parameter(torch.zeros(vocab_size))
-        for name, p in self.named_parameters():
-            if "bias_hh" in name:
-                nn.init.zeros_(p).requires_grad_(False)
+        with_one_bias(self)
 
     def forward(self, pairs: Tensor) -> Tensor:
         """Loss of a batch."""
@@ -63,15 +57,7 @@ def attention(mode: str, iterations: int, *, vocab_size: int, embed_dim: int, un
     """The row `seq2seq_attention`: `iterations` updates a run, of pairs at random."""
     settle(mode)
     model = Seq2Seq(vocab_size, embed_dim, units)
-    params = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.Adam(params, learning_rate, fused=True)
-    loss = torch.compile(model) if mode == "compiled" else model
+    optimizer = adam(model, learning_rate)
     pairs = torch.randint(5, vocab_size, (num_examples, 2, length))
-
-    def update() -> None:
-        optimizer.zero_grad()
-        loss(pairs[torch.randint(0, num_examples, (batch_size,))]).backward()
-        nn.utils.clip_grad_norm_(params, clip_norm)
-        optimizer.step()
-
-    return timed_updates(update, iterations, mode)
+    update = minimizer(mode, model, optimizer, clip_norm)
+    return timed_updates(lambda: update(drawn(pairs, batch_size)), iterations, mode)

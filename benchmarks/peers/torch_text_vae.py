@@ -4,20 +4,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.child import Timed
-from benchmarks.peers.torch_loop import settle, timed_updates
+from benchmarks.harness.child import Timed
+from benchmarks.peers.torch_loop import adam, drawn, minimizer, settle, timed_updates, with_one_bias
 
-# eager:    nn.Module, autograd, fused Adam with clipping: the usual loop at its best.
-# compiled: the loss (and so its gradient) through torch.compile, which leaves nn.LSTM as it is.
+# torch.compile leaves nn.LSTM as it is.
 
 _UNK, _BOS, _SPECIALS = 1, 2, 5
 
 
 class TextVAE(nn.Module):
-    """Sentences (B, T) without padding to minus the bound on log p(x), over the number of tokens.
-
-    nn.LSTM has two biases that are only ever added; the second is held at 0 and left untrained.
-    """
+    """Sentences (B, T) without padding to minus the bound on log p(x), for each token."""
 
     def __init__(self, vocab_size: int, embed_dim: int, units: int, latent_dim: int):
         super().__init__()
@@ -28,9 +24,7 @@ class TextVAE(nn.Module):
         self.words = nn.Embedding(vocab_size, embed_dim)
         self.decoder = nn.LSTM(embed_dim + latent_dim, units, batch_first=True)
         self.head = nn.Linear(units, vocab_size)
-        for name, p in self.named_parameters():
-            if "bias_hh" in name:
-                nn.init.zeros_(p).requires_grad_(False)
+        with_one_bias(self)
 
     def forward(self, x: Tensor, noise: Tensor, hidden: Tensor) -> Tensor:
         """Loss of a batch.
@@ -59,17 +53,11 @@ def text_vae(mode: str, iterations: int, *, vocab_size: int, embed_dim: int, uni
     """The row `text_vae`: `iterations` updates a run."""
     settle(mode)
     model = TextVAE(vocab_size, embed_dim, units, latent_dim)
-    params = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.Adam(params, learning_rate, fused=True)
-    loss = torch.compile(model) if mode == "compiled" else model
+    minimize = minimizer(mode, model, adam(model, learning_rate), clip_norm)
     sentences = torch.randint(_SPECIALS, vocab_size, (num_examples, length))
 
     def update() -> None:
-        x = sentences[torch.randint(0, num_examples, (batch_size,))]
-        noise, hidden = torch.randn(batch_size, latent_dim), torch.rand(x.shape) < word_dropout
-        optimizer.zero_grad()
-        loss(x, noise, hidden).backward()
-        nn.utils.clip_grad_norm_(params, clip_norm)
-        optimizer.step()
+        noise, u = torch.randn(batch_size, latent_dim), torch.rand(batch_size, length)
+        minimize(drawn(sentences, batch_size), noise, u < word_dropout)
 
     return timed_updates(update, iterations, mode)

@@ -9,11 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.child import Timed
-from benchmarks.peers.torch_loop import settle, timed_updates
-
-# eager:    nn.Module, autograd, fused Adam: the usual loop at its best.
-# compiled: the loss (and so its gradient) through torch.compile.
+from benchmarks.harness.child import Timed
+from benchmarks.peers.torch_loop import adam, drawn, minimizer, settle, timed_updates
 
 BOS = 2
 
@@ -58,13 +55,6 @@ def transformer(mode: str, iterations: int, *, vocab_size: int, width: int, num_
     """The row `transformer`: `iterations` updates a run, of pairs at random."""
     settle(mode)
     model = Translator(vocab_size, width, num_heads, layers, inner, length, dropout)
-    optimizer = torch.optim.Adam(model.parameters(), learning_rate, fused=True)
-    loss = torch.compile(model) if mode == "compiled" else model
+    update = minimizer(mode, model, adam(model, learning_rate))
     pairs = torch.randint(5, vocab_size, (num_examples, 2, length))
-
-    def update() -> None:
-        optimizer.zero_grad()
-        loss(pairs[torch.randint(0, num_examples, (batch_size,))]).backward()
-        optimizer.step()
-
-    return timed_updates(update, iterations, mode)
+    return timed_updates(lambda: update(drawn(pairs, batch_size)), iterations, mode)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.child import Timed
-from benchmarks.peers.torch_autoencoder import minimizer
-from benchmarks.peers.torch_loop import described, settle
+from benchmarks.harness.child import Timed
+from benchmarks.peers.torch_autoencoder import MODES, by_adam
+from benchmarks.peers.torch_loop import batches, described, settle, timed_updates
+from benchmarks.peers.torch_loop import dense as layers
 
 
 class Bound(nn.Module):
@@ -52,8 +53,8 @@ class Bound(nn.Module):
 
 def dense_bound(size: int, hidden: Sequence[int], latent_dim: int, draws: int = 1) -> Bound:
     """The bound of dense networks."""
-    decoder = _layers([latent_dim, *reversed(hidden), size])
-    return Bound(_layers([size, *hidden, 2 * latent_dim]), decoder, draws)
+    decoder = nn.Sequential(*layers([latent_dim, *reversed(hidden), size]))
+    return Bound(nn.Sequential(*layers([size, *hidden, 2 * latent_dim])), decoder, draws)
 
 
 def conv_bound(height: int, channels: Sequence[int], latent_dim: int) -> Bound:
@@ -86,12 +87,10 @@ def train_and_judge(
         bound = conv_bound(height, channels, latent_dim)
     else:
         bound = dense_bound(size, hidden, latent_dim)
-    update = minimizer("compiled", bound, learning_rate)
+    update = by_adam("compiled", bound, learning_rate)
     x, held_out = (torch.from_numpy(a.reshape(len(a), -1)) for a in (train, test))
-    for _ in range(epochs):
-        order = torch.randperm(len(x))
-        for i in range(len(x) // batch_size):
-            update(torch.bernoulli(x[order[i * batch_size : (i + 1) * batch_size]]))
+    for rows in islice(batches(x, batch_size), epochs * (len(x) // batch_size)):
+        update(torch.bernoulli(rows))
     totals = torch.zeros(2, dtype=torch.float64)
     with torch.inference_mode():
         for gray in held_out.split(500):
@@ -116,13 +115,6 @@ def _bounds(bound: Bound, x: Tensor, draws: int) -> tuple[Tensor, Tensor]:
     elbo = torch.stack(likelihoods).mean(0) - kl
     importance = torch.logsumexp(torch.stack(weights), 0) - math.log(draws)
     return elbo.sum(), importance.sum()
-
-
-def _layers(widths: Sequence[int]) -> nn.Module:
-    layers: list[nn.Module] = []
-    for k, n in pairwise(widths):
-        layers += [nn.Linear(k, n), nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
 
 
 def dense(mode: str, epochs: int, **settings: Any) -> Timed:
@@ -155,20 +147,7 @@ def samples(mode: str, iterations: int, *, num_samples: int, size: int, hidden: 
 def _updates(mode: str, updates: int, units: int, *, size: int, hidden: Sequence[int],
              latent_dim: int, num_examples: int, batch_size: int, learning_rate: float,
              importance_samples: int = 1) -> Timed:  # fmt: skip
-    settle()
-    objective = dense_bound(size, hidden, latent_dim, importance_samples)
-    update = minimizer(mode, objective, learning_rate)
-    data = torch.rand(num_examples, size)
-    an_epoch = num_examples // batch_size
-
-    def run() -> None:
-        for i in range(updates):
-            if i % an_epoch == 0:
-                order = torch.randperm(num_examples)
-            first = i % an_epoch * batch_size
-            update(data[order[first : first + batch_size]])
-
-    for _ in range(3):  # compiles
-        update(data[:batch_size])
-    run()
-    return Timed(run, units=units, info=described(mode))
+    settle(mode, MODES)
+    update = by_adam(mode, dense_bound(size, hidden, latent_dim, importance_samples), learning_rate)
+    rows = batches(torch.rand(num_examples, size), batch_size)
+    return timed_updates(lambda: update(next(rows)), updates, mode, units)

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.child import Timed
-from benchmarks.peers.torch_loop import settle, timed_updates
+from benchmarks.harness.child import Timed
+from benchmarks.peers.torch_loop import adam, batches, settle, timed_updates
 
 # eager:      double backward through autograd (`create_graph=True`).
 # compiled:   torch.compile of the whole critic loss with both its gradients, written with
@@ -108,19 +108,16 @@ class Trainer:
         batch_size: int, n_critic: int, latent_dim: int, penalty_weight: float,
         learning_rate: float, b1: float, b2: float,
     ):  # fmt: skip
-        if mode not in MODES:
-            raise ValueError(f"mode={mode!r}: must be one of {', '.join(MODES)}")
         if mode.endswith("channels_last"):
-            generator = generator.to(memory_format=torch.channels_last)
-            critic = critic.to(memory_format=torch.channels_last)
-            data = data.to(memory_format=torch.channels_last)
+            generator, critic, data = (
+                a.to(memory_format=torch.channels_last) for a in (generator, critic, data)
+            )
         self.generator, self.critic, self.data = generator, critic, data
         self.batch_size, self.n_critic, self.latent_dim = batch_size, n_critic, latent_dim
         self.weight, self.forward = penalty_weight, "forward" in mode
-        adam: dict[str, Any] = {"lr": learning_rate, "betas": (b1, b2), "fused": True}
-        self.g_optimizer = torch.optim.Adam(generator.parameters(), **adam)
-        self.d_optimizer = torch.optim.Adam(critic.parameters(), **adam)
-        self.order, self.next = torch.randperm(len(data)), 0
+        self.g_optimizer = adam(generator, learning_rate, betas=(b1, b2))
+        self.d_optimizer = adam(critic, learning_rate, betas=(b1, b2))
+        self.real = batches(data, batch_size)
         self.critic_gradients: Any = self._eager_gradients
         self.generator_loss: Any = lambda z: -self.critic(self.generator(z)).mean()
         self.generate: Any = generator
@@ -138,7 +135,7 @@ class Trainer:
         """`n_critic` critic updates and one generator update."""
         for _ in range(self.n_critic):
             z, position = torch.randn(self.batch_size, self.latent_dim), torch.rand(self.batch_size)
-            self.critic_update(self._real(), z, position)
+            self.critic_update(next(self.real), z, position)
         self.generator_update(torch.randn(self.batch_size, self.latent_dim))
 
     def critic_update(self, real: Tensor, z: Tensor, position: Tensor) -> None:
@@ -181,13 +178,6 @@ class Trainer:
                 )
 
             return tuple(torch.func.grad(loss)(dict(self.critic.named_parameters())).values())
-
-    def _real(self) -> Tensor:
-        if self.next + self.batch_size > len(self.order):
-            self.order, self.next = torch.randperm(len(self.data)), 0
-        rows = self.order[self.next : self.next + self.batch_size]
-        self.next += self.batch_size
-        return self.data[rows]
 
 
 def mlp(

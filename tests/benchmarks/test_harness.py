@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from benchmarks import harness, machine
-from benchmarks.harness import Child, Side, SideError
+from benchmarks.harness import machine
+from benchmarks.harness.sides import Child, Side, SideError, interleave, spread
 
 _SIDES = "tests.benchmarks.sides"
 
@@ -30,7 +30,7 @@ def test_sides_run_in_turn_and_never_together(tmp_path):
         Child(_side("logging_side", path=str(log), name="a")) as a,
         Child(_side("logging_side", path=str(log), name="b")) as b,
     ):
-        replies = harness.interleave([a, b], rounds=3, pause=0.0)
+        replies = interleave([a, b], rounds=3, pause=0.0)
     runs = [line.split() for line in log.read_text().splitlines()]
     assert [name for name, *_ in runs] == ["a", "b"] * 3
     for (_, _, end), (_, start, _) in pairwise(runs):
@@ -101,9 +101,8 @@ def test_closing_a_child_ends_its_own_children(tmp_path):
     assert not _alive(pid)
 
 
-def test_median_and_spread():
-    assert harness.median([3.0, 1.0, 2.0]) == 2.0
-    assert harness.spread([1.0, 2.0, 4.0]) == 1.5
+def test_spread_is_a_share_of_the_median():
+    assert spread([1.0, 2.0, 4.0]) == 1.5
 
 
 def test_missing_packages_are_named_without_importing_any():
@@ -121,7 +120,7 @@ def test_a_busy_stranger_is_named_and_own_work_is_not(tmp_path):
     with Child(_side("hanging", seconds=0.0)):
         load = machine.load(0.3)
     assert set(load) == {"load_average", "other_cores", "strays", "idle"}
-    assert not any("benchmarks.child" in name for name in load["strays"])
+    assert not any("benchmarks.harness.child" in name for name in load["strays"])
     # Its parent ends at once, so that it is nobody's child here.
     spin = "import time; end = time.time() + 20\nwhile time.time() < end: pass"
     script = f"import subprocess as s, sys; print(s.Popen([sys.executable, '-c', {spin!r}]).pid)"

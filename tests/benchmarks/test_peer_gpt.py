@@ -4,8 +4,6 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import floor
-from benchmarks.rows_language_gpt import gpt as products
 from genjax.losses import token_cross_entropy
 from genjax.models.attention import causal_mask
 from genjax.models.embedding import Embedding
@@ -73,21 +71,3 @@ def test_loss_and_gradients_of_the_peer_are_ours():
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5), gradients, expected
     )
-
-
-def test_counted_operations_are_those_of_the_program():
-    from genjax.core.family import DataSpec
-    from genjax.families import build
-    from genjax.families.gpt import default_config
-    from tests.benchmarks.test_floor import _dot_flops
-
-    model = {**MODEL, "vocab_size": 70, "length": 16, "width": 64}
-    config = default_config()
-    config.model.update(num_layers=2, num_heads=2, width=64)
-    family = build(config, DataSpec("text", (17,), vocab_size=70), 10)
-    state = jax.eval_shape(lambda: family.init(jax.random.key(0)))
-    x = jax.ShapeDtypeStruct((4, 17), "int32")
-    made = _dot_flops(jax.make_jaxpr(family.step)(state, {"x": x}).jaxpr)
-    # The one-hot product that looks tokens up, and its gradient, are not needed.
-    lookup = 2 * 2.0 * 4 * 16 * 70 * 64
-    assert floor.flops(products(batch_size=4, **model)) == pytest.approx(made - lookup, rel=0.01)

@@ -190,7 +190,7 @@ def test_vae_of_the_peer_has_the_loss_of_ours(draws):
         log_likelihood = losses.bernoulli_log_likelihood(logits, target).reshape(draws, 5)
         if draws == 1:
             return (losses.gaussian_kl(mean, log_variance).sum(-1) - log_likelihood).mean()
-        ratio = losses.log_prior_ratio(z, noise, log_variance)
+        ratio = losses.log_prior_ratio(z, noise, log_variance[None])
         return -losses.importance_weighted_bound((log_likelihood + ratio).T).mean()
 
     expected, gradient = jax.value_and_grad(loss)(weights)

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 _SETUP_SECONDS = 420.0  # torch.compile takes a minute, stock convolutions compile slowly
 _RUN_SECONDS = 180.0
 _PAUSE_SECONDS = 0.25  # in which the other side's threads stop spinning
@@ -38,7 +38,7 @@ class Side:
 
     Attributes:
       label: names it in the record, as in `eager` or `compiled`.
-      target: `module:function`, which returns a `benchmarks.child.Timed`.
+      target: `module:function`, which returns a `benchmarks.harness.child.Timed`.
       arguments: keyword arguments of the function; must be JSON.
       packages: what must be installed, beside genjax's own dependencies.
       env: environment variables that differ from the parent's.
@@ -67,7 +67,7 @@ class Child:
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
         arguments = json.dumps(dict(side.arguments))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.child", side.target, arguments],
+            [sys.executable, "-m", "benchmarks.harness.child", side.target, arguments],
             cwd=ROOT, env={**os.environ, **side.env}, start_new_session=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr,
         )  # fmt: skip
@@ -163,11 +163,6 @@ def interleave(
     return replies
 
 
-def median(values: Sequence[float]) -> float:
-    """The median; of an even number of values the mean of the two in the middle."""
-    return statistics.median(values)
-
-
 def spread(values: Sequence[float]) -> float:
     """Largest minus smallest, over the median: how far the runs of one side disagree."""
-    return (max(values) - min(values)) / median(values)
+    return (max(values) - min(values)) / statistics.median(values)

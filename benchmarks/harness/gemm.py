@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from benchmarks.child import Timed
+from benchmarks.harness.child import Timed
 
 _SQUARE = 2048
 _REPEATS = 12  # of each shape, dispatched together so that starting one hides behind another

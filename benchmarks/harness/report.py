@@ -7,9 +7,9 @@ Result = Mapping[str, Any]
 _HEAD = ("row", "ours", "peer", "peer's time", "ratio", "floor", "of floor", "alone")
 
 FLOOR_NOTE = (
-    "floor: operations of the necessary matrix products (counted by hand in benchmarks/floor.py) "
-    "over the float32 GEMM rate of large squares, measured in the same rounds; "
-    "of floor: floor over our time. Ratio: peer's time over ours, above 1 is faster."
+    "floor: operations of the necessary matrix products (counted by hand in "
+    "benchmarks/harness/floor.py) over the float32 GEMM rate of large squares, measured in the "
+    "same rounds; of floor: floor over our time. Ratio: peer's time over ours, above 1 is faster."
 )
 
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from benchmarks import floor
-from benchmarks.floor import Product
-from benchmarks.harness import Side
-from benchmarks.rows import Row
+from benchmarks.harness import floor, training
+from benchmarks.harness.child import Timed
+from benchmarks.harness.floor import Product
+from benchmarks.harness.row import Row, ours, peers
 
 # The network of configs/flow_matching_fashion.py, at 14x14 and 7x7.
 _UNET: dict[str, Any] = {
@@ -19,19 +19,28 @@ _UNET: dict[str, Any] = {
 def rows() -> list[Row]:
     """The row `flow_matching`."""
     run = {"steps": 5, **_UNET}
-
-    def torch(mode: str) -> Side:
-        return Side(mode, "benchmarks.peers.torch_flow:unet", {"mode": mode, **run}, ("torch",))
-
     return [
         Row(
             "flow_matching", "PyTorch", f"update (batch {_UNET['batch_size']})",
-            Side("scan", "benchmarks.ours:flow_matching", run),
-            (torch("eager"), torch("compiled"), torch("compiled_channels_last")),
-            (torch("eager_channels_last"),),
+            ours(flow_matching, run),
+            peers("torch_flow:unet", "eager compiled compiled_channels_last", run),
+            peers("torch_flow:unet", "eager_channels_last", run),
             tuple(floor.autoencoder(unet(**_UNET))), rounds=5, settings=_UNET,
         )
     ]  # fmt: skip
+
+
+def flow_matching(
+    steps: int, *, height: int, num_examples: int, batch_size: int, learning_rate: float,
+    channels: Sequence[int], **model: Any,
+) -> Timed:  # fmt: skip
+    """Our side: `steps` updates a run, scanned."""
+    config = training.recipe("flow_matching", batch_size=batch_size)
+    config.model.update(model, channels=tuple(channels))
+    config.optimizer.update(
+        name="adam", schedule="constant", warmup_steps=0, learning_rate=learning_rate
+    )
+    return training.timed(config, training.images(num_examples, height), steps)
 
 
 def unet(

@@ -3,11 +3,12 @@
 import contextlib
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-from benchmarks import floor, harness, machine
-from benchmarks.harness import Child, Side, SideError
-from benchmarks.rows import Row
+from benchmarks.harness import floor, machine
+from benchmarks.harness.row import Row
+from benchmarks.harness.sides import Child, Side, SideError, interleave, spread
 
 INSTALL = "pip install .[benchmarks]"
 
@@ -39,7 +40,11 @@ def measure(row: Row, rounds: int | None = None, search: bool = False) -> dict[s
             notes.append(f"{side.label}: {', '.join(missing)} not installed: {INSTALL}")
         else:
             peers.append(side)
-    gemm = [Side("gemm", "benchmarks.gemm:rates", {"shapes": row.products})] if row.products else []
+    gemm = (
+        [Side("gemm", "benchmarks.harness.gemm:rates", {"shapes": row.products})]
+        if row.products
+        else []
+    )
     with contextlib.ExitStack() as stack:
         children = [stack.enter_context(Child(side)) for side in (row.ours, *gemm)]
         for side in peers:
@@ -48,7 +53,7 @@ def measure(row: Row, rounds: int | None = None, search: bool = False) -> dict[s
             except SideError as error:
                 notes.append(f"{side.label} left out: {str(error).splitlines()[0]}")
         meter = machine.Meter(child.pid for child in children)
-        replies = harness.interleave(children, result["runs"])
+        replies = interleave(children, result["runs"])
         others = meter.other_cores()
     for child, got in zip(children, replies):
         if child.side in gemm:
@@ -67,7 +72,7 @@ def _label(row: Row, side: Side) -> str:
 def _mode(child: Child, replies: Sequence[dict[str, Any]]) -> dict[str, Any]:
     runs = [reply["seconds"] for reply in replies]
     return {
-        "seconds": harness.median(runs), "spread": harness.spread(runs), "all_seconds": runs,
+        "seconds": median(runs), "spread": spread(runs), "all_seconds": runs,
         "settings": child.info.get("settings", ""),
     }  # fmt: skip
 
@@ -89,7 +94,7 @@ def _add_ratio(result: dict[str, Any], row: Row, sides: Sequence[Side]) -> None:
 def _add_floor(result: dict[str, Any], row: Row, measured: Sequence[dict[str, float]]) -> None:
     """`floor_seconds`: at the rate of large squares; `floor_seconds_shapes`: of its own shapes."""
     operations = floor.flops(row.products)
-    rate = harness.median([m["square_flops"] for m in measured])
+    rate = median([m["square_flops"] for m in measured])
     result["floor_seconds"] = operations / rate
-    result["floor_seconds_shapes"] = harness.median([m["shapes_seconds"] for m in measured])
+    result["floor_seconds_shapes"] = median([m["shapes_seconds"] for m in measured])
     result["gigaflops"], result["gemm_gflops"] = operations / 1e9, rate / 1e9

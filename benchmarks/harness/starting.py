@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.child import Timed
-from benchmarks.harness import ROOT
+from benchmarks.harness.child import Timed
+from benchmarks.harness.sides import ROOT
 
 _POLL_SECONDS = 0.005
 _PATIENCE_SECONDS = 150.0

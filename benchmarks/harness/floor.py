@@ -98,9 +98,27 @@ def wgan_gp(generator: Network, critic: Network, n_critic: int) -> list[Product]
     return merged([*gan(generator, critic, n_critic), *times(n_critic, penalty)])
 
 
+def update(network: Network) -> list[Product]:
+    """The products of one update of a network behind embeddings, which have a gradient as well."""
+    return merged([*forward(network), *weight_gradients(network), *input_gradients(network)])
+
+
 def autoencoder(network: Network) -> list[Product]:
-    """The products of one update of a network that is trained end to end."""
+    """The products of one update of a network whose first layer meets the data."""
     return merged([*forward(network), *weight_gradients(network), *input_gradients(network[1:])])
+
+
+def transformer_layers(
+    batch: int, length: int, num_layers: int, num_heads: int, width: int
+) -> list[Product]:
+    """Forward products of layers of which each place sees all others, four times as wide inside."""
+    tokens, heads, size = batch * length, batch * num_heads, width // num_heads
+    layer = [
+        Product(tokens, width, 3 * width), Product(tokens, width, width),
+        Product(tokens, width, 4 * width), Product(tokens, 4 * width, width),
+        Product(length, size, length, heads), Product(length, length, size, heads),
+    ]  # fmt: skip
+    return times(num_layers, layer)
 
 
 def merged(products: Sequence[Product]) -> list[Product]:

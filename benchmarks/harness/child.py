@@ -1,6 +1,6 @@
 """A benchmark's child process: sets one side up, then runs it whenever its parent asks.
 
-    python -m benchmarks.child MODULE:FUNCTION '{"keyword": "argument", …}'
+    python -m benchmarks.harness.child MODULE:FUNCTION '{"keyword": "argument", …}'
 
 The function returns a `Timed`. The protocol is one line each way, JSON on the way back: first
 `{"ready": info}`; then for each `run` on standard input `{"seconds": …, "result": …}`; a failure

@@ -1,0 +1,106 @@
+"""genjax's sides of rows: families from their recipes, run by the engine's own executors.
+
+Data is random numbers of the right shape, on the device as real data are: arithmetic does not
+depend on their values.
+"""
+
+import os
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from benchmarks.harness.child import Timed
+from benchmarks.harness.sides import ROOT
+from genjax import families, recipes
+from genjax.core.family import DataSpec
+from genjax.core.tokens import NUM_SPECIALS
+from genjax.data.in_memory import Resident
+from genjax.data.source import Dataset
+from genjax.data.text.windows import Windows
+from genjax.engine.compilation_cache import enable_compilation_cache
+from genjax.engine.executor import Executor
+from genjax.engine.executors import make_executor
+
+ADAM = {"name": "adam", "schedule": "constant", "warmup_steps": 0, "b1": 0.9, "b2": 0.999}
+_TOTAL_STEPS = 10**6
+
+
+def recipe(name: str, **fields: Any) -> ConfigDict:
+    """Loads a recipe of `configs/`, with `fields` set and without its moving average."""
+    config = recipes.load(str(ROOT / "configs" / f"{name}.py")).unlock()
+    config.update(fields, ema_decay=0.0)
+    return config
+
+
+def images(num_examples: int, height: int, colors: int = 1) -> Dataset:
+    """Makes images of uint8."""
+    shape = (height, height, colors)
+    x = np.random.default_rng(0).integers(0, 256, (num_examples, *shape), np.uint8)
+    source = Resident({"x": x})
+    return Dataset(DataSpec("image", shape), source, source)
+
+
+def windows(num_tokens: int, length: int, vocab_size: int) -> Dataset:
+    """Makes a running text, of which windows of `length` tokens and the next one are read."""
+    kind = np.min_scalar_type(vocab_size - 1)
+    tokens = np.random.default_rng(0).integers(NUM_SPECIALS, vocab_size, num_tokens, kind)
+    source = Windows(tokens, length)
+    return Dataset(DataSpec("text", (length + 1,), vocab_size=vocab_size), source, source)
+
+
+def rows(spec: DataSpec, **arrays: np.ndarray) -> Dataset:
+    """Makes a data set of the rows of token arrays."""
+    source = Resident(arrays, levels=0)
+    return Dataset(spec, source, source)
+
+
+def built(config: ConfigDict, spec: DataSpec) -> tuple[Any, Any]:
+    """Builds a family: itself, and its first state."""
+    enable_compilation_cache()
+    family = families.build(config, spec, _TOTAL_STEPS)
+    return family, jax.jit(family.init)(jax.random.key(0))
+
+
+def executor(config: ConfigDict, dataset: Dataset) -> Executor:
+    """Makes the executor that trains a family on `dataset`."""
+    enable_compilation_cache()
+    family = families.build(config, dataset.spec, _TOTAL_STEPS)
+    return make_executor(family, dataset, config)
+
+
+def timed(
+    config: ConfigDict, dataset: Dataset, steps: int, units: int = 0, warm_up: bool = True
+) -> Timed:
+    """Makes a side that trains `steps` updates a run, which are `units` (0: as many) of its row."""
+    made, run_by = 0, executor(config, dataset)
+    state = run_by.init()
+
+    def run() -> None:
+        nonlocal state, made
+        state = advance(run_by, state, made, steps)
+        jax.block_until_ready(state)
+        made += steps
+
+    if warm_up:
+        run()
+    else:
+        state = advance(run_by, state, 0, 0)  # compiles and makes no step
+        jax.block_until_ready(state)
+    return Timed(run, units=units or steps, info=described(run_by))
+
+
+def advance(executor: Executor, state: Any, first: int, steps: int) -> Any:
+    """Makes `steps` updates in the executor's chunks; dispatched, not waited for."""
+    for start in range(first, first + max(steps, 1), executor.chunk):
+        n = min(executor.chunk, first + steps - start)
+        state, _ = executor.run(state, start, n)
+    return state
+
+
+def described(executor: Executor) -> dict[str, str]:
+    """Describes a side for the record."""
+    kind = executor.config.executor
+    cores = os.cpu_count()
+    return {"settings": f"executor {kind}, chunks of {executor.chunk} steps, {cores} cores"}

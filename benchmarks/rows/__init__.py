@@ -1,0 +1,20 @@
+"""The rows of all families, a module each: its rows, and our side of them."""
+
+import importlib
+
+from benchmarks.harness.row import Row
+
+# Of a family, or of the engine, in the order in which they run.
+MODULES = (
+    "gan", "autoencoder", "vae", "flow_matching", "gpt", "bert", "recurrent_lm", "seq2seq",
+    "transformer", "text_autoencoder", "word2vec", "engine",
+)  # fmt: skip
+
+
+def all_rows() -> dict[str, Row]:
+    """Every row by its name, in the order in which they run.
+
+    Imported here, so that the process of one family's side does not import all others.
+    """
+    modules = [importlib.import_module(f"{__name__}.{name}") for name in MODULES]
+    return {row.name: row for module in modules for row in module.rows()}

@@ -1,0 +1,155 @@
+"""Rows of GANs: WGAN-GP of dense and convolutional networks, and DCGAN."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from benchmarks.harness import floor, training
+from benchmarks.harness.child import Timed
+from benchmarks.harness.floor import Product
+from benchmarks.harness.row import Row, ours, peers
+
+# batch 64 and Adam(2e-4, 0.5, 0.999), n_critic 5, lambda 10, on 60,000 images of 28x28
+_ADAM = {"learning_rate": 2e-4, "b1": 0.5, "b2": 0.999}
+_WGAN_GP: dict[str, Any] = {"batch_size": 64, "n_critic": 5, "penalty_weight": 10.0, **_ADAM}
+_IMAGES = {"num_examples": 60_000, "height": 28}
+_MLP: dict[str, Any] = {
+    "latent_dim": 100, "generator_hidden": [128, 256, 512, 1024], "critic_hidden": [512, 256],
+    **_IMAGES, **_WGAN_GP,
+}  # fmt: skip
+_CONV: dict[str, Any] = {"latent_dim": 100, "channels": [64, 128], **_IMAGES, **_WGAN_GP}
+# 64x64 in color, four halvings; few examples, as the peer holds them in float32
+_LARGE: dict[str, Any] = {
+    "latent_dim": 128, "channels": [32, 64, 128, 256], "height": 64, "colors": 3,
+    "num_examples": 4096, **_WGAN_GP,
+}  # fmt: skip
+# batch 128 and the same Adam of Radford et al. 2016
+_DCGAN: dict[str, Any] = {
+    "latent_dim": 100, "channels": [64, 128], **_IMAGES, "batch_size": 128, **_ADAM,
+}  # fmt: skip
+
+
+def rows() -> list[Row]:
+    """The rows `wgan_gp_mlp`, `wgan_gp_conv`, `wgan_gp_conv_stock`, `dcgan` and `wgan_gp_64`."""
+    mlp, conv = {"iterations": 10, **_MLP}, {"iterations": 1, **_CONV}
+    large, five = {"iterations": 1, **_LARGE}, {"iterations": 5, **_DCGAN}
+    unit = "generator iteration (5 critic updates, 1 generator update)"
+    return [
+        Row(
+            "wgan_gp_mlp", "PyTorch", unit, ours(wgan_gp_mlp, mlp),
+            peers("torch_wgan_gp:mlp", "eager compiled", mlp),
+            peers("torch_wgan_gp:mlp", "partly functional compiled_forward", mlp),
+            tuple(_wgan_gp_products(*_dense(_MLP))), settings=_MLP,
+        ),
+        Row(
+            "wgan_gp_conv", "PyTorch", unit, ours(wgan_gp_conv, conv),
+            peers("torch_wgan_gp:conv", "eager compiled", conv),
+            peers(
+                "torch_wgan_gp:conv",
+                "eager_channels_last compiled_channels_last partly functional", conv,
+            ),
+            tuple(_wgan_gp_products(*_convolutions(_CONV))), settings=_CONV,
+        ),
+        Row(
+            "wgan_gp_conv_stock", "genjax with stock convolutions", "generator iteration",
+            ours(wgan_gp_conv, conv), (ours(wgan_gp_conv, {**conv, "lowering": "stock"}, "stock"),),
+            products=tuple(_wgan_gp_products(*_convolutions(_CONV))), rounds=2, settings=_CONV,
+        ),
+        Row(
+            "dcgan", "PyTorch", "generator iteration (1 critic update, 1 generator update)",
+            ours(dcgan, five), peers("torch_dcgan:conv", "eager compiled", five),
+            peers("torch_dcgan:conv", "eager_channels_last compiled_channels_last", five),
+            tuple(floor.gan(*_convolutions(_DCGAN))), settings=_DCGAN,
+        ),
+        Row(
+            "wgan_gp_64", "PyTorch", unit, ours(wgan_gp_conv, large),
+            peers("torch_wgan_gp:conv", "eager compiled", large),
+            peers("torch_wgan_gp:conv", "eager_channels_last", large),
+            tuple(_wgan_gp_products(*_convolutions(_LARGE))), rounds=5, settings=_LARGE,
+        ),
+    ]  # fmt: skip
+
+
+def wgan_gp_mlp(
+    iterations: int, *, latent_dim: int, generator_hidden: Sequence[int],
+    critic_hidden: Sequence[int], height: int, num_examples: int, **recipe: Any,
+) -> Timed:  # fmt: skip
+    """Our side of `wgan_gp_mlp`: `iterations` a run, scanned."""
+    config = wgan_gp(**recipe)
+    config.model.update(
+        network="mlp", latent_dim=latent_dim, generator_hidden=tuple(generator_hidden),
+        critic_hidden=tuple(critic_hidden), generator_activation="leaky_relu",
+        critic_activation="leaky_relu", generator_norm="batch", critic_norm="none",
+    )  # fmt: skip
+    return training.timed(config, training.images(num_examples, height), iterations)
+
+
+def wgan_gp_conv(
+    iterations: int, *, latent_dim: int, channels: Sequence[int], height: int, num_examples: int,
+    colors: int = 1, lowering: str = "auto", **recipe: Any,
+) -> Timed:  # fmt: skip
+    """Our side of `wgan_gp_conv`, `wgan_gp_conv_stock` and `wgan_gp_64`, scanned."""
+    config = wgan_gp(**recipe)
+    config.model.update(_conv_model(latent_dim, channels, "none"), conv_lowering=lowering)
+    images = training.images(num_examples, height, colors)
+    return training.timed(config, images, iterations, warm_up=lowering != "stock")
+
+
+def dcgan(
+    iterations: int, *, latent_dim: int, channels: Sequence[int], height: int, num_examples: int,
+    batch_size: int, **rates: Any,
+) -> Timed:  # fmt: skip
+    """Our side of `dcgan`: `iterations` a run, scanned."""
+    config = _both(training.recipe("dcgan", batch_size=batch_size), rates)
+    config.model.update(_conv_model(latent_dim, channels, "batch"))
+    config.loss.update(label_smoothing=0.0, instance_noise=0.0)
+    return training.timed(config, training.images(num_examples, height), iterations)
+
+
+def wgan_gp(batch_size: int, n_critic: int, penalty_weight: float, **rates: Any) -> ConfigDict:
+    """Makes the WGAN-GP recipe without what the peers leave out: schedule, moving average."""
+    config = _both(training.recipe("wgan_gp", batch_size=batch_size), rates)
+    config.loss.update(n_critic=n_critic, penalty_weight=float(penalty_weight), penalty_every=1)
+    return config
+
+
+def _both(config: ConfigDict, rates: Mapping[str, Any]) -> ConfigDict:
+    for optimizer in (config.optimizer, config.critic_optimizer):
+        optimizer.update(name="adam", schedule="constant", **rates)
+    return config
+
+
+def _conv_model(latent_dim: int, channels: Sequence[int], norm: str) -> dict[str, Any]:
+    return {
+        "network": "conv", "latent_dim": latent_dim, "generator_channels": tuple(channels),
+        "critic_channels": tuple(channels), "generator_activation": "relu",
+        "critic_activation": "leaky_relu", "generator_norm": norm, "critic_norm": norm,
+    }  # fmt: skip
+
+
+def _wgan_gp_products(generator: list[Product], critic: list[Product]) -> list[Product]:
+    return floor.wgan_gp(generator, critic, _WGAN_GP["n_critic"])
+
+
+def _dense(settings: Mapping[str, Any]) -> tuple[list[Product], list[Product]]:
+    """Forward products of generator and critic."""
+    batch, size = settings["batch_size"], settings["height"] ** 2
+    generator = [settings["latent_dim"], *settings["generator_hidden"], size]
+    critic = [size, *settings["critic_hidden"], 1]
+    return floor.dense(batch, generator), floor.dense(batch, critic)
+
+
+def _convolutions(settings: Mapping[str, Any]) -> tuple[list[Product], list[Product]]:
+    """Forward products of generator and critic: 4x4 convolutions of stride 2, mirrored."""
+    batch, side = settings["batch_size"], settings["height"]
+    widths: Sequence[int] = [settings.get("colors", 1), *settings["channels"]]
+    generator, critic = [], []
+    for outer, inner in pairwise(widths):
+        side //= 2
+        critic.append(Product(batch * side**2, 16 * outer, inner))
+        generator.append(Product(batch * side**2, inner, 16 * outer))
+    size = side**2 * widths[-1]
+    generator.append(Product(batch, settings["latent_dim"], size))
+    return generator[::-1], [*critic, Product(batch, size, 1)]
