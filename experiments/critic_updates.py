@@ -20,7 +20,6 @@ from genjax.models.dense import MLP
 Draw = Callable[[jax.Array], tuple[jax.Array, jax.Array]]
 Measure = Callable[[Any, jax.Array], Any]
 
-ONE = False
 _INIT, _TRAIN, _MEASURE = range(3)  # uses of the key
 
 

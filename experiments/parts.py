@@ -47,11 +47,9 @@ class Parts:
                         "resume that study"
                     )
             return
-        try:
+        with files.writing(f"--workdir={workdir}"):
             self._folder.mkdir(parents=True, exist_ok=True)
             files.write_json(path, wanted)
-        except OSError as error:
-            raise _unwritable(workdir, error) from error
 
     def compute(self, name: str, function: Callable[..., Mapping[str, Any]], *args: Any) -> Arrays:
         """The arrays of `function(*args)`: from the folder if they are there, else put there.
@@ -63,21 +61,11 @@ class Parts:
         if not path.exists():
             print(f"computing {name}", flush=True)
             arrays = {n: np.asarray(v) for n, v in function(*args).items()}
-            try:
-                with files.replacing(path) as file:
-                    np.savez(file, **arrays)  # type: ignore[arg-type]
-            except OSError as error:
-                raise _unwritable(self._folder, error) from error
+            with files.writing(f"--workdir={self._folder}"), files.replacing(path) as file:
+                np.savez(file, **arrays)  # type: ignore[arg-type]
         return read_npz(path)
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
+    with files.reading(path, "; choose another workdir"):
         return dict(files.read_json(path, finite=False))
-    except (OSError, ValueError, TypeError) as error:
-        message = f"{path}: cannot be read ({files.reason(error)})"
-        raise ConfigError(f"{message}; choose another workdir") from error
-
-
-def _unwritable(workdir: Any, error: OSError) -> ConfigError:
-    return ConfigError(f"--workdir={workdir}: cannot be written ({error.strerror or error})")

@@ -5,7 +5,6 @@ seeds, in a folder below the study's; so whatever reads a run reads it (`evaluat
 TensorBoard). The same command again resumes; what is through is not trained again.
 """
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from ml_collections import ConfigDict
 
 from genjax import recipes
 from genjax.cli import launch, program
+from genjax.core import files
 from genjax.core.config import ConfigError
 from genjax.core.members import explained, spread
 
@@ -148,7 +148,6 @@ def report(
     Raises:
       ConfigError: the workdir cannot be written.
     """
-    from genjax.core.files import write_json
     from genjax.plots.grid import save_png
 
     folder = Path(workdir).expanduser().absolute()
@@ -160,24 +159,14 @@ def report(
         text += [f"## {title}\n", *_markdown(cells), f"{label}\n"]
         record[title] = [{n: _recorded(v) for n, v in row.items()} for row in rows]
     text += [f"![{name}]({name}.png)\n" for name in pictures]
-    try:
+    with files.writing(f"--workdir={workdir}"):
         folder.mkdir(parents=True, exist_ok=True)
         for name, picture in pictures.items():
             save_png(folder / f"{name}.png", picture)
-        write_json(folder / f"{RESULTS}.json", record)
-        (folder / f"{RESULTS}.md").write_text("\n".join(text))
-    except OSError as error:
-        reason = error.strerror or error
-        raise ConfigError(f"--workdir={workdir}: cannot be written ({reason})") from error
+        files.write_json(folder / f"{RESULTS}.json", record)
+        files.write_whole(folder / f"{RESULTS}.md", "\n".join(text))
     for name in [f"{RESULTS}.md", f"{RESULTS}.json", *(f"{n}.png" for n in pictures)]:
         print(folder / name, flush=True)
-
-
-def read_results(workdir: str | Path) -> dict[str, list[dict[str, Any]]]:
-    """What `report` wrote: the rows of each table by its title."""
-    path = Path(workdir).expanduser() / f"{RESULTS}.json"
-    found: dict[str, list[dict[str, Any]]] = json.loads(path.read_text())
-    return found
 
 
 def _recorded(value: Any) -> Any:

@@ -204,11 +204,8 @@ def _check_workdir(given: str, workdir: Path, groups: Sequence[Group]) -> None:
     path = workdir / SWEEP
     if not path.exists():
         return
-    try:
+    with files.reading(path, "; choose another workdir"):
         before = [sweeps.current(g) for g in files.read_json(path, finite=False)["groups"]]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        message = f"{path}: cannot be read ({files.reason(error)})"
-        raise ConfigError(f"{message}; choose another workdir") from error
     if before != json.loads(json.dumps(sweeps.record(groups))):
         raise ConfigError(
             f"--workdir={given}: holds another sweep (see {SWEEP}); must be another folder, or the "
@@ -231,4 +228,4 @@ def _write(workdir: Path, groups: Sequence[Group], rows: Sequence[dict[str, Any]
             table = csv.DictWriter(text, sweeps.names(rows))
             table.writeheader()
             table.writerows(rows)
-            files.write_whole(workdir / _CSV, text.getvalue().encode())
+            files.write_whole(workdir / _CSV, text.getvalue())

@@ -17,6 +17,7 @@ from absl import flags
 
 from genjax import recipes
 from genjax.cli import program
+from genjax.core import files
 from genjax.core.config import ConfigError
 
 _SUFFIXES = (".bin", ".txt", ".txt.gz")
@@ -57,12 +58,9 @@ def _word_vectors(argv: list[str]) -> int:
         print(table(numbers, title="Word vectors"))
     if values.out:
         out = Path(values.out).expanduser()
-        try:
+        with files.writing(f"--out={values.out}"):
             out.parent.mkdir(parents=True, exist_ok=True)
             vectors.write(out)
-        except OSError as error:
-            reason = error.strerror or error
-            raise ConfigError(f"--out={values.out}: cannot be written ({reason})") from error
         print(out)
     return program.DONE
 

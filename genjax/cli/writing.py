@@ -169,7 +169,7 @@ def _tell(texts: Sequence[str], out: Path | None, between: str) -> int:
         return program.DONE
     with files.writing(f"--out={out}"):
         out.parent.mkdir(parents=True, exist_ok=True)
-        files.write_whole(out, f"{whole}\n".encode())
+        files.write_whole(out, f"{whole}\n")
     print(out)
     return program.DONE
 

@@ -10,7 +10,10 @@ import contextlib
 import json
 import math
 import os
+import secrets
+import shutil
 import stat
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -83,29 +86,33 @@ def read_json(path: Path, *, finite: bool = True, most: int = LARGEST_JSON) -> A
     return parse_json(read_bytes(path, most), finite=finite)
 
 
-def read_object(path: Path, message: str = "", *, finite: bool = True) -> dict[str, Any]:
-    """The object in a JSON file.
-
-    Args:
-      path: the file.
-      message: what errors add, in its own words.
-      finite: see `parse_json`.
-
-    Raises:
-      ConfigError: it cannot be read or holds something else.
-    """
-    end = f"; {message}" if message else ""
-    try:
-        found = read_json(path, finite=finite)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: cannot be read ({reason(error)}){end}") from error
+def read_object(path: Path, end: str = "") -> dict[str, Any]:
+    """Reads the object in a JSON file; raises `ConfigError`, which ends with `end`, without one."""
+    with reading(path, end):
+        found = read_json(path)
     if not isinstance(found, dict):
         raise ConfigError(f"{path}: must hold a JSON object{end}")
     return found
 
 
+@contextlib.contextmanager
+def reading(name: Any, end: str = "") -> Iterator[None]:
+    """Turns what reading files of any content raises into a `ConfigError`: it cannot be read.
+
+    Args:
+      name: what the line begins with.
+      end: of the line.
+    """
+    try:
+        yield
+    except ConfigError:
+        raise
+    except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError, AttributeError) as e:
+        raise ConfigError(f"{name}: cannot be read ({reason(e)}){end}") from e
+
+
 def lines(path: Path) -> Iterator[str]:
-    """The lines of a file of records, without their ends; those longer than any are left out."""
+    """Yields the lines of a file of records without their ends; leaves out overlong ones."""
     with opened(path) as file:
         whole = True
         while raw := file.readline(LONGEST_LINE):
@@ -116,7 +123,7 @@ def lines(path: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of `path` once its content is on the disk, and not before.
+    """Opens a file that takes the place of `path` once all of it is on the disk.
 
     It is written in the same folder, so that the rename stays within one file system; where
     writing fails, `path` is as it was and nothing is left beside it.
@@ -133,15 +140,51 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Makes `content` that of `path`, all of it or nothing; see `replacing`."""
+@contextlib.contextmanager
+def building(path: Path, mode: int = 0o777) -> Iterator[Path]:
+    """Makes a folder that becomes `path` once all files in it are on the disk.
+
+    A process that is killed leaves it under the name `.NAME.building-…`, for `remove_unfinished`.
+
+    Args:
+      path: not there, or an empty folder.
+      mode: of the folder.
+
+    Raises:
+      OSError: something cannot be written, or another process was first.
+    """
+    folder = path.with_name(f"{_unfinished(path)}{secrets.token_hex(4)}")
+    try:
+        folder.mkdir(mode, parents=True)
+        yield folder
+        for file in folder.rglob("*"):
+            if file.is_file():
+                with file.open("rb") as f:
+                    os.fsync(f.fileno())
+        folder.replace(path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_unfinished(path: Path) -> None:
+    """Removes what killed processes left of folders that were to become `path`."""
+    for folder in path.parent.glob(f"{_unfinished(path)}*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unfinished(path: Path) -> str:
+    return f".{path.name}.building-"
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Makes `content` (texts in UTF-8) that of `path`, all of it or nothing; see `replacing`."""
     with replacing(path) as file:
-        file.write(content)
+        file.write(content.encode() if isinstance(content, str) else content)
 
 
 def write_json(path: Path, value: Any) -> None:
     """Writes `value` as JSON, all of it or nothing."""
-    write_whole(path, (json.dumps(value, indent=2) + "\n").encode())
+    write_whole(path, json.dumps(value, indent=2) + "\n")
 
 
 @contextlib.contextmanager

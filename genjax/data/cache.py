@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,7 +52,7 @@ class Entry(NamedTuple):
         if _CHECKSUM not in meta:  # made before there were checksums
             meta[_CHECKSUM] = _checksum(self.folder)
             with contextlib.suppress(OSError):  # a folder that may only be read
-                files.write_whole(path, json.dumps(meta, indent=1).encode())
+                files.write_json(path, meta)
         return str(meta[_CHECKSUM])
 
 
@@ -148,26 +147,19 @@ def _build(path: Path, identity: dict[str, Any], build: Callable[[Path], dict[st
     """Builds the entry beside its place and renames it; the caller holds the lock of `path`."""
     if path.exists():
         logging.warning("%s is damaged and is made again", path)
-    prefix = f".{path.name}.building-"
-    for stale in [path, *path.parent.glob(f"{prefix}*")]:  # damaged, or left by a killed process
-        shutil.rmtree(stale, ignore_errors=True)
-    building = Path(tempfile.mkdtemp(prefix=prefix, dir=path.parent))  # mode 0700
+        shutil.rmtree(path, ignore_errors=True)
+    files.remove_unfinished(path)
     try:
-        info = build(building)
-        files = {p.name: p.stat().st_size for p in building.glob("*.npy")}
-        with open(building / _META, "w") as f:
-            meta = {"identity": identity, "files": files, "info": info}
-            json.dump(meta | {_CHECKSUM: _checksum(building)}, f, indent=1)
-            f.flush()
-            os.fsync(f.fileno())
-        try:
-            os.rename(building, path)
-        except OSError:
-            # Where locks do nothing (some network disks), another process may have been first.
-            if _complete(path, identity) is None:
-                raise
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
+        with files.building(path, 0o700) as folder:
+            info = build(folder)
+            sizes = {p.name: p.stat().st_size for p in folder.glob("*.npy")}
+            meta = {"identity": identity, "files": sizes, "info": info}
+            files.write_json(folder / _META, meta | {_CHECKSUM: _checksum(folder)})
+    except OSError:
+        # Where locks do nothing (some network disks), another process may have been first.
+        if found := _complete(path, identity):
+            return found
+        raise
     return Entry(path, info)
 
 
@@ -203,29 +195,26 @@ def write_rows(
     with contextlib.ExitStack() as stack:
         # disable=None: no line where stderr is not a terminal.
         progress = stack.enter_context(tqdm(total=num_rows, desc=what, unit="", disable=None))
-        files: dict[str, Any] = {}
+        opened: dict[str, Any] = {}
         kinds: dict[str, tuple[tuple[int, ...], np.dtype]] = {}
         written = 0
         for block in blocks:
             for name, rows in block.items():
-                if name not in files:
-                    files[name] = stack.enter_context(open(folder / f"{name}.npy", "wb"))
+                if name not in opened:
+                    opened[name] = stack.enter_context(open(folder / f"{name}.npy", "wb"))
                     shape = rows.shape[1:]
-                    _write_header(files[name], (num_rows or 0, *shape), rows.dtype)
+                    _write_header(opened[name], (num_rows or 0, *shape), rows.dtype)
                     kinds[name] = (shape, rows.dtype)
-                files[name].write(np.ascontiguousarray(rows).data)
+                opened[name].write(np.ascontiguousarray(rows).data)
             written += len(block["x"])
             progress.update(len(block["x"]))
         if num_rows is not None and written + left_out() != num_rows:
             raise ConfigError(f"{what}: {written} examples found where {num_rows} were announced")
         if written != num_rows:
-            for name, f in files.items():
+            for name, f in opened.items():
                 shape, dtype = kinds[name]
                 f.seek(0)
                 _write_header(f, (written, *shape), dtype)  # NumPy leaves room for any length
-        for f in files.values():
-            f.flush()
-            os.fsync(f.fileno())
 
 
 def _write_header(f: Any, shape: tuple[int, ...], dtype: np.dtype) -> None:

@@ -340,7 +340,7 @@ def _write_manifest(path: Path, step: int, spec: dict[str, str], note: dict[str,
     }
     body = {"step": step, "leaves": spec, "files": listed, "note": note}
     record = json.dumps(body | {"self": _self_checksum(body)}, indent=0)
-    files.write_whole(path / _MANIFEST, record.encode())
+    files.write_whole(path / _MANIFEST, record)
 
 
 def _self_checksum(body: dict[str, Any]) -> str:
@@ -377,11 +377,8 @@ def _defect(path: Path, *, deep: bool) -> str:
 
 def _manifest(path: Path) -> dict[str, Any]:
     """The manifest of a checkpoint that has no defect, read again."""
-    try:
+    with files.reading(path / _MANIFEST):
         return dict(files.read_json(path / _MANIFEST, finite=False))
-    except (OSError, ValueError, TypeError) as error:
-        message = f"{path / _MANIFEST}: cannot be read ({files.reason(error)})"
-        raise ConfigError(message) from error
 
 
 def from_process_0(value: int) -> int:

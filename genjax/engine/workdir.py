@@ -17,7 +17,6 @@ from ml_collections import ConfigDict
 from genjax import families
 from genjax.core import files
 from genjax.core.config import ConfigError, base, fill
-from genjax.core.files import write_whole
 from genjax.core.renamed import renamed, renamed_field
 from genjax.data import record as data_record
 from genjax.data.source import Dataset
@@ -105,7 +104,7 @@ def check_workdir(
 
 def write_run(
     path: str | os.PathLike, config: ConfigDict, dataset: Dataset | None,
-    before: dict[str, Any] | None, files: Mapping[str, bytes] = MappingProxyType({}),
+    before: dict[str, Any] | None, others: Mapping[str, bytes] = MappingProxyType({}),
     hold: Callable[[], Any] = lambda: None,
 ) -> None:  # fmt: skip
     """Writes `config.json`, which makes a folder that of a run, in process 0.
@@ -115,7 +114,7 @@ def write_run(
       config: the resolved config.
       dataset: its data, which are recorded.
       before: what `config.json` held.
-      files: what else belongs to the run, by relative path; what is there already stays.
+      others: what else belongs to the run, by relative path; what is there already stays.
       hold: is called once the folder is there, before anything is written into it.
 
     Raises:
@@ -125,19 +124,19 @@ def write_run(
     if jax.process_index() != 0:
         return
     workdir = Path(path).expanduser().absolute()
-    record = json.dumps(_record(config, dataset, before), indent=2) + "\n"
+    record = _record(config, dataset, before)
     made = [p for p in (workdir, *workdir.parents) if not p.exists()]
     try:
         workdir.mkdir(parents=True, exist_ok=True)
         hold()
         if before is None and (workdir / CONFIG).exists():
             raise ConfigError(f"--workdir={path}: another process has just begun a run there")
-        for name, content in files.items():
+        for name, content in others.items():
             if not (workdir / name).exists():
                 made = [workdir / name, *({(workdir / name).parent} - {workdir}), *made]
                 (workdir / name).parent.mkdir(exist_ok=True)
-                write_whole(workdir / name, content)
-        write_whole(workdir / CONFIG, record.encode())
+                files.write_whole(workdir / name, content)
+        files.write_json(workdir / CONFIG, record)
     except OSError as error:
         for p in made:
             with contextlib.suppress(OSError):  # a folder that holds something stays
@@ -165,7 +164,7 @@ def read_population(workdir: Path) -> dict[str, Any]:
     path = workdir / POPULATION
     if not path.exists():
         return {}
-    try:
+    with files.reading(path):
         record = files.read_json(path)
         seeds, swept = record["seeds"], record["hyperparameters"]
         swept = {renamed_field(name): values for name, values in swept.items()}
@@ -175,9 +174,6 @@ def read_population(workdir: Path) -> dict[str, Any]:
             if len(values) != len(seeds) or not all(isinstance(v, int | float) for v in values):
                 raise ValueError(f"{files.shown(name)}: must be a number for each seed")
         return {"seeds": seeds, "hyperparameters": swept}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        message = f"{path}: cannot be read ({type(error).__name__}: {files.reason(error)})"
-        raise ConfigError(message) from error
 
 
 def _data_of(workdir: Path, record: dict[str, Any]) -> dict[str, Any]:
@@ -267,11 +263,8 @@ def _read_record(workdir: Path) -> dict[str, Any] | None:
     path = workdir / CONFIG
     if not path.exists():
         return None
-    try:
+    with files.reading(path, "; choose another workdir"):
         record = files.read_json(path, finite=False)
-    except (OSError, ValueError) as error:
-        message = f"{path}: cannot be read ({files.reason(error)})"
-        raise ConfigError(f"{message}; choose another workdir") from error
     if not is_record(record):
         raise ConfigError(f"{path}: is not a run's {CONFIG}; choose another workdir")
     return record | {"config": renamed(record["config"])}

@@ -132,7 +132,7 @@ class Writers:
         self._tensorboard().add_text(tag, textwrap.indent(text, "    ", lambda _: True), int(step))
         path = self._workdir / _SAMPLES / f"{tag}_{int(step):07d}.txt"
         path.parent.mkdir(exist_ok=True)
-        files.write_whole(path, text.encode())
+        files.write_whole(path, text)
 
     def flush(self) -> None:
         """Hands all that is written to the operating system (`metrics.jsonl` always is)."""
@@ -218,7 +218,7 @@ def _row(line: str) -> dict[str, Any] | None:
 def _replace(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Makes `rows` the content of `path`, all of them or nothing."""
     if path.exists():
-        files.write_whole(path, "".join(_line(to_json(row)) for row in rows).encode())
+        files.write_whole(path, "".join(_line(to_json(row)) for row in rows))
 
 
 def _line(row: Mapping[str, Any]) -> str:

@@ -74,7 +74,7 @@ def read(workdir: str | Path) -> list[Group]:
     path = folder / SWEEP
     if not path.exists():
         return []
-    try:
+    with files.reading(path):
         groups = [current(g) for g in files.read_json(path, finite=False)["groups"]]
         for g in groups:
             if not g["seeds"] or {len(v) for v in g["hyperparameters"].values()} - {
@@ -89,8 +89,6 @@ def read(workdir: str | Path) -> list[Group]:
             )
             for g in groups
         ]  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({files.reason(error)})") from error
 
 
 def around(workdir: str | Path) -> Group | None:

@@ -72,7 +72,7 @@ def keep(name: str, workdir: Path) -> None:
         )  # fmt: skip
         (workdir / SOURCE).replace(workdir / _BEFORE)
     if not (workdir / SOURCE).exists():
-        write_whole(workdir / SOURCE, own.source.encode())
+        write_whole(workdir / SOURCE, own.source)
 
 
 def changed(name: str, workdir: Path) -> bool:

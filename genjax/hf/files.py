@@ -1,8 +1,6 @@
 """Files of a folder: JSON and tensors."""
 
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -102,18 +100,10 @@ def write(folder: Path, tensors: Arrays, records: Mapping[str, Any]) -> None:
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"--out={folder}: is there already; choose another folder")
-    building = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    try:
-        building.mkdir(parents=True)
+    with files.writing(f"--out={folder}"), files.building(folder) as building:
         for name, record in records.items():
             text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
             (building / name).write_text(text, encoding="utf-8")
         # A view would be written in the order of what it is a view of.
         whole = {name: np.ascontiguousarray(x) for name, x in tensors.items()}
         save_file(whole, building / WEIGHTS, metadata={"format": "pt"})
-        building.replace(folder)
-    except OSError as error:
-        reason = error.strerror or error
-        raise ConfigError(f"--out={folder}: cannot be written ({reason})") from error
-    finally:
-        shutil.rmtree(building, ignore_errors=True)

@@ -200,8 +200,7 @@ def test_one_process_at_a_time_trains_in_a_folder(tmp_path):
     code = """
         import sys, time
         from pathlib import Path
-        from genjax.core.files import write_json
-from genjax.engine.workdir import lock
+        from genjax.engine.workdir import lock
         with lock(Path(sys.argv[1])):
             print("ready", flush=True)
             time.sleep(600)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from experiments import study
 from genjax.engine.writers import read_metrics
+from tests.experiments.results import read_results
 
 TINY = ("--seeds=2", "--steps=4")
 
@@ -21,7 +21,7 @@ def main(name: str, *args) -> int:
 
 def lines(workdir: Path) -> dict[str, list[str]]:
     """What the first column of each table holds."""
-    return {t: [row["method"] for row in rows] for t, rows in study.read_results(workdir).items()}
+    return {t: [row["method"] for row in rows] for t, rows in read_results(workdir).items()}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def collapse(tmp_path_factory) -> Path:
 
 def check_collapse(workdir: Path, name: str, modes: int) -> None:
     """The table and pictures of one data set, of methods that have learnt nothing yet."""
-    trained, true = study.read_results(workdir)[name][:2]
+    trained, true = read_results(workdir)[name][:2]
     for row in (trained, true):
         assert all(len(row[score]["members"]) == 2 for score in ("modes", "reverse_kl"))
         assert 0 <= row["modes"]["mean"] <= modes and 0 <= row["high_quality"]["mean"] <= 1
@@ -81,7 +81,7 @@ def oscillation(tmp_path_factory) -> Path:
 
 
 def test_oscillation_ends_in_tables_and_pictures(oscillation):
-    exact, networks, telling = study.read_results(oscillation).values()
+    exact, networks, telling = read_results(oscillation).values()
     by_method = {row["method"]: row for row in exact}
     assert by_method["minimax"]["eigenvalues"] == "0+0.5i, 0-0.5i"
     assert float(by_method["minimax"]["in turn"]) == 1 < float(by_method["minimax"]["at once"])

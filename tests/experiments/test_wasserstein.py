@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from experiments import study, wasserstein
+from experiments import wasserstein
 from experiments.wasserstein import SIGMA, exact, penalized_w1
+from tests.experiments.results import read_results
 
 pytestmark = pytest.mark.slow  # a study, if a tiny one
 
@@ -89,7 +90,7 @@ def test_discriminators_are_sure_of_every_distance_and_their_gradient_vanishes(f
 
 
 def test_critics_on_draws_and_on_samples_are_near_the_exact_distances(finished):
-    (row,) = study.read_results(finished)["Gaussians at distance 1"]
+    (row,) = read_results(finished)["Gaussians at distance 1"]
     found = {name: value["mean"] for name, value in row.items() if name != "dimension"}
     assert found["transport_same"] < 0.3 < found["transport"]
     assert found["critic_on_draws"] == pytest.approx(1.0, abs=0.15)
@@ -97,7 +98,7 @@ def test_critics_on_draws_and_on_samples_are_near_the_exact_distances(finished):
 
 
 def test_a_part_that_is_gone_is_computed_again_and_no_other(finished, capsys):
-    first = study.read_results(finished)
+    first = read_results(finished)
     assert [row["theta"] for row in first["Moved lines"]] == list(wasserstein.THETAS)
     for name in ("lines", "lines_training", "dimensions"):
         assert (finished / f"{name}.png").stat().st_size > 1000
@@ -105,7 +106,7 @@ def test_a_part_that_is_gone_is_computed_again_and_no_other(finished, capsys):
     assert wasserstein.main([f"--workdir={finished}", *ARGS]) == 0
     computed = [x for x in capsys.readouterr().out.splitlines() if x.startswith("computing")]
     assert computed == ["computing dimension_2"]
-    assert study.read_results(finished) == first
+    assert read_results(finished) == first
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import study, weight_clipping
+from experiments import weight_clipping
 from experiments.weight_clipping import layer_norms
 from genjax.models.dense import MLP
+from tests.experiments.results import read_results
 
 pytestmark = pytest.mark.slow  # a study, if a tiny one
 
@@ -76,14 +77,14 @@ def test_pools_are_standardized_and_follow_their_seed(name):
 
 
 def test_a_finished_study_is_reported_again_and_others_are_refused(finished, capsys):
-    first = study.read_results(finished)
+    first = read_results(finished)
     rows = first["Critics of 12 hidden layers"]
     assert [row["critic"] for row in rows] == ["clip 0.01", "clip 0.1", "gradient penalty"]
     for name in ("surfaces", "weights", "layers"):
         assert (finished / f"{name}.png").stat().st_size > 1000
     assert weight_clipping.main([f"--workdir={finished}", *ARGS]) == 0
     assert "computing" not in capsys.readouterr().out
-    assert study.read_results(finished) == first
+    assert read_results(finished) == first
     assert weight_clipping.main([f"--workdir={finished}", *ARGS, "--seed=1"]) == 2
     assert "seed is 0 there, 1 here" in capsys.readouterr().err
 

@@ -60,7 +60,7 @@ def test_written_and_read_it_is_the_same_bit_for_bit(name, tokenizer, tmp_path):
     for a, b in zip(jax.tree.leaves(after.params), jax.tree.leaves(before.params)):
         assert a.dtype == b.dtype and a.tobytes() == b.tobytes()
     for section in ("model", "loss"):
-        message = before.config[section].to_dict() | {"hidden": 64} | {"scan": True}
+        message = before.config[section].to_dict() | {"mlp_dim": 64} | {"scan": True}
         kept = after.config[section].to_dict() | {"scan": True}
         assert {n: v for n, v in message.items() if n in kept} == kept
     assert after.config.data.length == before.config.data.length

@@ -3,7 +3,6 @@
 import functools
 import gzip
 import re
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
@@ -12,7 +11,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from genjax.core.config import ConfigError, fail
-from genjax.core.files import LONGEST_LINE, opened, reason
+from genjax.core.files import LONGEST_LINE, opened, reading
 from genjax.data.shuffle import permuted
 from genjax.data.text.source import Texts
 
@@ -66,19 +65,16 @@ def lines(path: Path, longest: int = -1, blank: bool = False) -> Iterator[str]:
       ConfigError: the file cannot be read, is empty, or is not UTF-8; names the line.
     """
     number, rest, some = 1, b"", False
-    try:
-        with _open(path) as f:
-            while raw := rest + f.readline((longest if longest > 0 else LONGEST_LINE) - len(rest)):
-                rest = b""
-                if longest <= 0 and len(raw) == LONGEST_LINE:  # of a small gzip file, it may be
-                    raise ConfigError(f"{path}: line {number} has more than {LONGEST_LINE:,} bytes")
-                if 0 < longest <= len(raw) and not raw.endswith(b"\n"):
-                    at = _cut(raw)
-                    raw, rest = raw[:at], raw[at:]
-                yield _decoded(path, number, raw)
-                number, some = number + raw.endswith(b"\n"), some or blank or not raw.isspace()
-    except (OSError, EOFError, zlib.error) as error:
-        raise ConfigError(f"{path}: cannot be read ({reason(error)})") from error
+    with reading(path), _open(path) as f:
+        while raw := rest + f.readline((longest if longest > 0 else LONGEST_LINE) - len(rest)):
+            rest = b""
+            if longest <= 0 and len(raw) == LONGEST_LINE:  # of a small gzip file, it may be
+                raise ConfigError(f"{path}: line {number} has more than {LONGEST_LINE:,} bytes")
+            if 0 < longest <= len(raw) and not raw.endswith(b"\n"):
+                at = _cut(raw)
+                raw, rest = raw[:at], raw[at:]
+            yield _decoded(path, number, raw)
+            number, some = number + raw.endswith(b"\n"), some or blank or not raw.isspace()
     if not some:
         raise ConfigError(f"{path}: is empty; must hold text")
 

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from genjax.core.config import ConfigError
-from genjax.core.files import write_json
+from genjax.core import files
 from genjax.evaluation.latent.pictures import Picture
 from genjax.plots.grid import save_png
 
@@ -47,14 +46,12 @@ def write(
     for name, message in _TABLES.items():
         if name in numbers:
             text += [f"## Numbers: {name}\n\n{message}\n", *_table(numbers[name])]
-    try:
+    with files.writing(f"--out={folder}"):
         for picture in pictures:
             save_png(folder / f"{picture.name}.png", picture.image)
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "latent.json", numbers)
-        (folder / "latent.md").write_text("\n".join(text), encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"--out={folder}: cannot be written ({error.strerror})") from error
+        files.write_json(folder / "latent.json", numbers)
+        files.write_whole(folder / "latent.md", "\n".join(text))
     return [folder / f"{p.name}.png" for p in pictures] + [folder / "latent.md"]
 
 

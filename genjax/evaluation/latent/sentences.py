@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from absl import logging
 
+from genjax.core import files
 from genjax.core.config import ConfigError
 from genjax.core.tokens import PAD
 from genjax.data.record import DataMissing
@@ -149,12 +150,10 @@ _TOLD = {
 def _save(
     folder: Path, texts: _Texts, numbers: dict[str, Any], pictures: Sequence[Picture] = ()
 ) -> list[Path]:
-    try:
+    with files.writing(f"--out={folder}"):
         folder.mkdir(parents=True, exist_ok=True)
         for name, found in texts.items():
-            (folder / f"{name}.txt").write_text("\n".join([*found, ""]), encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"--out={folder}: cannot be written ({error.strerror})") from error
+            files.write_whole(folder / f"{name}.txt", "\n".join([*found, ""]))
     written = report.write(
         folder, numbers, pictures, [(f"{name}.txt", _TOLD[name]) for name in texts]
     )

@@ -1,8 +1,8 @@
 """Words with their vectors: what is near what, and the file formats of word2vec's program."""
 
+import contextlib
 import gzip
 import mmap
-import zlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -71,10 +71,14 @@ class WordVectors:
             if word.split() != [word]:
                 raise ValueError(f"{word!r} holds white space; these formats cannot")
         header = f"{len(self.words)} {self.vectors.shape[1]}\n".encode()
-        with _opened(path, "wb") as file:
+        path = Path(path)
+        with contextlib.ExitStack() as stack:
+            file: Any = stack.enter_context(files.replacing(path))
+            if path.suffix == ".gz":
+                file = stack.enter_context(gzip.open(file, "wb"))
             file.write(header)
             for word, vector in zip(self.words, self.vectors):
-                if Path(path).suffix == ".bin":
+                if path.suffix == ".bin":
                     file.write(word.encode() + b" " + vector.astype("<f4").tobytes() + b"\n")
                 else:
                     # The shortest decimals that give the same float32 again.
@@ -89,16 +93,14 @@ def read(path: str | Path) -> WordVectors:
       ConfigError: no such file, or it is of neither format.
     """
     path = Path(path).expanduser()
-    try:
+    with files.reading(path):
         return _read_binary(path) if path.suffix == ".bin" else _read_text(path)
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({files.reason(error)})") from error
 
 
 def _read_text(path: Path) -> WordVectors:
     files.opened(path).close()  # a regular file
     size_of_text = path.stat().st_size * (files.PACKED if path.suffix == ".gz" else 1)
-    with _opened(path, "rb") as file:
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         size, dim = _header(path, file.readline(_LONGEST_WORD), size_of_text)
         words, vectors = [], np.empty((size, dim), np.float32)
         longest = _LONGEST_WORD + _LONGEST_NUMBER * dim
@@ -154,7 +156,3 @@ def _header(path: Path, line: bytes, room: int) -> tuple[int, int]:
         message = f"announces {size:,} vectors of {dim:,} numbers, more than the file can hold"
         raise ConfigError(f"{path}, line 1: {message}")
     return size, dim
-
-
-def _opened(path: str | Path, mode: str) -> Any:
-    return gzip.open(path, mode) if Path(path).suffix == ".gz" else open(path, mode)
