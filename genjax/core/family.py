@@ -54,7 +54,7 @@ class DataSpec(NamedTuple):
       vocab_size: number of tokens, the special ones included; 0 where there are none.
       token_counts: how often each token stands in the training split, where `kind` is `"passage"`.
       word_parts: a byte for each token, where tokens may be parts of words: 1 if it begins with a
-        letter, digit or underscore, plus 2 if it ends with one; see `genjax.models.masking`. For
+        letter, digit or underscore, plus 2 if it ends with one; see `genjax.data.text.masking`. For
         kinds `"text"` and `"sentence"`.
       spellings: the words that tokens stand for, without the special tokens, where tokens are
         words; for the same kinds.

@@ -7,9 +7,10 @@ from flax import linen as nn
 
 from genjax.core.family import DataSpec, compute_dtype
 from genjax.core.fields import field
-from genjax.models.conv import LOWERINGS
-from genjax.models.convnets import ConvDecoder, ConvEncoder, check_halvings
+from genjax.families._checks import check_halvings
+from genjax.models.convnets import ConvDecoder, ConvEncoder
 from genjax.models.dense import ACTIVATIONS, MLP
+from genjax.ops.conv import LOWERINGS
 
 
 @dataclass(frozen=True)

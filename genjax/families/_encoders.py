@@ -14,9 +14,9 @@ from genjax.core import tokens
 from genjax.core.config import fail
 from genjax.core.fields import field
 from genjax.core.random import batch_uniform
+from genjax.data.text.corruption import hide_tokens
 from genjax.families._transformers import LayerFields, make_layers
 from genjax.models.bert import Encoder
-from genjax.models.token_corruption import hide_tokens
 
 SECTION = "model.bert"
 DEFAULTS = {"norm_first": False, "dropout": 0.1}  # of `EncoderFields`

@@ -8,9 +8,9 @@ from genjax import losses
 from genjax.core.config import ConfigError, choose, fail
 from genjax.core.family import DataSpec
 from genjax.core.fields import field
-from genjax.models.conv import LOWERINGS
-from genjax.models.convnets import check_halvings
+from genjax.families._checks import check_halvings
 from genjax.models.dense import ACTIVATIONS, NORMS
+from genjax.ops.conv import LOWERINGS
 
 PENALTIES = ("none", "wgan_gp", "r1", "r2", "r1_r2", "dragan")
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from genjax.core.fields import field
-from genjax.models.recurrent import CELLS, Recurrent
+from genjax.models.recurrent import Recurrent
+from genjax.ops.recurrence import CELLS
 
 _ATTRIBUTES = ("hidden", "cell", "layers", "dropout", "recurrent_dropout", "variational")
 

@@ -24,8 +24,9 @@ from genjax.core.fields import field, read, section
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import init_key, step_key
 from genjax.core.update import first_state, minimize
+from genjax.data.corruption import CORRUPTIONS, corrupt
+from genjax.families._checks import check_level
 from genjax.families._coders import Coders, make_coders
-from genjax.models.corruption import CORRUPTIONS, check_level, corrupt
 
 _DROPOUT, _CORRUPTION = range(2)  # uses of the step's key
 

@@ -28,10 +28,10 @@ from genjax.core.fields import field, read, section
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import batch_uniform, example_uniform, init_key, step_key
 from genjax.core.update import first_state, minimize
+from genjax.data.text.masking import mask_tokens
 from genjax.families._encoders import DEFAULTS, NUM_TYPES, places
 from genjax.families._transformers import LayerFields, make_layers
 from genjax.models.bert import Encoder, Heads, one_text, two_texts
-from genjax.models.masking import mask_tokens
 from genjax.models.sentence import pool
 
 _MASK, _PAIR, _DROPOUT = range(3)  # uses of the step's key, and of an example's own noise

@@ -35,11 +35,12 @@ from genjax.core.random import (
     step_key,
 )
 from genjax.core.update import first_state, minimize
+from genjax.families._checks import check_unet
 from genjax.generation.flow import METHODS, flow_log_likelihood, integrate
-from genjax.models.conv import LOWERINGS
 from genjax.models.dense import ACTIVATIONS
 from genjax.models.time import TimeMLP
-from genjax.models.unet import UNet, check_unet
+from genjax.models.unet import UNet
+from genjax.ops.conv import LOWERINGS
 
 _NOISE, _TIME, _LABEL, _PROBE = range(4)  # uses of the step's key, and seeds of evaluation's
 _STRATA = 4  # of time: a test example is evaluated at a random time in each

@@ -31,7 +31,8 @@ from genjax.core.random import batch_normal, batch_uniform, init_key, step_key
 from genjax.families._gan_fields import Loss, Model, check
 from genjax.families._gan_networks import make_critic, make_generator
 from genjax.models.minibatch import pack
-from genjax.models.spectral import initial_vectors, power_iteration, spectrally_normalized
+from genjax.ops.platform import lowering
+from genjax.ops.spectral import initial_vectors, power_iteration, spectrally_normalized
 
 # Uses of the step's key.
 _CRITIC_NOISE, _PENALTY_POINTS, _GENERATOR_NOISE, _REAL_NOISE, _FAKE_NOISE, _LAST_NOISE = range(6)
@@ -352,8 +353,7 @@ class GAN(Family):
 
     @property
     def _wide_passes(self) -> bool:
-        # Dense layers gain from few large products; patches of convolutions should stay in cache.
-        return self.model.network == "mlp" or jax.default_backend() != "cpu"
+        return self.model.network == "mlp" or lowering("convolutional passes") == "wide"
 
     @property
     def _one_pass(self) -> bool:

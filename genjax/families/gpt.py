@@ -31,9 +31,9 @@ from genjax.families._language_models import (
     last_vector,
 )
 from genjax.families._transformers import LayerFields, make_layers
-from genjax.models.attention import causal_mask, segment_mask
 from genjax.models.embedding import Embedding
 from genjax.models.transformer import Cache, Layers, Stack
+from genjax.ops.attention import causal_mask, segment_mask
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from genjax.core.config import fail, optimizer
 from genjax.core.family import DataSpec, compute_dtype
 from genjax.core.fields import field, read, section
 from genjax.families._pairs import AttendingPairs, Pairs, pair_config, pair_fields
-from genjax.models.recurrent import CELLS
 from genjax.models.seq2seq import ATTENTIONS
 from genjax.models.seq2seq import Seq2Seq as Network
+from genjax.ops.recurrence import CELLS
 
 
 @dataclass(frozen=True)

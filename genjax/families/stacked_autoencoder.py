@@ -42,7 +42,8 @@ from genjax.core.fields import field, read, section
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import init_key, step_key
 from genjax.core.update import minimize
-from genjax.models.corruption import CORRUPTIONS, check_level, corrupt
+from genjax.data.corruption import CORRUPTIONS, corrupt
+from genjax.families._checks import check_level
 from genjax.models.dense import ACTIVATIONS
 
 _CORRUPTION = 0  # uses of the step's key

@@ -41,6 +41,7 @@ from genjax.core.fields import read, section
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import batch_normal, batch_uniform, example_normal, init_key, step_key
 from genjax.core.update import first_state, minimize
+from genjax.data.text.corruption import corrupt_tokens, hide_tokens
 from genjax.families._language_models import inputs_and_targets
 from genjax.families._posteriors import bound_terms, count_active
 from genjax.families._recurrent import make_recurrent
@@ -48,7 +49,6 @@ from genjax.families._text_autoencoder_fields import Loss, Model
 from genjax.generation import GREEDY, Decoder, Sampling, generate
 from genjax.models.sentence import RecurrentEncoder
 from genjax.models.sentence_autoencoder import SentenceDecoder, SentenceEncoder
-from genjax.models.token_corruption import corrupt_tokens, hide_tokens
 from genjax.ops.cross_entropy import token_logits
 
 _NOISE, _DROPOUT, _CORRUPTION, _HIDDEN = range(4)  # uses of the step's key; the first: evaluation's

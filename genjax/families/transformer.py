@@ -21,9 +21,9 @@ from genjax.core.family import DataSpec
 from genjax.core.fields import field, read, section
 from genjax.families._pairs import AttendingPairs, pair_config, pair_fields
 from genjax.families._transformers import LayerFields, make_layers
-from genjax.models.attention import causal_mask, padding_mask
 from genjax.models.embedding import Embedding
 from genjax.models.transformer import Layers, Stack
+from genjax.ops.attention import causal_mask, padding_mask
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ of predicting the word c from a vector h is, for K words n of noise and output v
 
 a softmax over all words, or along the paths of a Huffman code, are the other objectives.
 
-A step cuts its text into tiles (`genjax.models.context`). It reads the rows of a tile once, makes
+A step cuts its text into tiles (`genjax.ops.context`). It reads the rows of a tile once, makes
 the scores of all its pairs, and of all its words with noise that they share, by one matrix product,
 and adds to each table one row for each that it read: no gather and no scatter for each pair.
 Updates touch only rows that were read, so the optimizer is plain stochastic gradient descent, on
@@ -37,8 +37,8 @@ from genjax.core.fields import field, read, section
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import batch_uniform, init_key, step_key
 from genjax.core.tokens import NUM_SPECIALS, PAD
-from genjax.models import unigram
-from genjax.models.context import context_mask, halo, thin
+from genjax.data.text import unigram
+from genjax.ops.context import context_mask, halo, thin
 
 _THINNING, _NOISE = range(2)  # uses of the step's key
 OBJECTIVES = ("negative_sampling", "hierarchical_softmax", "softmax")

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.core import tokens
-from genjax.models.attention import padding_mask
 from genjax.models.dense import Dropout
 from genjax.models.embedding import Embedding
 from genjax.models.transformer import ACTIVATIONS, GATED, Dense, Layers, Norm, Stack
+from genjax.ops.attention import padding_mask
 from genjax.ops.cross_entropy import token_logits
 
 

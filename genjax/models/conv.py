@@ -1,51 +1,29 @@
-"""Convolutions whose lowering suits the platform; parameters and results are Flax's own.
+"""Convolutions with a choice of lowering; parameters and results are those of Flax's own."""
 
-On GPU and TPU the stock convolution is the right one. XLA's CPU backend is slow at its gradients
-and slower still at the gradient of a gradient penalty, where the same sums written as one matrix
-product run near the full rate of the machine. So the lowering is chosen once, when traced:
-
-- `"matmul"`: space-to-depth turns a convolution of stride s into one of stride 1 on s*s times the
-  channels, whose few shifted copies are one matrix product with the kernel. Inside, the batch is
-  the last axis: copies then move long contiguous rows, and the products of both gradients come
-  out in the forms that XLA's CPU matrix product is fast at (a product that contracts the leading
-  axis of its left side runs at half the rate there).
-- `"stock"`: what `flax.linen.Conv` and `flax.linen.ConvTranspose` do.
-- `"auto"`: `"matmul"` where the default backend is a CPU, `"stock"` elsewhere.
-"""
-
-import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-LOWERINGS = ("auto", "matmul", "stock")
-Padding = str | Sequence[tuple[int, int]]
-_NHWC = ("NHWC", "HWIO", "NHWC")
+from genjax.ops.conv import Padding, convolve
 
 
-def resolve_lowering(name: str) -> str:
-    """`matmul` or `stock` for one of `LOWERINGS`; ValueError for anything else."""
-    if name not in LOWERINGS:
-        raise ValueError(f"lowering={name!r}: must be one of {', '.join(LOWERINGS)}")
-    if name == "auto":
-        return "matmul" if jax.default_backend() == "cpu" else "stock"
-    return name
+class Conv(nn.Module):
+    """2-D convolution: `flax.linen.Conv` with a choice of lowering.
 
+    Attributes:
+      features: output channels.
+      kernel_size, strides: (height, width).
+      padding: `"SAME"`, `"VALID"` or ((top, bottom), (left, right)).
+      use_bias: adds a bias per channel.
+      lowering: see `genjax.ops.conv`.
+      batch_last: input and output are (C, H, W, B); the parameters are the same.
+      dtype: of compute; parameters are float32.
+      kernel_init: initializer of the (height, width, in, out) kernel.
+    """
 
-def to_batch_last(x: jax.Array) -> jax.Array:
-    """(B, H, W, C) to (C, H, W, B)."""
-    return x.transpose(3, 1, 2, 0)
-
-
-def to_batch_first(x: jax.Array) -> jax.Array:
-    """(C, H, W, B) to (B, H, W, C)."""
-    return x.transpose(3, 1, 2, 0)
-
-
-class _ConvBase(nn.Module):
     features: int
     kernel_size: Sequence[int] = (3, 3)
     strides: Sequence[int] = (1, 1)
@@ -55,24 +33,23 @@ class _ConvBase(nn.Module):
     batch_last: bool = False
     dtype: Any = jnp.float32
     kernel_init: Any = nn.initializers.lecun_normal()
+    transpose: ClassVar[bool] = False
 
-    def _stock(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
-        raise NotImplementedError
-
-    def _matmul(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
-        raise NotImplementedError
-
-    def _apply(self, x: jax.Array) -> jax.Array:
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Maps (B, H, W, C) to (B, H', W', features)."""
         in_features = x.shape[0 if self.batch_last else -1]
         shape = (*self.kernel_size, in_features, self.features)
-        kernel = self.param("kernel", self.kernel_init, shape, jnp.float32).astype(self.dtype)
-        x = x.astype(self.dtype)
-        inside_last = resolve_lowering(self.lowering) == "matmul"
-        if inside_last != self.batch_last:
-            x = to_batch_last(x) if inside_last else to_batch_first(x)
-        y = self._matmul(x, kernel) if inside_last else self._stock(x, kernel)
-        if inside_last != self.batch_last:
-            y = to_batch_first(y) if inside_last else to_batch_last(y)
+        kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
+        y = convolve(
+            x.astype(self.dtype),
+            kernel.astype(self.dtype),
+            self.strides,
+            self.padding,
+            transpose=self.transpose,
+            lowering=self.lowering,
+            batch_last=self.batch_last,
+        )
         if not self.use_bias:
             return y
         bias = self.param("bias", nn.initializers.zeros_init(), (self.features,), jnp.float32)
@@ -80,152 +57,10 @@ class _ConvBase(nn.Module):
         return y + (bias[:, None, None, None] if self.batch_last else bias)
 
 
-class Conv(_ConvBase):
-    """2-D convolution: `flax.linen.Conv` with a choice of lowering.
-
-    Attributes:
-      features: output channels.
-      kernel_size, strides: (height, width).
-      padding: `"SAME"`, `"VALID"` or ((top, bottom), (left, right)).
-      use_bias: adds a bias per channel.
-      lowering: see the module's docstring.
-      batch_last: input and output are (C, H, W, B), which spares a chain of `"matmul"` layers
-        the transposes between them; the parameters are the same.
-      dtype: of compute; parameters are float32.
-      kernel_init: initializer of the (height, width, in, out) kernel.
-    """
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """(B, H, W, C) to (B, H', W', features)."""
-        return self._apply(x)
-
-    def _stock(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
-        return jax.lax.conv_general_dilated(
-            x, kernel, self.strides, self.padding, dimension_numbers=_NHWC
-        )
-
-    def _matmul(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
-        return conv_as_matmul(x, kernel, self.strides, self.padding)
-
-
-class ConvTranspose(_ConvBase):
+class ConvTranspose(Conv):
     """2-D transposed convolution: `flax.linen.ConvTranspose` with a choice of lowering.
 
-    Attributes are those of `Conv`. As in Flax, the kernel is (height, width, in, out) and not
-    flipped.
+    Attributes are those of `Conv`; with padding `"SAME"`, H' = H * stride.
     """
 
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """(B, H, W, C) to (B, H', W', features); with `"SAME"`, H' = H * stride."""
-        return self._apply(x)
-
-    def _stock(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
-        return jax.lax.conv_transpose(
-            x, kernel, self.strides, self.padding, dimension_numbers=_NHWC
-        )
-
-    def _matmul(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
-        return conv_transpose_as_matmul(x, kernel, self.strides, self.padding)
-
-
-def conv_as_matmul(
-    x: jax.Array, kernel: jax.Array, strides: Sequence[int], padding: Padding
-) -> jax.Array:
-    """`lax.conv_general_dilated` as one matrix product, batch last.
-
-    A kernel whose size the stride does not divide is filled up with zeros.
-
-    Args:
-      x: (C, H, W, B).
-      kernel: (h, w, C, F).
-      strides: (rows, columns).
-      padding: as for `lax.conv_general_dilated`.
-
-    Returns:
-      (F, H', W', B).
-    """
-    (h, w, channels, features), (sy, sx), batch = kernel.shape, strides, x.shape[3]
-    (top, bottom), (left, right) = (
-        jax.lax.padtype_to_pads(x.shape[1:3], (h, w), strides, padding)
-        if isinstance(padding, str)
-        else padding
-    )
-    rows = (x.shape[1] + top + bottom - h) // sy + 1
-    columns = (x.shape[2] + left + right - w) // sx + 1
-    ny, nx = -(-h // sy), -(-w // sx)
-    # Exactly the pixels that the windows cover, as (stride, block) along both axes.
-    size_y, size_x = sy * (rows + ny - 1), sx * (columns + nx - 1)
-    x = _pad(x, (top, size_y - top - x.shape[1]), (left, size_x - left - x.shape[2]))
-    x = x.reshape(channels, rows + ny - 1, sy, columns + nx - 1, sx, batch)
-    x = x.transpose(2, 4, 0, 1, 3, 5).reshape(sy * sx * channels, rows + ny - 1, -1, batch)
-    shifts = [x[:, i : i + rows, j : j + columns] for i in range(ny) for j in range(nx)]
-    matrix = _blocks(kernel, ny, sy, nx, sx).transpose(5, 0, 2, 1, 3, 4).reshape(features, -1)
-    patches = jnp.stack(shifts).reshape(matrix.shape[1], -1)
-    return jnp.dot(matrix, patches).reshape(features, rows, columns, batch)
-
-
-def conv_transpose_as_matmul(
-    x: jax.Array, kernel: jax.Array, strides: Sequence[int], padding: Padding
-) -> jax.Array:
-    """`lax.conv_transpose` as one matrix product whose shifted parts are added up, batch last.
-
-    Args:
-      x: (C, H, W, B).
-      kernel: (h, w, C, F).
-      strides: (rows, columns).
-      padding: as for `lax.conv_transpose`.
-
-    Returns:
-      (F, H', W', B).
-    """
-    (channels, rows, columns, batch), (h, w, _, features) = x.shape, kernel.shape
-    sy, sx = strides
-    ny, nx = -(-h // sy), -(-w // sx)
-    # lax.conv_transpose slides the kernel unflipped over the dilated input, so an input pixel
-    # meets the kernel's taps from the last to the first.
-    blocks = _blocks(kernel[::-1, ::-1], ny, sy, nx, sx)
-    matrix = blocks.transpose(0, 2, 1, 3, 5, 4).reshape(-1, channels)
-    taps = jnp.dot(matrix, x.reshape(channels, -1))
-    taps = taps.reshape(ny, nx, sy * sx * features, rows, columns, batch)
-    full = jnp.zeros((), x.dtype)
-    for i, j in itertools.product(range(ny), range(nx)):
-        full = full + _pad(taps[i, j], (i, ny - 1 - i), (j, nx - 1 - j))
-    full = full.reshape(sy, sx, features, rows + ny - 1, columns + nx - 1, batch)
-    full = full.transpose(2, 3, 0, 4, 1, 5).reshape(
-        features, sy * (rows + ny - 1), sx * (columns + nx - 1), batch
-    )
-    # Filling the kernel up has added rows and columns at the end, which go with the padding.
-    (top, bottom), (left, right) = (
-        _crop(k, s, padding if isinstance(padding, str) else padding[axis])
-        for axis, (k, s) in enumerate(((h, sy), (w, sx)))
-    )
-    extra_y, extra_x = ny * sy - h, nx * sx - w
-    return _pad(full, (-top, -bottom - extra_y), (-left, -right - extra_x))
-
-
-def _blocks(kernel: jax.Array, ny: int, sy: int, nx: int, sx: int) -> jax.Array:
-    """(h, w, C, F) filled up with zeros to (ny, sy, nx, sx, C, F)."""
-    h, w, channels, features = kernel.shape
-    kernel = jnp.pad(kernel, ((0, ny * sy - h), (0, nx * sx - w), (0, 0), (0, 0)))
-    return kernel.reshape(ny, sy, nx, sx, channels, features)
-
-
-def _pad(x: jax.Array, rows: tuple[int, int], columns: tuple[int, int]) -> jax.Array:
-    """Zeros around axes 1 and 2; a negative number crops."""
-    config = [(0, 0, 0), (*rows, 0), (*columns, 0), (0, 0, 0)]
-    return jax.lax.pad(x, jnp.zeros((), x.dtype), config)
-
-
-def _crop(kernel: int, stride: int, padding: str | tuple[int, int]) -> tuple[int, int]:
-    """How much of the full overlap-add is outside the output (negative: zeros are added)."""
-    if not isinstance(padding, str):
-        before, after = padding
-    elif padding == "VALID":
-        before, after = kernel - 1, kernel - 1 + max(stride - kernel, 0)
-    else:
-        total = kernel + stride - 2
-        before = kernel - 1 if stride > kernel - 1 else -(-total // 2)
-        after = total - before
-    return kernel - 1 - before, kernel - 1 - after
+    transpose: ClassVar[bool] = True

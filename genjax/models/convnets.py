@@ -7,16 +7,10 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from genjax.core.config import ConfigError
-from genjax.models.conv import (
-    Conv,
-    ConvTranspose,
-    resolve_lowering,
-    to_batch_first,
-    to_batch_last,
-)
-from genjax.models.dense import ACTIVATIONS, Norm, check_widths, initial_weights
+from genjax.models.conv import Conv, ConvTranspose
+from genjax.models.dense import ACTIVATIONS, Norm, initial_weights
 from genjax.models.minibatch import MinibatchStddev
+from genjax.ops.conv import to_batch_first, to_batch_last, wants_batch_last
 
 
 class ConvEncoder(nn.Module):
@@ -108,22 +102,7 @@ class ConvDecoder(nn.Module):
 
 def _layout(lowering: str, dtype: Any, initial: Any) -> tuple[bool, dict[str, Any]]:
     """Whether the layers keep the batch last, and the options that make them do so."""
-    last = resolve_lowering(lowering) == "matmul"
+    last = wants_batch_last(lowering)
     return last, {
         "lowering": lowering, "batch_last": last, "dtype": dtype, "kernel_init": initial
     }  # fmt: skip
-
-
-def check_halvings(field: str, channels: Sequence[int], shape: tuple[int, ...]) -> None:
-    """Raises `ConfigError` unless images of `shape` can be halved once for each of `channels`."""
-    if len(shape) != 3:
-        raise ConfigError(
-            f"config.{field}={tuple(channels)}: needs images, not points of shape {shape}"
-        )
-    check_widths(field, channels)
-    factor = 2 ** len(channels)
-    if not channels or shape[0] % factor or shape[1] % factor:
-        raise ConfigError(
-            f"config.{field}={tuple(channels)}: {len(channels)} halvings need a height and width "
-            f"divisible by {factor}, not {shape[0]}x{shape[1]} (set data.image_size)"
-        )

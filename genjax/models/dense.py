@@ -8,7 +8,6 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.core.batch import AXIS, batch_devices
-from genjax.core.config import fail
 from genjax.core.random import batch_uniform
 from genjax.models.minibatch import MinibatchStddev
 
@@ -110,12 +109,6 @@ def initial_weights(variance: float) -> nn.initializers.Initializer:
 def _maxout(x: jax.Array) -> jax.Array:
     """(…, N * pieces) to (…, N)."""
     return x.reshape(*x.shape[:-1], -1, MAXOUT_PIECES).max(-1)
-
-
-def check_widths(field: str, widths: Sequence[int]) -> None:
-    """Raises `ConfigError` unless all widths of the config's `field` are at least 1."""
-    if any(width < 1 for width in widths):
-        raise fail(field, tuple(widths), "must be whole numbers of at least 1")
 
 
 class Dropout(nn.Module):

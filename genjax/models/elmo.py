@@ -16,7 +16,8 @@ from flax import linen as nn
 from genjax.core import tokens
 from genjax.models.characters import CharacterCNN
 from genjax.models.dense import Dropout
-from genjax.models.recurrent import Direction, zero_carry
+from genjax.models.recurrent import Direction
+from genjax.ops.recurrence import zero_carry
 
 # Characters are the bytes of a word's UTF-8, behind a mark of its begin and before one of its end;
 # special tokens have one each that nothing else has.

@@ -10,12 +10,12 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.core import checks, tokens
-from genjax.models.attention import padding_mask
 from genjax.models.bert import Encoder, one_text
 from genjax.models.dense import Dropout
 from genjax.models.embedding import Embedding
 from genjax.models.recurrent import Recurrent
 from genjax.models.transformer import Layers, Stack
+from genjax.ops.attention import padding_mask
 
 POOLINGS = ("mean", "max", "last", "first")
 _STD = 0.1  # of the words' first vectors

@@ -9,7 +9,8 @@ from flax import linen as nn
 
 from genjax.models.dense import Dropout
 from genjax.models.embedding import Embedding
-from genjax.models.recurrent import CELLS, Carry, Recurrent
+from genjax.models.recurrent import Recurrent
+from genjax.ops.recurrence import CELLS, Carry
 
 _STD = 0.1  # of the words' first vectors
 

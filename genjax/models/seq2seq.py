@@ -23,12 +23,13 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.core import tokens
-from genjax.models.attention import additive_scores, attend, dot_scores, padding_mask
 from genjax.models.dense import Dropout
 from genjax.models.embedding import Embedding
-from genjax.models.recurrent import CELLS, Carry, Recurrent, first_bias, recurrence
-from genjax.models.scanned import Times, scan_products
+from genjax.models.recurrent import Recurrent, first_bias
+from genjax.ops.attention import additive_scores, attend, dot_scores, padding_mask
 from genjax.ops.precision import matmul
+from genjax.ops.recurrence import CELLS, Carry, recurrence
+from genjax.ops.scanned import Times, scan_products
 
 ATTENTIONS = ("none", "additive", "location", "multiplicative", "dot")
 _REACH = 5  # places to each side whose weights of the step before a score of `location` sees

@@ -16,11 +16,11 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from genjax.models.attention import multi_head_attention
 from genjax.models.dense import Dropout
-from genjax.models.embedding import rotate, rotations
+from genjax.ops.attention import multi_head_attention
+from genjax.ops.embedding import rotate, rotations
 from genjax.ops.norm import normalize
-from genjax.ops.precision import at_least_float32
+from genjax.ops.precision import at_least_float32, dense
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "relu": nn.relu,
@@ -91,7 +91,7 @@ class AttentionContext(NamedTuple):
     """What the places of a sequence see, the same in all layers.
 
     Attributes:
-      mask: (B, Q, K), of the sequence itself (or of its cache); see `genjax.models.attention`.
+      mask: (B, Q, K), of the sequence itself (or of its cache); see `genjax.ops.attention`.
       rope: of `rotations`, where rotary.
       memory: (B, M, D), what `cross` layers look into.
       memory_mask: (B, 1, M).
@@ -127,11 +127,7 @@ class Norm(nn.Module):
 
 
 class Dense(nn.Module):
-    """A linear layer over the last axis, as `nn.Dense`.
-
-    The other axes are one for the product: of three axes, XLA's CPU backend makes a transposed copy
-    for the weights' gradient.
-    """
+    """A linear layer over the last axis, as `nn.Dense`; see `genjax.ops.precision.dense`."""
 
     features: int
     bias: bool
@@ -140,19 +136,13 @@ class Dense(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """(…, D) to (…, features)."""
-        size = x.shape[-1]
-        kernel = self.param("kernel", self.kernel_init, (size, self.features)).astype(self.dtype)
-        x_NxD = x.reshape(-1, size).astype(self.dtype)
-        if size > self.features:
-            kernel = jax.lax.optimization_barrier(kernel.T)
-            y = jax.lax.dot_general(x_NxD, kernel, (((1,), (1,)), ((), ())))
-        else:
-            y = x_NxD @ kernel
+        """Maps (…, D) to (…, features)."""
+        kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features))
+        bias = None
         if self.bias:
             bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
-            y = y + bias.astype(self.dtype)
-        return y.reshape(*x.shape[:-1], self.features)
+            bias = bias.astype(self.dtype)
+        return dense(x.astype(self.dtype), kernel.astype(self.dtype), bias)
 
 
 class Attention(nn.Module):

@@ -14,10 +14,9 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.core import checks
-from genjax.core.config import ConfigError, fail
-from genjax.models.conv import Conv, ConvTranspose, resolve_lowering, to_batch_first, to_batch_last
-from genjax.models.dense import check_widths
+from genjax.models.conv import Conv, ConvTranspose
 from genjax.models.time import Condition
+from genjax.ops.conv import to_batch_first, to_batch_last, wants_batch_last
 
 _GROUPS = 8  # of group norm, at most
 
@@ -53,7 +52,7 @@ class UNet(nn.Module):
     ) -> jax.Array:
         """(B, H, W, C) and (B,) to (B, H, W, C)."""
         checks.floats("B", checks.floats("B H W C", x=x), time_B=time_B)
-        last = resolve_lowering(self.lowering) == "matmul"
+        last = wants_batch_last(self.lowering)
         options: Any = {"lowering": self.lowering, "batch_last": last, "dtype": self.dtype}
         halving: Any = {"kernel_size": (2, 2), "strides": (2, 2), **options}
         message = Condition(self.features, self.num_classes, self.dtype)(time_B, label_B)
@@ -179,20 +178,3 @@ def _from_patches(x: jax.Array, patch: int) -> jax.Array:
     b, h, w, _ = x.shape
     x = x.reshape(b, h, w, patch, patch, -1).transpose(0, 1, 3, 2, 4, 5)
     return x.reshape(b, h * patch, w * patch, -1)
-
-
-def check_unet(channels: Sequence[int], patch: int, shape: tuple[int, ...]) -> None:
-    """Raises `ConfigError` unless a `UNet` of a config's `model` section fits images of `shape`."""
-    if len(shape) != 3:
-        raise ConfigError(f"config.model.network='unet': needs images, not points of shape {shape}")
-    check_widths("model.channels", channels)
-    if not channels:
-        raise fail("model.channels", tuple(channels), "must have at least one resolution")
-    if patch < 1:
-        raise fail("model.patch", patch, "must be at least 1")
-    factor = patch * 2 ** (len(channels) - 1)
-    if shape[0] % factor or shape[1] % factor:
-        raise ConfigError(
-            f"config.model.channels={tuple(channels)}: with model.patch={patch} needs a height and "
-            f"width divisible by {factor}, not {shape[0]}x{shape[1]} (set data.image_size)"
-        )

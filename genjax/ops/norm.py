@@ -11,22 +11,22 @@ import jax.numpy as jnp
 def normalize(
     x: jax.Array, scale_D: jax.Array, bias_D: jax.Array | None, epsilon: float, centered: bool
 ) -> jax.Array:
-    """`scale * (x - mean) / sqrt(variance + epsilon) + bias` over the last axis, shape of `x`.
+    """Computes `scale * (x - mean) / sqrt(variance + epsilon) + bias` over the last axis.
 
     Sources: Ba et al. 2016 (Layer normalization), equation 4; not `centered`, Zhang and Sennrich
     2019 (Root mean square layer normalization), equation 4, where `mean` is 0.
 
-    The gradient is written out: what is kept are the normalized features and one number a row, and
-    sums over rows are matrix products, as XLA's CPU backend makes one scalar loop of a plain sum
-    and the arithmetic in front of it. It can be differentiated again, in both modes; the function
-    itself in reverse mode only.
+    The gradient is written out: it keeps the normalized features and one number a row, and its sums
+    over rows are matrix products, as XLA's CPU backend makes one scalar loop of a plain sum and the
+    arithmetic in front of it. The function can be differentiated in reverse mode only, its gradient
+    in both modes.
 
     Args:
       x: (…, D), float32 or wider.
       scale_D: multiplies the normalized features.
-      bias_D: is added, if any.
+      bias_D: added at the end, unless None.
       epsilon: added to the variance.
-      centered: whether the mean is taken away.
+      centered: whether the mean is subtracted.
     """
     return _forward(x, scale_D, bias_D, epsilon, centered)[0]
 
@@ -51,7 +51,7 @@ def _backward(epsilon: float, centered: bool, residuals: Any, d_y: jax.Array) ->
 
 
 def _sum_rows(x: jax.Array) -> jax.Array:
-    """Sum over all axes but the last, (D,)."""
+    """Computes the sum over all axes but the last, (D,)."""
     rows_NxD = x.reshape(-1, x.shape[-1])
     return jnp.matmul(jnp.ones(len(rows_NxD), x.dtype), rows_NxD, precision="highest")
 

@@ -1,4 +1,4 @@
-"""What losses and models share: one rule for the precision of sums, products, and a softplus."""
+"""Sums, products and a softplus in at least float32, in forms that XLA's CPU backend is fast at."""
 
 from typing import Any
 
@@ -7,19 +7,20 @@ import jax.numpy as jnp
 
 
 def at_least_float32(x: jax.Array) -> jax.Array:
-    """`x` in at least float32, so that bfloat16 compute still sums in float32; float64 stays."""
+    """Returns `x` in at least float32, so that bfloat16 compute sums in float32; float64 stays."""
     return x.astype(at_least_float32_dtype(x.dtype))
 
 
 def at_least_float32_dtype(dtype: Any) -> Any:
-    """At least float32."""
+    """Returns float32 for dtypes of fewer bits, else the dtype itself."""
     return jnp.promote_types(dtype, jnp.float32)
 
 
 def matmul(a: jax.Array, kernel_DxG: jax.Array) -> jax.Array:
-    """`a @ kernel` of a (…, D), in the dtype of the kernel; summed in at least float32.
+    """Computes `a @ kernel` of a (…, D), in the dtype of the kernel; summed in at least float32.
 
-    Flat, as XLA's CPU backend copies the factors of a gradient that have more axes than two.
+    The product is flat, as XLA's CPU backend copies the factors of a gradient that have more axes
+    than two.
     """
     a_NxD = a.reshape(-1, a.shape[-1]).astype(kernel_DxG.dtype)
     y_NxG = jnp.matmul(
@@ -29,7 +30,7 @@ def matmul(a: jax.Array, kernel_DxG: jax.Array) -> jax.Array:
 
 
 def kernel_gradient(a: jax.Array, d_product: jax.Array, kernel_DxG: jax.Array) -> jax.Array:
-    """The gradient of the kernel in `product(a, kernel)`, from that of the product (…, G)."""
+    """Computes the gradient of the kernel in `matmul(a, kernel)` from the product's (…, G)."""
     dtype = kernel_DxG.dtype
     a_NxD, d_NxG = (x.reshape(-1, x.shape[-1]).astype(dtype) for x in (a, d_product))
     return jnp.matmul(a_NxD.T, d_NxG, preferred_element_type=at_least_float32_dtype(dtype)).astype(
@@ -37,11 +38,28 @@ def kernel_gradient(a: jax.Array, d_product: jax.Array, kernel_DxG: jax.Array) -
     )
 
 
-def sum_elements(x: jax.Array, weight: float = 1.0) -> jax.Array:
-    """Sum of `weight * x` over all axes but the first; shape (B,).
+def dense(x: jax.Array, kernel_DxF: jax.Array, bias_F: jax.Array | None = None) -> jax.Array:
+    """Computes `x @ kernel + bias` of x (…, D), all of one dtype.
 
-    A matrix product, as XLA's CPU backend fuses a plain reduction with the arithmetic in front of
-    it into one scalar loop: 7 ms instead of 0.3 ms for the cross-entropy of 100k pixels.
+    The product is flat, see `matmul`. A kernel that narrows is transposed first, which makes
+    training the usual feed-forward layers (1,024 to 256 features, say) somewhat faster on CPU.
+    """
+    size, features = kernel_DxF.shape
+    x_NxD = x.reshape(-1, size)
+    if size > features:
+        kernel_FxD = jax.lax.optimization_barrier(kernel_DxF.T)
+        y = jax.lax.dot_general(x_NxD, kernel_FxD, (((1,), (1,)), ((), ())))
+    else:
+        y = x_NxD @ kernel_DxF
+    y = y if bias_F is None else y + bias_F
+    return y.reshape(*x.shape[:-1], features)
+
+
+def sum_elements(x: jax.Array, weight: float = 1.0) -> jax.Array:
+    """Computes the sum of `weight * x` over all axes but the first, (B,).
+
+    It is a matrix product, as XLA's CPU backend fuses a plain reduction with the arithmetic in
+    front of it into one scalar loop: 7 ms instead of 0.3 ms for the cross-entropy of 100k pixels.
     """
     x = x.reshape(x.shape[0], -1)
     weights = jnp.full((x.shape[1],), weight, x.dtype)
@@ -50,7 +68,7 @@ def sum_elements(x: jax.Array, weight: float = 1.0) -> jax.Array:
 
 @jax.custom_jvp
 def softplus(x: jax.Array) -> jax.Array:
-    """log(1 + exp(x)), with the sigmoid as its derivative instead of a second softplus's parts."""
+    """Computes log(1 + exp(x)); its derivative is one sigmoid, not a second softplus's parts."""
     return jnp.maximum(x, 0.0) + jnp.log1p(jnp.exp(-jnp.abs(x)))
 
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from genjax.losses import token_cross_entropy
-from genjax.models.attention import causal_mask
 from genjax.models.embedding import Embedding
 from genjax.models.transformer import Layers, Stack
+from genjax.ops.attention import causal_mask
 from genjax.ops.cross_entropy import token_logits
 
 VOCAB, LENGTH, WIDTH = 11, 6, 8

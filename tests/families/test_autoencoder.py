@@ -8,8 +8,8 @@ import pytest
 from genjax import losses
 from genjax.core.family import DataSpec
 from genjax.core.random import step_key
+from genjax.data.corruption import corrupt
 from genjax.families import autoencoder
-from genjax.models.corruption import corrupt
 
 SPEC = DataSpec("image", (4, 4, 1), num_classes=10)
 X = jax.random.uniform(jax.random.key(7), (16, 4, 4, 1))

@@ -9,8 +9,8 @@ from genjax.core import tokens
 from genjax.core.config import ConfigError
 from genjax.core.family import DataSpec
 from genjax.core.random import step_key
+from genjax.data.text.masking import mask_tokens
 from genjax.families import bert
-from genjax.models.masking import mask_tokens
 
 V, T, ROWS = 30, 12, 6
 X = np.random.default_rng(0).integers(tokens.NUM_SPECIALS, V, (ROWS, T + 1)).astype(np.int32)

@@ -9,7 +9,7 @@ from genjax.core.config import ConfigError
 from genjax.core.family import DataSpec
 from genjax.core.random import step_key
 from genjax.families import gan
-from genjax.models.spectral import power_iteration
+from genjax.ops.spectral import power_iteration
 from tests.contracts import recipes
 
 SPEC = DataSpec("point", (3,), center=0.2, scale=2.0)

@@ -12,8 +12,8 @@ from genjax.core.config import ConfigError
 from genjax.core.family import DataSpec
 from genjax.core.random import step_key
 from genjax.core.tokens import EOS, NUM_SPECIALS
+from genjax.data.text import unigram
 from genjax.families import word2vec
-from genjax.models import unigram
 
 LENGTH, VOCABULARY, TILE, NOISE, REACH, RATE = 12, 20, 4, 3, 2, 0.1
 COUNTS = (0, 4, 0, 9, 0, *range(30, 30 - VOCABULARY + NUM_SPECIALS, -1))

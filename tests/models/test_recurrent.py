@@ -1,120 +1,15 @@
-"""Recurrent networks against NumPy in float64; gradients against those of a plain scan."""
+"""Recurrent networks: padding, directions, steps one by one, dropout."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.test_util import check_grads
 
-from genjax.models.recurrent import CELLS, Recurrent, recurrence, zero_carry
+from genjax.models.recurrent import Recurrent
+from genjax.ops.recurrence import CELLS, zero_carry
 
 STEPS, BATCH, HIDDEN, INPUTS = 5, 3, 4, 6
 LENGTHS = np.array([5, 2, 0])
-
-
-def logistic(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def one_step(cell, x, h, states):
-    """The equations as the papers have them, on one row's x W + b and h U."""
-    if cell == "rnn":
-        return (np.tanh(x + h),)
-    if cell == "gru":
-        (x_r, x_z, x_n), (h_r, h_z, h_n) = np.split(x, 3), np.split(h, 3)
-        r, z = logistic(x_r + h_r), logistic(x_z + h_z)
-        return (z * states[0] + (1 - z) * np.tanh(x_n + r * h_n),)
-    i, f, g, o = np.split(x + h, 4)
-    c = logistic(f) * states[1] + logistic(i) * np.tanh(g)
-    return logistic(o) * np.tanh(c), c
-
-
-def by_hand(cell, x_TxBxG, kernel, carry, lengths, mask, reverse):
-    """h after each step, 0 beyond a row's length, and the last states; row by row."""
-    h = np.zeros((*x_TxBxG.shape[:2], len(kernel)))
-    last = [np.array(s) for s in carry]
-    for b, length in enumerate(lengths):
-        states = [s[b] for s in carry]
-        order = range(length)
-        for t in reversed(order) if reverse else order:
-            states = one_step(cell, x_TxBxG[t, b], (states[0] * mask[b]) @ kernel, states)
-            h[t, b] = states[0]
-        for s, value in zip(last, states):
-            s[b] = value
-    return h, last
-
-
-def draw(cell, seed=0):
-    rng = np.random.default_rng(seed)
-    gates, states = CELLS[cell].gates * HIDDEN, CELLS[cell].states
-    x = rng.normal(size=(STEPS, BATCH, gates))
-    kernel = rng.normal(size=(HIDDEN, gates))
-    carry = tuple(rng.normal(size=(BATCH, HIDDEN)) for _ in range(states))
-    mask = rng.integers(0, 2, (BATCH, HIDDEN)) * 2.0
-    return x, kernel, carry, mask
-
-
-def keep(lengths=LENGTHS):
-    return np.arange(STEPS)[:, None] < lengths
-
-
-@pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("cell", CELLS)
-def test_cells_equal_their_equations(cell, reverse):
-    x, kernel, carry, mask = draw(cell)
-    with jax.enable_x64(True):
-        h, last = recurrence(
-            cell, x, kernel, carry, keep_TxB=keep(), state_mask_BxH=mask, reverse=reverse
-        )
-        assert h.dtype == jnp.float64
-    expected, states = by_hand(cell, x, kernel, carry, LENGTHS, mask, reverse)
-    np.testing.assert_allclose(np.where(keep()[..., None], h, 0), expected, rtol=1e-12)
-    for s, e in zip(last, states):
-        np.testing.assert_allclose(s, e, rtol=1e-12)
-
-
-def plain(cell, x, kernel, carry, keep, mask, reverse):
-    """The same by an ordinary scan, for its automatic gradient."""
-
-    def step(carry, inputs):
-        x, keep = inputs
-        new = CELLS[cell].update(x, (carry[0] * mask) @ kernel, carry)
-        new = jax.tree.map(lambda a, b: jnp.where(keep[:, None], a, b), new, carry)
-        return new, new[0]
-
-    last, h = jax.lax.scan(step, carry, (x, keep), reverse=reverse)
-    return h, last
-
-
-@pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("cell", CELLS)
-def test_gradients_are_those_of_a_plain_scan(cell, reverse):
-    x, kernel, carry, mask = draw(cell)
-    rng = np.random.default_rng(1)
-    weight, last_weight = rng.normal(size=(STEPS, BATCH, HIDDEN)), rng.normal(size=(BATCH, HIDDEN))
-
-    def total(run):
-        def f(x, kernel, carry):
-            h, last = run(x, kernel, carry)
-            return (h * weight).sum() + sum(((i + 1) * s * last_weight).sum()
-                                            for i, s in enumerate(last))  # fmt: skip
-
-        return jax.jit(jax.grad(f, (0, 1, 2)))
-
-    with jax.enable_x64(True):
-        ours = total(lambda *a: recurrence(
-            cell, *a, keep_TxB=keep(), state_mask_BxH=mask, reverse=reverse))  # fmt: skip
-        expected = total(lambda *a: plain(cell, *a, jnp.asarray(keep()), mask, reverse))
-        got, want = ours(x, kernel, carry), expected(x, kernel, carry)
-        for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want)):
-            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
-
-
-@pytest.mark.parametrize("cell", CELLS)
-def test_gradients_without_masks_pass_check_grads(cell):
-    x, kernel, carry, _ = draw(cell)
-    with jax.enable_x64(True):
-        check_grads(lambda *a: recurrence(cell, *a), (x, kernel, carry), 1, ("rev",))
 
 
 def network(**fields):

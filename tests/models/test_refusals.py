@@ -8,10 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from genjax.models import attention, corruption, embedding, sentence
+from genjax.data import corruption
+from genjax.models import embedding, sentence
 from genjax.models.recurrent import Recurrent
 from genjax.models.time import TimeMLP, sinusoidal
 from genjax.models.unet import UNet
+from genjax.ops import attention
 
 B, T, D = 4, 5, 8
 X, KEY = jnp.ones((B, T, D)), jax.random.key(0)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy.special import erf, softmax
 
-from genjax.models.attention import causal_mask, padding_mask
 from genjax.models.transformer import ACTIVATIONS, GATED, Layers, Norm, Stack
+from genjax.ops.attention import causal_mask, padding_mask
 
 B, T, M, D = 2, 5, 4, 8
 PLAIN = Layers(D, num_layers=2, num_heads=4)

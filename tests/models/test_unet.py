@@ -6,9 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from genjax.core.config import ConfigError
 from genjax.models.time import Condition, TimeMLP, sinusoidal
-from genjax.models.unet import GroupNorm, UNet, _from_patches, _to_patches, check_unet
+from genjax.models.unet import GroupNorm, UNet, _from_patches, _to_patches
 
 
 def draw(shape, seed=0):
@@ -133,18 +132,3 @@ def test_without_classes_no_label_is_needed():
     variables = condition.init(jax.random.key(0), np.zeros(2))
     assert condition.apply(variables, np.array([0.1, 0.9])).shape == (2, 6)
     assert not any("Embed" in str(k) for k, _ in jax.tree.leaves_with_path(variables))
-
-
-@pytest.mark.parametrize(
-    ("channels", "patch", "shape", "message"),
-    [
-        ((4, 4), 2, (10, 8, 1), "divisible by 4, not 10x8"),
-        ((4,), 0, (8, 8, 1), "model.patch=0: must be at least 1"),
-        ((), 1, (8, 8, 1), "at least one resolution"),
-        ((4, 0), 1, (8, 8, 1), "at least 1"),
-        ((4,), 1, (2,), "needs images, not points"),
-    ],
-)
-def test_sizes_that_do_not_fit_are_refused(channels, patch, shape, message):
-    with pytest.raises(ConfigError, match=message):
-        check_unet(channels, patch, shape)

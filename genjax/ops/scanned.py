@@ -14,17 +14,20 @@ Times = Callable[[str, jax.Array], jax.Array]
 
 def scan_products(
     step: Callable[[Times, Any, Any, Any], tuple[Any, Any]],
-    kernels: Mapping[str, jax.Array], shared: Any, first: Any, xs: Any,
-) -> tuple[Any, Any]:  # fmt: skip
-    """`jax.lax.scan` of a step that multiplies by kernels: the last carry, and all outputs.
+    kernels: Mapping[str, jax.Array],
+    shared: Any,
+    first: Any,
+    xs: Any,
+) -> tuple[Any, Any]:
+    """Runs `jax.lax.scan` of a step that multiplies by kernels: the last carry, and all outputs.
 
     Automatic differentiation of a scan adds up the gradient of a kernel step by step: a small
     product each time, and all of the sum read and written. Here both factors of these products are
-    kept, and one product follows the backward scan. Differentiable once, in reverse mode.
+    kept, and one product follows the backward scan. It can be differentiated once, in reverse mode.
 
     Args:
       step: `step(times, shared, carry, x) -> (carry, y)`, where `times(name, a_BxD)` is
-        `product(a_BxD, kernels[name])`, called once for each of them. It closes over no arrays.
+        `matmul(a_BxD, kernels[name])`, called once for each of them. It closes over no arrays.
       kernels: matrices (D, G).
       shared: arrays that all steps see.
       first: the carry before the first step, each (B, …).

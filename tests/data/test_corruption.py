@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from genjax.core.batch import AXIS
-from genjax.core.config import ConfigError
-from genjax.models.corruption import CORRUPTIONS, check_level, corrupt
+from genjax.data.corruption import CORRUPTIONS, corrupt
 
 KEY = jax.random.key(0)
 X = 0.25 + 0.5 * jax.random.uniform(jax.random.key(1), (200, 10, 10, 1))  # never 0 or 1
@@ -57,8 +56,3 @@ def test_shape_and_dtype_stay(kind):
 def test_mistakes_are_told():
     with pytest.raises(ValueError, match="must be one of none, gaussian"):
         corrupt(X, KEY, "dropout", 0.1)
-    with pytest.raises(ConfigError, match=r"config\.a\.b=1\.5: .* at most 1"):
-        check_level("a.b", "masking", 1.5)
-    with pytest.raises(ConfigError, match=r"config\.a\.b=-1"):
-        check_level("a.b", "gaussian", -1)
-    check_level("a.b", "gaussian", 1.5)

@@ -1,13 +1,12 @@
 """Spectral normalization: every weight matrix of a network over its largest singular value.
 
-It acts on the tree of parameters, before the network is applied, so any layer can be normalized,
-however it is computed. A kernel is the matrix W of its last axis (outputs) by all others (inputs),
-as in Miyato et al. 2018 (Spectral normalization for GANs), section 3; vectors (biases, scales) are
-left as they are.
+It acts on the tree of parameters, before the network is applied, so that any layer can be
+normalized. A kernel is the matrix W of its last axis (outputs) by all others (inputs), as in Miyato
+et al. 2018 (Spectral normalization for GANs), section 3; vectors (biases, scales) stay as they are.
 
-For each kernel one unit vector u over the outputs is carried along, near W's first left singular
-vector. `power_iteration` brings it nearer, once an update of the network (there: algorithm 1), and
-`sigma = ||W^T u||`, so that the gradient of sigma is u v^T with v = W^T u / sigma, as there.
+Each kernel has a unit vector u over its outputs, near W's first left singular vector.
+`power_iteration` brings it nearer, once an update of the network (there: algorithm 1), and `sigma =
+||W^T u||`, so that the gradient of sigma is u v^T with v = W^T u / sigma, as there.
 """
 
 from typing import Any
@@ -20,7 +19,7 @@ _EPSILON = 1e-12
 
 
 def initial_vectors(params: Any, key: jax.Array) -> Any:
-    """Random unit vectors, one for each kernel: a tree with the paths of the kernels.
+    """Draws unit vectors, one for each kernel: a tree with the paths of the kernels.
 
     Args:
       params: nested dicts; leaves of two or more axes are kernels.
@@ -36,7 +35,7 @@ def initial_vectors(params: Any, key: jax.Array) -> Any:
 
 
 def power_iteration(params: Any, vectors: Any) -> Any:
-    """`vectors` after one iteration, u to W W^T u over its norm; u stays where that vanishes."""
+    """Takes each vector u to W W^T u over its norm; u stays where that vanishes."""
     kernels = flatten_dict(params)
 
     def iterate(kernel: jax.Array, u: jax.Array) -> jax.Array:
@@ -52,7 +51,7 @@ def power_iteration(params: Any, vectors: Any) -> Any:
 
 
 def spectrally_normalized(params: Any, vectors: Any) -> Any:
-    """`params` with each kernel over `sqrt(||W^T u||^2 + epsilon)`, so that zero stays zero."""
+    """Divides each kernel by `sqrt(||W^T u||^2 + epsilon)`, by which zero stays zero."""
     flat = flatten_dict(params)
     for path, u in flatten_dict(vectors).items():
         kernel = flat[path]

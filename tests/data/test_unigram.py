@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genjax.core.tokens import NUM_SPECIALS
-from genjax.models import unigram
+from genjax.data.text import unigram
 
 SOME = [3, 0, 0, 9, 0]  # counts of special tokens, which are not words
 counts_of_words = st.lists(st.integers(0, 1000), min_size=2, max_size=40).filter(

@@ -28,13 +28,18 @@ class Words(NamedTuple):
 
 
 def thin(
-    x_BxL: jax.Array, uniform_BxL: jax.Array, keep_V: jax.Array, reach: int, capacity: int,
-    *, dynamic: bool = True,
-) -> Words:  # fmt: skip
-    """Rows of text without the words that subsampling leaves out; special tokens go as well.
+    x_BxL: jax.Array,
+    uniform_BxL: jax.Array,
+    keep_V: jax.Array,
+    reach: int,
+    capacity: int,
+    *,
+    dynamic: bool = True,
+) -> Words:
+    """Leaves out of rows of text the words that subsampling drops, and special tokens.
 
-    What stays moves together before contexts are looked at (as in word2vec's program), to the front
-    of each row; words beyond `capacity` are dropped.
+    The others move together to the front of each row before contexts are looked at (as in
+    word2vec's program); words beyond `capacity` are dropped.
 
     Args:
       x_BxL: int32 tokens; EOS ends a line.
@@ -67,7 +72,7 @@ def thin(
 
 
 def halo(x: jax.Array, tile: int, reach: int, fill: float = 0) -> jax.Array:
-    """Tiles (N, …) -> (G, T, …) with `reach` entries of their neighbors on both sides: (G, S, …).
+    """Cuts (N, …) into tiles with `reach` entries of their neighbors on both sides: (G, S, …).
 
     Args:
       x: N a multiple of T.
@@ -83,7 +88,7 @@ def halo(x: jax.Array, tile: int, reach: int, fill: float = 0) -> jax.Array:
 
 
 def context_mask(words: Words, tile: int, reach: int) -> jax.Array:
-    """1.0 where a halo's word is in the context of a tile's word, float32 (G, T, S).
+    """Computes where a halo's word is in the context of a tile's word: 1.0, else 0; (G, T, S).
 
     That is, on the same line, within the reach of the tile's word, and not that word itself.
     """

@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 
 from genjax.core import checks
-from genjax.core.config import fail
 from genjax.core.random import batch_normal, batch_uniform
 
 CORRUPTIONS = ("none", "gaussian", "masking", "salt_and_pepper")
@@ -42,11 +41,3 @@ def corrupt(x: jax.Array, key: jax.Array, kind: str, level: float) -> jax.Array:
     if kind == "masking":
         return jnp.where(u < level, 0.0, x).astype(x.dtype)
     return jnp.where(u < level, u < level / 2, x).astype(x.dtype)
-
-
-def check_level(field: str, kind: str, level: float) -> None:
-    """Raises `ConfigError` unless `level`, of the config's `field`, is one for that `kind`."""
-    if level < 0:
-        raise fail(field, level, "must be at least 0")
-    if kind != "gaussian" and level > 1:
-        raise fail(field, level, f"is a probability for {kind}; must be at most 1")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from genjax.core import tokens
-from genjax.models.masking import mask_tokens, num_masked, word_starts
+from genjax.data.text.masking import mask_tokens, num_masked, word_starts
 
 V, B, T = 40, 64, 50
 X = np.random.RandomState(1).randint(tokens.NUM_SPECIALS, V, (B, T))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genjax.core.tokens import EOS, MASK, NUM_SPECIALS, PAD, UNK, lengths
-from genjax.models.token_corruption import corrupt_tokens, drop_tokens, hide_tokens, swap_tokens
+from genjax.data.text.corruption import corrupt_tokens, drop_tokens, hide_tokens, swap_tokens
 
 B, T = 200, 24
 LENGTHS = np.arange(B) % (T + 1)  # EOS included; rows without any as well

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from genjax.core.tokens import EOS, NUM_SPECIALS, PAD, UNK
-from genjax.models import context
+from genjax.ops import context
 
 REACH, TILE, CAPACITY, VOCABULARY = 3, 4, 12, 12
 

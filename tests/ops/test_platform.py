@@ -1,0 +1,33 @@
+"""The platform is asked in one place, and every lowering can be chosen by name."""
+
+from pathlib import Path
+
+import jax
+import pytest
+
+import genjax
+from genjax.ops import platform
+
+
+def test_no_mathematics_elsewhere_asks_for_the_backend() -> None:
+    root = Path(genjax.__file__).parent
+    asking = {
+        str(path.relative_to(root))
+        for path in root.rglob("*.py")
+        if "default_backend" in path.read_text() and path.parent.name != "engine"
+    }
+    assert asking == {"ops/platform.py"}
+
+
+@pytest.mark.parametrize("operation", platform._LOWERINGS)
+@pytest.mark.parametrize(("backend", "number"), [("cpu", 0), ("gpu", 1), ("tpu", 1)])
+def test_auto_is_what_suits_the_backend(operation, backend, number, monkeypatch) -> None:
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    both = platform.choices(operation)[1:]
+    assert platform.lowering(operation) == platform.lowering(operation, "auto") == both[number]
+    assert [platform.lowering(operation, name) for name in both] == list(both)
+
+
+def test_an_unknown_lowering_is_refused() -> None:
+    with pytest.raises(ValueError, match="lowering='winograd': must be one of auto, matmul, stock"):
+        platform.lowering("convolution", "winograd")
