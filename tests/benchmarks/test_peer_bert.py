@@ -8,6 +8,8 @@ import pytest
 from genjax.losses import token_cross_entropy
 from genjax.models.bert import Encoder, Heads
 from genjax.models.transformer import Layers
+from tests.benchmarks import weights
+from tests.benchmarks.weights import dense, norm
 
 torch = pytest.importorskip("torch", reason="pip install .[benchmarks]")
 
@@ -22,34 +24,27 @@ def _batch():
     return torch_bert.hide(x, 2, 30)
 
 
-def _ours(weights):
-    """Our parameters from the peer's, or our layout of its gradients."""
-    w = {name: np.asarray(value) for name, value in weights.items()}
-
-    def dense(name):
-        return {"kernel": w[f"{name}.weight"].T, "bias": w[f"{name}.bias"]}
-
-    def norm(name):
-        return {"scale": w[f"{name}.weight"], "bias": w[f"{name}.bias"]}
-
+def _ours(w):
     layers = [
         {
             "attention": {
-                "query_key_value": dense(f"layers.{i}.query_key_value"),
-                "out": dense(f"layers.{i}.out"),
+                "query_key_value": dense(w, f"layers.{i}.query_key_value"),
+                "out": dense(w, f"layers.{i}.out"),
             },
-            "attention_norm": norm(f"layers.{i}.attention_norm"),
-            "feed_forward": {"up": dense(f"layers.{i}.up"), "down": dense(f"layers.{i}.down")},
-            "feed_forward_norm": norm(f"layers.{i}.feed_forward_norm"),
+            "attention_norm": norm(w, f"layers.{i}.attention_norm"),
+            "feed_forward": {n: dense(w, f"layers.{i}.{n}") for n in ("up", "down")},
+            "feed_forward_norm": norm(w, f"layers.{i}.feed_forward_norm"),
         }
         for i in range(MODEL["num_layers"])
     ]
     encoder = {
         "embedding": {"tokens": w["tokens.weight"], "positions": w["positions.weight"]},
-        "types": w["types.weight"], "embedding_norm": norm("norm"),
-        "stack": {"layers": jax.tree.map(lambda *a: np.stack(a), *layers)},
+        "types": w["types.weight"], "embedding_norm": norm(w, "norm"),
+        "stack": {"layers": weights.stacked(layers)},
     }  # fmt: skip
-    heads = {"transform": dense("transform"), "norm": norm("transform_norm"), "bias": w["bias"]}
+    heads = {
+        "transform": dense(w, "transform"), "norm": norm(w, "transform_norm"), "bias": w["bias"]
+    }  # fmt: skip
     return {"encoder": encoder, "heads": heads}
 
 
@@ -57,9 +52,7 @@ def test_loss_and_gradients_of_the_peer_are_ours():
     from benchmarks.peers import torch_bert
 
     network, batch = torch_bert.BERT(**MODEL), _batch()
-    with torch.no_grad():
-        for p in network.parameters():
-            p.add_(0.2 * torch.randn_like(p))
+    weights.shake(network)
     value = network(*batch)
     value.backward()
     inputs, positions, targets = (a.numpy() for a in batch)
@@ -73,14 +66,10 @@ def test_loss_and_gradients_of_the_peer_are_ours():
         logits = heads.apply({"params": params["heads"]}, h, table)
         return token_cross_entropy(logits, targets).mean()
 
-    named = dict(network.named_parameters())
-    params = _ours({name: p.detach() for name, p in named.items()})
-    expected = _ours({name: p.grad for name, p in named.items()})
-    got, gradient = jax.jit(jax.value_and_grad(loss))(params)
+    got, gradient = jax.jit(jax.value_and_grad(loss))(_ours(weights.of(network)))
     np.testing.assert_allclose(got, value.item(), rtol=1e-4)
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-5), gradient, expected
-    )
+    expected = _ours(weights.of(network, gradients=True))
+    weights.assert_close(gradient, expected, rtol=2e-3, atol=2e-5)
 
 
 def test_tokens_that_the_peer_hides_are_a_share_of_the_text():

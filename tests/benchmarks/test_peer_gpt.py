@@ -9,35 +9,30 @@ from genjax.models.embedding import Embedding
 from genjax.models.transformer import Layers, Stack
 from genjax.ops.attention import causal_mask
 from genjax.ops.cross_entropy import token_logits
+from tests.benchmarks import weights
+from tests.benchmarks.weights import dense, norm
 
 VOCAB, LENGTH, WIDTH = 11, 6, 8
 MODEL = {"vocab_size": VOCAB, "length": LENGTH, "num_layers": 2, "num_heads": 2, "width": WIDTH}
 
 
-def _params(network, value):
-    """The peer's parameters, or what `value` makes of them, as ours: kernels transposed."""
+def _ours(w):
+    def layer(i):
+        def kernel(name):
+            return dense(w, f"blocks.{i}.{name}", bias=False)
 
-    def array(p):
-        return value(p).numpy()
-
-    def of_layer(block):
-        dense = {
-            "attention": {"query_key_value": block.query_key_value, "out": block.out},
-            "feed_forward": {"up": block.up, "down": block.down},
+        return {
+            "attention": {n: kernel(n) for n in ("query_key_value", "out")},
+            "feed_forward": {n: kernel(n) for n in ("up", "down")},
+        } | {
+            n: norm(w, f"blocks.{i}.{n}", bias=False)
+            for n in ("attention_norm", "feed_forward_norm")
         }
-        tree = {
-            part: {name: {"kernel": array(d.weight).T} for name, d in parts.items()}
-            for part, parts in dense.items()
-        }
-        for norm in ("attention_norm", "feed_forward_norm"):
-            tree[norm] = {"scale": array(getattr(block, norm).weight)}
-        return tree
 
-    layers = jax.tree.map(lambda *a: np.stack(a), *map(of_layer, network.blocks))
-    embedding = {"tokens": network.tokens.weight, "positions": network.positions.weight}
+    layers = weights.stacked([layer(i) for i in range(MODEL["num_layers"])])
     return {
-        "embedding": {name: array(p) for name, p in embedding.items()},
-        "stack": {"layers": layers, "norm": {"scale": array(network.norm.weight)}},
+        "embedding": {"tokens": w["tokens.weight"], "positions": w["positions.weight"]},
+        "stack": {"layers": layers, "norm": norm(w, "norm", bias=False)},
     }
 
 
@@ -47,14 +42,11 @@ def test_loss_and_gradients_of_the_peer_are_ours():
 
     torch.manual_seed(0)
     network = torch_gpt.GPT(**MODEL)
-    with torch.no_grad():
-        for p in network.parameters():
-            p.add_(0.2 * torch.randn_like(p))
+    weights.shake(network)
     x = torch.randint(5, VOCAB, (3, LENGTH + 1))
     value = network(x[:, :-1], x[:, 1:])
     value.backward()
 
-    params, expected = (_params(network, f) for f in (lambda p: p.detach(), lambda p: p.grad))
     embedding = Embedding(VOCAB, WIDTH, "learned", LENGTH)
     stack = Stack(Layers(WIDTH, 2, 2, bias=False))
     x = x.numpy()
@@ -65,9 +57,6 @@ def test_loss_and_gradients_of_the_peer_are_ours():
         logits = token_logits(h, params["embedding"]["tokens"].T)
         return token_cross_entropy(logits, x[:, 1:]).mean()
 
-    got, gradients = jax.jit(jax.value_and_grad(loss))(params)
+    got, gradients = jax.jit(jax.value_and_grad(loss))(_ours(weights.of(network)))
     np.testing.assert_allclose(got, value.item(), rtol=1e-5)
-    assert jax.tree.structure(gradients) == jax.tree.structure(expected)
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5), gradients, expected
-    )
+    weights.assert_close(gradients, _ours(weights.of(network, gradients=True)))

@@ -10,15 +10,13 @@ from genjax.losses import token_cross_entropy
 from genjax.models.seq2seq import Seq2Seq
 from genjax.models.transformer import Layers
 from genjax.ops.cross_entropy import token_logits
+from tests.benchmarks import weights
+from tests.benchmarks.weights import dense, norm
 
 torch = pytest.importorskip("torch", reason="pip install .[benchmarks]")
 
 VOCAB, WIDTH, LENGTH, ROWS = 13, 6, 4, 3
 PAIRS = np.random.default_rng(0).integers(5, VOCAB, (ROWS, 2, LENGTH))
-
-
-def numbers(module):
-    return {name: p.detach().numpy() for name, p in module.named_parameters()}
 
 
 def our_loss(network, params):
@@ -29,12 +27,13 @@ def our_loss(network, params):
     return token_cross_entropy(logits, y).mean()
 
 
-def of_lstm(w, prefix, suffix):
-    """PyTorch's gates are i, f, g, o, as ours are."""
-    return {
-        "kernel_x": w[f"{prefix}weight_ih{suffix}"].T,
-        "kernel_h": w[f"{prefix}weight_hh{suffix}"].T, "bias": w[f"{prefix}bias_ih{suffix}"],
-    }  # fmt: skip
+def assert_equal_loss(peer, network, params):
+    """One loss, one gradient by the peer's parameters, from which `params` makes ours."""
+    value, w = peer(torch.from_numpy(PAIRS)), weights.of(peer)
+    value.backward()
+    expected, gradient = jax.value_and_grad(lambda w: our_loss(network, params(w)))(w)
+    np.testing.assert_allclose(value.item(), expected, rtol=1e-5)
+    weights.assert_close(weights.of(peer, gradients=True), gradient)
 
 
 def test_seq2seq_has_the_loss_and_gradient_of_ours():
@@ -42,17 +41,15 @@ def test_seq2seq_has_the_loss_and_gradient_of_ours():
 
     torch.manual_seed(0)
     peer = Peer(VOCAB, WIDTH, 8)
-    value = peer(torch.from_numpy(PAIRS))
-    value.backward()
     network = Seq2Seq(VOCAB, VOCAB, WIDTH, 8, tie_embeddings=True)
 
     def params(w):
-        cell = of_lstm(w, "cell.", "")
+        cell = weights.lstm(w, "cell", "")
         return {
             "source": {"tokens": w["source.weight"]}, "target": {"tokens": w["target.weight"]},
             "encoder": {
-                "Direction_0": of_lstm(w, "encoder.", "_l0"),
-                "Direction_1": of_lstm(w, "encoder.", "_l0_reverse"),
+                "Direction_0": weights.lstm(w, "encoder"),
+                "Direction_1": weights.lstm(w, "encoder", "_l0_reverse"),
             },
             "decoder": {
                 "kernel_x0": cell["kernel_x"][:WIDTH], "kernel_vector": cell["kernel_x"][WIDTH:],
@@ -64,12 +61,7 @@ def test_seq2seq_has_the_loss_and_gradient_of_ours():
             "bias": w["bias"],
         }  # fmt: skip
 
-    w = numbers(peer)
-    expected, gradient = jax.value_and_grad(lambda w: our_loss(network, params(w)))(w)
-    np.testing.assert_allclose(value.item(), expected, rtol=1e-5)
-    for name, p in peer.named_parameters():
-        if p.requires_grad:
-            np.testing.assert_allclose(p.grad.numpy(), gradient[name], rtol=1e-3, atol=1e-5)
+    assert_equal_loss(peer, network, params)
 
 
 def test_transformer_has_the_loss_and_gradient_of_ours():
@@ -77,16 +69,8 @@ def test_transformer_has_the_loss_and_gradient_of_ours():
 
     torch.manual_seed(0)
     peer = Translator(VOCAB, WIDTH, 2, 2, 8, LENGTH, 0.0)
-    value = peer(torch.from_numpy(PAIRS))
-    value.backward()
     layers = Layers(WIDTH, 2, 2, mlp_dim=8, activation="relu", norm_first=False)
     network = Network(VOCAB, VOCAB, (LENGTH, LENGTH), layers, "sinusoidal", True)
-
-    def dense(w, name):
-        return {"kernel": w[f"{name}.weight"].T, "bias": w[f"{name}.bias"]}
-
-    def norm(w, name):
-        return {"scale": w[f"{name}.weight"], "bias": w[f"{name}.bias"]}
 
     def attention(w, name, cross):
         kernel, bias = w[f"{name}.in_proj_weight"].T, w[f"{name}.in_proj_bias"]
@@ -121,8 +105,4 @@ def test_transformer_has_the_loss_and_gradient_of_ours():
         tables = {side: {"tokens": w[f"{side}.weight"]} for side in ("source", "target")}
         return stacks | tables
 
-    w = numbers(peer)
-    expected, gradient = jax.value_and_grad(lambda w: our_loss(network, params(w)))(w)
-    np.testing.assert_allclose(value.item(), expected, rtol=1e-5)
-    for name, p in peer.named_parameters():
-        np.testing.assert_allclose(p.grad.numpy(), gradient[name], rtol=1e-3, atol=1e-5)
+    assert_equal_loss(peer, network, params)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import rows, run
-from benchmarks.harness import gemm, report, starting
+from benchmarks.harness import gemm, report, starting, training
 from benchmarks.harness.measure import measure
 from benchmarks.harness.row import Row
 from benchmarks.harness.sides import ROOT, Side
@@ -53,6 +53,22 @@ def test_our_sides_run(name):
             timed = set_up(side, **{k: v for k, v in _TINY.items() if k in side.arguments})
             timed.run()
             assert timed.units in (1, _TINY["members"], _TINY["steps"])
+
+
+def test_the_families_of_all_rows_can_be_built(monkeypatch):
+    class Built(Exception):
+        pass
+
+    def build(config, data, *_, **__):
+        families.build(config, getattr(data, "spec", data), 10)
+        raise Built
+
+    for name in ("timed", "built", "executor"):
+        monkeypatch.setattr(training, name, build)
+    for row in rows.all_rows().values():
+        if ".rows." in row.ours.target and not row.name.startswith("cross_entropy"):
+            with pytest.raises(Built):
+                set_up(row.ours, **{k: v for k, v in _TINY.items() if k in row.ours.arguments})
 
 
 def test_a_warm_start_is_timed_until_the_first_metrics():
