@@ -1,9 +1,10 @@
 """Critics trained to optimality against two distributions that stand still.
 
 Pure functions of arrays and a key: `jax.vmap` over what differs (seeds, distances, clip values)
-makes one program of as many critics.
+makes one program of as many critics. What a critic minimizes is the family `gan`'s `critic_loss`.
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,9 +13,9 @@ import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
-from genjax import losses
+from genjax.core.family import DataSpec
 from genjax.core.gradients import value_and_grad
-from genjax.core.optimizer import make_optimizer
+from genjax.families import gan
 from genjax.models.dense import MLP
 
 Draw = Callable[[jax.Array], tuple[jax.Array, jax.Array]]
@@ -63,20 +64,11 @@ def train_critic(
     init_key, train_key, measure_key = (
         jax.random.fold_in(key, use) for use in (_INIT, _TRAIN, _MEASURE)
     )
-    transform, game = make_optimizer(optimizer, steps), losses.ADVERSARIAL_LOSSES[adversarial]
+    penalty = {"penalty_weight": penalty_weight, "one_sided": one_sided}
+    family = _family(critic, optimizer, steps, adversarial=adversarial, **penalty)
 
-    def loss(params: Any, batch: Any, part: jax.Array) -> Any:
-        def score(x: jax.Array) -> jax.Array:
-            return scores(critic, params, x)
-
-        real, fake = batch["real"], batch["fake"]
-        value = game.critic(*jnp.split(score(jnp.concatenate([real, fake])), 2)).mean()
-        if penalty_weight:
-            penalty_B = losses.gradient_penalty(
-                score, real, fake, batch["position"], one_sided=one_sided
-            )
-            value += penalty_weight * penalty_B.mean()
-        return value, {}
+    def loss(params: Any, rows: Any, part: jax.Array) -> Any:
+        return family.critic_loss(params, rows, {"variables": {}}, part)
 
     def update(carry: Any, step: jax.Array) -> tuple[Any, None]:
         params, opt_state = carry
@@ -85,7 +77,7 @@ def train_critic(
         position_B = jax.random.uniform(penalty_key, (len(real),))
         batch = {"real": real, "fake": fake, "position": position_B}
         _, gradient = value_and_grad(loss, params, batch)
-        updates, opt_state = transform.update(gradient, opt_state, params)
+        updates, opt_state = family.critic_optimizer.update(gradient, opt_state, params)
         params = optax.apply_updates(params, updates)
         if clip is not None:
             params = jax.tree.map(lambda p: jnp.clip(p, -clip, clip), params)
@@ -98,12 +90,21 @@ def train_critic(
     params = critic.init(init_key, draw(init_key)[0])["params"]
     if clip is not None:
         params = _uniform(init_key, params, clip)
-    opt_state: Any = transform.init(params)
+    opt_state: Any = family.critic_optimizer.init(params)
     if learning_rate is not None:
         rate = {"learning_rate": jnp.asarray(learning_rate, jnp.float32)}
         opt_state = opt_state._replace(hyperparams=opt_state.hyperparams | rate)
     numbers = jnp.arange(steps).reshape(num_measures, -1)
     return jax.lax.scan(train_and_measure, (params, opt_state), numbers)[1]
+
+
+def _family(critic: MLP, optimizer: ConfigDict, steps: int, **loss: Any) -> gan.GAN:
+    """Builds the family with a critic of one's own; nobody asks its generator."""
+    c = gan.default_config()
+    c.loss.update(n_critic=1, penalty="wgan_gp" if loss["penalty_weight"] else "none", **loss)
+    c.critic_optimizer = optimizer
+    family = gan.build(c, DataSpec("point", (2,)), steps)
+    return dataclasses.replace(family, critic=critic)
 
 
 def scores(critic: MLP, params: Any, x: jax.Array) -> jax.Array:

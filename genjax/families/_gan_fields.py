@@ -1,7 +1,10 @@
 """The fields of the family `gan`, and which of them go together."""
 
 from dataclasses import dataclass
+from typing import Any
 
+import jax
+import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from genjax import losses
@@ -36,6 +39,18 @@ class Model:
     pack: int = field(1, "examples that the critic judges as one (PacGAN)")
     conv_lowering: str = field("auto", "how convolutions are computed", choices=LOWERINGS)
 
+    @property
+    def mixes(self) -> bool:
+        """Whether the critic mixes the examples of a batch."""
+        return self.critic_norm == "batch" or self.minibatch_stddev
+
+    def check_rows(self, rows: float) -> None:
+        """Raises `ConfigError` unless so many rows of a device are whole packs."""
+        if rows % self.pack:
+            raise fail(
+                "model.pack", self.pack, f"must divide the rows of each device's part, {rows}"
+            )
+
 
 @dataclass(frozen=True)
 class Loss:
@@ -69,6 +84,27 @@ class Loss:
         choices=losses.FORMULATIONS,
     )  # fmt: skip
 
+    @property
+    def players(self) -> losses.AdversarialLoss:
+        """Returns the objectives of both players."""
+        return losses.ADVERSARIAL_LOSSES[self.adversarial]
+
+    @property
+    def weight(self) -> float:
+        """Returns the weight of the penalty, 0 without one."""
+        return 0.0 if self.penalty == "none" else self.penalty_weight
+
+    def critic_objective(self, real_score_B: jax.Array, fake_score_B: jax.Array) -> jax.Array:
+        """Computes what the critic minimizes beside the penalty, (B,)."""
+        labels = {"label_smoothing": self.label_smoothing} if self.label_smoothing else {}
+        return self.players.critic(real_score_B, fake_score_B, **labels)
+
+    def clipped(self, params: Any) -> Any:
+        """Clips the critic's parameters as `clip` says."""
+        if not self.clip:
+            return params
+        return jax.tree.map(lambda p: jnp.clip(p, -self.clip, self.clip), params)
+
 
 def check(model: Model, loss: Loss, config: ConfigDict, spec: DataSpec) -> None:
     """Raises `ConfigError` for a field that another one, or the data, excludes."""
@@ -77,7 +113,7 @@ def check(model: Model, loss: Loss, config: ConfigDict, spec: DataSpec) -> None:
     if model.network == "conv":
         for name in ("generator_channels", "critic_channels"):
             check_halvings(f"model.{name}", getattr(model, name), spec.shape)
-    if loss.label_smoothing and not losses.ADVERSARIAL_LOSSES[loss.adversarial].labeled:
+    if loss.label_smoothing and not loss.players.labeled:
         message = f"loss.adversarial={loss.adversarial} has no labels; must be 0"
         raise fail("loss.label_smoothing", loss.label_smoothing, message)
     _check_mixing(model, loss.penalty, config)

@@ -9,8 +9,6 @@ generator's (Gulrajani et al. 2017, algorithm 1). The objectives of both players
 `genjax.losses.adversarial`, the penalties in `genjax.losses.penalties`.
 """
 
-import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +20,7 @@ from ml_collections import ConfigDict
 
 from genjax import losses
 from genjax.core.batch import batch_sum
-from genjax.core.config import base, fail, optimizer
+from genjax.core.config import base, optimizer
 from genjax.core.family import Batch, DataSpec, Family, Metrics, State, new_state, shared_fields
 from genjax.core.fields import read, section
 from genjax.core.gradients import value_and_grad
@@ -95,11 +93,13 @@ class GAN(Family):
 
         Args:
           params: of the critic.
-          rows: packs of standardized examples `real` and `fake`, and what the penalty's points are
-            made of, as `critic_inputs` draws it.
+          rows: packs of standardized examples `real` and `fake`; as configured `fake_noise`, and
+            what the penalty's points are made of, `position` or `perturbation`.
           shared: `variables` of the critic and, unless it is the config's, `penalty_weight`.
           part: not used.
         """
+        if self.loss.instance_noise:
+            rows = rows | {"fake": rows["fake"] + rows["fake_noise"]}
         real, fake, variables = rows["real"], rows["fake"], shared["variables"]
         if self._one_pass:
             scores, updated = self.judge(
@@ -109,11 +109,11 @@ class GAN(Family):
         else:
             real_score, updated = self.judge(params, variables, real, train=True)
             fake_score, _ = self.judge(params, variables, fake, train=True)
-        total = self._critic_objective(real_score, fake_score).mean()
+        total = self.loss.critic_objective(real_score, fake_score).mean()
         metrics = {"real_score": real_score.mean(), "fake_score": fake_score.mean()}
         if self.loss.adversarial == "wasserstein":
             metrics["wasserstein"] = -total
-        if weight := shared.get("penalty_weight", self._penalty_weight):
+        if weight := shared.get("penalty_weight", self.loss.weight):
             metrics["penalty"] = self.penalty(params, variables, rows).mean()
             total += weight * metrics["penalty"]
         return total, (metrics | {"critic_loss": total}, updated)
@@ -142,37 +142,51 @@ class GAN(Family):
 
         Args:
           params: of the generator.
-          rows: latents `z` of the packs; of a relativistic loss `real` as well.
+          rows: latents `z` of the packs; as configured, packs `real` and `fake_noise`.
           shared: `critic`, its parameters and variables, and `variables` of the generator.
           part: not used.
         """
         d_params, d_variables = shared["critic"]
         z_BxZ = rows["z"].reshape(-1, self.model.latent_dim)
         fake, updated = self.generate(params, shared["variables"], z_BxZ, train=True)
-        scores = [self.judge(d_params, d_variables, self._shown(fake, rows), train=True)[0]]
-        if self._game.paired:
+        fake = pack(fake, self.model.pack)
+        if self.loss.instance_noise:
+            fake += rows["fake_noise"]
+        scores = [self.judge(d_params, d_variables, fake, train=True)[0]]
+        if self.loss.players.paired:
             scores.insert(0, self.judge(d_params, d_variables, rows["real"], train=True)[0])
-        value = self._game.generator(*scores).mean()
+        value = self.loss.players.generator(*scores).mean()
         return value, ({"generator_loss": value}, updated)
 
-    def critic_inputs(self, state: State, real: jax.Array) -> Batch:
-        """Draws what all critic updates need beside generated examples: (n_critic, packs, …)."""
-        loss, shape = self.loss, real.shape[1:]
-
-        def draws(use: int, draw: Any, shape: tuple[int, ...]) -> jax.Array:
-            keys = jax.random.split(step_key(state, use), loss.n_critic)
-            return jax.vmap(lambda key: draw(key, shape))(keys)
-
-        rows = {"real": real}
-        if loss.penalty == "wgan_gp":
-            rows["position"] = draws(_PENALTY_POINTS, batch_uniform, shape[:1])
-        if loss.penalty == "dragan":
-            rows["perturbation"] = draws(_PENALTY_POINTS, batch_normal, shape)
+    def critic_inputs(self, state: State, batch: Batch) -> tuple[Batch, dict[str, Any]]:
+        """Draws what all critic updates of a step need: rows (n_critic, packs, …)."""
+        loss, real = self.loss, self._real(state, batch)
+        shape, latents = real.shape[1:], (batch["x"].shape[1], self.model.latent_dim)
+        rows = {
+            "real": real,
+            "fake": self._fakes(state, self._normal(state, _CRITIC_NOISE, latents)),
+        }
         if loss.instance_noise:
-            stddev = self._noise_stddev(state)
-            rows["real"] = real + stddev * draws(_REAL_NOISE, batch_normal, shape)
-            rows["fake_noise"] = stddev * draws(_FAKE_NOISE, batch_normal, shape)
-        return rows
+            noise = self._normal(state, _FAKE_NOISE, shape)
+            rows["fake_noise"] = self._noise_stddev(state) * noise
+        if loss.penalty == "wgan_gp":
+            rows["position"] = self._draws(state, _PENALTY_POINTS, batch_uniform, shape[:1])
+        if loss.penalty == "dragan":
+            rows["perturbation"] = self._normal(state, _PENALTY_POINTS, shape)
+        return rows, {"variables": state.variables["critic"]}
+
+    def generator_inputs(self, state: State, batch: Batch) -> tuple[Batch, dict[str, Any]]:
+        """Draws what the update of the generator needs."""
+        rows, real = batch["x"].shape[1], self._real(state, batch)[-1]
+        z = batch_normal(step_key(state, _GENERATOR_NOISE), (rows, self.model.latent_dim))
+        inputs = {"z": z.reshape(len(real), -1)}  # packs stay whole where parts accumulate
+        if self.loss.players.paired:
+            inputs["real"] = real
+        if self.loss.instance_noise:
+            noise = batch_normal(step_key(state, _LAST_NOISE), real.shape)
+            inputs["fake_noise"] = self._noise_stddev(state) * noise
+        critic = state.params["critic"], state.variables["critic"]
+        return inputs, {"critic": critic, "variables": state.variables["generator"]}
 
     # The contract.
 
@@ -187,7 +201,7 @@ class GAN(Family):
         shape = (*self.spec.shape[:-1], self.spec.shape[-1] * self.model.pack)
         g = dict(self.generator.init(g_key, jnp.zeros((1, self.model.latent_dim))))
         d = dict(self.critic.init(d_key, jnp.zeros((1, *shape))))
-        g_params, d_params = g.pop("params"), self._clipped(d.pop("params"))
+        g_params, d_params = g.pop("params"), self.loss.clipped(d.pop("params"))
         if self.model.spectral_norm:
             d["spectral"] = initial_vectors(d_params, jax.random.fold_in(d_key, 0))
         return new_state(
@@ -203,45 +217,19 @@ class GAN(Family):
 
     def step(self, state: State, batch: Batch) -> tuple[State, Metrics]:
         """See `Family`; Gulrajani et al. 2017, algorithm 1."""
-        rows, size, dim = batch["x"].shape[1], self.model.pack, self.model.latent_dim  # local rows
-        if rows % (size * self.accumulate_steps):
-            part = rows / self.accumulate_steps
-            raise fail("model.pack", size, f"must divide the rows of each device's part, {part}")
-        real = jax.vmap(lambda x: pack(x, size))(self._standard(batch["x"]))
-        inputs = self.critic_inputs(state, real)
-        keys = jax.random.split(step_key(state, _CRITIC_NOISE), self.loss.n_critic)
-        z = jax.vmap(lambda key: batch_normal(key, (rows, dim)))(keys)
-        new, metrics = self._update_critic(state, inputs, z)
+        self.model.check_rows(batch["x"].shape[1] / self.accumulate_steps)  # of a device
+        state, metrics = self._update_critic(state, *self.critic_inputs(state, batch))
+        state, g_metrics = self._update_generator(state, *self.generator_inputs(state, batch))
+        return state.replace(step=state.step + 1), metrics | g_metrics
 
-        z = batch_normal(step_key(state, _GENERATOR_NOISE), (rows, dim))
-        last = {"z": z.reshape(rows // size, -1)}  # packs stay whole where parts accumulate
-        if self._game.paired:
-            last["real"] = inputs["real"][-1]
-        if self.loss.instance_noise:
-            noise = batch_normal(step_key(state, _LAST_NOISE), real.shape[1:])
-            last["fake_noise"] = self._noise_stddev(state) * noise
-        new, g_metrics = self._update_generator(new, last)
-        return new.replace(step=state.step + 1), metrics | g_metrics
-
-    def _update_critic(self, state: State, inputs: Batch, z: jax.Array) -> tuple[State, Metrics]:
-        """Makes `n_critic` updates of the critic; `z`: (n_critic, B, latent_dim)."""
-        n, generator = self.loss.n_critic, (state.params["generator"], state.variables["generator"])
-
-        def draw(z_BxZ: jax.Array) -> jax.Array:
-            return self.generate(*generator, z_BxZ, train=True)[0]
-
-        def update(carry: Any, numbered: Any) -> Any:
-            number, rows, source = numbered
-            fake = source if self._wide_passes else draw(source)
-            return self._critic_step(carry, number, rows | {"fake": self._shown(fake, rows)})
-
-        critic = state.params["critic"], state.opt_state["critic_optimizer"]
+    def _update_critic(self, state: State, rows: Batch, shared: Any) -> tuple[State, Metrics]:
+        """Makes `n_critic` updates of the critic; the generator stands still."""
+        first = state.params["critic"], state.opt_state["critic_optimizer"], shared["variables"]
+        n = self.loss.n_critic
         (params, opt_state, variables), metrics = jax.lax.scan(
-            update,
-            (*critic, state.variables["critic"]),
-            # The generator stands still during the critic's updates, so all their fakes can be
-            # drawn in one pass; vmap keeps the batch statistics of each critic batch its own.
-            (state.step * n + jnp.arange(n), inputs, jax.vmap(draw)(z) if self._wide_passes else z),
+            lambda carry, numbered: self._critic_step(carry, *numbered),
+            first,
+            (state.step * n + jnp.arange(n), rows),
         )
         state = state.replace(
             params=state.params | {"critic": params},
@@ -260,7 +248,7 @@ class GAN(Family):
             (_, found), gradient = self._gradient(self.critic_loss, params, rows, shared)
             return gradient, found
 
-        weight, k = self._penalty_weight, self.loss.penalty_every
+        weight, k = self.loss.weight, self.loss.penalty_every
         if not weight or k == 1:
             gradient, (metrics, updated) = gradient_with(weight)
         else:  # lazy: every k-th critic update carries k times the penalty
@@ -274,15 +262,11 @@ class GAN(Family):
             )
             metrics["penalty"] *= k  # so that its mean over updates is the mean penalty
         updates, opt_state = self.critic_optimizer.update(gradient, opt_state, params)
-        params = self._clipped(optax.apply_updates(params, updates))
+        params = self.loss.clipped(optax.apply_updates(params, updates))
         return (params, opt_state, variables | updated), metrics
 
-    def _update_generator(self, state: State, rows: Batch) -> tuple[State, Metrics]:
+    def _update_generator(self, state: State, rows: Batch, shared: Any) -> tuple[State, Metrics]:
         params, ema = state.params["generator"], state.ema
-        shared = {
-            "critic": (state.params["critic"], state.variables["critic"]),
-            "variables": state.variables["generator"],
-        }
         (_, (metrics, updated)), gradient = self._gradient(
             self.generator_loss, params, rows, shared
         )
@@ -337,29 +321,13 @@ class GAN(Family):
     # Behind them.
 
     @property
-    def _game(self) -> losses.AdversarialLoss:
-        return losses.ADVERSARIAL_LOSSES[self.loss.adversarial]
-
-    @property
-    def _critic_objective(self) -> Callable[..., jax.Array]:
-        smoothing = self.loss.label_smoothing
-        if not smoothing:
-            return self._game.critic
-        return functools.partial(self._game.critic, label_smoothing=smoothing)
-
-    @property
-    def _penalty_weight(self) -> float:
-        return 0.0 if self.loss.penalty == "none" else self.loss.penalty_weight
-
-    @property
     def _wide_passes(self) -> bool:
         return self.model.network == "mlp" or lowering("convolutional passes") == "wide"
 
     @property
     def _one_pass(self) -> bool:
         # What mixes examples must not mix real and generated ones.
-        mixes = self.model.critic_norm == "batch" or self.model.minibatch_stddev
-        return self._wide_passes and not mixes
+        return self._wide_passes and not self.model.mixes
 
     def _gradient(self, loss: Any, params: Any, rows: Batch, shared: Any) -> Any:
         return value_and_grad(
@@ -372,14 +340,30 @@ class GAN(Family):
     def _standard(self, x: jax.Array) -> jax.Array:
         return (x - self.spec.center) / self.spec.scale
 
-    def _clipped(self, params: Any) -> Any:
-        clip = self.loss.clip
-        return jax.tree.map(lambda p: jnp.clip(p, -clip, clip), params) if clip else params
+    def _real(self, state: State, batch: Batch) -> jax.Array:
+        """Makes packs of real examples as the critic gets to see them, (n_critic, packs, …)."""
+        x = jax.vmap(lambda x: pack(x, self.model.pack))(self._standard(batch["x"]))
+        if not self.loss.instance_noise:
+            return x
+        return x + self._noise_stddev(state) * self._normal(state, _REAL_NOISE, x.shape[1:])
 
-    def _shown(self, fake: jax.Array, rows: Batch) -> jax.Array:
-        """Generated examples as the critic gets to see them."""
-        fake = pack(fake, self.model.pack)
-        return fake + rows["fake_noise"] if self.loss.instance_noise else fake
+    def _fakes(self, state: State, z: jax.Array) -> jax.Array:
+        """Generates the packs (n_critic, packs, …) of latents (n_critic, B, latent_dim)."""
+        generator = state.params["generator"], state.variables["generator"]
+
+        def fake(z_BxZ: jax.Array) -> jax.Array:
+            return pack(self.generate(*generator, z_BxZ, train=True)[0], self.model.pack)
+
+        # vmap keeps the batch statistics of each critic batch its own.
+        return jax.vmap(fake)(z) if self._wide_passes else jax.lax.map(fake, z)
+
+    def _normal(self, state: State, use: int, shape: tuple[int, ...]) -> jax.Array:
+        return self._draws(state, use, batch_normal, shape)
+
+    def _draws(self, state: State, use: int, draw: Any, shape: tuple[int, ...]) -> jax.Array:
+        """Draws noise of `shape` for each critic update."""
+        keys = jax.random.split(step_key(state, use), self.loss.n_critic)
+        return jax.vmap(lambda key: draw(key, shape))(keys)
 
     def _noise_stddev(self, state: State) -> jax.Array:
         return self.loss.instance_noise * jnp.maximum(1.0 - state.step / self.total_steps, 0.0)
