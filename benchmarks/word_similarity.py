@@ -23,6 +23,7 @@ import numpy as np
 from benchmarks.harness import machine
 from benchmarks.harness.sides import ROOT
 from genjax import recipes
+from genjax.core.capabilities import HasWordVectors
 from genjax.core.members import explained, spread
 from genjax.core.tokens import NUM_SPECIALS
 from genjax.engine.compilation_cache import enable_compilation_cache
@@ -91,7 +92,8 @@ def _genjax(
     config = recipes.load(str(ROOT / "configs" / "word2vec_definitions.py")).unlock()
     config.seed, config.epochs, config.data.dir = seed, float(epochs), str(path.parent)
     run = prepare(config.lock())
-    executor = run.executor
+    executor, family = run.executor, run.family
+    assert isinstance(family, HasWordVectors)
     state = executor.init()
     state, _ = executor.run(state, 0, 1)  # compiles
     jax.block_until_ready(state)
@@ -100,7 +102,7 @@ def _genjax(
         state, _ = executor.run(state, step, min(executor.chunk, run.total_steps - step))
     jax.block_until_ready(state)
     seconds = time.perf_counter() - start
-    table = np.asarray(run.family.functions["vectors"](state))[NUM_SPECIALS:]
+    table = np.asarray(family.vectors(state))[NUM_SPECIALS:]
     assert run.dataset.codec is not None
     return WordVectors(run.dataset.codec.tokens, table), epochs * _words(lines) / seconds
 

@@ -89,7 +89,7 @@ def decoding(batch_size: int, size: int, **model: int) -> Timed:
 
     @jax.jit
     def write(state: Any, prompt: jax.Array, key: jax.Array) -> jax.Array:
-        decoder = decoder_of(state, family.start, family.decode, model["length"])
+        decoder = decoder_of(family, state)
         return generate(decoder, prompt, key, Sampling(), size, size=size)
 
     def run() -> None:

@@ -65,7 +65,7 @@ def beam(
 
     @jax.jit
     def search(state: Any, x: jax.Array) -> jax.Array:
-        decoder = decoder_of(state, family.start, family.decode)
+        decoder = decoder_of(family, state)
         return beam_search(decoder, x, size, size=size, width=beam_width, alpha=1.0)[0]
 
     def run() -> None:

@@ -17,6 +17,7 @@ def commands(run: Any, workdir: str | Path) -> list[str]:
       workdir: the run's folder, as the user gave it.
     """
     from genjax import families
+    from genjax.core.capabilities import HasWordVectors
 
     at = (f"--workdir={workdir}", *families.flags(run.config.family))
     found = [program.command("evaluate", *at)]
@@ -25,7 +26,7 @@ def commands(run: Any, workdir: str | Path) -> list[str]:
         found.append(program.command("sample", *at, shown))
     if _has_space(run):
         found.append(program.command("latent", *at))
-    if "vectors" in run.family.functions:
+    if isinstance(run.family, HasWordVectors):
         found.append(
             program.command("word_vectors", *at, f"--most_similar={run.dataset.codec.tokens[0]}")
         )
@@ -34,18 +35,18 @@ def commands(run: Any, workdir: str | Path) -> list[str]:
 
 def _shown(run: Any) -> str | None:
     """The flag with which `sample` shows what the model can; None where it shows nothing."""
+    from genjax.core.capabilities import Classifies, Samples, Tags
     from genjax.evaluation import shown
-    from genjax.generation.texts import can_write
+    from genjax.generation.texts import answers
 
     family, spec = run.family, run.dataset.spec
     number = f"--n={run.config.num_samples}"
+    drawn = family.has_prior and isinstance(family, Samples)
     if run.dataset.codec is None:
-        drawn = family.has_prior and family.sample is not None
         return number if drawn and shown.picture(run.config, spec) is not None else None
-    answers = can_write(family) and (spec.kind == "pair" or "reconstruct" in family.functions)
-    if {"tag", "classify"} & family.functions.keys() or (answers and not family.has_prior):
+    if isinstance(family, Tags | Classifies) or (answers(family) and not family.has_prior):
         return f"--prompt={_prompt(run)}"
-    return number if family.has_prior and family.sample is not None else None
+    return number if drawn else None
 
 
 def _prompt(run: Any) -> str:
@@ -63,16 +64,20 @@ def _has_space(run: Any) -> bool:
     """Whether `latent` shows something of the run."""
     import jax
 
-    functions, spec, model = run.family.functions, run.dataset.spec, run.config.model
+    from genjax.core.capabilities import Decodes, Encodes, Interpolates
+    from genjax.core.family import Family
+
+    family: Family = run.family
+    spec, model = run.dataset.spec, run.config.model
     if run.dataset.codec is not None:
-        return {"reconstruct", "interpolate", "augment"} <= functions.keys()
-    if spec.kind != "image" or "decode" not in functions:
+        return isinstance(family, Interpolates)
+    if spec.kind != "image" or not isinstance(family, Decodes):
         return False
-    if "encode" not in functions:
+    if not isinstance(family, Encodes):
         return bool(model.get("latent_dim", 0))
     inputs = [jax.ShapeDtypeStruct((1, *spec.shape), "float32")]
     if model.get("conditional", False):
         inputs.append(jax.ShapeDtypeStruct((1,), "int32"))
-    state = jax.eval_shape(run.family.init, jax.random.key(0))
-    code = jax.eval_shape(functions["encode"], state, *inputs)
+    state = jax.eval_shape(family.init, jax.random.key(0))
+    code = jax.eval_shape(family.encode, state, *inputs)
     return code.ndim == 2  # those of flows are like images

@@ -133,12 +133,13 @@ def _numbers(
     from genjax.evaluation.image import scorer as scoring
     from genjax.evaluation.samples import as_lists, judged
     from genjax.evaluation.text import scores as text_scores
+    from genjax.generation.texts import answers
     from genjax.trained.loading import load
 
     model = load(folder, program.checkpoint_step(values.step))
     if member is not None:
         program.check_member(member, model.num_members)
-    if values.beam and not text_scores.answers(model):
+    if values.beam and not answers(model.family):
         raise ConfigError(
             f"--beam={values.beam}: is for translations; {model.config.family} has none"
         )
@@ -233,7 +234,9 @@ def _draw(model: Any, folder: Path) -> list[Path]:
         from genjax.evaluation.text import scores as text_scores
 
         return text_scores.draw_attention(model, folder)
-    if model.run.dataset.spec.kind != "image" or "reconstruct" not in model.family.functions:
+    from genjax.core.capabilities import Reconstructs
+
+    if model.run.dataset.spec.kind != "image" or not isinstance(model.family, Reconstructs):
         return []
     from genjax.data.source import first_rows
     from genjax.plots.grid import reconstruction_grid, save_png

@@ -40,9 +40,10 @@ def lines(model: Any, prompts: Sequence[str]) -> list[str]:
     Of a tagger the lines of each sentence's words, each with a tab and its tag, and an empty line
     behind each sentence, as `conll:FILE` has them.
     """
+    from genjax.core.capabilities import Tags
     from genjax.trained.predictions import classify, tag
 
-    if "tag" not in model.family.functions:
+    if not isinstance(model.family, Tags):
         classified = zip(classify(model, prompts), prompts)
         return [f"{c.label}\t{c.probability:.4f}\t{prompt}" for c, prompt in classified]
     found = []

@@ -62,6 +62,7 @@ def _sweep(argv: list[str]) -> int:
         raise fail("num_seeds", config.num_seeds, "must be left at 1; give --seeds")
     workdir = Path(values.workdir).expanduser().absolute()
     groups = plan(config, [parse_axis(config, text) for text in values.grid], values.seeds, workdir)
+    from genjax.core.capabilities import Samples
     from genjax.engine.compilation_cache import enable_compilation_cache
     from genjax.engine.opening import check
     from genjax.evaluation.shown import hooks
@@ -71,7 +72,7 @@ def _sweep(argv: list[str]) -> int:
     for group in groups:  # all is checked before anything is written
         run = _prepare(group)
         check(run, group.folder, hooks(run))
-    samples = run.family.sample is not None
+    samples = isinstance(run.family, Samples)
     for line in said:
         program.say(line)
     _write(workdir, groups, [])

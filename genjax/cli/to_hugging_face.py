@@ -47,7 +47,7 @@ def _to_hugging_face(argv: list[str]) -> int:
     model = load(values.workdir, step)
     program.check_member(values.member, model.num_members)
     model = model.member(values.member) if model.num_members else model
-    params = jax.tree.map(np.asarray, model.state.ema or model.state.params)
+    params = jax.tree.map(np.asarray, model.state.eval_params)
     codec = model.run.dataset.codec
     hf.write(values.out, hf.Pretrained(model.config, params, codec))  # type: ignore[arg-type]
     print(values.out)

@@ -81,6 +81,7 @@ def load(workdir: str, step: Any = None, member: int = 0) -> Any:
     read_config(workdir)  # before JAX is given time to start
     import numpy as np
 
+    from genjax.core.capabilities import HasWordVectors
     from genjax.core.tokens import NUM_SPECIALS
     from genjax.engine.compilation_cache import enable_compilation_cache
     from genjax.evaluation.text.word_vectors import WordVectors
@@ -88,7 +89,7 @@ def load(workdir: str, step: Any = None, member: int = 0) -> Any:
 
     enable_compilation_cache()
     model = loading.load(workdir, step)
-    if "vectors" not in model.family.functions:
+    if not isinstance(model.family, HasWordVectors):
         raise ConfigError(f"--workdir={workdir}: family {model.config.family} has no word vectors")
     program.check_member(member, model.num_members)
     model = model.member(member) if model.num_members else model

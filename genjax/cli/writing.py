@@ -71,9 +71,11 @@ def check_beam(values: Any) -> None:
 
 def write(model: Any, values: Any) -> int:
     """Writes what the flags ask for to the terminal or to --out; returns the exit status."""
+    from genjax.core.capabilities import Attends, Writes
+    from genjax.core.family import Family
     from genjax.evaluation.shown import BETWEEN
     from genjax.generation import Sampling
-    from genjax.generation.texts import TextGenerator, can_write
+    from genjax.generation.texts import TextGenerator
     from genjax.trained.predictions import can_predict
 
     out = Path(values.out).expanduser() if values.out else None
@@ -81,14 +83,15 @@ def write(model: Any, values: Any) -> int:
         return _predict(model, values, out)
     if out is not None and out.suffix not in _SUFFIXES:
         raise ConfigError(f"--out={out}: must end in {' or '.join(_SUFFIXES)} for texts")
+    family: Family = model.family
     prompts, n = _prompts(values), values.n or 1
-    if not can_write(model.family):
+    if not isinstance(family, Writes):
         return _write_samples(model, prompts, n, values, out)
-    if out is not None and out.suffix == ".png" and "attention" not in model.family.functions:
+    if out is not None and out.suffix == ".png" and not isinstance(family, Attends):
         raise ConfigError(f"--out={out}: {model.config.family} has no attention to draw; use .txt")
-    generator = TextGenerator(model.family, model.run.dataset, model.state, prefix="--")
+    generator = TextGenerator(family, model.run.dataset, model.state, prefix="--")
     if not prompts and not generator.continues:
-        if model.family.has_prior:
+        if family.has_prior:
             return _write_samples(model, prompts, n, values, out)
         raise ConfigError("--prompt: missing; must be a sentence, or --prompts a file of them")
     temperature = values.temperature
@@ -122,8 +125,9 @@ def write(model: Any, values: Any) -> int:
 
 def _predict(model: Any, values: Any, out: Path | None) -> int:
     from genjax.cli import predicting
+    from genjax.core.capabilities import Tags
 
-    predicting.check(values, model.config.family, tags="tag" in model.family.functions)
+    predicting.check(values, model.config.family, tags=isinstance(model.family, Tags))
     prompts = _prompts(values)
     if not prompts:
         raise ConfigError("--prompt: missing; must be a text, or --prompts a file of them")
@@ -132,10 +136,11 @@ def _predict(model: Any, values: Any, out: Path | None) -> int:
 
 def _write_samples(model: Any, prompts: Sequence[str], n: int, values: Any, out: Any) -> int:
     """What a model that reads no prompts draws of itself."""
+    from genjax.core.capabilities import Samples
     from genjax.evaluation.shown import BETWEEN
 
     family = model.config.family
-    if not model.family.has_prior or model.family.sample is None:
+    if not model.family.has_prior or not isinstance(model.family, Samples):
         raise ConfigError(f"--workdir={values.workdir}: its family, {family}, writes no texts")
     if prompts:
         raise ConfigError(f"--prompt={prompts[0]}: {family} takes none; it draws whole texts")

@@ -1,14 +1,17 @@
 """What a family can be used for, as protocols: `isinstance(family, Encodes)` asks for it.
 
 Every method is a pure function of a state and of arrays, and can be jitted alone. A family
-satisfies a protocol by having its methods; nothing is registered.
+satisfies a protocol by having its methods; nothing is registered. `isinstance` looks at names
+alone, so no name has two meanings.
 """
 
+import inspect
 from typing import Any, Protocol, runtime_checkable
 
 import jax
 
-from genjax.core.family import State
+from genjax.core.config import ConfigError
+from genjax.core.family import Family, State
 
 
 @runtime_checkable
@@ -85,13 +88,30 @@ class Scores(Protocol):
 
 @runtime_checkable
 class Writes(Protocol):
-    """Writes texts token by token; `genjax.generation` samples and searches with these two."""
+    """Writes texts token by token; `genjax.generation` samples and searches with these two.
+
+    Attributes:
+      continues_text: whether a text continues its prompt; otherwise it answers a source.
+    """
+
+    continues_text: bool
 
     def prefill(self, state: State, x_BxS: jax.Array) -> tuple[jax.Array, Any]:
         """Reads prompts or sources: logits (B, V) of what follows, and the cache behind them."""
 
     def decode_step(self, state: State, cache: Any, token_B: jax.Array) -> tuple[jax.Array, Any]:
         """Reads one token more: logits (B, V) of the next one, and the cache behind it."""
+
+
+@runtime_checkable
+class WritesCodes(Protocol):
+    """Writes texts from codes."""
+
+    def prefill_codes(self, state: State, z_BxZ: jax.Array) -> tuple[jax.Array, Any]:
+        """Begins texts of codes: logits (B, V) of the first tokens, and the cache behind BOS."""
+
+    def write(self, state: State, z_BxZ: jax.Array, key: jax.Array, options: Any) -> jax.Array:
+        """Draws a text (B, T) from each code; `options` are a `genjax.generation.Sampling`."""
 
 
 @runtime_checkable
@@ -127,7 +147,18 @@ class EmbedsTokens(Protocol):
 
 
 @runtime_checkable
-class Interpolates(Protocol):
+class EmbedsWords(EmbedsTokens, Protocol):
+    """Embeds words, known or not, by their characters, in several layers."""
+
+    def embed_words(self, state: State, chars_BxTxC: jax.Array) -> jax.Array:
+        """Computes vectors (B, T, D) of words that are given by their characters."""
+
+    def layers(self, state: State, x_BxT: jax.Array) -> jax.Array:
+        """Computes the vectors of each layer, (B, T, L, D)."""
+
+
+@runtime_checkable
+class Interpolates(Reconstructs, Protocol):
     """Writes what lies between two sentences, and sentences like one."""
 
     def interpolate(self, state: State, x: jax.Array, y: jax.Array, share_K: jax.Array) -> Any:
@@ -144,6 +175,17 @@ class HasWordVectors(Protocol):
     def vectors(self, state: State) -> jax.Array:
         """Returns the vectors (V, D)."""
 
+    def similarity(self, state: State, token_B: jax.Array) -> jax.Array:
+        """Computes the cosines (B, V) of words with all words."""
+
+
+@runtime_checkable
+class PredictsContext(Protocol):
+    """Knows which words stand near a word."""
+
+    def predict_context(self, state: State, token_B: jax.Array) -> jax.Array:
+        """Computes the log-probabilities (B, V) of all words near a word."""
+
 
 @runtime_checkable
 class HasFeatures(Protocol):
@@ -154,3 +196,28 @@ class HasFeatures(Protocol):
 
         The names say the network they come from: `encoder.1`, `critic.0`, `stack.3`.
         """
+
+
+def as_sampler(family: Any) -> Samples:
+    """Returns the family as one that draws samples.
+
+    Raises:
+      ConfigError: it draws none.
+    """
+    if not isinstance(family, Samples):
+        raise ConfigError("this model makes no samples: it answers to what it is given")
+    return family
+
+
+def uses(family: Family) -> set[str]:
+    """Names the public methods of `(state, …)` that a family has beside its contract."""
+    kind, contract = type(family), {"step", "evaluate", "inputs"}
+    names = {name for base in kind.__mro__ for name in vars(base)} - contract
+    return {name for name in names if _takes_state(kind, name)}
+
+
+def _takes_state(kind: type, name: str) -> bool:
+    method = inspect.getattr_static(kind, name)
+    if name.startswith("_") or name.endswith("_inputs") or not inspect.isfunction(method):
+        return False
+    return list(inspect.signature(method).parameters)[1:2] == ["state"]

@@ -1,8 +1,6 @@
 """The contract between a model family and the engine: pure functions over one state."""
 
-import functools
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -10,8 +8,6 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 from ml_collections import ConfigDict
-
-from genjax.core.config import ConfigError
 
 Batch = dict[str, jax.Array]
 Metrics = dict[str, jax.Array]
@@ -36,6 +32,11 @@ class State(struct.PyTreeNode):
     opt_state: dict[str, Any]
     variables: dict[str, Any] = struct.field(default_factory=dict)
     ema: dict[str, Any] = struct.field(default_factory=dict)
+
+    @property
+    def eval_params(self) -> dict[str, Any]:
+        """What evaluation and all uses compute with: a network's average where one is kept."""
+        return self.params | self.ema
 
 
 class DataSpec(NamedTuple):
@@ -107,9 +108,6 @@ class Family:
 
     has_prior: ClassVar[bool] = True  # whether samples are meant to look like the data
 
-    # Overridden by families that draw samples: `sample(state, key, n) -> x`.
-    sample: ClassVar[Any] = None
-
     @property
     def batch_shape(self) -> tuple[int, ...]:
         """Leading axes of every leaf of a training batch.
@@ -137,57 +135,11 @@ class Family:
         """Turns means over a split, each (…) or (members, …), into the numbers to report."""
         return means
 
-    def draw(self, state: State, key: jax.Array, n: int) -> jax.Array:
-        """Draws samples as `sample` does.
-
-        Raises:
-          ConfigError: the family has none.
-        """
-        if self.sample is None:
-            raise ConfigError("this model makes no samples: it answers to what it is given")
-        return self.sample(state, key, n)
-
-    @functools.cached_property
-    def functions(self) -> Mapping[str, Callable[..., Any]]:
-        """Further functions of `(state, …)` by name."""
-        own = {name for kind in type(self).__mro__ for name in vars(kind)} - _CONTRACT
-        return {name: getattr(self, name) for name in sorted(own) if _is_use(type(self), name)}
-
-
-def _is_use(kind: type, name: str) -> bool:
-    """Whether a class has a public method `name(self, state, …)`."""
-    method = inspect.getattr_static(kind, name, None)
-    if name.startswith("_") or not inspect.isfunction(method):
-        return False
-    return list(inspect.signature(method).parameters)[1:2] == ["state"]
-
-
-_CONTRACT = {"init", "step", "evaluate", "sample", "draw", "summary", "inputs"}
-
 
 def shared_fields(config: ConfigDict, spec: DataSpec, total_steps: int) -> dict[str, Any]:
     """Returns the fields that every family has, for its constructor."""
     names = ("batch_size", "accumulate_steps", "ema_decay", "precision")
     return {"spec": spec, "total_steps": total_steps} | {name: config[name] for name in names}
-
-
-class OldFamily(NamedTuple):
-    """A family that is not yet a dataclass."""
-
-    init: Callable[[jax.Array], State]
-    step: Callable[[State, Batch], tuple[State, Metrics]]
-    evaluate: Callable[[State, Batch], Metrics]
-    sample: Callable[[State, jax.Array, int], jax.Array] | None
-    batch_shape: tuple[int, ...]
-    functions: Mapping[str, Callable[..., Any]] = {}
-    summary: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda means: means
-    has_prior: bool = True
-
-    def draw(self, state: State, key: jax.Array, n: int) -> jax.Array:
-        """As `Family.draw`."""
-        if self.sample is None:
-            raise ConfigError("this model makes no samples: it answers to what it is given")
-        return self.sample(state, key, n)
 
 
 def compute_dtype(precision: str) -> Any:

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from genjax.core.capabilities import as_sampler
 from genjax.core.family import Family, State
 from genjax.core.random import data_key, sample_key
 from genjax.data.source import Dataset
@@ -281,7 +282,7 @@ class Executor:
 
     @functools.cache  # noqa: B019 - one executor a run
     def _sampler(self, n: int) -> Any:
-        return self._jit(lambda state: self.family.draw(state, sample_key(state), n))
+        return self._jit(lambda state: as_sampler(self.family).sample(state, sample_key(state), n))
 
     @functools.cache  # noqa: B019
     def _applied(self, f: Any) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 from absl import logging
 
 from genjax import families
+from genjax.core.capabilities import Reconstructs, Samples
 from genjax.core.family import State
 from genjax.core.files import write_json
 from genjax.core.members import by_name, spread
@@ -277,13 +278,14 @@ class _Training:
 
     def _draw(self) -> None:
         family = self.run.family
-        outputs = self.hooks.outputs or family.functions.get("reconstruct")
+        own = family.reconstruct if isinstance(family, Reconstructs) else None
+        outputs = self.hooks.outputs or own
         if self.hooks.pairs and outputs and not family.has_prior:
             with self.clock("evaluation"):
                 found = self.executor.apply(outputs, self.state, self._held_out)
             found = found[0] if self.executor.num_members else found
             self._show("reconstructions", self.hooks.pairs(self._held_out, found))
-        elif self.hooks.picture and family.sample:
+        elif self.hooks.picture and isinstance(family, Samples):
             with self.clock("evaluation"):
                 samples = self.executor.sample(self.state, self.config.num_samples)
             samples = samples[0] if self.executor.num_members else samples

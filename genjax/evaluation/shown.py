@@ -9,6 +9,7 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
+from genjax.core.capabilities import Samples, Writes
 from genjax.core.family import DataSpec
 from genjax.core.tokens import PAD, SPECIALS
 from genjax.data.toy import mixtures
@@ -16,7 +17,6 @@ from genjax.engine.hooks import Hooks
 from genjax.evaluation import samples as scores
 from genjax.evaluation.image import generative, scorer
 from genjax.generation import GREEDY, decoder_of, generate
-from genjax.generation.texts import can_write
 from genjax.plots.attention import plot_attention
 from genjax.plots.grid import image_grid, reconstruction_grid
 from genjax.plots.points import plot_points
@@ -99,7 +99,7 @@ def attention_maps(model: Any, written: Sequence[Any]) -> np.ndarray:
 
 def texts(run: Any) -> Callable[[np.ndarray], str] | None:
     """Returns a function from samples (n, T) to a text of them all; None without samples."""
-    if run.family.sample is None or not run.family.has_prior:
+    if not run.family.has_prior or not isinstance(run.family, Samples):
         return None
     decode = run.dataset.codec.decode
     return lambda samples: f"\n{BETWEEN}\n".join(map(decode, samples)) + "\n"
@@ -107,14 +107,13 @@ def texts(run: Any) -> Callable[[np.ndarray], str] | None:
 
 def outputs(run: Any) -> Callable[[Any, Any], Any] | None:
     """Returns a pure function from (state, sources) to greedy answers; None without answers."""
-    spec, functions = run.dataset.spec, run.family.functions
-    if spec.kind != "pair" or not can_write(run.family):
+    spec, family = run.dataset.spec, run.family
+    if spec.kind != "pair" or not isinstance(family, Writes):
         return None
     size = spec.target_shape[0]
 
     def answers(state: Any, x: Any) -> Any:
-        decoder = decoder_of(state, functions["start"], functions["decode"])
-        return generate(decoder, x, jax.random.key(0), GREEDY, size, size=size)
+        return generate(decoder_of(family, state), x, jax.random.key(0), GREEDY, size, size=size)
 
     return answers
 

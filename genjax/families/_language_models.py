@@ -57,6 +57,8 @@ class LanguageModel(Family):
     a token (`loss`) and `perplexity`, e to it, both by the recipe's tokens.
     """
 
+    continues_text = True
+
     loss: NextTokenLoss
     optimizer: optax.GradientTransformation
 
@@ -136,19 +138,19 @@ class LanguageModel(Family):
 
     def score(self, state: State, x: jax.Array) -> jax.Array:
         """Computes nats of each token that is predicted, 0 of padding: (B, T - 1) of windows."""
-        return self.nll(state.ema or state.params, *self.inputs_and_targets(x))
+        return self.nll(state.eval_params, *self.inputs_and_targets(x))
 
-    def start(self, state: State, x_BxS: jax.Array) -> tuple[jax.Array, Any]:
+    def prefill(self, state: State, x_BxS: jax.Array) -> tuple[jax.Array, Any]:
         """Reads prompts: the logits (B, V) of what follows them, and the cache behind them."""
         raise NotImplementedError
 
-    def decode(self, state: State, cache: Any, token_B: jax.Array) -> tuple[jax.Array, Any]:
+    def decode_step(self, state: State, cache: Any, token_B: jax.Array) -> tuple[jax.Array, Any]:
         """Reads one token further: logits (B, V) of the next one, and the cache behind it."""
         raise NotImplementedError
 
     def sample(self, state: State, key: jax.Array, n: int) -> jax.Array:
         """Draws `n` texts without a prompt."""
-        decoder = decoder_of(state, self.start, self.decode, self._window)
+        decoder = decoder_of(self, state)
         return draw(decoder, key, n, size=self.spec.shape[0])
 
     # Behind them.
@@ -157,11 +159,6 @@ class LanguageModel(Family):
     def running(self) -> bool:
         """Whether texts are windows of running text."""
         return self.spec.kind == "text"
-
-    @property
-    def _window(self) -> int:
-        """The most tokens that the network reads at once; 0: any number."""
-        return 0
 
     @property
     def _z_loss(self) -> float:

@@ -101,6 +101,7 @@ class Pairs(Family):
     """
 
     has_prior = False
+    continues_text = False
 
     loss: Loss
     network: EncoderDecoder
@@ -183,17 +184,17 @@ class Pairs(Family):
 
     def score(self, state: State, x_BxS: jax.Array, y_BxU: jax.Array) -> jax.Array:
         """Computes the nats of each token of the target, 0 of padding: (B, U)."""
-        return self.nll(state.ema or state.params, x_BxS, y_BxU)
+        return self.nll(state.eval_params, x_BxS, y_BxU)
 
-    def start(self, state: State, x_BxS: jax.Array) -> tuple[jax.Array, Any]:
+    def prefill(self, state: State, x_BxS: jax.Array) -> tuple[jax.Array, Any]:
         """Reads sources: logits (B, V) of the target's first token, and the cache behind BOS."""
         length = self.spec.target_shape[0]
-        cache = self._apply(state.ema or state.params, x_BxS, length, method="begin")
-        return self.decode(state, cache, jnp.full(len(x_BxS), tokens.BOS))
+        cache = self._apply(state.eval_params, x_BxS, length, method="begin")
+        return self.decode_step(state, cache, jnp.full(len(x_BxS), tokens.BOS))
 
-    def decode(self, state: State, cache: Any, token_B: jax.Array) -> tuple[jax.Array, Any]:
+    def decode_step(self, state: State, cache: Any, token_B: jax.Array) -> tuple[jax.Array, Any]:
         """Reads a token: logits (B, V) of the next one, and the cache behind it."""
-        params = state.ema or state.params
+        params = state.eval_params
         vectors, cache = self._apply(params, token_B, cache, method="extend")
         return self.logits(params, vectors), cache
 
@@ -210,7 +211,7 @@ class AttendingPairs(Pairs):
     def attention(self, state: State, x_BxS: jax.Array, y_BxU: jax.Array) -> jax.Array:
         """Computes how each token of the target attends to the source; rows (B, U, S) sum to 1."""
         inputs, _ = inputs_and_targets(y_BxU, running=False)
-        found: jax.Array = self._apply(state.ema or state.params, x_BxS, inputs, method="weights")
+        found: jax.Array = self._apply(state.eval_params, x_BxS, inputs, method="weights")
         return found
 
 

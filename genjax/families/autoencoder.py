@@ -164,7 +164,7 @@ class Autoencoder(Family):
 
     def evaluate(self, state: State, batch: Batch) -> Metrics:
         """Sums the reconstruction error of clean examples, and what is held small."""
-        params, x, mask_B = state.ema or state.params, batch["x"], batch["mask"]
+        params, x, mask_B = state.eval_params, batch["x"], batch["mask"]
         code = self.code(params, x)
         output = self.output(params, code)
         sums = {
@@ -183,11 +183,11 @@ class Autoencoder(Family):
 
     def encode(self, state: State, x: jax.Array) -> jax.Array:
         """Encodes examples (B, …) in the range of the data: codes (B, latent_dim)."""
-        return self.code(state.ema or state.params, x)
+        return self.code(state.eval_params, x)
 
     def decode(self, state: State, code_BxZ: jax.Array) -> jax.Array:
         """Decodes codes (B, latent_dim): examples (B, …)."""
-        return self._mean(self.output(state.ema or state.params, code_BxZ))
+        return self._mean(self.output(state.eval_params, code_BxZ))
 
     def reconstruct(self, state: State, x: jax.Array) -> jax.Array:
         """Takes examples (B, …) through the code and back."""

@@ -173,7 +173,7 @@ class BERT(Family):
 
     def evaluate(self, state: State, batch: Batch) -> Metrics:
         """See `Family`; what is hidden in a row is a function of the row's own tokens."""
-        params, x_BxT, mask_B = state.ema or state.params, batch["x"], batch["mask"]
+        params, x_BxT, mask_B = state.eval_params, batch["x"], batch["mask"]
         own_B = example_uniform(_PAIR, x_BxT, jnp.arange(1), 1).reshape(-1)
         rows = self._texts(x_BxT, own_B, mask_B)
         rows = self._hide(rows, _noise(x_BxT, rows["ids"].shape[1]))
@@ -201,22 +201,22 @@ class BERT(Family):
 
     def embed(self, state: State, x_BxT: jax.Array) -> jax.Array:
         """Computes the vectors (B, T, D) of tokens in their text."""
-        return self.encoded(state.ema or state.params, one_text(x_BxT))[:, 1:]
+        return self.encoded(state.eval_params, one_text(x_BxT))[:, 1:]
 
     def encode(self, state: State, x_BxT: jax.Array) -> jax.Array:
         """Computes the mean (B, D) of the vectors of a text's tokens."""
         return pool(self.embed(state, x_BxT), tokens.is_token(x_BxT), "mean")
 
-    def fill(self, state: State, x_BxT: jax.Array) -> jax.Array:
+    def predict_masked(self, state: State, x_BxT: jax.Array) -> jax.Array:
         """Puts the likeliest token in place of each MASK of texts (B, T)."""
-        logits_BxTxV = self.logits(state.ema or state.params, self.embed(state, x_BxT))
+        logits_BxTxV = self.logits(state.eval_params, self.embed(state, x_BxT))
         best_BxT = logits_BxTxV[..., tokens.NUM_SPECIALS :].argmax(-1) + tokens.NUM_SPECIALS
         return jnp.where(x_BxT == tokens.MASK, best_BxT.astype(jnp.int32), x_BxT)
 
     def reconstruct(self, state: State, x_BxT: jax.Array) -> jax.Array:
         """Puts guesses in place of what is hidden of texts (B, T), as evaluation hides it."""
         hidden = self._hide({"ids": x_BxT}, _noise(x_BxT, x_BxT.shape[1]))
-        return self.fill(state, hidden["inputs"])
+        return self.predict_masked(state, hidden["inputs"])
 
     # Behind them.
 

@@ -175,7 +175,7 @@ class ELMo(Family):
     def evaluate(self, state: State, batch: Batch) -> Metrics:
         """Sums the nats of both directions, and the numbers of words that each predicts."""
         ids_BxT, mask_B = self._begun(batch["x"]), batch["mask"]
-        nll_BxTx2 = self.nll(state.ema or state.params, ids_BxT)
+        nll_BxTx2 = self.nll(state.eval_params, ids_BxT)
         left, right = jnp.moveaxis(nll_BxTx2.sum(1), -1, 0)
         words_B = tokens.is_token(ids_BxT[:, 1:]).sum(-1)
         sums = {"forward": left, "backward": right, "words": words_B}
@@ -208,7 +208,7 @@ class ELMo(Family):
 
     def layers(self, state: State, x_BxT: jax.Array) -> jax.Array:
         """Computes what is mixed, (B, T, layers + 1, 2 width)."""
-        params, chars = state.ema or state.params, self._chars(self._begun(x_BxT))
+        params, chars = state.eval_params, self._chars(self._begun(x_BxT))
         return jax.vmap(self._joined, in_axes=1, out_axes=2)(self.hidden(params, chars))
 
     def encode(self, state: State, x_BxT: jax.Array) -> jax.Array:
@@ -231,7 +231,7 @@ class ELMo(Family):
         return jnp.pad(x_BxT, ((0, 0), (1, 0)), constant_values=tokens.BOS)
 
     def _embedded(self, state: State, chars_BxTxC: jax.Array) -> jax.Array:
-        params = state.ema or state.params
+        params = state.eval_params
         return self._joined(self.mixed(params, self.hidden(params, chars_BxTxC)))
 
     def _joined(self, sides_2xBxTxD: jax.Array) -> jax.Array:

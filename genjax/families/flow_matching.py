@@ -183,7 +183,7 @@ class FlowMatching(Family):
 
     def evaluate(self, state: State, batch: Batch) -> Metrics:
         """Sums the loss of held-out examples; with `likelihood_steps`, `nll`, nats an example."""
-        params, x, mask_B = state.ema or state.params, self._standard(batch["x"]), batch["mask"]
+        params, x, mask_B = state.eval_params, self._standard(batch["x"]), batch["mask"]
         label_B, size = batch["label"] if self._classes else None, math.prod(self.spec.shape)
 
         def normal(use: int, number: jax.Array) -> jax.Array:
@@ -251,7 +251,7 @@ class FlowMatching(Family):
         self, state: State, x: jax.Array, label_B: Any, start: float, end: float
     ) -> jax.Array:
         """Carries points (B, …) along the guided flow from time `start` to time `end`."""
-        params = state.ema or state.params
+        params = state.eval_params
         if self._classes and label_B is None:
             label_B = jnp.arange(len(x)) % self._classes
         return integrate(

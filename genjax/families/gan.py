@@ -305,7 +305,7 @@ class GAN(Family):
 
     def decode(self, state: State, z_BxZ: jax.Array) -> jax.Array:
         """Decodes latents (B, latent_dim): examples (B, …) in the range of the data."""
-        params = state.ema.get("generator", state.params["generator"])
+        params = state.eval_params["generator"]
         x, _ = self.generate(params, state.variables["generator"], z_BxZ, train=False)
         return x * self.spec.scale + self.spec.center
 

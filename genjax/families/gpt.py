@@ -165,15 +165,15 @@ class GPT(LanguageModel):
 
     # What it is used for.
 
-    def start(self, state: State, x_BxS: jax.Array) -> tuple[jax.Array, Any]:
+    def prefill(self, state: State, x_BxS: jax.Array) -> tuple[jax.Array, Any]:
         """See `LanguageModel`; places beyond the model's longest text, `context`, are not read."""
         x_BxS = begun(x_BxS, self.running)[:, : self.network.length]
         length_B = tokens.lengths(x_BxS)
-        layers = self._apply(state.ema or state.params, len(x_BxS), method="new_cache")
+        layers = self._apply(state.eval_params, len(x_BxS), method="new_cache")
         cache = {"layers": layers, "past": jnp.zeros_like(length_B)}
         return self._further(state, cache, x_BxS, length_B)
 
-    def decode(self, state: State, cache: Any, token_B: jax.Array) -> tuple[jax.Array, Any]:
+    def decode_step(self, state: State, cache: Any, token_B: jax.Array) -> tuple[jax.Array, Any]:
         """See `LanguageModel`."""
         return self._further(state, cache, token_B[:, None], jnp.ones_like(token_B))
 
@@ -182,10 +182,6 @@ class GPT(LanguageModel):
         return self.network.length
 
     # Behind them.
-
-    @property
-    def _window(self) -> int:
-        return self.network.length
 
     @property
     def _z_loss(self) -> float:
@@ -198,7 +194,7 @@ class GPT(LanguageModel):
         self, state: State, cache: Any, x_BxQ: jax.Array, length_B: jax.Array
     ) -> tuple[jax.Array, Any]:
         """Reads the first `length` tokens of each row, and writes them behind the cache's past."""
-        params, past_B = state.ema or state.params, cache["past"]
+        params, past_B = state.eval_params, cache["past"]
         hidden, layers = self._apply(params, x_BxQ, cache["layers"], past_B, method="extend")
         logits = self._logits(params, last_vector(hidden, length_B))
         return logits, {"layers": layers, "past": past_B + length_B}

@@ -129,16 +129,16 @@ class RecurrentLM(LanguageModel):
 
     # What it is used for.
 
-    def start(self, state: State, x_BxS: jax.Array) -> tuple[jax.Array, Any]:
+    def prefill(self, state: State, x_BxS: jax.Array) -> tuple[jax.Array, Any]:
         """See `LanguageModel`."""
-        params, x_BxS = state.ema or state.params, begun(x_BxS, self.running)
+        params, x_BxS = state.eval_params, begun(x_BxS, self.running)
         lengths_B = tokens.lengths(x_BxS)
         h_BxSxD, carry = self._apply(params, x_BxS, lengths_B)
         return self._logits(params, last_vector(h_BxSxD, lengths_B)), carry
 
-    def decode(self, state: State, cache: Any, token_B: jax.Array) -> tuple[jax.Array, Any]:
+    def decode_step(self, state: State, cache: Any, token_B: jax.Array) -> tuple[jax.Array, Any]:
         """See `LanguageModel`."""
-        params = state.ema or state.params
+        params = state.eval_params
         h_Bx1xD, carry = self._apply(params, token_B[:, None], carry=cache)
         return self._logits(params, h_Bx1xD[:, 0]), carry
 

@@ -249,7 +249,7 @@ class StackedAutoencoder(Family):
 
     def evaluate(self, state: State, batch: Batch) -> Metrics:
         """Sums the reconstruction error of the whole stack, whatever the stage."""
-        params = state.ema or state.params
+        params = state.eval_params
         return batch_sum(self._sums(params, self.code(params, batch["x"]), batch))
 
     def _sums(self, params: Any, code_BxZ: jax.Array, batch: Batch) -> Metrics:
@@ -264,11 +264,11 @@ class StackedAutoencoder(Family):
 
     def encode(self, state: State, x: jax.Array) -> jax.Array:
         """Encodes examples (B, …) in the range of the data: the top's codes (B, layers[-1])."""
-        return self.code(state.ema or state.params, x)
+        return self.code(state.eval_params, x)
 
     def decode(self, state: State, code_BxZ: jax.Array) -> jax.Array:
         """Decodes codes of the top layer (B, layers[-1]): examples (B, …)."""
-        return self._mean(self.output(state.ema or state.params, code_BxZ))
+        return self._mean(self.output(state.eval_params, code_BxZ))
 
     def reconstruct(self, state: State, x: jax.Array) -> jax.Array:
         """Takes examples (B, …) up the whole stack and down again."""
@@ -331,7 +331,7 @@ class StackedClassifier(StackedAutoencoder):
 
     def classify(self, state: State, x: jax.Array) -> jax.Array:
         """Computes class probabilities (B, num_classes) of examples (B, …)."""
-        params = state.ema or state.params
+        params = state.eval_params
         return nn.softmax(self._apply(params, "classifier", self.code(params, x)))
 
     @property

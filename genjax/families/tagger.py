@@ -230,7 +230,7 @@ class Tagger(Family):
 
     def evaluate(self, state: State, batch: Batch) -> Metrics:
         """See `Family`."""
-        params, x_BxT, mask_B = state.ema or state.params, batch["x"], batch["mask"]
+        params, x_BxT, mask_B = state.eval_params, batch["x"], batch["mask"]
         scores_BxTxK, real_BxT = self.scores(params, batch), tokens.is_token(x_BxT)
         right_BxT = (self.best_tags(params, scores_BxTxK, x_BxT) == batch["label"]) * real_BxT
         sums = {
@@ -249,7 +249,7 @@ class Tagger(Family):
 
     def tag(self, state: State, x_BxT: jax.Array, chars_BxTxC: Any = None) -> jax.Array:
         """Finds the best tags of words (B, T) with characters (B, T, C), int32; 0 of padding."""
-        params = state.ema or state.params
+        params = state.eval_params
         scores_BxTxK = self.scores(params, {"x": x_BxT, "chars": chars_BxTxC})
         return self.best_tags(params, scores_BxTxK, x_BxT)
 

@@ -73,6 +73,7 @@ class TextAutoencoder(Family):
     """
 
     has_prior = False
+    continues_text = False
 
     model: Model
     loss: Loss
@@ -156,7 +157,7 @@ class TextAutoencoder(Family):
         """See `Family`."""
         x_BxT, mask_B = batch["x"], batch["mask"]
         values = {"count": jnp.ones_like(mask_B), "tokens": tokens.is_token(x_BxT).sum(-1)}
-        values |= self._terms(state.ema or state.params, x_BxT)
+        values |= self._terms(state.eval_params, x_BxT)
         return batch_sum({name: (mask_B * v.T).sum(-1) for name, v in values.items()})
 
     def summary(self, means: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -169,37 +170,38 @@ class TextAutoencoder(Family):
 
     def encode(self, state: State, x_BxT: jax.Array) -> jax.Array:
         """Encodes sentences (B, T): vectors (B, Z)."""
-        return self.code(state.ema or state.params, x_BxT)
+        return self.code(state.eval_params, x_BxT)
 
-    def start_from(self, state: State, z_BxZ: jax.Array) -> tuple[jax.Array, Any]:
+    def prefill(self, state: State, x_BxS: jax.Array) -> tuple[jax.Array, Any]:
+        """Reads sentences (B, S) as their vectors, see `prefill_codes`."""
+        return self.prefill_codes(state, self.encode(state, x_BxS))
+
+    def prefill_codes(self, state: State, z_BxZ: jax.Array) -> tuple[jax.Array, Any]:
         """Begins texts of latents (B, Z): logits (B, V) of the first tokens, the cache with BOS."""
-        return self.decode(state, (z_BxZ, None), jnp.full(len(z_BxZ), tokens.BOS))
+        return self.decode_step(state, (z_BxZ, None), jnp.full(len(z_BxZ), tokens.BOS))
 
-    def start(self, state: State, x_BxS: jax.Array) -> tuple[jax.Array, Any]:
-        """Begins texts as `start_from` does, from the vectors of sentences (B, S)."""
-        return self.start_from(state, self.encode(state, x_BxS))
-
-    def decode(self, state: State, cache: Any, token_B: jax.Array) -> tuple[jax.Array, Any]:
+    def decode_step(self, state: State, cache: Any, token_B: jax.Array) -> tuple[jax.Array, Any]:
         """Reads a token: logits (B, V) of the next one, and the cache behind it."""
-        params, (z_BxZ, carry) = state.ema or state.params, cache
+        params, (z_BxZ, carry) = state.eval_params, cache
         h_Bx1xH, carry = self._decoded(params, z_BxZ, token_B[:, None], carry)
         return self._logits(params, h_Bx1xH[:, 0]), (z_BxZ, carry)
 
-    def write(
-        self, state: State, z_BxZ: jax.Array, key: Any = None, options: Sampling = GREEDY
-    ) -> jax.Array:
-        """Decodes latents (B, Z): sentences, int32 (B, T), of the likeliest tokens, or drawn."""
+    def decode(self, state: State, z_BxZ: jax.Array) -> jax.Array:
+        """Decodes latents (B, Z): sentences, int32 (B, T), of the likeliest tokens."""
+        return self.write(state, z_BxZ, jax.random.key(0), GREEDY)
+
+    def write(self, state: State, z_BxZ: jax.Array, key: jax.Array, options: Sampling) -> jax.Array:
+        """Draws sentences, int32 (B, T), that begin from latents (B, Z)."""
         (length,) = self.spec.shape
         decoder = Decoder(
-            lambda _: self.start_from(state, z_BxZ), functools.partial(self.decode, state)
+            lambda _: self.prefill_codes(state, z_BxZ), functools.partial(self.decode_step, state)
         )
         nothing = jnp.full((len(z_BxZ), 1), tokens.PAD)
-        key = jax.random.key(0) if key is None else key
         return generate(decoder, nothing, key, options, length, size=length)
 
     def reconstruct(self, state: State, x_BxT: jax.Array) -> jax.Array:
         """Takes sentences (B, T) through their vectors and back, greedily; int32 (B, T)."""
-        return self.write(state, self.encode(state, x_BxT))
+        return self.decode(state, self.encode(state, x_BxT))
 
     def interpolate(
         self, state: State, x_BxT: jax.Array, y_BxT: jax.Array, share_K: jax.Array
@@ -208,7 +210,7 @@ class TextAutoencoder(Family):
         ends = self.encode(state, x_BxT)[:, None], self.encode(state, y_BxT)[:, None]
         share = jnp.asarray(share_K)[:, None]
         z_BxKxZ = (1 - share) * ends[0] + share * ends[1]
-        written = self.write(state, z_BxKxZ.reshape(-1, self.model.latent_dim))
+        written = self.decode(state, z_BxKxZ.reshape(-1, self.model.latent_dim))
         return written.reshape(*z_BxKxZ.shape[:2], *self.spec.shape)
 
     def augment(self, state: State, key: jax.Array, x_BxT: jax.Array) -> jax.Array:
@@ -313,7 +315,7 @@ class VariationalTextAutoencoder(TextAutoencoder):
 
     def posterior(self, state: State, x_BxT: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Encodes sentences (B, T): mean and log-variance of q(z|x), both (B, Z)."""
-        return self.q(state.ema or state.params, x_BxT)
+        return self.q(state.eval_params, x_BxT)
 
     def _terms(self, params: Any, x_BxT: jax.Array) -> dict[str, jax.Array]:
         inputs_BxT, _ = inputs_and_targets(x_BxT, running=False)

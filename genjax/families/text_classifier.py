@@ -172,7 +172,7 @@ class TextClassifier(Family):
     def evaluate(self, state: State, batch: Batch) -> Metrics:
         """See `Family`."""
         mask_B, label_B = batch["mask"], batch["label"]
-        logits_BxK = self.logits(state.ema or state.params, batch["x"])
+        logits_BxK = self.logits(state.eval_params, batch["x"])
         sums = {
             "count": mask_B.sum(),
             "cross_entropy": (mask_B * losses.label_cross_entropy(logits_BxK, label_B)).sum(),
@@ -184,11 +184,11 @@ class TextClassifier(Family):
 
     def encode(self, state: State, x_BxT: jax.Array) -> jax.Array:
         """Computes the vectors (B, D) that sentences (B, T) are classified by."""
-        return self.encoded(state.ema or state.params, x_BxT)
+        return self.encoded(state.eval_params, x_BxT)
 
     def classify(self, state: State, x_BxT: jax.Array) -> jax.Array:
         """Computes the class probabilities (B, num_classes) of sentences (B, T)."""
-        return nn.softmax(self.logits(state.ema or state.params, x_BxT))
+        return nn.softmax(self.logits(state.eval_params, x_BxT))
 
 
 def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> TextClassifier:

@@ -215,7 +215,7 @@ class VAE(Family):
 
     def evaluate(self, state: State, batch: Batch) -> Metrics:
         """See `Family`."""
-        params, mask_B = state.ema or state.params, batch["mask"]
+        params, mask_B = state.eval_params, batch["mask"]
         label_B = batch["label"] if self.model.conditional else None
         gray, size = batch["x"], math.prod(self.spec.shape)
         uniform = example_uniform(_BINARIZATION, gray, jnp.arange(1), size)
@@ -246,7 +246,7 @@ class VAE(Family):
         """Encodes examples (B, …), with `binarize=dynamic` gray ones: mean and log-variance."""
         if self.loss.binarize == "fixed":
             x = (x > self.loss.threshold).astype(x.dtype)
-        return self.q(state.ema or state.params, x, label_B)
+        return self.q(state.eval_params, x, label_B)
 
     def encode(self, state: State, x: jax.Array, label_B: Any = None) -> jax.Array:
         """Encodes examples (B, …) in the range of the data: posterior means (B, latent_dim)."""
@@ -256,7 +256,7 @@ class VAE(Family):
         """Decodes latents (B, latent_dim): means of p(x|z), (B, …); labels: the classes in turn."""
         if self._classes and label_B is None:
             label_B = jnp.arange(len(z_BxZ)) % self._classes
-        return self._mean(self._decoded(state.ema or state.params, z_BxZ, label_B))
+        return self._mean(self._decoded(state.eval_params, z_BxZ, label_B))
 
     def reconstruct(self, state: State, x: jax.Array, label_B: Any = None) -> jax.Array:
         """Takes examples (B, …) through the posterior mean and back."""

@@ -272,7 +272,7 @@ class Word2Vec(Family):
         unit_VxD = table_VxD / jnp.maximum(norm_Vx1, 1e-30)
         return unit_VxD[token_B] @ unit_VxD.T
 
-    def context(self, state: State, token_B: jax.Array) -> jax.Array:
+    def predict_context(self, state: State, token_B: jax.Array) -> jax.Array:
         """Computes the log-probabilities (B, V) of words in the context of a word.
 
         Of CBOW they are those of the word whose whole context it is.

@@ -1,6 +1,6 @@
 """Texts from decoders: sampling, greedy and beam search, each as one loop on the device.
 
-It knows a model by two functions only, `Decoder`, which every family that writes text gives.
+It knows a model by two functions only, `Decoder`: those of `genjax.core.capabilities.Writes`.
 """
 
 from genjax.generation.beam import beam_search, length_penalty

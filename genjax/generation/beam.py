@@ -120,13 +120,13 @@ def beam_search(
         last_BxK = jax.lax.dynamic_index_in_dim(
             beams.ids_BxKxL, beams.num_tokens - 1, axis=2, keepdims=False
         )
-        logits_RxV, cache = decoder.decode(beams.cache, flat(last_BxK))
+        logits_RxV, cache = decoder.decode_step(beams.cache, flat(last_BxK))
         return extend(beams._replace(cache=cache), logits_RxV)
 
     def going(beams: _Beams) -> jax.Array:
         return (beams.num_tokens < limit) & ~beams.done_B.all()
 
-    logits, cache = jax.tree.map(lambda x: jnp.repeat(x, width, axis=0), decoder.start(x_BxS))
+    logits, cache = jax.tree.map(lambda x: jnp.repeat(x, width, axis=0), decoder.prefill(x_BxS))
     nothing = jnp.full((rows, width, size), PAD, jnp.int32)
     none = jnp.full((rows, width), -jnp.inf, jnp.float32)
     beams = _Beams(

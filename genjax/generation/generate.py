@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from genjax.core import checks
+from genjax.core.capabilities import HasWindow, Writes
+from genjax.core.family import State
 from genjax.core.tokens import EOS, PAD, lengths
 from genjax.generation.sampling import Sampling, restrain, sample
 
@@ -16,23 +18,25 @@ class Decoder(NamedTuple):
     """A model that tells the next token, its parameters bound.
 
     Attributes:
-      start: `start(x_BxS) -> (logits_BxV, cache)`, of the token that follows the prompts (or the
-        first one that answers the sources) x: int32, rows of any lengths, PAD behind their end. An
-        empty row is no prompt. Every leaf of the cache has the batch as its first axis; with a
+      prefill: `prefill(x_BxS) -> (logits_BxV, cache)`, of the token that follows the prompts (or
+        the first one that answers the sources) x: int32, rows of any lengths, PAD behind their end.
+        An empty row is no prompt. Every leaf of the cache has the batch as its first axis; with a
         window, S does not change its shape.
-      decode: `decode(cache, token_B) -> (logits_BxV, cache)`, one token further.
+      decode_step: `decode_step(cache, token_B) -> (logits_BxV, cache)`, one token further.
       window: how many tokens the cache holds, of prompt and continuation, a BOS in front included;
         0: any number; at least 3.
     """
 
-    start: Callable[[jax.Array], tuple[jax.Array, Any]]
-    decode: Callable[[Any, jax.Array], tuple[jax.Array, Any]]
+    prefill: Callable[[jax.Array], tuple[jax.Array, Any]]
+    decode_step: Callable[[Any, jax.Array], tuple[jax.Array, Any]]
     window: int = 0
 
 
-def decoder_of(state: Any, start: Any, decode: Any, window: int = 0) -> Decoder:
-    """The decoder of a family's functions `start(state, x)` and `decode(state, cache, token)`."""
-    return Decoder(functools.partial(start, state), functools.partial(decode, state), window)
+def decoder_of(family: Writes, state: State) -> Decoder:
+    """Returns the decoder of a family that writes texts."""
+    window = int(family.context(state)) if isinstance(family, HasWindow) else 0
+    prefill, step = (functools.partial(f, state) for f in (family.prefill, family.decode_step))
+    return Decoder(prefill, step, window)
 
 
 class Text(NamedTuple):
@@ -101,8 +105,8 @@ def begin(decoder: Decoder, x_BxS: jax.Array, key: jax.Array, *, size: int) -> T
     if decoder.window and not longest < decoder.window > 2:
         limit = f"must be below the window, {decoder.window}, and that above 2"
         raise ValueError(f"prompts of {longest} tokens: {limit}")
-    logits_BxV, cache = decoder.start(x_BxS)
-    checks.floats("B V", sizes, **{"decoder.start(x)": logits_BxV})
+    logits_BxV, cache = decoder.prefill(x_BxS)
+    checks.floats("B V", sizes, **{"decoder.prefill(x)": logits_BxV})
     if not key.ndim:
         key = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(rows))
     length_B = lengths(x_BxS)
@@ -121,7 +125,7 @@ def advance(decoder: Decoder, text: Text, options: Sampling, until: Any) -> Text
 
     def step(text: Text) -> Text:
         text, token_B = _write(text, options)
-        logits_BxV, cache = decoder.decode(text.cache, token_B)
+        logits_BxV, cache = decoder.decode_step(text.cache, token_B)
         return text._replace(logits_BxV=logits_BxV, cache=cache, held_B=text.held_B + 1)
 
     def full_B(text: Text) -> jax.Array:
@@ -130,7 +134,7 @@ def advance(decoder: Decoder, text: Text, options: Sampling, until: Any) -> Text
     def refresh(text: Text) -> Text:
         """The rows whose window is full, as if their last half were their prompt."""
         tail_BxH = _tail(text, decoder.window // 2)
-        logits_BxV, cache = decoder.start(tail_BxH)
+        logits_BxV, cache = decoder.prefill(tail_BxH)
         held_B, full = lengths(tail_BxH) + 1, full_B(text)
 
         def choose(a: jax.Array, b: jax.Array) -> jax.Array:

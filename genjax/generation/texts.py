@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from genjax.core import arguments, checks
+from genjax.core.capabilities import Writes
 from genjax.core.config import MAX_SEED, ConfigError
 from genjax.core.family import Family, State
 from genjax.core.tokens import EOS, PAD
@@ -46,9 +47,9 @@ class Written(NamedTuple):
     score: float = 0.0
 
 
-def can_write(family: Family) -> bool:
-    """Whether the family writes texts."""
-    return {"start", "decode"} <= family.functions.keys()
+def answers(family: Family) -> bool:
+    """Says whether the family answers sources, as translations and reconstructions do."""
+    return isinstance(family, Writes) and not family.continues_text
 
 
 class TextGenerator:
@@ -64,22 +65,21 @@ class TextGenerator:
       longest: tokens of an answer at most; 0: any number.
 
     Args:
-      family: one that `can_write`.
+      family: one that `Writes`.
       dataset: that it was trained on.
       state: of the family, one member.
       prefix: what stands before the names of arguments in errors.
     """
 
     def __init__(self, family: Family, dataset: Dataset, state: State, prefix: str = ""):
-        if not can_write(family) or dataset.codec is None:
+        if not isinstance(family, Writes) or dataset.codec is None:
             raise ConfigError("this model writes no text")
-        functions, spec = family.functions, dataset.spec
-        self._start, self._decode, self._state = functions["start"], functions["decode"], state
+        self._family, self._state, spec = family, state, dataset.spec
         self._codec = dataset.codec
         self._answer_codec = dataset.target_codec or dataset.codec
         self._prefix = prefix
-        self.continues = spec.kind != "pair" and "reconstruct" not in functions
-        self.window = int(functions["context"](state)) if "context" in functions else 0
+        self.continues = family.continues_text
+        self.window = decoder_of(family, state).window
         self._widest = self.window - 1 if self.continues else spec.shape[0]
         self.longest = 0 if self.continues else (spec.target_shape or spec.shape)[0]
 
@@ -234,20 +234,22 @@ class TextGenerator:
             size: int,
         ) -> jax.Array:
             key_B = jax.vmap(jax.random.fold_in, (None, 0))(key, index_B)
-            return generate(self._decoder(state), x_BxS, key_B, *args, size=size)
+            return generate(decoder_of(self._family, state), x_BxS, key_B, *args, size=size)
 
         return jax.jit(write, static_argnames="size")
 
     @functools.cached_property
     def _begin(self) -> Callable[..., Text]:
         return jax.jit(
-            lambda state, *args, size: begin(self._decoder(state), *args, size=size),
+            lambda state, *args, size: begin(decoder_of(self._family, state), *args, size=size),
             static_argnames="size",
         )
 
     @functools.cached_property
     def _advance(self) -> Callable[..., Text]:
-        return jax.jit(lambda state, *args: advance(self._decoder(state), *args), donate_argnums=1)
+        return jax.jit(
+            lambda state, *args: advance(decoder_of(self._family, state), *args), donate_argnums=1
+        )
 
     @functools.cached_property
     def _search(self) -> Callable[..., Any]:
@@ -260,15 +262,12 @@ class TextGenerator:
             **static: int,
         ) -> Any:
             return beam_search(
-                self._decoder(state), x_BxS, limit, alpha=alpha,
+                decoder_of(self._family, state), x_BxS, limit, alpha=alpha,
                 repetition_penalty=sampling.repetition_penalty, no_repeat=sampling.no_repeat,
                 **static,
             )  # fmt: skip
 
         return jax.jit(search, static_argnames=("size", "width", "n_best"))
-
-    def _decoder(self, state: State) -> Any:
-        return decoder_of(state, self._start, self._decode, self.window)
 
 
 def _power(n: int, base: int = 2) -> int:

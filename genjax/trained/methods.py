@@ -9,18 +9,19 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from genjax.core import arguments
+from genjax.core import capabilities as can
 from genjax.core.config import ConfigError
 from genjax.core.family import Family, State
 from genjax.core.tokens import PAD
 from genjax.engine.run import Run
 from genjax.generation import Sampling
-from genjax.generation.texts import can_write, numbers
+from genjax.generation.texts import numbers
 from genjax.trained.predictions import can_predict
 from genjax.trained.reading import Reader
 
 
 class Methods:
-    """Calls of `family.functions`, jitted, for any number of rows; see `Model`."""
+    """Calls of the family's methods, jitted, for any number of rows; see `Model`."""
 
     run: Run
     config: ConfigDict
@@ -57,9 +58,8 @@ class Methods:
         """
         self._need("decode")
         z = arguments.codes("codes", codes, self._code_shape)
-        if "write" in self.family.functions:
-            return self._strings(self._call("write", z))
-        return self._call("decode", z, *self._labels(labels, len(z), in_turn=True))
+        found = self._call("decode", z, *self._labels(labels, len(z), in_turn=True))
+        return self._strings(found) if isinstance(self.family, can.WritesCodes) else found
 
     def reconstruct(self, x: Any, labels: Any = None) -> Any:
         """Encodes and decodes examples (N, …), or texts; BERT guesses words that it hides itself.
@@ -125,10 +125,10 @@ class Methods:
         nats = self.score(texts, of if self._read.spec.kind == "pair" else None)
         return _perplexity(nats, of, np.arange(len(of)))
 
-    def fill(self, x: Any) -> Any:
-        """Fills in the likeliest token for each `<mask>` of texts, or MASK of tokens (N, T)."""
-        self._need("fill")
-        found = self._call("fill", self._read.input("x", x, masked=True))
+    def predict_masked(self, x: Any) -> Any:
+        """Puts the likeliest token for each `<mask>` of texts, or MASK of tokens (N, T)."""
+        self._need("predict_masked")
+        found = self._call("predict_masked", self._read.input("x", x, masked=True))
         return self._strings(found) if arguments.is_texts(x) else found
 
     def interpolate(self, x: Any, y: Any, shares: Any) -> Any:
@@ -208,15 +208,16 @@ class Methods:
         self._need("similarity")
         return self._call("similarity", self._read.words("words", words))
 
-    def context(self, words: Any = None) -> Any:
-        """Tells log p of all words in the context of some, (N, V), of word2vec.
+    def predict_context(self, words: Any) -> np.ndarray:
+        """Computes log p of all words near some, (N,) tokens or strings, of word2vec: (N, V)."""
+        self._need("predict_context")
+        return self._call("predict_context", self._read.words("words", words))
 
-        Of a language model, without `words`: how many tokens it sees at most.
-        """
+    def context(self) -> int:
+        """Returns how many tokens of a text a language model sees at most."""
         self._need("context")
-        if "vectors" not in self.family.functions:
-            return int(self.family.functions["context"](self.state))
-        return self._call("context", self._read.words("words", words))
+        assert isinstance(self.family, can.HasWindow)
+        return self.family.context(self.state)
 
     # Behind them.
 
@@ -225,22 +226,13 @@ class Methods:
         return 1 if self.num_members else 0
 
     def _has(self, name: str) -> bool:
-        functions = self.family.functions
-        if name == "decode":  # elsewhere it makes one token of others
-            return "write" in functions or (name in functions and "start" not in functions)
-        if name in ("generate", "texts"):
-            return can_write(self.family)
-        if name == "sample":
-            return self.family.sample is not None
-        if name in ("tokens", "strings"):
-            return self.run.dataset.codec is not None
-        if name == "sample_at":
-            return name in functions and self._read.classes > 0
+        if name in ("perplexity", "tokens", "strings") and self.run.dataset.codec is None:
+            return False
+        if name == "sample_at" and not self._read.classes:
+            return False
         if name == "predict":
             return can_predict(self)
-        if name == "perplexity":
-            return "score" in functions and self.run.dataset.codec is not None
-        return name in functions
+        return isinstance(self.family, METHODS[name])
 
     def _need(self, name: str) -> None:
         if not self._has(name):
@@ -274,7 +266,7 @@ class Methods:
     @functools.cached_property
     def _code_shape(self) -> tuple[int, ...]:
         """Of what `decode` takes of one example."""
-        if "encode" not in self.family.functions:
+        if not isinstance(self.family, can.Encodes):
             return (self.config.model.latent_dim,)
         given = self._read.template()
         found = jax.eval_shape(self._jitted("encode"), self.state, *given)
@@ -311,7 +303,7 @@ class Methods:
 
     @functools.cache  # noqa: B019 - its programs live as long as the model
     def _jitted(self, name: str) -> Any:
-        return self._over_members(self.family.functions[name])
+        return self._over_members(getattr(self.family, name))
 
     def _over_members(self, f: Any) -> Any:
         if not self.num_members:
@@ -320,13 +312,36 @@ class Methods:
         return jax.jit(lambda s, *args: jax.vmap(lambda m: f(m, *args), in_axes=(axes,))(s))
 
 
-# Methods that a family may lack, as errors list them.
-METHODS = (
-    "sample", "sample_at", "generate", "encode", "decode", "reconstruct", "posterior", "classify",
-    "predict", "tag", "score", "perplexity", "fill", "interpolate", "augment", "write", "embed",
-    "embed_words", "layers", "attention", "vectors", "similarity", "context", "tokens", "strings",
-    "texts",
-)  # fmt: skip
+# Methods that a family may lack, as errors list them, and what they ask of it.
+METHODS: dict[str, type] = {
+    "sample": can.Samples,
+    "sample_at": can.SamplesClasses,
+    "generate": can.Writes,
+    "encode": can.Encodes,
+    "decode": can.Decodes,
+    "reconstruct": can.Reconstructs,
+    "posterior": can.HasPosterior,
+    "classify": can.Classifies,
+    "predict": object,
+    "tag": can.Tags,
+    "score": can.Scores,
+    "perplexity": can.Scores,
+    "predict_masked": can.PredictsMasked,
+    "interpolate": can.Interpolates,
+    "augment": can.Interpolates,
+    "write": can.WritesCodes,
+    "embed": can.EmbedsTokens,
+    "embed_words": can.EmbedsWords,
+    "layers": can.EmbedsWords,
+    "attention": can.Attends,
+    "vectors": can.HasWordVectors,
+    "similarity": can.HasWordVectors,
+    "predict_context": can.PredictsContext,
+    "context": can.HasWindow,
+    "tokens": object,
+    "strings": object,
+    "texts": can.Writes,
+}
 
 
 def to_numpy(tree: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A trained run as an object: its state, its samples, and the functions of its family."""
+"""A trained run as an object: its state, its samples, and the methods of its family."""
 
 import functools
 from collections.abc import Iterator, Sequence
@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from genjax.core import arguments
+from genjax.core.capabilities import as_sampler, uses
 from genjax.core.config import ConfigError
 from genjax.core.family import State
 from genjax.core.random import sample_key
@@ -29,15 +30,15 @@ class Model(Methods):
 
     Any number of rows will do: programs take some of them at a time. On a population all members
     work at once: what they take is the same for all, what they return has the members as its first
-    axis. The functions themselves, of the state and of arrays, to use under one's own `jit`, are in
-    `model.family.functions`; so are the steps of decoders, which are no methods.
+    axis. To use under one's own `jit`, `model.family` has the same methods as pure functions of a
+    state and of arrays, and with them the steps of decoders.
 
     A wrong argument raises `ConfigError`, which is a `ValueError`; a method that the family lacks
     raises `AttributeError`.
 
     Attributes:
       config: the run's, locked.
-      family: the pure functions.
+      family: the networks and what is computed with them.
       run: the run made concrete: `run.dataset`, `run.executor`.
       state: of the checkpoint.
       step: of the checkpoint.
@@ -54,9 +55,9 @@ class Model(Methods):
         return (name for name in super().__dir__() if name not in missing)
 
     def __getattr__(self, name: str) -> Any:
-        """Functions of a family of one's own, jitted and without their first argument."""
+        """Methods of a family of one's own, jitted and without the state."""
         family = self.__dict__.get("family")
-        if family is None or name not in family.functions:
+        if family is None or name not in uses(family):
             raise AttributeError(f"{name!r}: this model has {self._known()}")
         function = self._jitted(name)
         return lambda *args, **more: to_numpy(function(self.state, *args, **more))
@@ -193,6 +194,6 @@ class Model(Methods):
         def draw(state: State, key: Any, block: Any) -> Any:
             key = key if keyed else sample_key(state)
             key = key if block is None else jax.random.fold_in(key, block)
-            return self.family.draw(state, key, n)
+            return as_sampler(self.family).sample(state, key, n)
 
         return self._over_members(draw)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from absl import logging
 
+from genjax.core.capabilities import Classifies, Tags
 from genjax.core.config import ConfigError
 from genjax.core.tokens import EOS, PAD
 from genjax.data.text.conll import word_rows
@@ -24,9 +25,9 @@ class Classified(NamedTuple):
 
 def can_predict(model: Any) -> bool:
     """Whether a `genjax.trained.model.Model` is one that `predict` is for."""
-    kind, functions = model.run.dataset.spec.kind, model.family.functions
-    return (kind == "tagged" and "tag" in functions) or (
-        kind == "sentence" and "classify" in functions
+    kind, family = model.run.dataset.spec.kind, model.family
+    return (kind == "tagged" and isinstance(family, Tags)) or (
+        kind == "sentence" and isinstance(family, Classifies)
     )
 
 
@@ -39,7 +40,7 @@ def predict(
         raise ConfigError(
             f"family {family}: must be a classifier of sentences or a tagger of words"
         )
-    return tag(model, texts) if "tag" in model.family.functions else classify(model, texts)
+    return tag(model, texts) if isinstance(model.family, Tags) else classify(model, texts)
 
 
 def classify(model: Any, texts: Sequence[Any]) -> list[Classified]:

@@ -61,7 +61,7 @@ def test_bert_of_a_folder_fills_what_is_hidden(made):
     model = genjax.load(made / "runs" / "bert")
     assert model.config.loss.next_sentence
     x = np.array([[7, 8, 4, 9]], np.int32)
-    filled = model.fill(x)
+    filled = model.predict_masked(x)
     assert (filled != 4).all() and (filled[:, [0, 1, 3]] == x[:, [0, 1, 3]]).all()
     assert {"loss", "accuracy", "next_sentence_accuracy"} <= model.evaluate().keys()
 

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from genjax.core.capabilities import Samples
 from genjax.engine import loop
 from genjax.engine.checkpoints import Checkpoints
 from genjax.engine.executor import Executor
@@ -24,7 +25,7 @@ def test_an_implicit_transfer_would_be_seen():
 
 def look(executor, state):
     executor.evaluate(state), executor.all_finite(state)
-    if executor.family.sample:
+    if isinstance(executor.family, Samples):
         executor.sample(state, 4)
 
 

@@ -30,7 +30,7 @@ def model(kind="image", attributes=(), **functions):
     )  # fmt: skip
     return SimpleNamespace(
         config=config, run=SimpleNamespace(dataset=dataset),
-        family=SimpleNamespace(functions=functions), **functions,
+        family=SimpleNamespace(**functions), **functions,
     )  # fmt: skip
 
 

@@ -5,17 +5,14 @@ from typing import Any
 
 import jax
 
-from genjax.core.family import Family, OldFamily
+from genjax.core.capabilities import uses
+from genjax.core.family import Family
 
 
 def compiled(family: Family) -> Family:
-    """The same family, each function jitted but `sample`, whose n is static."""
-    jitted: dict[str, Any] = {
-        name: jax.jit(getattr(family, name)) for name in ("init", "step", "evaluate")
-    }
-    jitted["functions"] = {name: jax.jit(f) for name, f in family.functions.items()}
-    if isinstance(family, OldFamily):
-        return family._replace(**jitted)
+    """Returns the same family, all jitted but `sample` and `context`, which take or give ints."""
+    names = {"init", "step", "evaluate", *uses(family)} - {"sample", "context"}
+    jitted: dict[str, Any] = {name: jax.jit(getattr(family, name)) for name in names}
     twin = copy.copy(family)
     vars(twin).update(jitted)  # an instance's own attributes come before its class's methods
     return twin

@@ -35,7 +35,7 @@ def test_loss_is_the_cross_entropy_of_guessed_tokens_alone():
     noise = jax.random.uniform(step_key(state, 0), (*ids.shape, 3))
     masked = mask_tokens(jnp.asarray(ids), noise, vocab_size=V)
     # `embed` puts BOS in front itself.
-    embed = jax.jit(family.functions["embed"])
+    embed = jax.jit(family.embed)
     hidden = np.asarray(embed(state, masked.inputs[:, 1:]), np.float64)
     p = jax.tree.map(lambda a: np.asarray(a, np.float64), state.params["heads"])
     x = hidden @ p["transform"]["kernel"] + p["transform"]["bias"]
@@ -86,7 +86,7 @@ def test_fill_answers_only_where_something_is_hidden():
     family = make()
     state = jax.jit(family.init)(jax.random.key(0))
     x = jnp.asarray(X[:, :T]).at[:, 4].set(tokens.MASK).at[:, 8:].set(tokens.PAD)
-    filled = np.asarray(jax.jit(family.functions["fill"])(state, x))
+    filled = np.asarray(jax.jit(family.predict_masked)(state, x))
     assert (filled[:, 4] >= tokens.NUM_SPECIALS).all()
     np.testing.assert_array_equal(np.delete(filled, 4, 1), np.delete(np.asarray(x), 4, 1))
 
@@ -96,7 +96,7 @@ def test_vectors_of_a_text_do_not_depend_on_its_padding():
     state = jax.jit(family.init)(jax.random.key(0))
     x = np.zeros((2, T), np.int32)
     x[0, :4], x[1] = [7, 8, 9, tokens.EOS], 11
-    encode, embed = (jax.jit(family.functions[name]) for name in ("encode", "embed"))
+    encode, embed = (jax.jit(getattr(family, name)) for name in ("encode", "embed"))
     np.testing.assert_allclose(encode(state, x)[0], encode(state, x[:1, :4])[0], atol=1e-5)
     np.testing.assert_allclose(embed(state, x)[0, :4].mean(0), encode(state, x)[0], atol=1e-5)
 

@@ -10,6 +10,7 @@ from genjax.core.config import ConfigError
 from genjax.core.family import DataSpec
 from genjax.families import elmo
 from genjax.models.elmo import spell
+from tests.families.compiled import compiled
 
 WORDS = ("the", "import", "statement", "is", "a", "word")
 V, T, ROWS = tokens.NUM_SPECIALS + len(WORDS), 7, 3
@@ -37,7 +38,7 @@ def test_loss_is_that_of_two_language_models(kind, chunk):
     out = jax.tree.map(lambda p: np.asarray(p, np.float64), state.params["output"])
     # The functions add a sentence's BOS themselves and leave it out again: ask without it.
     read = make(kind="text") if kind == "sentence" else family
-    h = np.asarray(jax.jit(read.functions["embed"])(state, jnp.asarray(ids)), np.float64)
+    h = np.asarray(jax.jit(read.embed)(state, jnp.asarray(ids)), np.float64)
     logits = [side @ out["kernel"] + out["bias"] for side in np.split(h, 2, axis=-1)]
     left, right = (x - np.log(np.exp(x).sum(-1, keepdims=True)) for x in logits)
     sums, count = np.zeros(2), 0
@@ -69,8 +70,8 @@ def test_the_scalars_of_the_layers_are_learned():
 def test_words_have_their_vectors_whether_or_not_they_are_in_the_vocabulary(kind):
     family = make(kind)
     state = jax.jit(family.init)(jax.random.key(0))
-    functions = {name: jax.jit(f) for name, f in family.functions.items()}
-    embed, by_letters = functions["embed"], functions["embed_words"]
+    jitted = compiled(family)
+    embed, by_letters = jitted.embed, jitted.embed_words
     words = ["the", "import", "statement", "is", "a", "word", "the"]
     x = jnp.array([[tokens.NUM_SPECIALS + WORDS.index(w) for w in words]])
     chars = spell(words, 20)[None]
@@ -80,10 +81,10 @@ def test_words_have_their_vectors_whether_or_not_they_are_in_the_vocabulary(kind
     assert not np.allclose(vectors[0, 0], vectors[0, 6])  # the same word elsewhere
     unseen = by_letters(state, spell(["the", "importing", *words[2:]], 20)[None])
     assert np.isfinite(unseen).all() and not np.allclose(unseen[0, 1], vectors[0, 1])
-    layers = functions["layers"](state, x)
+    layers = jitted.layers(state, x)
     assert layers.shape == (1, T, 3, 12)
     np.testing.assert_allclose(layers.mean(2), vectors, atol=1e-5)
-    np.testing.assert_allclose(functions["encode"](state, x)[0], vectors[0].mean(0), atol=1e-5)
+    np.testing.assert_allclose(jitted.encode(state, x)[0], vectors[0].mean(0), atol=1e-5)
 
 
 def test_an_empty_text_has_no_loss_and_no_gradient():

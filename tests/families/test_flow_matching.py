@@ -64,8 +64,8 @@ def test_likelihood_of_a_gaussian_is_its_entropy(fitted):
 def test_the_flow_goes_there_and_back(fitted):
     f, state = fitted
     noise = jax.random.normal(jax.random.key(5), (50, 2))
-    x = f.functions["decode"](state, noise)
-    np.testing.assert_allclose(f.functions["encode"](state, x), noise, atol=0.05)
+    x = f.decode(state, noise)
+    np.testing.assert_allclose(f.encode(state, x), noise, atol=0.05)
 
 
 def test_evaluation_is_the_same_for_every_batching_and_differs_between_examples():
@@ -100,8 +100,8 @@ def test_classes_come_in_turn_and_make_a_difference():
     state, key = scrambled(f.init(jax.random.key(0))), jax.random.key(2)
     x = f.sample(state, key, 6)
     turns = jnp.arange(6) % 3
-    np.testing.assert_allclose(f.functions["sample_at"](state, key, turns), x, rtol=1e-5)
-    other = f.functions["sample_at"](state, key, (turns + 1) % 3)
+    np.testing.assert_allclose(f.sample_at(state, key, turns), x, rtol=1e-5)
+    other = f.sample_at(state, key, (turns + 1) % 3)
     assert (jnp.abs(other - x).max((1, 2, 3)) > 1e-3).all()
 
 
@@ -112,8 +112,8 @@ def test_guidance_goes_from_no_class_through_the_class_beyond_it():
     families = {w: family(spec, **one, sampler__guidance=w) for w in (0.0, 1.0, 3.0)}
     state = scrambled(families[1.0].init(jax.random.key(0)))
     noise, label = jax.random.normal(jax.random.key(1), (5, 2)), jnp.array([0, 1, 2, 0, 1])
-    x = {w: f.functions["decode"](state, noise, label) for w, f in families.items()}
-    nobody = families[1.0].functions["decode"](state, noise, jnp.full(5, 3))
+    x = {w: f.decode(state, noise, label) for w, f in families.items()}
+    nobody = families[1.0].decode(state, noise, jnp.full(5, 3))
     np.testing.assert_allclose(x[0.0], nobody, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(x[3.0], nobody + 3 * (x[1.0] - nobody), rtol=1e-4, atol=1e-4)
 

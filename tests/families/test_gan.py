@@ -259,17 +259,17 @@ def test_scores_and_samples_are_in_the_units_of_the_data():
     family, state, batch = make()
     x = batch["x"][0]
     expected = network(state.params["critic"], (x - SPEC.center) / SPEC.scale)[:, 0]
-    np.testing.assert_allclose(family.functions["score"](state, x), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(family.score(state, x), expected, rtol=1e-5, atol=1e-6)
     z = jax.random.normal(jax.random.key(5), (4, LATENT))
     expected = network(state.params["generator"], z) * SPEC.scale + SPEC.center
-    np.testing.assert_allclose(family.functions["decode"](state, z), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(family.decode(state, z), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_evaluation_packs_what_is_there():
     family, state, batch = make(model__pack=2)
     x, mask = batch["x"][0], jnp.array([1, 0, 1, 1, 0, 1, 1, 0], jnp.float32)
     sums = family.evaluate(state, {"x": x, "mask": mask})
-    scores = family.functions["score"](state, x[jnp.array([0, 2, 3, 5])])
+    scores = family.score(state, x[jnp.array([0, 2, 3, 5])])
     assert sums["count"] == 4  # the fifth has no partner
     np.testing.assert_allclose(sums["critic_real"], 2 * scores.sum(), rtol=1e-5)
 

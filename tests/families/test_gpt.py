@@ -44,7 +44,7 @@ def begun(f, seed=0):
 
 
 def compiled(f, name):
-    return jax.jit(f.functions[name])
+    return jax.jit(getattr(f, name))
 
 
 def text(*shape, seed=0):
@@ -57,13 +57,11 @@ def evaluated(f, state, x):
 
 def written(f, state, prompt, size):
     """What follows a prompt, greedy."""
-    functions = f.functions
 
     def write(state, prompt):
-        decoder = decoder_of(state, functions["start"], functions["decode"], LENGTH)
-        return generate(decoder, prompt, jax.random.key(0), GREEDY, size, size=size)
+        return generate(decoder_of(f, state), prompt, jax.random.key(0), GREEDY, size, size=size)
 
-    assert functions["context"](state) == LENGTH
+    assert f.context(state) == LENGTH
     return jax.jit(write)(state, prompt)
 
 
@@ -84,7 +82,7 @@ def test_cached_decoding_equals_reading_the_whole_text_token_by_token(model):
     state = begun(f)
     x, given = text(3, LENGTH), np.array([1, 4, 2])  # prompts of different lengths
     prompt = jnp.where(jnp.arange(4) < given[:, None], x[:, :4], PAD)
-    start, decode = compiled(f, "start"), compiled(f, "decode")
+    start, decode = compiled(f, "prefill"), compiled(f, "decode_step")
     nll = compiled(f, "score")(state, jnp.pad(x, ((0, 0), (0, 1)), constant_values=5))
     logits, cache = start(state, prompt)
     shapes = jax.tree.map(jnp.shape, cache)
@@ -101,7 +99,7 @@ def test_cached_decoding_equals_reading_the_whole_text_token_by_token(model):
 
 def test_prompts_do_not_see_their_padding_nor_each_other():
     f = family()
-    state, start = begun(f), compiled(f, "start")
+    state, start = begun(f), compiled(f, "prefill")
     x = text(2, 5)
     padded = jnp.pad(x.at[0, 2:].set(PAD), ((0, 0), (0, 3)))
     logits, _ = start(state, padded)
@@ -113,8 +111,8 @@ def test_prompts_do_not_see_their_padding_nor_each_other():
 def test_a_text_without_a_prompt_begins_behind_bos(spec):
     f = family(spec)
     state = begun(f)
-    empty = compiled(f, "start")(state, jnp.zeros((2, 0), jnp.int32))[0]
-    padded = compiled(f, "start")(state, jnp.zeros((1, 3), jnp.int32))[0]
+    empty = compiled(f, "prefill")(state, jnp.zeros((2, 0), jnp.int32))[0]
+    padded = compiled(f, "prefill")(state, jnp.zeros((1, 3), jnp.int32))[0]
     np.testing.assert_allclose(empty[1], padded[0], rtol=1e-5, atol=1e-5)
     x = text(1, spec.shape[0])
     if spec is RUNNING:

@@ -6,12 +6,14 @@ import jax
 import numpy as np
 import pytest
 
+from genjax.core.capabilities import Attends
 from genjax.core.config import ConfigError
 from genjax.core.family import DataSpec
 from genjax.core.tokens import EOS, PAD
 from genjax.families import build, default_config
 from genjax.generation import GREEDY, beam_search, decoder_of, generate
 from genjax.losses import token_cross_entropy
+from tests.families.compiled import compiled
 
 SPEC = DataSpec("pair", (6,), vocab_size=12, target_shape=(5,), target_vocab_size=11)
 X = np.array([[5, 6, 7, EOS, PAD, PAD], [8, EOS, PAD, PAD, PAD, PAD], [9, 10, 11, 5, 6, EOS],
@@ -65,11 +67,10 @@ class Model:
         leaves, kind = jax.tree.flatten(state.params)
         moved = [p + 0.3 * jax.random.normal(k, p.shape) for p, k in zip(leaves, keys)]
         self.state = state.replace(params=jax.tree.unflatten(kind, moved))
-        functions = self.family.functions | {"step": self.family.step}
-        self.jitted = {n: jax.jit(f) for n, f in functions.items()}
+        self.jitted = compiled(self.family)
 
     def __call__(self, function, *arguments):
-        return self.jitted[function](self.state, *arguments)
+        return getattr(self.jitted, function)(self.state, *arguments)
 
 
 @functools.cache
@@ -97,7 +98,7 @@ def test_the_loss_is_smoothed():
     model, family = model_of("additive"), make("additive", loss__label_smoothing=0.2)
     first = {"x": X, "y": Y[:, :1]}
     _, metrics = jax.jit(family.step)(model.state, first)
-    logits, _ = model("start", X)
+    logits, _ = model("prefill", X)
     expected = token_cross_entropy(logits[:, None], first["y"], label_smoothing=0.2).mean()
     np.testing.assert_allclose(metrics["loss"], expected, rtol=1e-5)
 
@@ -120,7 +121,7 @@ def test_gradients_reach_neither_padding_nor_other_rows_nor_the_past(model):
         network = model.state.params["network"]
         network = network | {n: network[n] | {"tokens": table} for n, table in tables.items()}
         state = model.state.replace(params={"network": network})
-        return (weight_BxU * model.family.functions["score"](state, x, y)).sum()
+        return (weight_BxU * model.family.score(state, x, y)).sum()
 
     tables = {n: model.state.params["network"][n]["tokens"] for n in ("source", "target")}
     of = jax.jit(jax.grad(gradients))
@@ -147,17 +148,17 @@ def test_predictions_know_only_the_tokens_before(model):
 
 def test_decoding_step_by_step_gives_the_scores_of_the_whole(model):
     nll = np.asarray(model("score", X, Y))
-    logits, cache = model("start", X)
+    logits, cache = model("prefill", X)
     assert all(len(leaf) == len(X) for leaf in jax.tree.leaves(cache))
     for u in range(Y.shape[1]):
         got = -np.asarray(jax.nn.log_softmax(logits))[np.arange(len(X)), Y[:, u]]
         np.testing.assert_allclose(got * (Y[:, u] != PAD), nll[:, u], rtol=1e-3, atol=1e-4)
-        logits, cache = model("decode", cache, Y[:, u])
+        logits, cache = model("decode_step", cache, Y[:, u])
 
 
 def test_attention_adds_up_to_1_over_the_source(model):
     if model.name == "none":
-        assert "attention" not in model.family.functions
+        assert not isinstance(model.family, Attends)
         return
     weights = np.asarray(model("attention", X, Y))
     assert weights.shape == (4, 5, 6)
@@ -168,7 +169,7 @@ def test_attention_adds_up_to_1_over_the_source(model):
 @pytest.mark.parametrize("name", EACH)
 def test_a_beam_of_width_1_is_greedy(name):
     model = model_of(name)
-    decoder = decoder_of(model.state, *(model.family.functions[f] for f in ("start", "decode")))
+    decoder = decoder_of(model.family, model.state)
     greedy = generate(decoder, X, jax.random.key(0), GREEDY, 5, size=5)
     beam, _ = beam_search(decoder, X, 5, size=5, width=1)
     np.testing.assert_array_equal(greedy, beam[:, 0])

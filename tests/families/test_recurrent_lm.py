@@ -39,12 +39,12 @@ def sentences():
 def test_a_text_written_step_by_step_has_the_scores_of_the_whole(cell, tied):
     family = build(model__cell=cell, model__tie_embeddings=tied)
     state, x = family.init(jax.random.key(1)), draw()
-    nll = family.functions["score"](state, x)
-    logits, carry = family.functions["start"](state, x[:, :1])
+    nll = family.score(state, x)
+    logits, carry = family.prefill(state, x[:, :1])
     for t in range(1, LENGTH + 1):
         step = -jnp.take_along_axis(jax.nn.log_softmax(logits), x[:, t, None], 1)[:, 0]
         np.testing.assert_allclose(step, nll[:, t - 1], rtol=1e-5, atol=1e-5)
-        logits, carry = family.functions["decode"](state, carry, x[:, t])
+        logits, carry = family.decode_step(state, carry, x[:, t])
 
 
 @pytest.mark.parametrize("kind", ["text", "sentence"])
@@ -53,9 +53,9 @@ def test_prompts_of_different_lengths_are_each_as_if_alone(kind):
     state, x = family.init(jax.random.key(1)), draw(4, 5)
     lengths = [5, 3, 1, 0]
     padded = jnp.where(jnp.arange(5) < jnp.array(lengths)[:, None], x, tokens.PAD)
-    logits, carry = family.functions["start"](state, padded)
+    logits, carry = family.prefill(state, padded)
     for row, length in enumerate(lengths):
-        alone, own = family.functions["start"](state, x[row : row + 1, :length])
+        alone, own = family.prefill(state, x[row : row + 1, :length])
         np.testing.assert_allclose(logits[row], alone[0], rtol=1e-5, atol=1e-5)
         assert all(
             np.allclose(a[row], b[0], atol=1e-5)
@@ -66,19 +66,19 @@ def test_prompts_of_different_lengths_are_each_as_if_alone(kind):
 def test_sentences_begin_behind_bos_and_padding_costs_nothing():
     family = build("sentence")
     state, x = family.init(jax.random.key(1)), sentences()
-    nll = family.functions["score"](state, x)
+    nll = family.score(state, x)
     assert nll.shape == x.shape and (nll[x == tokens.PAD] == 0).all()
     assert (nll[x != tokens.PAD] > 0).all()
-    first, _ = family.functions["start"](state, jnp.zeros((1, 0), jnp.int32))
+    first, _ = family.prefill(state, jnp.zeros((1, 0), jnp.int32))
     np.testing.assert_allclose(nll[0, 0], -jax.nn.log_softmax(first)[0, x[0, 0]], rtol=1e-5)
-    short = family.functions["score"](state, x[1:2, :4])
+    short = family.score(state, x[1:2, :4])
     np.testing.assert_allclose(nll[1, :4], short[0], rtol=1e-5)
 
 
 def test_the_loss_is_one_mean_over_the_tokens_of_the_batch():
     family = build("sentence")
     state, x = family.init(jax.random.key(1)), sentences()
-    expected = family.functions["score"](state, x).sum() / (x != tokens.PAD).sum()
+    expected = family.score(state, x).sum() / (x != tokens.PAD).sum()
     _, metrics = family.step(state, {"x": x})
     np.testing.assert_allclose(metrics["loss"], expected, rtol=1e-5)
     sums = family.evaluate(state, {"x": x, "mask": jnp.ones(3)})
@@ -104,7 +104,7 @@ def test_bos_hides_first_tokens_in_training_alone():
     state, x = family.init(jax.random.key(1)), draw(4)
     other = x.at[:, 0].set(jnp.where(x[:, 0] == 5, 6, 5))
     assert family.step(state, {"x": x})[1] == family.step(state, {"x": other})[1]
-    score = family.functions["score"]
+    score = family.score
     assert (score(state, x)[:, 0] != score(state, other)[:, 0]).all()
 
 

@@ -140,7 +140,7 @@ def test_fine_tuning_sees_the_labeled_examples_alone():
 def test_classes_and_their_error():
     f = family(loss__finetune="labels")
     state, batch = f.init(jax.random.key(0)), a_batch(50)
-    p = f.functions["classify"](state, batch["x"])
+    p = f.classify(state, batch["x"])
     np.testing.assert_allclose(p.sum(-1), 1, rtol=1e-5)
     sums = f.evaluate(state, batch | {"mask": jnp.ones(50)})
     assert sums["error"] == (p.argmax(-1) != batch["label"]).sum()
@@ -151,8 +151,6 @@ def test_classes_and_their_error():
 def test_reconstruction_goes_up_the_stack_and_down():
     f, x = family(), a_batch()["x"]
     state = f.init(jax.random.key(0))
-    code = f.functions["encode"](state, x)
+    code = f.encode(state, x)
     assert code.shape == (16, LAYERS[-1]) and ((code > 0) & (code < 1)).all()
-    np.testing.assert_array_equal(
-        f.functions["decode"](state, code), f.functions["reconstruct"](state, x)
-    )
+    np.testing.assert_array_equal(f.decode(state, code), f.reconstruct(state, x))

@@ -53,7 +53,7 @@ def test_tags_are_the_likeliest(head):
     """No other tags of the whole batch have a lower loss."""
     family = build(model__head=head)
     state = trained_state(family)
-    best = family.functions["tag"](state, WORDS, characters())
+    best = family.tag(state, WORDS, characters())
     assert (best[WORDS == tokens.PAD] == 0).all()
     sums = family.evaluate(state, batch(label=best))
     assert sums["accuracy"] == sums["words"] == 7
@@ -83,7 +83,7 @@ def test_the_loss_is_that_of_the_field_over_the_words_of_the_batch():
 def test_padding_changes_nothing(filters, words):
     family = build(model__char_filters=filters, model__words=words)
     state = trained_state(family)
-    whole, tag = batch(), family.functions["tag"]
+    whole, tag = batch(), family.tag
     alone = {k: v[1:, :2] if v.ndim > 1 else v[1:] for k, v in whole.items()}
     found = family.evaluate(state, whole | {"mask": jnp.array([0.0, 1.0])})
     own = family.evaluate(state, alone)

@@ -2,19 +2,20 @@
 
 import functools
 import math
-from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from genjax.core.capabilities import HasPosterior
 from genjax.core.config import ConfigError
 from genjax.core.family import DataSpec
 from genjax.core.random import step_key
 from genjax.core.tokens import BOS, EOS, MASK, NUM_SPECIALS, PAD, UNK, lengths
 from genjax.families import text_autoencoder
 from genjax.generation import GREEDY, decoder_of, generate
+from tests.families.compiled import compiled
 
 V, T, Z, ROWS = 17, 7, 3, 5
 SPEC = DataSpec("sentence", (T,), vocab_size=V)
@@ -39,12 +40,7 @@ def make(**changes):
     c.batch_size = ROWS
     c.model.update(latent_dim=Z, embed_dim=4, hidden=6)
     c.update_from_flattened_dict({name.replace("__", "."): v for name, v in changes.items()})
-    family = text_autoencoder.build(c, SPEC, 10)
-    return SimpleNamespace(
-        init=jax.jit(family.init), step=jax.jit(family.step), evaluate=jax.jit(family.evaluate),
-        functions={name: jax.jit(f) for name, f in family.functions.items()},
-        summary=family.summary, has_prior=family.has_prior,
-    )  # fmt: skip
+    return compiled(text_autoencoder.build(c, SPEC, 10))
 
 
 def begun(family):
@@ -187,7 +183,7 @@ def test_padding_has_no_effect_and_no_gradient():
     """Nothing behind a sentence counts: the vector, the loss; and PAD learns nothing."""
     family = make(model__pooling="max")
     state, wide = begun(family), np.pad(X, ((0, 0), (0, 4)))
-    codes = (family.functions["encode"](state, x) for x in (X, wide))
+    codes = (family.encode(state, x) for x in (X, wide))
     np.testing.assert_allclose(*codes, atol=1e-6)
     after, _ = stepped(family, state)
     for tables in (("encoder", "network", "words"), ("decoder", "words")):
@@ -212,13 +208,13 @@ def test_corruption_is_of_what_is_read_not_of_what_is_said():
     state = begun(family)
     after, metrics = stepped(family, state)
     hidden = np.where(X >= NUM_SPECIALS, MASK, X)
-    z = family.functions["encode"](state, hidden)
+    z = family.encode(state, hidden)
     nll = 0.0
-    logits, cache = family.functions["start_from"](state, z)
+    logits, cache = family.prefill_codes(state, z)
     for t in range(T):
         log_p = np.asarray(jax.nn.log_softmax(logits))
         nll -= log_p[np.arange(ROWS), X[:, t]][X[:, t] != PAD].sum()
-        logits, cache = family.functions["decode"](state, cache, X[:, t])
+        logits, cache = family.decode_step(state, cache, X[:, t])
     np.testing.assert_allclose(metrics["reconstruction"], nll / ROWS, rtol=1e-5)
     moved = (
         state.params["encoder"]["network"]["words"]["tokens"]
@@ -258,49 +254,49 @@ def test_evaluation_is_of_clean_sentences_and_the_same_each_time():
     "changes", [{}, {"model__every_step": False, "model__cell": "rnn", "model__layers": 2}]
 )
 def test_decoding_step_by_step_is_reading_the_whole(changes):
-    """Logits of `start` and `decode` give the sums that evaluation gives from one pass."""
+    """Logits of `prefill` and `decode_step` give the sums that evaluation gives from one pass."""
     family = make(**changes)
-    state, f = begun(family), family.functions
-    logits, cache = f["start"](state, X)
-    from_latents, _ = f["start_from"](state, f["encode"](state, X))
+    state = begun(family)
+    logits, cache = family.prefill(state, X)
+    from_latents, _ = family.prefill_codes(state, family.encode(state, X))
     np.testing.assert_allclose(logits, from_latents, rtol=1e-6)
     assert all(leaf.shape[0] == ROWS for leaf in jax.tree.leaves(cache))
     nll = np.zeros(ROWS)
     for t in range(T):
         log_p = np.asarray(jax.nn.log_softmax(logits))[np.arange(ROWS), X[:, t]]
         nll -= np.where(X[:, t] == PAD, 0, log_p)
-        logits, cache = f["decode"](state, cache, X[:, t])
+        logits, cache = family.decode_step(state, cache, X[:, t])
     sums = evaluation(family, state)
     np.testing.assert_allclose(nll.sum(), sums["reconstruction"], rtol=1e-5)
 
 
 def test_reconstructions_are_greedy_texts_of_the_codes():
     family = make(**VARIATIONAL)
-    state, f = begun(family), family.functions
-    found = f["reconstruct"](state, X)
+    state = begun(family)
+    found = family.reconstruct(state, X)
     assert found.shape == (ROWS, T) and found.dtype == jnp.int32
-    decoder = decoder_of(state, f["start"], f["decode"])
+    decoder = decoder_of(family, state)
     np.testing.assert_array_equal(found, generate(decoder, X, jax.random.key(9), GREEDY, T, size=T))
-    np.testing.assert_array_equal(found, f["write"](state, f["encode"](state, X)))
+    np.testing.assert_array_equal(found, family.decode(state, family.encode(state, X)))
 
 
 def test_interpolations_begin_and_end_with_the_reconstructions():
     family = make()
-    state, f = begun(family), family.functions
-    found = f["interpolate"](state, X, X[::-1], np.array([0, 0.5, 1], np.float32))
+    state = begun(family)
+    found = family.interpolate(state, X, X[::-1], np.array([0, 0.5, 1], np.float32))
     assert found.shape == (ROWS, 3, T)
-    ends = f["reconstruct"](state, X)
+    ends = family.reconstruct(state, X)
     np.testing.assert_array_equal(found[:, 0], ends)
     np.testing.assert_array_equal(found[:, 2], ends[::-1])
-    half = (f["encode"](state, X) + f["encode"](state, X[::-1])) / 2
-    np.testing.assert_array_equal(found[:, 1], f["write"](state, half))
+    half = (family.encode(state, X) + family.encode(state, X[::-1])) / 2
+    np.testing.assert_array_equal(found[:, 1], family.decode(state, half))
 
 
 def test_variants_differ_by_key_and_stay_sentences():
     for changes in (NOISY, VARIATIONAL):
         family = make(**changes)
-        state, f = begun(family), family.functions
-        first, again, other = (f["augment"](state, jax.random.key(i), X) for i in (0, 0, 1))
+        state = begun(family)
+        first, again, other = (family.augment(state, jax.random.key(i), X) for i in (0, 0, 1))
         np.testing.assert_array_equal(first, again)
         assert first.shape == (ROWS, T) and (first != other).any()
         ended = jnp.cumsum(first == EOS, 1) - (first == EOS)
@@ -310,9 +306,9 @@ def test_variants_differ_by_key_and_stay_sentences():
 def test_only_the_variational_form_has_a_prior_and_posteriors():
     plain, variational = make(), make(**VARIATIONAL)
     assert not plain.has_prior and variational.has_prior
-    assert "posterior" not in plain.functions and "posterior" in variational.functions
-    mean, _ = variational.functions["posterior"](begun(variational), X)
-    np.testing.assert_array_equal(mean, variational.functions["encode"](begun(variational), X))
+    assert not isinstance(plain, HasPosterior) and isinstance(variational, HasPosterior)
+    mean, _ = variational.posterior(begun(variational), X)
+    np.testing.assert_array_equal(mean, variational.encode(begun(variational), X))
 
 
 @pytest.mark.parametrize(

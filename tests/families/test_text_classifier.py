@@ -46,12 +46,12 @@ SENTENCES = jnp.array([
 def test_padding_changes_nothing(network):
     family = build(network)
     state = family.init(jax.random.key(0))
-    p = family.functions["classify"](state, SENTENCES)
+    p = family.classify(state, SENTENCES)
     np.testing.assert_allclose(p.sum(-1), 1, rtol=1e-6)
     for row, length in enumerate((6, 3, 1)):
-        alone = family.functions["classify"](state, SENTENCES[row : row + 1, :length])
+        alone = family.classify(state, SENTENCES[row : row + 1, :length])
         np.testing.assert_allclose(p[row], alone[0], rtol=1e-5, atol=1e-6)
-    empty = family.functions["classify"](state, jnp.zeros((1, LENGTH), jnp.int32))
+    empty = family.classify(state, jnp.zeros((1, LENGTH), jnp.int32))
     assert np.isfinite(empty).all()
 
 
@@ -60,7 +60,7 @@ def test_order_is_seen_by_all_but_a_bag(network):
     family = build(network)
     state = family.init(jax.random.key(0))
     swapped = SENTENCES[:1].at[0, :2].set(SENTENCES[0, 1::-1])
-    a, b = (family.functions["encode"](state, x)[0] for x in (SENTENCES[:1], swapped))
+    a, b = (family.encode(state, x)[0] for x in (SENTENCES[:1], swapped))
     assert np.allclose(a, b, atol=1e-6) == (network == "bag")
 
 
@@ -68,7 +68,7 @@ def test_a_bag_is_the_mean_of_its_words():
     family = build("bag")
     state = family.init(jax.random.key(0))
     table = np.asarray(state.params["encoder"]["words"]["tokens"])
-    code = family.functions["encode"](state, SENTENCES)
+    code = family.encode(state, SENTENCES)
     np.testing.assert_allclose(code[0], table[SENTENCES[0]].mean(0), rtol=1e-5)
     np.testing.assert_allclose(code[1], table[SENTENCES[1, :3]].mean(0), rtol=1e-5)
 
@@ -94,7 +94,7 @@ def test_words_are_dropped_and_marks_are_not():
     _, b = family.step(state, {"x": other, "label": label})
     assert a == b
     unknown = jnp.where(SENTENCES >= tokens.NUM_SPECIALS, tokens.UNK, SENTENCES)
-    p = family.functions["classify"](state, unknown)
+    p = family.classify(state, unknown)
     np.testing.assert_allclose(a["loss"], -jnp.log(p[jnp.arange(3), label]).mean(), rtol=1e-5)
 
 
@@ -111,7 +111,7 @@ def test_a_fixed_encoder_stays_and_the_head_learns():
 def test_evaluation_counts_what_is_right():
     family = build()
     state = family.init(jax.random.key(0))
-    p = np.asarray(family.functions["classify"](state, SENTENCES))
+    p = np.asarray(family.classify(state, SENTENCES))
     label = p.argmax(-1).copy()
     label[1] = (label[1] + 1) % CLASSES
     batch = {"x": SENTENCES, "label": jnp.asarray(label), "mask": jnp.ones(3)}

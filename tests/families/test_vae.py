@@ -190,24 +190,24 @@ def test_conditional_model_uses_labels_on_both_sides(network):
     family = make(model__conditional=True, model__network=network, model__encoder_channels=(3,),
                   model__decoder_channels=(3,))  # fmt: skip
     state = family.init(jax.random.key(0))
-    f = family.functions
     same = np.repeat(X[:1], 3, 0)
-    assert len(np.unique(np.asarray(f["encode"](state, same, jnp.arange(3))).round(6), axis=0)) == 3
+    codes = np.asarray(family.encode(state, same, jnp.arange(3)))
+    assert len(np.unique(codes.round(6), axis=0)) == 3
     z = jnp.zeros((4, 5))
-    images = np.asarray(f["decode"](state, z))
+    images = np.asarray(family.decode(state, z))
     assert (images[0] == images[3]).all() and not np.allclose(images[0], images[1])
-    np.testing.assert_array_equal(images, f["decode"](state, z, jnp.arange(4) % 3))
-    at_two = f["sample_at"](state, jax.random.key(3), jnp.full(4, 2))
+    np.testing.assert_array_equal(images, family.decode(state, z, jnp.arange(4) % 3))
+    at_two = family.sample_at(state, jax.random.key(3), jnp.full(4, 2))
     assert at_two.shape == (4, *SPEC.shape)
     with pytest.raises(ValueError, match="label_B: missing"):
-        f["encode"](state, X)
+        family.encode(state, X)
 
 
 def test_samples_of_a_conditional_model_go_through_the_classes():
     family = make(model__conditional=True)
     state = family.init(jax.random.key(0))
     key = jax.random.key(7)
-    expected = family.functions["sample_at"](state, key, jnp.arange(8) % 3)
+    expected = family.sample_at(state, key, jnp.arange(8) % 3)
     np.testing.assert_array_equal(family.sample(state, key, 8), expected)
 
 

@@ -153,7 +153,7 @@ def test_evaluation_repeats_and_masks():
 @pytest.mark.parametrize("name", word2vec.OBJECTIVES)
 def test_the_words_of_a_context_have_probabilities(name):
     f = family(loss__objective=name)
-    log_p = f.functions["context"](spread(f), jnp.array([5, 9]))
+    log_p = f.predict_context(spread(f), jnp.array([5, 9]))
     np.testing.assert_allclose(np.exp(log_p).sum(1), 1, rtol=1e-5)
     assert (log_p[:, :NUM_SPECIALS] == -np.inf).all()
 
@@ -168,21 +168,21 @@ def test_noise_is_learnt_away():
         state, step = f.init(jax.random.key(0)), jax.jit(f.step)
         for _ in range(300):
             state, _ = step(state, {"x": x})
-        log_p = f.functions["context"](state, jnp.arange(5, 11))
+        log_p = f.predict_context(state, jnp.arange(5, 11))
         assert log_p.argmax(1).tolist() == [6, 5, 8, 7, 10, 9], name
 
 
 def test_vectors_are_read_in_several_ways():
     f = family()
     state = spread(f)
-    table = np.asarray(f.functions["vectors"](state))
+    table = np.asarray(f.vectors(state))
     np.testing.assert_array_equal(table, state.params["input"])
     x = jnp.array([[5, 7, EOS, 0], [0, 0, 0, 0]])
     np.testing.assert_allclose(
-        f.functions["encode"](state, x), [(table[5] + table[7]) / 2, np.zeros(6)], rtol=1e-6
+        f.encode(state, x), [(table[5] + table[7]) / 2, np.zeros(6)], rtol=1e-6
     )
     unit = table / np.linalg.norm(table, axis=1, keepdims=True)
-    cosine = f.functions["similarity"](state, jnp.array([5, 9]))
+    cosine = f.similarity(state, jnp.array([5, 9]))
     np.testing.assert_allclose(cosine, unit[[5, 9]] @ unit.T, atol=1e-5)
 
 

@@ -48,17 +48,17 @@ def decoder(table, window: int = 0) -> Decoder:
         new = {"hash": (31 * cache["hash"] + token_B + 7) % _STATES, "held": cache["held"] + 1}
         return jax.tree.map(lambda a, b: jnp.where(token_B == PAD, a, b), cache, new)
 
-    def start(x_BxS):
+    def prefill(x_BxS):
         one = jnp.ones(len(x_BxS), jnp.int32)
         cache = {"hash": one, "held": one}  # a BOS is in front
         cache = jax.lax.scan(lambda c, x: (read(c, x), None), cache, x_BxS.T)[0]
         return logits(cache), cache
 
-    def decode(cache, token_B):
+    def decode_step(cache, token_B):
         cache = read(cache, token_B)
         return logits(cache), cache
 
-    return Decoder(start, decode, window)
+    return Decoder(prefill, decode_step, window)
 
 
 # Compiled once for all tables.

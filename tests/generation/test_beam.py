@@ -100,14 +100,16 @@ def test_the_search_ends_when_no_live_text_can_win():
         rest = (1 - p_eos) / 2
         logits = jnp.log(jnp.stack([0.0, rest, 0.0, p_eos, 0.0, rest]))
 
-        def decode(cache, token_B):
+        def decode_step(cache, token_B):
             jax.debug.callback(lambda: calls.append(1))
             return jnp.tile(logits, (len(token_B), 1)), cache
 
-        def start(x):
+        def prefill(x):
             return jnp.tile(logits, (len(x), 1)), jnp.zeros(len(x))
 
-        return beam_search(Decoder(start, decode), SOURCES, 40, size=40, width=3, alpha=alpha)
+        return beam_search(
+            Decoder(prefill, decode_step), SOURCES, 40, size=40, width=3, alpha=alpha
+        )
 
     for p_eos, alpha, most in ((0.999, 0.0, 0), (0.999, 1.0, 0), (0.4, 0.0, 0), (0.3, 0.0, 1)):
         calls.clear()

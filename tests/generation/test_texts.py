@@ -1,12 +1,13 @@
 """Prompts in, texts out: whatever their number and lengths, each as if it were alone."""
 
 import functools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from genjax.core.config import ConfigError
-from genjax.core.family import DataSpec, Family
+from genjax.core.family import DataSpec
 from genjax.core.tokens import BOS, EOS, MASK, PAD, UNK
 from genjax.data.source import Dataset
 from genjax.data.text.tokenizers import Chars, Words
@@ -23,15 +24,15 @@ def plain():
     return generator()
 
 
-def generator(kind="text", window=0, codec=LETTERS, model=MODEL, **functions):
-    functions |= {
-        "start": lambda table, x: decoder(table, window).start(x),
-        "decode": lambda table, cache, token: decoder(table, window).decode(cache, token),
-    }
+def generator(kind="text", window=0, codec=LETTERS, model=MODEL):
+    family = SimpleNamespace(
+        continues_text=kind != "pair",
+        prefill=lambda table, x: decoder(table, window).prefill(x),
+        decode_step=lambda table, cache, token: decoder(table, window).decode_step(cache, token),
+    )
     if window:
-        functions["context"] = lambda table: window
+        family.context = lambda table: window
     spec = DataSpec(kind, (9,), target_shape=(6,) if kind == "pair" else ())
-    family = Family(None, None, None, None, (1,), functions)
     return TextGenerator(family, Dataset(spec, None, None, codec=codec), model.table)
 
 
@@ -129,8 +130,6 @@ def test_an_answer_begins_at_a_source_that_ends_as_in_training():
     written = one.write(sources, sampling=GREEDY)
     assert [t.prompt for t in written] == given
     assert [t.ids for t in written] == [greedy(ids, 6) for ids in given]
-    assert not generator("sentence", reconstruct=lambda state, x: x).continues
-    assert generator("sentence").continues
 
 
 def test_few_programs_serve_all_lengths_and_settings():
@@ -152,5 +151,4 @@ def test_what_does_not_go_together_is_told():
         generator(window=16).write(["a"], max_tokens=9, beam=2)
     assert generator(window=16).write(["a"], beam=2)[0].ids
     with pytest.raises(ConfigError, match="writes no text"):
-        family = Family(None, None, None, None, (1,))
-        TextGenerator(family, Dataset(DataSpec("text", (9,)), None, None, codec=LETTERS), None)
+        TextGenerator(None, Dataset(DataSpec("text", (9,)), None, None, codec=LETTERS), None)

@@ -81,14 +81,14 @@ def test_the_softmax_is_over_the_tokens_of_the_folder_alone(chunk, tmp_path):
     family = families.build(config, spec, 1)
     state = new_state(jax.random.key(0), params=params, opt_state={})
     x_BxT = moved(IDS_BxT, (-1, -1, -1, 260, -1)).astype(np.int32)
-    found = np.asarray(jax.jit(family.functions["score"])(state, x_BxT))
+    found = np.asarray(jax.jit(family.score)(state, x_BxT))
     for b in range(2):
         logits = reference.gpt2(tensors, hf, IDS_BxT[b, :-1])
         wanted = logsumexp(logits, -1) - logits[np.arange(6), IDS_BxT[b, 1:]]
         np.testing.assert_allclose(found[b], wanted, atol=1e-4)
 
     def mean(params):
-        return family.functions["score"](state.replace(params=params), x_BxT).mean()
+        return family.score(state.replace(params=params), x_BxT).mean()
 
     gradient = jax.jit(jax.grad(mean))(params)
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(gradient))

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from genjax.core import arguments
+from genjax.core.capabilities import uses
 from genjax.core.config import ConfigError
 from genjax.engine.run import prepare
 from genjax.trained.methods import METHODS
@@ -26,7 +27,7 @@ SLOW = (
     "lstm_lm", "seq2seq_attention", "transformer",
 )  # fmt: skip
 # Of decoders, which only their loops call: they take and give caches.
-STEPS = {"start", "start_from", "decode"}
+STEPS = {"prefill", "prefill_codes", "decode_step"}
 RNG = np.random.RandomState(0)
 
 
@@ -72,11 +73,18 @@ def given(model: Model, method: str, n: int) -> tuple[Any, ...]:
         "sample": (n, 1), "sample_at": (label or ((0,) * n,))[:1], "generate": (["a"] * n,),
         "decode": (codes, *label), "write": (codes,),
         "classify": (x,), "interpolate": (x, x, [0.0, 1.0]), "vectors": (),
-        "similarity": (x[:, 0],), "context": (x[:, 0],) if "vectors" in dir(model) else (),
+        "similarity": (x[:, 0],), "predict_context": (x[:, 0],), "context": (),
         "tokens": (["ab"] * n,), "strings": (x,), "embed_words": (chars,),
         "tag": (x, chars) if spec.char_shape else (x,), "predict": (["a b"] * n,),
     }  # fmt: skip
     return (found | (of_pairs if spec.kind == "pair" else {})).get(method, (x, *label))
+
+
+def with_methods(model: Model, **methods: Callable[..., Any]) -> Model:
+    """The same model of a family with other methods."""
+    kind = type(model.family)
+    family = type("Own", (kind,), methods)(**vars(model.family))
+    return Model(model.run._replace(family=family), model.state, 0, 0)
 
 
 def leaves(found: Any) -> list[Any]:
@@ -115,12 +123,9 @@ def test_every_method_answers_with_numpy_arrays_or_lists(
 def test_every_function_of_every_family_has_a_method(make: Callable[..., Model]) -> None:
     found: set[str] = set()
     for name in (*FAST, *SLOW):
-        functions = make(name).family.functions
-        found |= functions.keys()
-        assert functions.keys() <= {*METHODS, *STEPS}
-    assert found == {*METHODS, *STEPS} - {
-        "sample", "generate", "predict", "perplexity", "tokens", "strings", "texts",
-    }  # fmt: skip
+        found |= uses(make(name).family)
+    others = {"generate", "predict", "perplexity", "tokens", "strings", "texts"}
+    assert found == {*METHODS, *STEPS} - others
 
 
 def test_methods_are_real_and_have_docstrings() -> None:
@@ -131,8 +136,7 @@ def test_methods_are_real_and_have_docstrings() -> None:
 
 def test_a_family_of_ones_own_has_its_functions_too(make: Callable[..., Model]) -> None:
     model = make("autoencoder")
-    family = model.family._replace(functions={"twice": lambda state, x: 2 * x})
-    own = Model(model.run._replace(family=family), model.state, 0, 0)
+    own = with_methods(model, twice=lambda self, state, x: 2 * x)
     np.testing.assert_array_equal(own.twice(np.ones(2)), [2, 2])
     assert isinstance(own.twice(np.ones(2)), np.ndarray)
     with pytest.raises(AttributeError, match="'thrice': this model has sample"):
@@ -156,7 +160,7 @@ def test_batches_give_what_one_program_gives(
 ) -> None:  # fmt: skip
     model = make(name, members)
     rows = given(model, method, n)
-    function = model.family.functions[method]
+    function = getattr(model.family, method)
     if members:
         whole = [function(model.member(i).state, *rows) for i in range(members)]
         whole = jax.tree.map(lambda *a: np.stack(a), *whole)
@@ -170,12 +174,11 @@ def test_batches_give_what_one_program_gives(
 def test_many_rows_make_two_programs(make: Callable[..., Model]) -> None:
     model, shapes = make("autoencoder"), []
 
-    def encode(state: Any, x: Any) -> Any:
+    def encode(self: Any, state: Any, x: Any) -> Any:
         shapes.append(x.shape)
         return x.reshape(len(x), -1)[:, :2]
 
-    family = model.family._replace(functions={"encode": encode})
-    model = Model(model.run._replace(family=family), model.state, 0, 0)
+    model = with_methods(model, encode=encode)
     x = some(model, 5000)
     np.testing.assert_array_equal(model.encode(x), x.reshape(5000, -1)[:, :2])
     model.encode(x[:300])

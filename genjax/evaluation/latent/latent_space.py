@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from genjax.core.capabilities import Decodes, Encodes, HasPosterior
 from genjax.core.config import ConfigError
 from genjax.data.source import rows
 from genjax.evaluation.latent.paths import linear, spherical
@@ -61,9 +62,10 @@ class Space:
     """
 
     def __init__(self, model: Any, seed: int = 0, *, data: bool = True):
-        functions, dataset = model.family.functions, model.run.dataset
-        encodes, dim = "encode" in functions, model.config.model.get("latent_dim", 0)
-        if "decode" not in functions or not (encodes or dim) or dataset.spec.kind != "image":
+        family, dataset = model.family, model.run.dataset
+        encodes, dim = isinstance(family, Encodes), model.config.model.get("latent_dim", 0)
+        decodes = isinstance(family, Decodes) and dataset.spec.kind == "image"
+        if not decodes or not (encodes or dim):
             raise _no_space(model)
         self._model, self._random = model, np.random.RandomState(seed)
         self.conditional = bool(model.config.model.get("conditional", False))
@@ -85,7 +87,7 @@ class Space:
         attributes = found.get("attributes")
         if attributes is None:
             attributes = (label[:, None] == np.arange(len(self.attributes))).astype(np.uint8)
-        if "posterior" not in self._model.family.functions:
+        if not isinstance(self._model.family, HasPosterior):
             mean = self._call(self._model.encode, x, label)
             if mean.ndim != 2:  # a flow has codes like images
                 raise _no_space(self._model)

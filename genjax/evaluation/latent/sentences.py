@@ -10,7 +10,9 @@ import numpy as np
 from absl import logging
 
 from genjax.core import files
+from genjax.core.capabilities import HasPosterior, Interpolates
 from genjax.core.config import ConfigError
+from genjax.core.family import Family
 from genjax.core.tokens import PAD
 from genjax.data.record import DataMissing
 from genjax.data.source import first_rows
@@ -43,14 +45,15 @@ def write(
     Raises:
       ConfigError: the model is no autoencoder of sentences, or the folder cannot be written.
     """
-    functions, name = model.family.functions, model.config.family
-    if not {"reconstruct", "interpolate", "augment"} <= functions.keys():
+    family: Family = model.family
+    name = model.config.family
+    if not isinstance(family, Interpolates):
         raise ConfigError(f"family {name}: must be one of sentences and latents, text_autoencoder")
     numbers: dict[str, Any] = {"family": name, "step": model.step}
     try:
         rows, label = (model.tokens(sentences), None) if sentences else _test_rows(model)
     except DataMissing as error:
-        if not model.family.has_prior:
+        if not family.has_prior:
             raise
         logging.warning("%s, or --sentences: samples alone", error)
         return _save(folder, {"samples": model.strings(model.sample(_NUM_SHOWN, seed))}, numbers)
@@ -61,11 +64,11 @@ def write(
         "interpolations": _interpolations(model, rows),
         "augmented": _augmented(model, rows, variants, seed),
     }
-    if model.family.has_prior:
+    if family.has_prior:
         texts["samples"] = model.strings(model.sample(_NUM_SHOWN, seed))
     with contextlib.suppress(DataMissing):  # sentences of one's own need none
         numbers["eval"] = evaluate()
-    if "posterior" in functions:
+    if isinstance(family, HasPosterior):
         numbers["latents"] = _latents(model, rows, numbers.get("eval", {}))
     return _save(folder, texts, numbers, [_map(model, rows, label)])
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
+from genjax.core.capabilities import Attends, Tags, Writes
 from genjax.core.config import ConfigError
 from genjax.core.members import by_name
 from genjax.core.tokens import EOS, PAD, UNK
@@ -19,19 +20,12 @@ from genjax.evaluation.shown import attention_maps
 from genjax.evaluation.text.entities import entity_scores
 from genjax.evaluation.text.translation import misread, translation_scores, why_not
 from genjax.generation import GREEDY
-from genjax.generation.texts import TextGenerator, can_write
+from genjax.generation.texts import TextGenerator, answers
 from genjax.plots.grid import save_png
 
 _MAX_ANSWERED = 10_000  # of the test split
 _NUM_DRAWN = 6  # attention maps
 Scores = tuple[dict[str, Any], dict[str, str]]
-
-
-def answers(model: Any) -> bool:
-    """Whether the model answers sources, as translations and reconstructions do."""
-    family = model.family
-    pairs = model.run.dataset.spec.kind == "pair"
-    return can_write(family) and (pairs or "reconstruct" in family.functions)
 
 
 def of_model(
@@ -52,7 +46,7 @@ def of_model(
       bleu_tokenize: of `translation_scores`; "": the run's own.
     """
     dataset = model.run.dataset
-    running = dataset.spec.kind == "text" and can_write(model.family)
+    running = dataset.spec.kind == "text" and isinstance(model.family, Writes)
     if running and model.config.data.tokenizer != "word":
         read = loading.read(model.config.data, "test")
         return _bits(dataset, np.asarray(means["loss"]), read)
@@ -65,19 +59,19 @@ def of_model(
 
 def check_bleu_tokenize(model: Any, flag: str) -> None:
     """Raises `ConfigError` unless sacreBLEU's tokenizer of the flag, or the run, can be used."""
-    if flag and not answers(model):
+    if flag and not answers(model.family):
         raise ConfigError(
             f"--bleu_tokenize={flag}: is for translations; {model.config.family} has none"
         )
     name = flag or model.config.data.bleu_tokenize
-    if answers(model) and (reason := why_not(name)):
+    if answers(model.family) and (reason := why_not(name)):
         message = f"--bleu_tokenize={name}" if flag else f"config.data.bleu_tokenize={name!r}"
         raise ConfigError(f"{message}: {reason}")
 
 
 def draw_attention(model: Any, folder: Path) -> list[Path]:
     """Attention maps of the first test sentences; none for families without."""
-    if "attention" not in model.family.functions or not answers(model):
+    if not answers(model.family) or not isinstance(model.family, Attends):
         return []
     model = model.member(0) if model.num_members else model
     generator = TextGenerator(model.family, model.run.dataset, model.state)
@@ -117,10 +111,10 @@ def _bits(dataset: Any, loss: np.ndarray, texts: Iterable[str]) -> Scores:
 
 
 def _scores(model: Any, beam: int, length_penalty: float, bleu_tokenize: str) -> Scores:
-    dataset, functions = model.run.dataset, model.family.functions
-    if dataset.spec.kind == "tagged" and "tag" in functions and scheme(dataset.labels):
+    dataset, family = model.run.dataset, model.family
+    if dataset.spec.kind == "tagged" and isinstance(family, Tags) and scheme(dataset.labels):
         return _entities(model)
-    if not answers(model):
+    if not answers(model.family):
         return {}, {}
     generator = TextGenerator(model.family, dataset, model.state)
     sources, targets = _test(model, _MAX_ANSWERED)
