@@ -46,6 +46,7 @@ def test_the_recorded_page_is_that_of_the_record():
         for name, row in rows.all_rows().items() if ".rows." in row.ours.target
     ],
 )  # fmt: skip
+@pytest.mark.slow
 def test_our_sides_run(name):
     row = rows.all_rows()[name]
     for side in (row.ours, *row.peers):
@@ -71,6 +72,7 @@ def test_the_families_of_all_rows_can_be_built(monkeypatch):
                 set_up(row.ours, **{k: v for k, v in _TINY.items() if k in row.ours.arguments})
 
 
+@pytest.mark.slow
 def test_a_warm_start_is_timed_until_the_first_metrics():
     timed = starting.ours("configs/wgan_gp.py")
     assert timed.seconds is float and "warm" in timed.info["settings"]
@@ -158,6 +160,7 @@ def test_the_program_writes_json(tmp_path, monkeypatch, capsys):
     assert "trivial" in printed and "not run: needs /nothing" in printed and "cores" in printed
 
 
+@pytest.mark.slow
 def test_recording_a_row_leaves_the_others_as_they_were(tmp_path, monkeypatch):
     rows = {name: _row(tmp_path, name=name) for name in ("first", "second")}
     monkeypatch.setattr(run, "all_rows", lambda: rows)

@@ -31,6 +31,7 @@ def _advised(err: str) -> list[str]:
     return words[3:]
 
 
+@pytest.mark.slow
 def test_a_diverged_run_goes_on_from_its_last_good_checkpoint_with_the_rate_advised(
     tmp_path: Path, capfd: pytest.CaptureFixture, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -76,6 +77,7 @@ def test_a_run_that_diverged_at_once_begins_again_with_the_rate_advised(
     assert main("train", *_advised(err)) == 0
 
 
+@pytest.mark.slow
 def test_an_interval_that_was_skipped_whole_ends_the_run(
     tmp_path: Path, capfd: pytest.CaptureFixture
 ) -> None:

@@ -9,6 +9,7 @@ import genjax
 from tests.cli.helpers import ROOT, assert_same_bits, main
 
 
+@pytest.mark.slow
 def test_a_classifier_of_a_trained_encoder(
     reader: Path, tmp_path: Path, capfd: pytest.CaptureFixture
 ) -> None:

@@ -106,6 +106,7 @@ def test_a_head_that_the_config_has_not_is_left_out(made, text, tmp_path):
     assert "pooler" not in genjax.load(tmp_path / "run").state.params["heads"]
 
 
+@pytest.mark.slow
 def test_bert_of_a_folder_is_fine_tuned(made, tmp_path):
     rows = "the cat sat\tcat\nby the dog\tdog\n" * 20
     for name in ("train.tsv", "test.tsv"):

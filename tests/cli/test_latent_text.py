@@ -33,6 +33,7 @@ def lines(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").splitlines()
 
 
+@pytest.mark.slow
 def test_texts_of_the_test_split_are_written(vae: Path, tmp_path: Path) -> None:
     out = tmp_path / "deep" / "latent"
     assert main("latent", f"--workdir={vae}", f"--out={out}", "--variants=2") == 0

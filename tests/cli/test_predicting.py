@@ -86,6 +86,7 @@ def test_classes_of_lines_by_name_and_probability(
     assert len(other) == 3 and other[0] != "\t".join(rows[0])
 
 
+@pytest.mark.slow
 def test_words_and_their_tags_as_columns(
     tagger: Path, tmp_path: Path, capfd: pytest.CaptureFixture
 ) -> None:

@@ -92,7 +92,7 @@ def _mark(config: str) -> Any:
     """One recipe of each family is trained in CI, the others by name: compiling takes minutes."""
     if config not in contract_recipes.first():
         return pytest.mark.long
-    return pytest.mark.slow if config in contract_recipes.SLOW else ()
+    return () if config == "gan" else pytest.mark.slow
 
 
 @pytest.mark.parametrize(
@@ -109,6 +109,7 @@ def test_every_recipe_trains(
 
 
 @pytest.mark.parametrize("config", contract_recipes.recipes())
+@pytest.mark.slow
 def test_every_recipe_fits_its_data(on_real_data: list[str]) -> None:
     """Networks, batches and losses of full size go together: all is traced, nothing compiled."""
     recipe, *overrides = on_real_data
@@ -131,6 +132,7 @@ def test_every_recipe_fits_its_data(on_real_data: list[str]) -> None:
     assert "count" in sums and all(v.dtype == np.float32 for v in metrics.values())
 
 
+@pytest.mark.slow
 def test_train_evaluate_sample_and_train_again(tmp_path: Path) -> None:
     """Each command that a program recommends at its end works; the first again does nothing."""
     workdir = tmp_path / "run"
@@ -231,6 +233,7 @@ def test_interrupt_before_the_first_step_leaves_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_profile_opens_in_perfetto(tmp_path: Path) -> None:
     args = [*TINY, "--config.steps=20", "--config.chunk=2", "--profile_steps=4:8"]
     status, _, err = run("train", *args, f"--workdir={tmp_path / 'run'}")
@@ -238,6 +241,7 @@ def test_profile_opens_in_perfetto(tmp_path: Path) -> None:
     assert list((tmp_path / "run" / "profile").rglob("perfetto_trace.json.gz"))
 
 
+@pytest.mark.slow
 def test_modes_of_a_mixture_are_counted(tmp_path: Path) -> None:
     workdir = tmp_path / "run"
     args = [f"--config={ROOT}/configs/wgan_gp.py", "--config.data.name=ring", "--config.steps=2"]

@@ -108,6 +108,7 @@ def test_scores_during_training_and_the_best_state(
     assert list((workdir / "samples").glob(f"step_{found.step:07d}_seed_0.png"))
 
 
+@pytest.mark.slow
 def test_members_of_a_population_are_scored_each(
     tmp_path: Path, capfd: pytest.CaptureFixture
 ) -> None:

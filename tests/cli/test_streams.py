@@ -174,6 +174,7 @@ def test_under_nohup_it_goes_on_to_its_end(tmp_path: Path) -> None:
     assert checkpoints(tmp_path / "run") == [2000]
 
 
+@pytest.mark.slow
 def test_evaluate_is_quiet_for_a_reader_of_one_line_and_says_what_is_full(trained: Path) -> None:
     args = ("evaluate", f"--workdir={trained}")
     # The second copy finds its output full.

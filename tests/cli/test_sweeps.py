@@ -19,6 +19,7 @@ from tests.cli.helpers import TINY, checkpoints, main
 FIELDS = ("model.encoder_hidden", "optimizer.learning_rate", "optimizer.weight_decay")
 
 
+@pytest.mark.slow
 def test_sweep_has_one_row_a_member_and_resumes(
     tmp_path: Path, capfd: pytest.CaptureFixture
 ) -> None:

@@ -47,6 +47,7 @@ def one_error(capfd: pytest.CaptureFixture) -> str:
     return lines[-1]
 
 
+@pytest.mark.slow
 def test_a_model_of_a_folder_of_pictures(
     tmp_path: Path, train: Any, take_away: Any, capfd: pytest.CaptureFixture
 ) -> None:
@@ -90,6 +91,7 @@ def test_a_code_without_a_prior_shows_nothing_without_data(
     assert not (run / "latent").exists()
 
 
+@pytest.mark.slow
 def test_a_writer_of_a_text_file(
     tmp_path: Path, train: Any, take_away: Any, capfd: pytest.CaptureFixture
 ) -> None:

@@ -103,6 +103,7 @@ def test_a_language_model_is_evaluated_by_its_perplexity(
     assert 0.9 < scores["bits_per_byte"] / scores["bits_per_character"] < 1
 
 
+@pytest.mark.slow
 def test_a_population_writes_by_its_members(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
     population = ("--config.executor=vmap", "--config.num_seeds=2", "--config.sample_every=0")
     workdir = tmp_path / "run"
@@ -114,6 +115,7 @@ def test_a_population_writes_by_its_members(tmp_path: Path, capfd: pytest.Captur
         genjax.load(workdir).generate(["The "])
 
 
+@pytest.mark.slow
 def test_sources_are_answered_line_by_line(
     translator: Path, tmp_path: Path, capfd: pytest.CaptureFixture
 ) -> None:
@@ -158,6 +160,7 @@ def test_attention_is_drawn(translator: Path, tmp_path: Path, capfd: pytest.Capt
     assert min(Image.open(out).size) > 100
 
 
+@pytest.mark.slow
 def test_translations_are_shown_and_judged(translator: Path, capfd: pytest.CaptureFixture) -> None:
     (shown,) = (translator / "samples").glob("reconstructions_*.txt")
     assert shown.read_text().count(" -> ") == 3

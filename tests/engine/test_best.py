@@ -117,6 +117,7 @@ def test_numbers_of_the_judge_count_as_well(tmp_path, mode):
     assert summary.best == Best("score", *((1.0, 8) if mode == "min" else (3.0, 12)))
 
 
+@pytest.mark.slow
 def test_a_stopped_run_keeps_the_best_of_the_whole(tmp_path):
     """Stopped at step 10, resumed from the checkpoint of step 6: step 8 is evaluated twice."""
     whole = train(prepare(tmp_path), tmp_path / "whole")

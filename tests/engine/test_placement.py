@@ -93,6 +93,7 @@ print("split")
 """
 
 
+@pytest.mark.slow
 def test_fsdp_leaves_an_eighth_of_the_state_on_each_of_eight_devices():
     [(output, _)] = run_python(REALLY_SPLIT, devices=8)
     assert output.strip() == "split"

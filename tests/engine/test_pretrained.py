@@ -46,6 +46,7 @@ def first_state(run):
     return run.executor.init(pretrained.networks(run.config, run.executor))
 
 
+@pytest.mark.slow
 def test_the_first_state_holds_the_trained_encoder_bit_for_bit(prepare, encoder):
     run = prepare(ema_decay=0.9)
     state = first_state(run)

@@ -17,6 +17,7 @@ def config(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_and_is_loaded_with_its_own_tokens(config, tmp_path):
     workdir = tmp_path / "run"
     loop.train(prepare(config(steps=2), workdir), workdir)

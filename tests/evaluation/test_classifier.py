@@ -23,6 +23,7 @@ def classifier(digits):
     return train_classifier(digits[0], digits[1], 10, key=jax.random.key(0))
 
 
+@pytest.mark.slow
 def test_it_knows_held_out_digits(classifier, digits):
     x, y = digits[2:]
     quality = sample_quality(classifier, x)

@@ -39,6 +39,7 @@ def file(tensors, tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_every_leaf_is_its_tensor_turned(file, variant, tensors):
     found = weights.read(file)
     assert found.variant == variant
@@ -109,6 +110,7 @@ def test_a_missing_library_is_named(tmp_path, monkeypatch, suffix, library, mess
     refused(path, f"needs {library} to be read .pip install {library}.*{message}")
 
 
+@pytest.mark.slow
 def test_the_extractor_gives_the_golden_features_and_names_itself(file, variant):
     extractor = dataclasses.replace(extractors.inception_v3(file), batch_size=2)
     images = inception_reference.images() / np.float32(255)

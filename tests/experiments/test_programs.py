@@ -44,6 +44,7 @@ def check_collapse(workdir: Path, name: str, modes: int) -> None:
         assert min(Image.open(workdir / f"{name}_{picture}.png").size) > 100
 
 
+@pytest.mark.slow
 def test_mode_collapse_ends_in_tables_and_pictures(collapse):
     assert lines(collapse) == {"ring": ["pacgan2", "true samples", "PacGAN2, published"]}
     check_collapse(collapse, "ring", 8)
@@ -63,6 +64,7 @@ def test_each_method_is_a_run_of_its_own(collapse):
     assert (config["num_seeds"], config["steps"], config["model"]["pack"]) == (2, 4, 2)
 
 
+@pytest.mark.slow
 def test_what_is_through_is_not_trained_again_and_what_is_missing_is(collapse, capfd):
     before = {p: read_metrics(p) for p in collapse.rglob("metrics.jsonl")}
     args = ("--methods=pacgan2,gan", "--data=ring", f"--workdir={collapse}")
@@ -80,6 +82,7 @@ def oscillation(tmp_path_factory) -> Path:
     return workdir
 
 
+@pytest.mark.slow
 def test_oscillation_ends_in_tables_and_pictures(oscillation):
     exact, networks, telling = read_results(oscillation).values()
     by_method = {row["method"]: row for row in exact}
