@@ -21,7 +21,7 @@ _NODES = 32  # of the Gauss-Hermite quadrature over instance noise
 
 
 class Method(NamedTuple):
-    """How the game is played.
+    """The settings of the game.
 
     Attributes:
       game: a key of `losses.ADVERSARIAL_LOSSES`.
@@ -50,7 +50,7 @@ METHODS = {
 
 
 def velocity(method: Method, point_2: jax.Array) -> jax.Array:
-    """Where both players' gradients point at (theta, psi), shape (2,)."""
+    """Computes the negative gradients of both players at (theta, psi), shape (2,)."""
     theta, psi = point_2
     game = losses.ADVERSARIAL_LOSSES[method.game]
     noise, weight = _quadrature(method.instance_noise)
@@ -76,20 +76,18 @@ def velocity(method: Method, point_2: jax.Array) -> jax.Array:
 def update(
     method: Method, point_2: jax.Array, step_size: float, *, alternating: bool = True
 ) -> jax.Array:
-    """A step of gradient descent: the critic's and then the generator's, or both at once."""
+    """Makes a step of gradient descent: the critic's, then the generator's, or both at once."""
     theta, psi = point_2
     psi = psi + step_size * velocity(method, point_2)[1]
     seen = jnp.stack([theta, psi]) if alternating else point_2
     return jnp.stack([theta + step_size * velocity(method, seen)[0], psi])
 
 
-def play(
-    method: Method, start_2: jax.Array, step_size: float, steps: int, *, alternating: bool = True
-) -> jax.Array:
-    """The path (steps + 1, 2) of (theta, psi) from `start_2` on, itself included."""
+def play(method: Method, start_2: jax.Array, step_size: float, steps: int) -> jax.Array:
+    """Computes the path (steps + 1, 2) of (theta, psi) from `start_2` on, in alternating steps."""
 
     def step(point: jax.Array, _: None) -> tuple[jax.Array, jax.Array]:
-        new = update(method, point, step_size, alternating=alternating)
+        new = update(method, point, step_size)
         return new, new
 
     _, path = jax.lax.scan(step, start_2, None, length=steps)
@@ -97,7 +95,7 @@ def play(
 
 
 def eigenvalues(method: Method) -> np.ndarray:
-    """Complex (2,): of the flow's Jacobian at the equilibrium.
+    """Computes the eigenvalues of the flow's Jacobian at the equilibrium, complex (2,).
 
     WGAN-GP has none: its penalty has a kink there.
     """
@@ -105,7 +103,10 @@ def eigenvalues(method: Method) -> np.ndarray:
 
 
 def spectral_radius(method: Method, step_size: float, *, alternating: bool = True) -> float:
-    """Of a step at the equilibrium: below 1 it converges, at 1 it circles, above 1 it diverges."""
+    """Computes the spectral radius of a step at the equilibrium.
+
+    Below 1 it converges, at 1 it circles, above 1 it diverges.
+    """
     step = _spectrum(lambda point: update(method, point, step_size, alternating=alternating))
     return float(np.abs(step).max())
 
@@ -115,7 +116,7 @@ def _spectrum(f: Callable[[jax.Array], jax.Array]) -> np.ndarray:
 
 
 def _quadrature(stddev: float) -> tuple[jax.Array, jax.Array]:
-    """Nodes (B, 1) and weights (B,) of the expectation over N(0, stddev^2)."""
+    """Returns nodes (B, 1) and weights (B,) of the expectation over N(0, stddev^2)."""
     if not stddev:
         return jnp.zeros((1, 1)), jnp.ones(1)
     nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)

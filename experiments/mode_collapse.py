@@ -19,14 +19,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from absl import flags
 from ml_collections import ConfigDict
 
-from experiments import study
-from genjax import recipes
+from experiments import pictures, study
+from genjax import data, recipes
 from genjax.cli import program
 from genjax.core.config import ConfigError
+from genjax.data.toy import mixtures
+from genjax.evaluation.samples import mode_scorer
+from genjax.plots.grid import image_grid
+from genjax.trained.loading import load
 
 METHODS = ("gan", "pacgan2", "wgan", "wgan_gp", "r3gan")
 DATA = ("ring", "grid", "stacked_digits")
@@ -64,19 +69,19 @@ def _mode_collapse(argv: list[str]) -> int:
         return status
     folder = Path(values.workdir).expanduser()
     tables: dict[str, list[study.Row]] = {}
-    pictures: dict[str, np.ndarray] = {}
+    drawn: dict[str, np.ndarray] = {}
     for name in names:
         trained = {method: folder / name / method for method in methods}
         config = runs[f"{name}/{methods[0]}"]
         rows = [_row(method, run, config.steps) for method, run in trained.items()]
         tables[name] = [*rows, _true_row(config, values.seeds), *PUBLISHED.get(name, [])]
-        pictures |= _pictures(config, trained)
-    study.report(folder, tables, pictures)
+        drawn |= _pictures(config, trained)
+    study.report(folder, tables, drawn)
     return status
 
 
 def _config(name: str, method: str, values: Any) -> ConfigDict:
-    """The run of a method on the data `name`."""
+    """Makes the run of a method on the data `name`."""
     if name == "stacked_digits":
         c = recipes.load(f"gan_stacked_digits:{method}").unlock()
     else:
@@ -88,7 +93,7 @@ def _config(name: str, method: str, values: Any) -> ConfigDict:
 
 
 def published_protocol(config: ConfigDict) -> ConfigDict:
-    """A method on a mixture with the networks, optimizer and length of Lin et al. 2018, 4.1.
+    """Gives a method on a mixture the networks, optimizer and length of Lin et al. 2018, 4.1.
 
     Raises:
       ConfigError: the data are no mixture.
@@ -108,7 +113,7 @@ def published_protocol(config: ConfigDict) -> ConfigDict:
 
 
 def _row(method: str, run: Path, steps: int) -> study.Row:
-    """The scores at the end of a run; not finite where it diverged before."""
+    """Reads the scores at the end of a run; not finite where it diverged before."""
     scores = study.history(run)
     ended = all(f"eval/{n}" in scores and scores[f"eval/{n}"].step[-1] == steps for n in SCORES)
     values = {n: scores[f"eval/{n}"].value[-1] if ended else math.nan for n in SCORES}
@@ -116,9 +121,7 @@ def _row(method: str, run: Path, steps: int) -> study.Row:
 
 
 def _true_row(config: ConfigDict, num_seeds: int) -> study.Row:
-    """The scores of as many true samples, for as many seeds."""
-    from genjax.evaluation.samples import mode_scorer
-
+    """Scores as many true samples, for as many seeds."""
     scorer = mode_scorer(config)
     assert scorer is not None
     each = [scorer(_true_samples(config, config.eval_num_samples, i)) for i in range(num_seeds)]
@@ -126,10 +129,6 @@ def _true_row(config: ConfigDict, num_seeds: int) -> study.Row:
 
 
 def _true_samples(config: ConfigDict, n: int, seed: int) -> np.ndarray:
-    import jax
-
-    from genjax import data
-
     source = data.load(config.data).train
     planned = source.plan(jax.random.key(seed), source.cursor(0, (n,)), 1, (n,))
     rows = jax.tree.map(lambda a: a[0], planned)
@@ -137,23 +136,18 @@ def _true_samples(config: ConfigDict, n: int, seed: int) -> np.ndarray:
 
 
 def _pictures(config: ConfigDict, trained: Mapping[str, Path]) -> dict[str, np.ndarray]:
-    """Samples of the first member of each method beside true ones, and scores over time."""
-    from genjax.data.toy import mixtures
-    from genjax.plots import panels
-    from genjax.plots.grid import image_grid
-    from genjax.trained.loading import load
-
+    """Draws samples of each method's first member beside true ones, and scores over time."""
     name = config.data.name
     found = {m: h for m, run in trained.items() if "eval/modes" in (h := study.history(run))}
     n = _SHOWN if name == "stacked_digits" else config.eval_num_samples
     samples = {"true samples": _true_samples(config, n, 0)}
     samples |= {m: load(trained[m]).sample(n)[0] for m in found}
     if name == "stacked_digits":
-        drawn = panels.plot_pictures({m: image_grid(x) for m, x in samples.items()})
+        drawn = pictures.plot_pictures({m: image_grid(x) for m, x in samples.items()})
     else:
-        drawn = panels.plot_mixtures(samples, mixtures.centers(name), mixtures.SIGMA[name])
+        drawn = pictures.plot_mixtures(samples, mixtures.centers(name), mixtures.SIGMA[name])
     curves = {n: {m: h[f"eval/{n}"] for m, h in found.items()} for n in SCORES}
-    over_time = panels.plot_series(curves, columns=3, log=["reverse_kl"])
+    over_time = pictures.plot_series(curves, columns=3, log=["reverse_kl"])
     return {f"{name}_samples": drawn, f"{name}_over_time": over_time}
 
 

@@ -26,11 +26,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from absl import flags
 from ml_collections import ConfigDict
+from scipy.stats import spearmanr
 
-from experiments import study
+from experiments import dirac, study
+from experiments.pictures import plot_paths, plot_series
 from genjax import recipes
 from genjax.cli import program
 
@@ -87,7 +91,7 @@ def _oscillation(argv: list[str]) -> int:
 
 
 def _config(method: str, values: Any) -> ConfigDict:
-    """The GAN of a recipe without what it does against oscillation, and the one remedy."""
+    """Makes a recipe's GAN without its remedies against oscillation, and with one."""
     recipe = {"ring": "gan_mixture:gan,ring", "digits": "gan"}[values.data]
     c = recipes.load(recipe).unlock()
     c.loss.update(label_smoothing=0.0, instance_noise=0.0)
@@ -101,13 +105,7 @@ def _config(method: str, values: Any) -> ConfigDict:
 
 
 def _dirac() -> tuple[list[study.Row], np.ndarray]:
-    """The table of the Dirac-GAN, and the paths that its methods take."""
-    import jax
-    import jax.numpy as jnp
-
-    from experiments import dirac
-    from genjax.plots.panels import plot_paths
-
+    """Computes the table of the Dirac-GAN, and draws the paths that its methods take."""
     angle = 2 * np.pi * np.arange(_STARTS) / _STARTS
     starts = jnp.asarray(np.stack([np.cos(angle), np.sin(angle)], axis=1), jnp.float32)
     rows: list[study.Row] = []
@@ -136,7 +134,7 @@ def _complex(values: np.ndarray) -> str:
 
 
 def _varying(method: str, found: Mapping[str, study.Series], data: str) -> study.Row:
-    """How much the losses and the quality vary over the second half of a run; the end."""
+    """Computes how losses and quality vary over the second half of a run, and their end."""
     row: dict[str, Any] = {"method": method}
     names = {n: f"train/{n}" for n in LOSSES} | {n: f"eval/{n}" for n in QUALITY[data]}
     for name, full in names.items():
@@ -146,9 +144,7 @@ def _varying(method: str, found: Mapping[str, study.Series], data: str) -> study
 
 
 def _telling(method: str, found: Mapping[str, study.Series], data: str) -> study.Row:
-    """Spearman's rank correlation of each loss with each quality over the evaluations of a run."""
-    from scipy.stats import spearmanr
-
+    """Computes Spearman's rank correlation of each loss with each quality over a run."""
     row: dict[str, Any] = {"method": method}
     for loss in LOSSES:
         for name in QUALITY[data]:
@@ -164,9 +160,7 @@ def _telling(method: str, found: Mapping[str, study.Series], data: str) -> study
 
 
 def _pictures(found: Mapping[str, Mapping[str, study.Series]], data: str) -> dict[str, np.ndarray]:
-    """Losses and quality of the first seed of each method; quality of all seeds by method."""
-    from genjax.plots.panels import plot_series
-
+    """Draws losses and quality of each method's first seed, and the quality of all seeds."""
     shown = [f"train/{n}" for n in LOSSES] + [f"eval/{QUALITY[data][0]}"] * (data == "ring")
 
     def one(series: study.Series) -> tuple[np.ndarray, np.ndarray]:

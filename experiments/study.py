@@ -1,12 +1,15 @@
-"""What studies share: runs side by side, and the tables and pictures that they end in.
+"""What studies share: flags, runs side by side, parts that are computed once, tables and pictures.
 
 A study is a program of its own. Each method that it compares is one ordinary run, a population of
 seeds, in a folder below the study's; so whatever reads a run reads it (`evaluate`, `sample`,
-TensorBoard). The same command again resumes; what is through is not trained again.
+TensorBoard). A study of critics computes its parts instead, each of which is there as a whole or
+not yet. The same command again resumes; what is through is not computed again.
 """
 
+import functools
+import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,13 +20,24 @@ from ml_collections import ConfigDict
 from genjax import recipes
 from genjax.cli import launch, program
 from genjax.core import files
-from genjax.core.config import ConfigError
+from genjax.core.arrays import read_npz
+from genjax.core.config import MAX_SEED, ConfigError, check_seed
 from genjax.core.members import explained, spread
+from genjax.engine.compilation_cache import enable_compilation_cache
+from genjax.engine.opening import check
+from genjax.engine.run import prepare
+from genjax.engine.workdir import CONFIG, check_writable
+from genjax.engine.writers import METRICS, read_metrics
+from genjax.evaluation.shown import hooks
+from genjax.plots.grid import save_png
 
 RESULTS = "results"  # .json and .md
+SETTINGS = "study.json"
+MEASURES = 20  # of a critic, along its training
 
 Row = Mapping[str, Any]
 """One line of a table: by column a text, a number, or an array of one number a member."""
+Arrays = dict[str, np.ndarray]
 
 
 class Series(NamedTuple):
@@ -33,17 +47,26 @@ class Series(NamedTuple):
     value: np.ndarray
 
 
-def define(values: flags.FlagValues, methods: Iterable[str], num_seeds: int = 10) -> None:
-    """Defines the flags of every study."""
+def define(values: flags.FlagValues, methods: Iterable[str]) -> None:
+    """Defines the flags of every study of runs."""
     text: Any = {"flag_values": values}
     flags.DEFINE_string("workdir", "", "The study's folder; resumed if there is one in it.", **text)
     flags.DEFINE_list("methods", list(methods), "Which of them to compare.", **text)
-    flags.DEFINE_integer("seeds", num_seeds, "Members of each method's population.", 1, **text)
+    flags.DEFINE_integer("seeds", 10, "Members of each method's population.", 1, **text)
     flags.DEFINE_integer("steps", 0, "Length of each run; 0: as it was recorded.", 0, **text)
 
 
+def define_critics(values: flags.FlagValues) -> None:
+    """Defines the flags of every study of critics."""
+    text: Any = {"flag_values": values}
+    flags.DEFINE_string("workdir", "", "The study's folder; resumed if there is one in it.", **text)
+    flags.DEFINE_integer("seeds", 4, "Critics of each kind.", 1, **text)
+    flags.DEFINE_integer("seed", 0, "The first of them.", 0, MAX_SEED, **text)
+    flags.DEFINE_integer("steps", 1000, "Updates of each critic.", 1, **text)
+
+
 def chosen(values: Any, flag: str, known: Iterable[str]) -> list[str]:
-    """The names that a list flag gives, each once.
+    """Returns the names that a list flag gives, each once.
 
     Raises:
       ConfigError: none is given, or one that is not known.
@@ -59,7 +82,7 @@ def chosen(values: Any, flag: str, known: Iterable[str]) -> list[str]:
 
 
 def population(config: ConfigDict, values: Any, num_evaluations: int = 20) -> ConfigDict:
-    """`config` as a run of a study: `--seeds` members, `--steps` long, evaluated along the way.
+    """Makes a run of a study: `--seeds` members, `--steps` long, evaluated along the way.
 
     Args:
       config: a recipe, whose length is in steps; not changed.
@@ -90,12 +113,6 @@ def train(workdir: str | Path, runs: Mapping[str, ConfigDict], command: str) -> 
       An exit status: DIVERGED where all members of some run did (the others are trained all the
       same), at once what else is not DONE.
     """
-    from genjax.engine.compilation_cache import enable_compilation_cache
-    from genjax.engine.opening import check
-    from genjax.engine.run import prepare
-    from genjax.engine.workdir import check_writable
-    from genjax.evaluation.shown import hooks
-
     enable_compilation_cache()
     folder = Path(workdir).expanduser().absolute()
     check_writable(folder)
@@ -114,10 +131,64 @@ def train(workdir: str | Path, runs: Mapping[str, ConfigDict], command: str) -> 
     return worst
 
 
-def history(run: str | Path) -> dict[str, Series]:
-    """All that the run in a folder has written of each metric of one number a member."""
-    from genjax.engine.writers import METRICS, read_metrics
+def open_parts(values: Any, study: str, **settings: Any) -> tuple[Callable[..., Arrays], range]:
+    """Opens the folder of a study of critics.
 
+    A part is a file `NAME.npz`; it appears under its name when all of it is written.
+
+    Args:
+      values: the program's flags.
+      study: its name.
+      **settings: all that the parts depend on beside steps and seeds; JSON.
+
+    Returns:
+      `compute(name, function, *args)`, which returns the arrays of `function(*args)`, from the
+      folder if they are there; and the seeds of the critics.
+
+    Raises:
+      ConfigError: a flag is wrong, the folder has parts of other settings or cannot be written.
+    """
+    check_seed("--seed", values.seed, values.seeds)
+    if values.steps % MEASURES:
+        raise ConfigError(f"--steps={values.steps}: must be a multiple of {MEASURES}")
+    flag, folder = f"--workdir={values.workdir}", Path(values.workdir).expanduser().absolute()
+    check_writable(folder)
+    if (folder / CONFIG).exists():
+        raise ConfigError(f"{flag}: holds a run; must be a folder of its own")
+    settings |= {"study": study, "seed": values.seed, "seeds": values.seeds, "steps": values.steps}
+    path, wanted = folder / SETTINGS, json.loads(json.dumps(settings))
+    if path.exists():
+        with files.reading(path, "; choose another workdir"):
+            before = dict(files.read_json(path, finite=False))
+        for name in dict.fromkeys([*wanted, *before]):
+            if before.get(name) != wanted.get(name):
+                raise ConfigError(
+                    f"{flag}: {name} is {before.get(name)!r} there, {wanted.get(name)!r} here; "
+                    "give another folder, or the same command to resume that study"
+                )
+    else:
+        with files.writing(flag):
+            folder.mkdir(parents=True, exist_ok=True)
+            files.write_json(path, wanted)
+    enable_compilation_cache()
+    seeds = range(values.seed, values.seed + values.seeds)
+    return functools.partial(_computed, folder), seeds
+
+
+def _computed(
+    folder: Path, name: str, function: Callable[..., Mapping[str, Any]], *args: Any
+) -> Arrays:
+    path = folder / f"{name}.npz"
+    if not path.exists():
+        print(f"computing {name}", flush=True)
+        arrays = {n: np.asarray(v) for n, v in function(*args).items()}
+        with files.writing(f"--workdir={folder}"), files.replacing(path) as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+    return read_npz(path)
+
+
+def history(run: str | Path) -> dict[str, Series]:
+    """Reads the metrics of one number a member that the run in a folder has written."""
     found: dict[str, list[tuple[int, list[float]]]] = {}
     for row in read_metrics(Path(run).expanduser() / METRICS):
         for name, value in row.items():
@@ -130,9 +201,7 @@ def history(run: str | Path) -> dict[str, Series]:
 
 
 def seconds(run: str | Path) -> float:
-    """How long the run in a folder took, over all its resumptions."""
-    from genjax.engine.writers import METRICS, read_metrics
-
+    """Returns how long the run in a folder took, over all its resumptions."""
     rows = read_metrics(Path(run).expanduser() / METRICS)
     return float(rows[-1].get("wall_seconds", math.nan)) if rows else math.nan
 
@@ -148,8 +217,6 @@ def report(
     Raises:
       ConfigError: the workdir cannot be written.
     """
-    from genjax.plots.grid import save_png
-
     folder = Path(workdir).expanduser().absolute()
     text, record = [], {}
     for title, rows in tables.items():
@@ -170,7 +237,7 @@ def report(
 
 
 def _recorded(value: Any) -> Any:
-    """As JSON: members with their mean and standard error; None for what is not finite."""
+    """Returns a cell as JSON: members with mean and standard error, None where not finite."""
     if isinstance(value, str | int):
         return value
     members = np.asarray(value, np.float64)
@@ -198,7 +265,7 @@ def _shown(value: Any) -> str:
 
 
 def _explained(rows: Sequence[Row]) -> str:
-    """What ± is in a table, after an empty line; empty where there is none."""
+    """Explains the ± of a table, after an empty line; empty where there is none."""
     each = [spread(v).finite for row in rows for v in row.values() if np.ndim(v) == 1]
     text = explained(each, "seeds")
     return f"\n\n{text}" if text else ""

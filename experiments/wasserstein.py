@@ -32,10 +32,11 @@ from scipy.special import erf
 
 from experiments import study
 from experiments.critic_updates import scores, seed_keys, train_critic
-from experiments.parts import Arrays, Parts
+from experiments.pictures import plot_series
+from experiments.study import MEASURES, Arrays
 from genjax import losses
 from genjax.cli import program
-from genjax.core.config import MAX_SEED, ConfigError, check_seed, optimizer
+from genjax.core.config import ConfigError, optimizer
 from genjax.evaluation.transport import wasserstein_distance
 from genjax.models.dense import MLP
 
@@ -46,7 +47,6 @@ PENALTY_WEIGHT = 10.0  # lambda of WGAN-GP
 # What a critic minimizes: the losses of generators that learn from it.
 ADVERSARIAL_LOSSES = {"wasserstein": ("wasserstein",), "minimax": ("minimax", "non_saturating")}
 _BATCH, _JUDGED, _SAMPLES = 128, 8192, 512
-_MEASURES = 20  # along a training
 
 _CRITIC = MLP((64, 64, 64))
 
@@ -60,39 +60,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _define(values: flags.FlagValues) -> None:
     text: Any = {"flag_values": values}
-    flags.DEFINE_string("workdir", "", "The study's folder; resumed if there is one in it.", **text)
+    study.define_critics(values)
     flags.DEFINE_list("moved", list(MOVED), "Which distributions are moved.", **text)
     flags.DEFINE_list("dimensions", ["1", "2", "10", "50"], "Of Gaussian samples.", **text)
-    flags.DEFINE_integer("seeds", 4, "Critics of each kind.", 1, **text)
-    flags.DEFINE_integer("seed", 0, "The first of them.", 0, MAX_SEED, **text)
-    flags.DEFINE_integer("steps", 1000, "Updates of each critic.", 1, **text)
 
 
 def _wasserstein(argv: list[str]) -> int:
     values = program.parse(argv, __doc__, _define)
     moved, dimensions = study.chosen(values, "moved", MOVED), _whole(values, "dimensions")
-    check_seed("--seed", values.seed, values.seeds)
-    steps, seeds = values.steps, range(values.seed, values.seed + values.seeds)
-    if steps % _MEASURES:
-        raise ConfigError(f"--steps={steps}: must be a multiple of {_MEASURES}")
-    settings = {"study": "wasserstein", "seed": seeds[0], "seeds": len(seeds), "steps": steps}
-    parts = Parts(values.workdir, settings | {"thetas": THETAS})
-    from genjax.engine.compilation_cache import enable_compilation_cache
-
-    enable_compilation_cache()
+    compute, seeds = study.open_parts(values, "wasserstein", thetas=THETAS)
+    steps = values.steps
     tables: dict[str, list[study.Row]] = {}
     pictures: dict[str, np.ndarray] = {}
     for name in moved:
-        found = parts.compute(f"{name}_samples", transport_of_moved, name, THETAS, seeds)
+        found = compute(f"{name}_samples", transport_of_moved, name, THETAS, seeds)
         for game in ADVERSARIAL_LOSSES:
-            trained = parts.compute(
-                f"{name}_{game}", train_on_moved, name, game, THETAS, seeds, steps
-            )
+            trained = compute(f"{name}_{game}", train_on_moved, name, game, THETAS, seeds, steps)
             found |= {f"{game}_{n}" if n == "estimate" else n: v for n, v in trained.items()}
         tables[f"Moved {name}"] = _moved_rows(name, found)
         pictures |= _moved_pictures(name, found, steps)
     of_dimension = {
-        d: parts.compute(f"dimension_{d}", train_on_samples, d, seeds, steps) for d in dimensions
+        d: compute(f"dimension_{d}", train_on_samples, d, seeds, steps) for d in dimensions
     }
     tables["Gaussians at distance 1"] = [{"dimension": d} | f for d, f in of_dimension.items()]
     pictures["dimensions"] = _dimensions_picture(of_dimension)
@@ -101,7 +89,7 @@ def _wasserstein(argv: list[str]) -> int:
 
 
 def _whole(values: Any, flag: str) -> list[int]:
-    """The numbers of a list flag, each once, in their order."""
+    """Returns the numbers of a list flag, each once, in their order."""
     texts = values[flag].value
     if not texts or not all(t.strip().isdecimal() and int(t) for t in texts):
         raise ConfigError(f"--{flag}={','.join(texts)}: must be whole numbers of at least 1")
@@ -109,7 +97,7 @@ def _whole(values: Any, flag: str) -> list[int]:
 
 
 def exact(moved: str, theta: float) -> dict[str, float]:
-    """The divergences between a distribution and itself moved by `theta`, in nats.
+    """Computes the divergences between a distribution and itself moved by `theta`, in nats.
 
     `lines`: (0, Z) and (theta, Z) with Z uniform on [0, 1]. `gaussians`: N(0, SIGMA^2 I) and
     N((theta, 0), SIGMA^2 I). A translation costs its length whatever is moved (Jensen), so `w1` is
@@ -129,7 +117,7 @@ def exact(moved: str, theta: float) -> dict[str, float]:
 
 
 def penalized_w1(theta: float) -> float:
-    """What a WGAN-GP critic at its optimum says of a translation by `theta`: more than |theta|.
+    """Computes a WGAN-GP critic's optimum for a translation by `theta`: more than |theta|.
 
     A critic of slope s along the way gains s |theta| and pays PENALTY_WEIGHT (s - 1)^2, least at
     s = 1 + |theta| / (2 PENALTY_WEIGHT).
@@ -138,7 +126,7 @@ def penalized_w1(theta: float) -> float:
 
 
 def transport_of_moved(moved: str, thetas: Sequence[float], seeds: Sequence[int]) -> Arrays:
-    """`transport`, (T, S): exact Wasserstein-1 distances between samples of either distribution."""
+    """Computes `transport`, (T, S): exact Wasserstein-1 distances between samples."""
     pairs = [jax.device_get(_moved_pair(moved, key, _SAMPLES, 0.0)) for key in seed_keys(seeds)]
     steps = np.outer(thetas, [1.0, 0.0])
     moved_by = [[wasserstein_distance(x, y + step) for x, y in pairs] for step in steps]
@@ -148,7 +136,7 @@ def transport_of_moved(moved: str, thetas: Sequence[float], seeds: Sequence[int]
 def train_on_moved(
     moved: str, game: str, thetas: Sequence[float], seeds: Sequence[int], steps: int
 ) -> Arrays:
-    """Critics of one of `ADVERSARIAL_LOSSES` for all thetas and seeds, trained as one program.
+    """Trains critics of one of `ADVERSARIAL_LOSSES` for all thetas and seeds as one program.
 
     Returns:
       Arrays (T, S, measures): `estimate`, of Wasserstein-1 or (minimax) of Jensen-Shannon on fresh
@@ -175,7 +163,7 @@ def train_on_moved(
 
 
 def train_on_samples(dimension: int, seeds: Sequence[int], steps: int) -> Arrays:
-    """Critics between N(0, I) and N((1, 0, …), I), whose Wasserstein-1 distance is 1.
+    """Trains critics between N(0, I) and N((1, 0, …), I), whose Wasserstein-1 distance is 1.
 
     Half of them see a fixed set of samples only, the others fresh draws without end.
 
@@ -224,7 +212,7 @@ def train_on_samples(dimension: int, seeds: Sequence[int], steps: int) -> Arrays
 
 def _train(game: str, draw: Any, key: jax.Array, measure: Any, steps: int) -> Any:
     return train_critic(
-        _CRITIC, draw, key, measure, adversarial=game, steps=steps, num_measures=_MEASURES,
+        _CRITIC, draw, key, measure, adversarial=game, steps=steps, num_measures=MEASURES,
         optimizer=optimizer(learning_rate=1e-3, b1=0.5, b2=0.9, schedule="linear"),
         penalty_weight=PENALTY_WEIGHT if game == "wasserstein" else 0.0,
         # A two-sided penalty also punishes slopes near 0, so that a critic which begins with the
@@ -235,7 +223,7 @@ def _train(game: str, draw: Any, key: jax.Array, measure: Any, steps: int) -> An
 
 
 def _estimate(game: str, params: Any, real: jax.Array, fake: jax.Array) -> jax.Array:
-    """What a critic's loss says of the divergence that it bounds."""
+    """Estimates the divergence that a critic's loss bounds."""
     real_score_B, fake_score_B = (scores(_CRITIC, params, x) for x in (real, fake))
     loss = losses.ADVERSARIAL_LOSSES[game].critic(real_score_B, fake_score_B).mean()
     # Goodfellow et al. 2014, theorem 1: the least loss is 2 log 2 - 2 JS.
@@ -243,7 +231,7 @@ def _estimate(game: str, params: Any, real: jax.Array, fake: jax.Array) -> jax.A
 
 
 def _moved_pair(moved: str, key: jax.Array, n: int, theta: Any) -> tuple[jax.Array, jax.Array]:
-    """Draws of a distribution and of the one moved by `theta`, (n, 2) each."""
+    """Draws from a distribution and from the one moved by `theta`, (n, 2) each."""
     if moved == "gaussians":
         real, fake = SIGMA * _normal(key, (2, n, 2))
     else:
@@ -278,9 +266,7 @@ def _moved_rows(moved: str, found: Mapping[str, np.ndarray]) -> list[study.Row]:
 def _moved_pictures(
     moved: str, found: Mapping[str, np.ndarray], steps: int
 ) -> dict[str, np.ndarray]:
-    """Divergences and gradients over theta, and both over the training at the largest theta."""
-    from genjax.plots.panels import plot_series
-
+    """Draws divergences and gradients over theta, and over training at the largest theta."""
     finely = np.linspace(-1.0, 1.0, 201)
     known = {n: (finely, [exact(moved, t)[n] for t in finely]) for n in ("w1", "js")}
     last = {n: (THETAS, v[:, :, -1]) for n, v in found.items() if n != "transport"}
@@ -293,7 +279,7 @@ def _moved_pictures(
         },
         _GRADIENT: _gradients(last),
     }  # fmt: skip
-    x = np.linspace(0, steps, _MEASURES + 1)[1:]
+    x = np.linspace(0, steps, MEASURES + 1)[1:]
     late = {n: (x, v[-1].T) for n, v in found.items() if n != "transport"}
     over_steps: _Panels = {
         "estimates": {
@@ -314,7 +300,7 @@ _GRADIENT = "|gradient by theta| of the generator's loss"
 
 
 def _gradients(curves: Mapping[str, tuple[Any, Any]]) -> dict[str, tuple[Any, np.ndarray]]:
-    """Curves of the generator's gradients, by the critic's name where there is one loss only."""
+    """Names the generator's gradients, by the critic where there is one loss only."""
     titles = {
         "wasserstein": "WGAN-GP critic", "minimax": "minimax", "non_saturating": "non-saturating",
     }  # fmt: skip
@@ -327,8 +313,6 @@ def _gradients(curves: Mapping[str, tuple[Any, Any]]) -> dict[str, tuple[Any, np
 
 
 def _dimensions_picture(found: Mapping[int, Arrays]) -> np.ndarray:
-    from genjax.plots.panels import plot_series
-
     shown = {
         "exact": {"transport": "samples", "transport_same": "samples of one distribution"},
         "of critics": {"critic_on_samples": "critic, samples", "critic_on_draws": "critic, draws"},

@@ -29,10 +29,11 @@ from absl import flags
 
 from experiments import study
 from experiments.critic_updates import scores, seed_keys, train_critic
-from experiments.parts import Arrays, Parts
+from experiments.pictures import plot_series, plot_surfaces, plot_weights
+from experiments.study import MEASURES, Arrays
 from genjax import losses
 from genjax.cli import program
-from genjax.core.config import MAX_SEED, ConfigError, check_seed, optimizer
+from genjax.core.config import ConfigError, optimizer
 from genjax.data.toy import mixtures
 from genjax.evaluation.transport import wasserstein_distance
 from genjax.models.dense import MLP
@@ -45,7 +46,6 @@ _HIDDEN, _DEEP_HIDDEN = (128,) * 3, (128,) * 12
 _BATCH, _DEEP_BATCH = 128, 64
 _POOL, _JUDGED, _PROBED, _SAMPLES = 20_000, 4096, 256, 1000  # examples
 _GRID, _REACH = 64, 2.5  # of a surface: points a side; half its side, in standard deviations
-_MEASURES = 20  # along the training of a deep critic
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,38 +55,28 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _define(values: flags.FlagValues) -> None:
     text: Any = {"flag_values": values}
-    flags.DEFINE_string("workdir", "", "The study's folder; resumed if there is one in it.", **text)
+    study.define_critics(values)
     flags.DEFINE_list("data", list(DATA), "On which data value surfaces are drawn.", **text)
     flags.DEFINE_list("clips", ["0.001", "0.01", "0.1"], "Bounds of the weights.", **text)
-    flags.DEFINE_integer("seeds", 4, "Critics of each kind.", 1, **text)
-    flags.DEFINE_integer("seed", 0, "The first of them.", 0, MAX_SEED, **text)
-    flags.DEFINE_integer("steps", 1000, "Updates of each critic.", 1, **text)
 
 
 def _weight_clipping(argv: list[str]) -> int:
     values = program.parse(argv, __doc__, _define)
     names, clips = study.chosen(values, "data", DATA), _clips(values.clips)
-    check_seed("--seed", values.seed, values.seeds)
-    steps, seeds = values.steps, range(values.seed, values.seed + values.seeds)
-    if steps % _MEASURES:
-        raise ConfigError(f"--steps={steps}: must be a multiple of {_MEASURES}")
-    settings = {"study": "weight_clipping", "data": names, "clips": clips, "steps": steps}
-    parts = Parts(values.workdir, settings | {"seed": seeds[0], "seeds": len(seeds)})
-    from genjax.engine.compilation_cache import enable_compilation_cache
-
-    enable_compilation_cache()
+    compute, seeds = study.open_parts(values, "weight_clipping", data=names, clips=clips)
+    steps = values.steps
     pools = {name: pool(name, values.seed) for name in dict.fromkeys([*names, _DEEP_DATA])}
     flat, deep = [pools[name] for name in names], pools[_DEEP_DATA]
-    exact = parts.compute("transport", transport, flat, seeds)["transport"]
+    exact = compute("transport", transport, flat, seeds)["transport"]
     methods = {f"clip {clip:g}": clip for clip in clips} | {"gradient penalty": math.inf}
     surfaces = _joined(
-        parts.compute("surfaces_clip", train_surfaces, flat, clips, seeds, steps),
-        parts.compute("surfaces_penalty", train_surfaces, flat, None, seeds, steps),
+        compute("surfaces_clip", train_surfaces, flat, clips, seeds, steps),
+        compute("surfaces_penalty", train_surfaces, flat, None, seeds, steps),
         axis=1,
     )
     layers = _joined(
-        parts.compute("layers_clip", train_deep, deep, clips, seeds, steps),
-        parts.compute("layers_penalty", train_deep, deep, None, seeds, steps),
+        compute("layers_clip", train_deep, deep, clips, seeds, steps),
+        compute("layers_penalty", train_deep, deep, None, seeds, steps),
         axis=0,
     )
     tables = {
@@ -108,12 +98,12 @@ def _clips(texts: Sequence[str]) -> list[float]:
 
 
 def _joined(clipped: Arrays, penalized: Arrays, axis: int) -> Arrays:
-    """Arrays with an axis of methods: the clip values, then the gradient penalty."""
+    """Joins arrays along an axis of methods: the clip values, then the gradient penalty."""
     return {n: np.concatenate([clipped[n], penalized[n]], axis) for n in clipped}
 
 
 def pool(name: str, seed: int) -> np.ndarray:
-    """Many examples of one of `DATA`, float32 (N, 2), of about unit standard deviation."""
+    """Draws many examples of one of `DATA`, float32 (N, 2), of unit standard deviation."""
     if name == "swiss_roll":
         rng = np.random.RandomState(seed)
         angle = 1.5 * np.pi * (1 + 2 * rng.rand(_POOL, 1))
@@ -126,7 +116,7 @@ def pool(name: str, seed: int) -> np.ndarray:
 
 
 def transport(pools: Sequence[np.ndarray], seeds: Sequence[int]) -> Arrays:
-    """`transport`, (P, S): exact Wasserstein-1 between samples of the data and noisy ones."""
+    """Computes `transport`, (P, S): exact Wasserstein-1 between samples and noisy ones."""
     pairs = [[jax.device_get(_pair(x, key, _SAMPLES)) for key in seed_keys(seeds)] for x in pools]
     return {"transport": np.array([[wasserstein_distance(*p) for p in row] for row in pairs])}
 
@@ -134,7 +124,7 @@ def transport(pools: Sequence[np.ndarray], seeds: Sequence[int]) -> Arrays:
 def train_surfaces(
     pools: Sequence[np.ndarray], clips: Sequence[float] | None, seeds: Sequence[int], steps: int
 ) -> Arrays:
-    """Critics on every pool for every clip value (None: with the gradient penalty) and seed.
+    """Trains critics on every pool for every clip value (None: the penalty) and seed.
 
     Returns:
       Arrays (P, C, S, …), C = 1 with the penalty: `surface` (G, G); `weights`, all elements of the
@@ -172,7 +162,7 @@ def train_surfaces(
 def train_deep(
     pool_Nx2: np.ndarray, clips: Sequence[float] | None, seeds: Sequence[int], steps: int
 ) -> Arrays:
-    """Critics of 12 hidden layers on one pool for every clip value (None: penalty) and seed.
+    """Trains critics of 12 hidden layers for every clip value (None: the penalty) and seed.
 
     Returns:
       Arrays (C, S, measures, …): `norms` (12,), see `layer_norms`, and `at_bound`.
@@ -185,16 +175,16 @@ def train_deep(
             "norms": layer_norms(critic, params, x), "at_bound": _share_at_bound(params, clip)
         }  # fmt: skip
 
-    train = _over_clips_and_seeds(critic, measure, clips, steps, _DEEP_BATCH, _MEASURES)
+    train = _over_clips_and_seeds(critic, measure, clips, steps, _DEEP_BATCH, MEASURES)
     found: Arrays = jax.device_get(jax.jit(train)(jnp.asarray(pool_Nx2), seed_keys(seeds)))
     return found
 
 
 def layer_norms(critic: MLP, params: Any, x: jax.Array) -> jax.Array:
-    """Norm of the critic's gradient by the output of each hidden layer, before its activation.
+    """Computes the norm of the critic's gradient by what each hidden layer's activation gets.
 
     From the first layer to the last, mean over the examples: (layers,). A bias is a perturbation
-    of its layer's output, so an example's gradient by it is the one by that output.
+    of it, so an example's gradient by the bias is the one by that output.
     """
 
     def value(params: Any, x_D: jax.Array) -> jax.Array:
@@ -206,7 +196,7 @@ def layer_norms(critic: MLP, params: Any, x: jax.Array) -> jax.Array:
 
 
 def _norm(x_BxW: jax.Array) -> jax.Array:
-    """Norm of each row, (B,), also where its square is below what float32 can hold."""
+    """Computes the norm of each row, (B,), also where float32 cannot hold its square."""
     largest = jnp.maximum(jnp.abs(x_BxW).max(-1, keepdims=True), jnp.finfo(x_BxW.dtype).tiny)
     return largest[:, 0] * jnp.linalg.norm(x_BxW / largest, axis=-1)
 
@@ -219,7 +209,7 @@ def _over_clips_and_seeds(
     batch: int,
     num_measures: int,
 ) -> Callable[[jax.Array, jax.Array], Any]:
-    """A function of a pool and the seeds' keys to what is measured, (C, S, num_measures, …)."""
+    """Makes a function of a pool and the seeds' keys to measures (C, S, num_measures, …)."""
 
     def one(pool_Nx2: jax.Array, clip: Any, key: jax.Array) -> Any:
         def draw(key: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -244,7 +234,7 @@ def _over_clips_and_seeds(
 
 
 def _pair(pool_Nx2: Any, key: jax.Array, n: int) -> tuple[jax.Array, jax.Array]:
-    """Examples of the pool, and others with unit Gaussian noise, (n, 2) each."""
+    """Draws examples of the pool, and others with unit Gaussian noise, (n, 2) each."""
     rows_key, noise_key = jax.random.split(key)
     rows = jax.random.randint(rows_key, (2 * n,), 0, len(pool_Nx2))
     real, other = jnp.asarray(pool_Nx2)[rows].reshape(2, n, 2)
@@ -256,7 +246,7 @@ def _kernels(params: Any) -> jax.Array:
 
 
 def _share_at_bound(params: Any, clip: Any) -> jax.Array:
-    """Not a number where nothing is clipped."""
+    """Computes the share of weights at the bounds; NaN where nothing is clipped."""
     bound = jnp.nan if clip is None else AT_BOUND * clip
     at_bound = (jnp.abs(_kernels(params)) > bound).mean()
     return jnp.where(jnp.isnan(bound), jnp.nan, at_bound)
@@ -265,7 +255,7 @@ def _share_at_bound(params: Any, clip: Any) -> jax.Array:
 def _surface_rows(
     names: Sequence[str], methods: Mapping[str, float], found: Arrays, exact: np.ndarray
 ) -> list[study.Row]:
-    """One row for each data set and method; `w1 found` is that of the critic made 1-Lipschitz."""
+    """Makes a row for each data set and method; `w1 found` is of the critic made 1-Lipschitz."""
     return [
         {
             "data": name, "critic": method, "exact w1": exact[i],
@@ -279,7 +269,7 @@ def _surface_rows(
 
 
 def _layer_rows(methods: Mapping[str, float], found: Arrays) -> list[study.Row]:
-    """One row for each method, at the end of training."""
+    """Makes a row for each method, at the end of training."""
     norms = found["norms"][:, :, -1].astype(np.float64)
     first, last = norms[..., 0], norms[..., -1]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -302,10 +292,7 @@ def _pictures(
     names: Sequence[str], pools: Sequence[np.ndarray], methods: Mapping[str, float],
     surfaces: Arrays, layers: Arrays, steps: int,
 ) -> dict[str, np.ndarray]:  # fmt: skip
-    """Values over the plane and weights (on the last data set) of the first seed; all gradients."""
-    from genjax.plots.critic import plot_surfaces, plot_weights
-    from genjax.plots.panels import plot_series
-
+    """Draws the first seed's values and weights (on the last data set), and all gradients."""
     values = {
         name: dict(zip(methods, surfaces["surface"][i, :, 0])) for i, name in enumerate(names)
     }
@@ -314,10 +301,10 @@ def _pictures(
     norms = np.maximum(layers["norms"], np.finfo(np.float32).tiny)
     number = np.arange(1, norms.shape[-1] + 1)
     panels = {
-        f"critic's gradient by layer, step {steps * (i + 1) // _MEASURES}": {
+        f"critic's gradient by layer, step {steps * (i + 1) // MEASURES}": {
             m: (number, norms[j, :, i].T) for j, m in enumerate(methods)
         }
-        for i in (0, _MEASURES - 1)
+        for i in (0, MEASURES - 1)
     }
     return {
         "surfaces": plot_surfaces(values, dict(zip(names, pools)), _REACH),

@@ -109,6 +109,13 @@ def test_oscillation_ends_in_tables_and_pictures(oscillation):
         ("mode_collapse --protocol=pacgan", "--protocol=pacgan | --data=ring,grid"),
         ("mode_collapse --config=configs/gan.py", "--config | no such flag"),
         ("oscillation --data=grid", "--data=grid | ring | digits"),
+        ("wasserstein --moved=circles", "--moved=circles: unknown"),
+        ("wasserstein --dimensions=2,0", "--dimensions=2,0: must be whole numbers of at least 1"),
+        ("wasserstein --steps=30", "--steps=30: must be a multiple of 20"),
+        ("weight_clipping --clips=0,0.1", "--clips=0,0.1"),
+        ("weight_clipping --clips=none", "--clips=none"),
+        ("weight_clipping --clips=", "--clips="),
+        ("weight_clipping --clips=inf", "--clips=inf"),
     ],
 )  # fmt: skip
 def test_mistakes_are_told_in_one_line_before_anything_is_written(args, message, tmp_path, capfd):

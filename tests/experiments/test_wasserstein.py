@@ -107,17 +107,3 @@ def test_a_part_that_is_gone_is_computed_again_and_no_other(finished, capsys):
     computed = [x for x in capsys.readouterr().out.splitlines() if x.startswith("computing")]
     assert computed == ["computing dimension_2"]
     assert read_results(finished) == first
-
-
-@pytest.mark.parametrize(
-    ("flag", "message"),
-    [
-        ("--moved=circles", "--moved=circles: unknown"),
-        ("--dimensions=2,0", "--dimensions=2,0: must be whole numbers of at least 1"),
-        ("--steps=30", "--steps=30: must be a multiple of 20"),
-    ],
-)
-def test_mistakes_are_told_before_anything_is_written(tmp_path, capsys, flag, message):
-    assert wasserstein.main([f"--workdir={tmp_path / 'new'}", flag]) == 2
-    assert message in capsys.readouterr().err
-    assert not (tmp_path / "new").exists()

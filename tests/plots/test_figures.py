@@ -62,7 +62,7 @@ def test_plots_load_matplotlib_late_and_leave_its_global_state_alone():
     program = """
 import sys
 import numpy as np
-import genjax.plots.grid, genjax.plots.panels, genjax.plots.points
+import genjax.plots.grid, genjax.plots.labeled, genjax.plots.points
 assert "matplotlib" not in sys.modules and "PIL" not in sys.modules
 genjax.plots.points.plot_points(np.zeros((3, 2)))
 assert "matplotlib.pyplot" not in sys.modules

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from genjax.plots import critic, figure, labeled, latents, panels, points
+from experiments import pictures
+from genjax.plots import figure, labeled, latents, points
 from genjax.plots.grid import image_grid
 
 RNG = np.random.default_rng(0)
@@ -18,7 +19,7 @@ def figures(monkeypatch):
         drawn.append(f)
         return figure.to_array(f)
 
-    for module in (critic, labeled, latents, panels, points):
+    for module in (labeled, latents, pictures, points):
         monkeypatch.setattr(module, "to_array", to_array)
     return drawn
 
@@ -86,14 +87,16 @@ def drawings():
     pair = {LONG: RNG.normal(size=(20, 2)), f"{LONG} 2": RNG.normal(size=(20, 2))}
     value, spots = RNG.normal(size=(8, 8)), {LONG: RNG.normal(size=(20, 2))}
     return {
-        "series": lambda: panels.plot_series(series, columns=2),
-        "mixtures": lambda: panels.plot_mixtures(pair, np.eye(2), 0.1),
-        "paths": lambda: panels.plot_paths(
+        "series": lambda: pictures.plot_series(series, columns=2),
+        "mixtures": lambda: pictures.plot_mixtures(pair, np.eye(2), 0.1),
+        "paths": lambda: pictures.plot_paths(
             {n: p[None] for n, p in pair.items()}, labels=("a", "b")
         ),
-        "pictures": lambda: panels.plot_pictures({n: np.zeros((8, 8, 1), np.uint8) for n in pair}),
-        "surfaces": lambda: critic.plot_surfaces({LONG: {"a": value, LONG: value}}, spots, 1),
-        "weights": lambda: critic.plot_weights({LONG: value, "b": value}),
+        "pictures": lambda: pictures.plot_pictures(
+            {n: np.zeros((8, 8, 1), np.uint8) for n in pair}
+        ),
+        "surfaces": lambda: pictures.plot_surfaces({LONG: {"a": value, LONG: value}}, spots, 1),
+        "weights": lambda: pictures.plot_weights({LONG: value, "b": value}),
         "points": lambda: points.plot_points(pair[LONG], title=LONG),
         "latents": lambda: latents.plot_latents(value, titles=[LONG] * 8),
     }

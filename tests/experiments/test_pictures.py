@@ -1,8 +1,8 @@
-"""Panels side by side: that they show what they are given."""
+"""Pictures of studies: that they show what they are given."""
 
 import numpy as np
 
-from genjax.plots.panels import plot_mixtures, plot_paths, plot_pictures, plot_series
+from experiments.pictures import plot_mixtures, plot_paths, plot_pictures, plot_series
 
 STEPS = np.arange(30)
 
@@ -31,7 +31,7 @@ def test_members_that_are_not_finite_leave_gaps():
 def test_mixtures_paths_and_pictures_are_one_panel_each():
     points = np.random.RandomState(0).randn(100, 2)
     samples = {"collapsed": points * 0, "real": points, "lost": np.full((3, 2), np.nan)}
-    assert plot_mixtures(samples, np.eye(2), 0.1, columns=2).shape == (640, 600, 3)
+    assert plot_mixtures(samples, np.eye(2), 0.1).shape == (320, 900, 3)
     paths = {"cycle": np.stack([points, -points]), "point": np.zeros((1, 5, 2))}
     assert plot_paths(paths, labels=("generator", "critic")).shape == (320, 600, 3)
     gray, color = np.zeros((8, 8, 1), np.uint8), np.full((8, 8, 3), 200, np.uint8)

@@ -1,4 +1,4 @@
-"""Panels side by side: curves of several methods, samples of several methods, pictures."""
+"""Pictures of studies: panels side by side, uint8 (height, width, 3)."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -9,9 +9,10 @@ import numpy as np
 from genjax.plots.figure import new_figure, set_title, text_width, to_array
 from genjax.plots.points import draw_points
 
-_WIDE, _SQUARE = (480, 320), (300, 320)  # pixels
+_WIDE, _SQUARE, _SMALL, _WEIGHTS = (480, 320), (300, 320), (240, 260), (240, 240)  # pixels
+_LEVELS, _BINS, _MOST_POINTS = 16, 50, 1000  # of surfaces, of histograms
 _HANDLE = 60  # of a legend's entry, with the space around it
-_COLOURS = (
+_COLORS = (
     "tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown", "tab:pink",
     "tab:gray", "tab:olive", "tab:cyan",
 )  # fmt: skip
@@ -24,7 +25,7 @@ def plot_series(
     xlabel: str = "step",
     log: Collection[str] = (),
 ) -> np.ndarray:
-    """Curves by method in each panel; a method has the same color in all of them.
+    """Draws curves by method in each panel; a method has the same color in all of them.
 
     Args:
       panels: `{title: {method: (x, y)}}`, x (T,), y (T,) or (T, members): of members the median
@@ -32,12 +33,9 @@ def plot_series(
       columns: panels in a row.
       xlabel: below each panel.
       log: titles of the panels whose y axis is logarithmic.
-
-    Returns:
-      uint8 (height, width, 3).
     """
     methods = list(dict.fromkeys(name for curves in panels.values() for name in curves))
-    colors = {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(methods)}
+    colors = {name: _COLORS[i % len(_COLORS)] for i, name in enumerate(methods)}
     figure, all_axes = _panels(list(panels), columns, _WIDE)
     for axes, (title, curves) in zip(all_axes, panels.items(), strict=True):
         for name, (x, y) in curves.items():
@@ -52,26 +50,21 @@ def plot_series(
     return to_array(figure)
 
 
-def plot_mixtures(
-    samples: Mapping[str, Any], centers_Mx2: Any, sigma: float, *, columns: int = 6
-) -> np.ndarray:
-    """Samples (N, 2) of a mixture by title, one panel each, in the view of `plot_points`.
-
-    Returns uint8 (height, width, 3).
-    """
-    figure, all_axes = _panels(list(samples), columns, _SQUARE)
+def plot_mixtures(samples: Mapping[str, Any], centers_Mx2: Any, sigma: float) -> np.ndarray:
+    """Draws samples (N, 2) of a mixture by title, in the view of `plot_points`."""
+    figure, all_axes = _panels(list(samples), 6, _SQUARE)
     for axes, points in zip(all_axes, samples.values(), strict=True):
         draw_points(axes, points, centers_Mx2, 3 * sigma)
         axes.set(xticks=[], yticks=[])
     return to_array(figure)
 
 
-def plot_paths(paths: Mapping[str, Any], *, labels: tuple[str, str], columns: int = 4) -> Any:
-    """Paths in the plane (paths, T, 2) by title, one panel each; a dot marks where each ends.
+def plot_paths(paths: Mapping[str, Any], labels: tuple[str, str]) -> np.ndarray:
+    """Draws paths in the plane (paths, T, 2) by title; a dot marks where each ends.
 
-    Panels share their axes, `labels` names them. Returns uint8 (height, width, 3).
+    Panels share their axes, which `labels` names.
     """
-    figure, all_axes = _panels(list(paths), columns, _SQUARE)
+    figure, all_axes = _panels(list(paths), 4, _SQUARE)
     for axes, each in zip(all_axes, paths.values(), strict=True):
         for path in np.asarray(each, np.float64):
             (line,) = axes.plot(*path.T, linewidth=0.8)
@@ -83,15 +76,49 @@ def plot_paths(paths: Mapping[str, Any], *, labels: tuple[str, str], columns: in
     return to_array(figure)
 
 
-def plot_pictures(pictures: Mapping[str, np.ndarray], *, columns: int = 3) -> np.ndarray:
-    """Pictures uint8 (height, width, 1 or 3) by title, one panel each.
-
-    Returns uint8 (height, width, 3).
-    """
-    figure, all_axes = _panels(list(pictures), columns, _SQUARE)
+def plot_pictures(pictures: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Shows pictures uint8 (height, width, 1 or 3) by title."""
+    figure, all_axes = _panels(list(pictures), 3, _SQUARE)
     for axes, picture in zip(all_axes, pictures.values(), strict=True):
         axes.imshow(picture, cmap="gray", vmin=0, vmax=255)
         axes.set_axis_off()
+    return to_array(figure)
+
+
+def plot_surfaces(
+    surfaces: Mapping[str, Mapping[str, Any]], points: Mapping[str, Any], reach: float
+) -> np.ndarray:
+    """Draws level lines of functions on the square [-reach, reach]^2.
+
+    Every panel has its own levels, at equal distances between its least and largest value.
+
+    Args:
+      surfaces: `{row: {column: value_GxG}}`, the first axis of a value pointing up and the second
+        to the right, G points from edge to edge.
+      points: `{row: points_Nx2}`, drawn into all panels of the row, the first 1000 of them.
+      reach: half the side of the square.
+    """
+    cells = [(row, column) for row, values in surfaces.items() for column in values]
+    columns = max(map(len, surfaces.values()))
+    figure, all_axes = _panels([f"{row}, {column}" for row, column in cells], columns, _SMALL)
+    for axes, (row, column) in zip(all_axes, cells, strict=True):
+        value, shown = surfaces[row][column], np.asarray(points[row], np.float64)[:_MOST_POINTS]
+        side = np.linspace(-reach, reach, len(value))
+        axes.contourf(side, side, value, _LEVELS, cmap="viridis")
+        axes.contour(side, side, value, _LEVELS, colors="black", linewidths=0.4)
+        axes.scatter(*shown.T, s=2, linewidths=0, color="tab:red")
+        limits = (-reach, reach)
+        axes.set(aspect="equal", xticks=[], yticks=[], xlim=limits, ylim=limits)
+    return to_array(figure)
+
+
+def plot_weights(weights: Mapping[str, Any]) -> np.ndarray:
+    """Draws histograms of weights by title, from the least to the largest of them."""
+    figure, all_axes = _panels(list(weights), len(weights), _WEIGHTS)
+    for axes, values in zip(all_axes, weights.values(), strict=True):
+        axes.hist(np.ravel(values), _BINS, color="tab:blue")
+        axes.set(xlabel="weight", yticks=[])
+        axes.locator_params(axis="x", nbins=4)
     return to_array(figure)
 
 
@@ -115,7 +142,7 @@ def _percentiles(members: np.ndarray) -> tuple[float, float, float]:
 
 
 def _panels(titles: Sequence[str], columns: int, size: tuple[int, int]) -> tuple[Any, list[Any]]:
-    """A figure with a panel of `size` for each title, in rows of `columns`."""
+    """Makes a figure with a panel of `size` for each title, in rows of `columns`."""
     columns = min(columns, len(titles))
     rows = math.ceil(len(titles) / columns)
     figure = new_figure(size[0] * columns, size[1] * rows)
