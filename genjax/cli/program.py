@@ -273,6 +273,16 @@ def _help(doc: str | None, values: flags.FlagValues, config: str | None) -> None
         print(f"  --{name}={flag.default!s}\n      {flag.help}")
     if config:
         print(f"\nFields of {config}, as --config.FIELD=VALUE:")
-        for field, value in recipes.flat(recipes.load(config)):
-            print(f"  {field} = {value!r}")
+        _print_fields(recipes.load(config))
     raise SystemExit(DONE)
+
+
+def _print_fields(config: ConfigDict) -> None:
+    """Prints each field with its value in the recipe, what it means and what is allowed."""
+    from genjax import families
+
+    values, declared = dict(recipes.flat(config)), families.described(config.family)
+    for name, _, allowed, meaning in declared:
+        print(f"  {name} = {values.pop(name)!r}\n      {meaning}" + f"; {allowed}" * bool(allowed))
+    for name, value in values.items():  # of a family of one's own that declares no more
+        print(f"  {name} = {value!r}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from genjax.core.batch import batch_mean, batch_sum
-    from genjax.core.config import base, fail
+    from genjax.core.config import Base, base, fail
     from genjax.core.family import Family, State, new_state, shared_fields
     from genjax.core.fields import field, read, section, subsection
     from genjax.core.optimizer import ema_update, make_optimizer
@@ -16,7 +16,7 @@ else:
     # Looked up when first used: programs read configs before JAX is imported.
     _ROOMS = {
         "batch": ("batch_mean", "batch_sum"),
-        "config": ("base", "fail"),
+        "config": ("Base", "base", "fail"),
         "family": ("Family", "State", "new_state", "shared_fields"),
         "fields": ("field", "read", "section", "subsection"),
         "optimizer": ("ema_update", "make_optimizer"),

@@ -1,51 +1,191 @@
-"""The fields that every config shares, and the checks that need nothing but the config.
+"""The fields that every config shares, declared, and the checks that need nothing but the config.
 
-A recipe in `configs/` starts from `base()` and adds its own sections. `validate` is called by every
-program before anything is written; its errors name the field, the value and what is allowed.
+A recipe in `configs/` starts from the fields of its family, which are these and sections of its
+own. `validate` is called by every program before anything is written.
 """
 
-import re
-from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from ml_collections import ConfigDict
+
+# Spelled twice, so that they may be imported from here as well.
+from genjax.core.errors import ConfigError as ConfigError
+from genjax.core.errors import choose as choose
+from genjax.core.errors import fail as fail
+from genjax.core.errors import in_python as in_python
+from genjax.core.fields import field, read, section, subsection
+from genjax.core.fields import get as get
 
 EXECUTORS = ("scan", "loop", "vmap", "sharded", "pmap")
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
 DURATIONS = ("steps", "epochs", "examples")  # a config gives its length in one of them
 MAX_SEED = 2**32 - 1  # JAX's keys have 32 bits of it: others would repeat smaller ones
 SCHEDULES = ("constant", "linear", "cosine", "inverse_sqrt")
+TOKENIZERS = ("char", "word", "bpe", "unigram")  # that are trained
+STORED = "hugging_face"  # that comes with weights
 BLEU_TOKENIZERS = (  # of sacreBLEU
     "13a", "intl", "zh", "char", "none", "ja-mecab", "ko-mecab", "flores101", "flores200",
     "spBLEU-1K",
 )  # fmt: skip
 
 
-class ConfigError(ValueError):
-    """A mistake in the config or the data, told in one line; programs leave with status 2."""
+@dataclass(frozen=True)
+class Data:
+    """The section `data`."""
+
+    name: str = field("digits", "the data set, see `genjax.data.load`")
+    dir: str = field("", "where TFDS looks; default TFDS_DATA_DIR, then ~/tensorflow_datasets")
+    manual_dir: str = field("", "where TFDS finds files of sets that it does not download itself")
+    cache_dir: str = field("", "decoded sets; default ~/.cache/genjax/data")
+    image_size: int = field(
+        0, "resize and center-crop to a square of so many pixels; 0: as stored", ge=0
+    )
+    channels: int = field(0, "1 gray, 3 color, 0 as stored", choices=(0, 1, 3))
+    max_value: float = field(
+        0.0, "white in gray pictures of more than 8 bits; 0: what the files say"
+    )
+    on_bad: str = field(
+        "stop",
+        "pictures that cannot be read; skip: are left out and counted",
+        choices=("stop", "skip"),
+    )
+    test_fraction: float = field(
+        0.1, "of data that come without a split: digits, images:DIR, some tfds:", gt=0, lt=1
+    )
+    device_limit_mb: int = field(
+        2048, "a larger decoded set is streamed instead of kept on the device", ge=0
+    )
 
 
-def fail(field: str, value: Any, allowed: str) -> ConfigError:
-    """The error for `field`: one line with its value and what is allowed."""
-    return ConfigError(f"config.{field}={value!r}: {allowed}")
+@dataclass(frozen=True)
+class TextData(Data):
+    """The section `data` of families that learn from text."""
+
+    name: str = "python_docs"
+    kind: str = field(
+        "text",
+        "what texts that can serve for all become",
+        choices=("text", "sentence", "passage", "tagged"),
+    )
+    test: str = field("", "file(s) of the test split; empty: test_fraction is held out")
+    tokenizer: str = field(
+        "char", "what a token is; bpe: parts of bytes", choices=(*TOKENIZERS, STORED)
+    )
+    vocab_size: int = field(10_000, "at most; special tokens included")
+    min_count: int = field(1, "of a character or word, to have a token of its own", ge=1)
+    lowercase: bool = field(False, "texts become lowercase")
+    length: int = field(
+        64, "tokens of an example: a window of running text, or where a sentence is cut", ge=1
+    )
+    word_length: int = field(20, "characters of a word of tagged text, where it is cut", ge=1)
+    bucketed: bool = field(False, "batches are of sentences of similar length")
+    packed: bool = field(False, "examples hold several whole texts each")
+    bleu_tokenize: str = field(
+        "13a", "of translations, sacreBLEU's: zh for Chinese, …", choices=BLEU_TOKENIZERS
+    )
 
 
-def in_python(error: ConfigError) -> ConfigError:
-    """The error as a caller from Python reads it: `workdir='runs/a'` for `--workdir=runs/a`."""
+@dataclass(frozen=True)
+class Optimizer:
+    """An optimizer's section: `optimizer`, `critic_optimizer`, …"""
 
-    def spelled(match: re.Match) -> str:
-        name, value = match.groups()
-        return f"{name}={value}" if value.isdecimal() else f"{name}={value!r}"
+    name: str = field("adam", "the algorithm", choices=OPTIMIZERS)
+    learning_rate: float = field(1e-3, "its peak", ge=0)
+    b1: float = field(0.9, "of adam; momentum of rmsprop and sgd", ge=0, lt=1)
+    b2: float = field(0.999, "of adam; decay of rmsprop", ge=0, lt=1)
+    eps: float = field(1e-8, "added to the root of the second moment", gt=0)
+    weight_decay: float = field(
+        0.0, "decoupled; of matrices and kernels only, never of biases and scales", ge=0
+    )
+    clip_norm: float = field(0.0, "global norm of the gradient; 0: no clipping", ge=0)
+    schedule: str = field("constant", "of the learning rate, after warm-up", choices=SCHEDULES)
+    warmup_steps: int = field(0, "in which the learning rate rises to its peak", ge=0)
+    end_factor: float = field(0.0, "of the learning rate at the last step (linear, cosine)", ge=0)
 
-    text = re.sub(r"^--(\w+)=(.*?)(?=: )", spelled, str(error))
-    return type(error)(re.sub(r"--(?=[a-z])", "", text))
+
+@dataclass(frozen=True)
+class Pretrained:
+    """The section `pretrained` of families that can go on from another run."""
+
+    workdir: str = field("", "of that run; empty: all begins at random")
+    networks: tuple[str, ...] = field((), "entries of its parameters that are taken over")
 
 
-def choose(field: str, value: Any, allowed: Iterable[str]) -> None:
-    """Raises `ConfigError` unless `value` is one of `allowed`."""
-    allowed = tuple(allowed)
-    if value not in allowed:
-        raise fail(field, value, f"must be one of {', '.join(allowed)}")
+@dataclass(frozen=True)
+class Base:
+    """The fields that every config has; of them exactly one duration is above 0."""
+
+    family: str = field("", "the model family, or that of the recipe's own file")
+    seed: int = field(0, "of all randomness", ge=0, le=MAX_SEED)
+    num_seeds: int = field(
+        1, "members of a population: seeds seed, seed+1, … (executor vmap)", ge=1
+    )
+    steps: int = field(
+        0, "length of the run in updates: one of steps, epochs, examples is above 0", ge=0
+    )
+    epochs: float = field(0.0, "or in passes over the training split", ge=0)
+    examples: int = field(0, "or in training examples", ge=0)
+    batch_size: int = field(64, "global, over all devices and processes", ge=1)
+    accumulate_steps: int = field(
+        1, "the gradient of a batch is summed over so many equal parts of it", ge=1
+    )
+    log_every: int = field(100, "steps between rows of metrics", ge=1)
+    eval_every: int = field(0, "steps between evaluations; 0: only at the end", ge=0)
+    sample_every: int = field(0, "steps between pictures of samples; 0: only at the end", ge=0)
+    checkpoint_every: int = field(1000, "steps between checkpoints; 0: only at the end", ge=0)
+    keep_checkpoints: int = field(2, "the newest n", ge=1)
+    keep_every: int = field(0, "and, for good, those at multiples of so many steps", ge=0)
+    num_samples: int = field(64, "in a sample grid", ge=1)
+    eval_metrics: str = field("", "of samples, at each evaluation: any of fid,kid,is,prdc")
+    eval_num_samples: int = field(
+        2500, "that they, or the scores of a mixture, are computed from", ge=1
+    )
+    eval_weights: str = field(
+        "", "file of InceptionV3's, for eval_metrics; empty: genjax's own classifier"
+    )
+    best_metric: str = field(
+        "", "a number of the evaluations: the state at its best is kept as well"
+    )
+    best_mode: str = field("min", "which values of it are good", choices=("min", "max"))
+    executor: str = field("scan", "how steps are dispatched", choices=EXECUTORS)
+    chunk: int = field(
+        0, "steps a scan; 0: the largest that divides every interval, at most 200", ge=0
+    )
+    sharding: str = field(
+        "data", "executor sharded: the state is replicated, or split", choices=("data", "fsdp")
+    )
+    precision: str = field(
+        "float32", "of compute; parameters stay float32", choices=("float32", "bfloat16")
+    )
+    on_divergence: str = field(
+        "stop",
+        "skip: an update that is not finite is left out; train/skipped is their share",
+        choices=("stop", "skip"),
+    )
+    ema_decay: float = field(0.0, "of the network that samples; 0: none is kept", ge=0, lt=1)
+    data: Data = subsection(Data)
+    optimizer: Optimizer = subsection(Optimizer)
+
+    @classmethod
+    def defaults(cls) -> ConfigDict:
+        """Returns every field with its default."""
+        return section(cls)
+
+
+def base(**changes: Any) -> ConfigDict:
+    """The shared fields with their defaults. Recipes set `family` and one duration.
+
+    `changes` replace defaults, or add sections.
+    """
+    c = section(Base)
+    c.update(changes)
+    return c
+
+
+def optimizer(**changes: Any) -> ConfigDict:
+    """An optimizer section; `changes` replace its defaults."""
+    return section(Optimizer, **changes)
 
 
 def check_seed(name: str, first: int, count: int = 1) -> None:
@@ -56,98 +196,29 @@ def check_seed(name: str, first: int, count: int = 1) -> None:
         raise ConfigError(f"{name}={first}{many}: must be between 0 and {MAX_SEED} (2^32 - 1)")
 
 
-def base(**changes: Any) -> ConfigDict:
-    """The shared fields with their defaults. Recipes set `family` and one duration.
-
-    `changes` replace defaults, or add sections.
-    """
-    c = ConfigDict()
-    c.family = ""
-    c.seed = 0  # 0 … 2^32 - 1
-    c.num_seeds = 1  # members of a population: seeds seed, seed+1, … (executor vmap)
-    # Duration: exactly one of the three is above 0.
-    c.steps = 0
-    c.epochs = 0.0
-    c.examples = 0
-    c.batch_size = 64  # global, over all devices and processes
-    c.accumulate_steps = 1  # the gradient of a batch is summed over so many equal parts of it
-    # In steps; 0: only at the end.
-    c.log_every = 100
-    c.eval_every = 0
-    c.sample_every = 0
-    c.checkpoint_every = 1000
-    c.keep_checkpoints = 2  # the newest n
-    c.keep_every = 0  # and, for good, those at multiples of so many steps
-    c.num_samples = 64  # in a sample grid
-    c.eval_metrics = ""  # of samples, at each evaluation: any of fid,kid,is,prdc
-    c.eval_num_samples = 2500  # that they, or the scores of a mixture, are computed from
-    c.eval_weights = ""  # file of InceptionV3's, for eval_metrics; "": genjax's own classifier
-    c.best_metric = ""  # a number of the evaluations: the state at its best is kept as well
-    c.best_mode = "min"  # or "max": which values of it are good
-    c.executor = "scan"
-    c.chunk = 0  # steps a scan; 0: the largest that divides every interval, at most 200
-    c.sharding = "data"  # executor sharded: "data" replicates the state, "fsdp" splits it
-    c.precision = "float32"  # of compute: float32 or bfloat16; parameters stay float32
-    c.on_divergence = "stop"  # or "skip": leave the update out; train/skipped is their share
-    c.ema_decay = 0.0  # of the network that samples; 0: none is kept
-    c.data = ConfigDict()
-    c.data.name = "digits"
-    c.data.dir = ""  # where TFDS looks; default TFDS_DATA_DIR, then ~/tensorflow_datasets
-    c.data.manual_dir = ""  # where TFDS finds files of sets that it does not download itself
-    c.data.cache_dir = ""  # decoded sets; default ~/.cache/genjax/data
-
-    c.data.image_size = 0  # resize and center-crop to a square of so many pixels; 0: as stored
-    c.data.channels = 0  # 1 gray, 3 color, 0 as stored
-    c.data.max_value = 0.0  # white in gray pictures of more than 8 bits; 0: what the files say
-    c.data.on_bad = "stop"  # or "skip": pictures that cannot be read are left out and counted
-    c.data.test_fraction = 0.1  # of data that come without a split: digits, images:DIR, some tfds:
-    c.data.device_limit_mb = 2048  # a larger decoded set is streamed instead of kept on the device
-    c.optimizer = optimizer()
-    c.update(changes)
-    return c
-
-
-def text_data(c: ConfigDict, **changes: Any) -> None:
-    """Adds the fields of text to `c.data`; `changes` replace their defaults."""
-    d = c.data
-    d.name = "python_docs"
-    d.kind = "text"  # what texts that can serve for all become: text, sentence, passage
-    d.test = ""  # file(s) of the test split; "": `test_fraction` of the data is held out
-    d.tokenizer = "char"  # char, word, bpe (of bytes), unigram
-    d.vocab_size = 10_000  # at most; special tokens included
-    d.min_count = 1  # of a character or word, to have a token of its own
-    d.lowercase = False
-    d.length = 64  # tokens of an example: a window of running text, or where a sentence is cut
-    d.word_length = 20  # characters of a word of tagged text, where it is cut
-    d.bucketed = False  # batches of sentences of similar length, for `core.buckets.by_length`
-    d.packed = False  # examples hold several whole texts each, see `core.tokens.segments`
-    d.bleu_tokenize = "13a"  # of translations, sacreBLEU's: zh for Chinese, char, intl, …
-    d.update(changes)
-
-
-def optimizer(**changes: Any) -> ConfigDict:
-    """An optimizer section; `changes` replace its defaults."""
-    o = ConfigDict()
-    o.name = "adam"
-    o.learning_rate = 1e-3  # its peak
-    o.b1 = 0.9  # of adam; momentum of rmsprop and sgd
-    o.b2 = 0.999  # of adam; decay of rmsprop
-    o.eps = 1e-8
-    o.weight_decay = 0.0  # decoupled; of matrices and kernels only, never of biases and scales
-    o.clip_norm = 0.0  # global norm of the gradient; 0: no clipping
-    o.schedule = "constant"
-    o.warmup_steps = 0
-    o.end_factor = 0.0  # of the learning rate at the last step (linear, cosine)
-    o.update(changes)
-    return o
-
-
-def pretrained(*networks: str) -> ConfigDict:
-    """A section for families that can go on from another run; see `genjax.engine.pretrained`."""
-    p = ConfigDict()
-    p.workdir = ""  # of that run; "": all begins at random
-    p.networks = networks  # entries of its parameters that are taken over
-    return p
+def validate(c: ConfigDict) -> None:
+    """Raises `ConfigError` for the first field of the shared part that is out of range."""
+    read(Base, c)
+    if "tokenizer" in c.data:
+        read(TextData, c, "data")
+    for name in c:
+        if name.endswith("optimizer"):
+            read(Optimizer, c, name)
+    check_seed("config.seed", c.seed, c.num_seeds)
+    given = [f"{name}={c[name]}" for name in DURATIONS if c[name]]
+    if len(given) != 1:
+        raise ConfigError(
+            f"config.steps, config.epochs, config.examples: {' and '.join(given) or 'none'} given; "
+            "exactly one must be above 0 (set the others to 0)"
+        )
+    if c.best_metric and not c.eval_every:
+        raise fail("best_metric", c.best_metric, "needs evaluations during the run: set eval_every")
+    if c.eval_weights and not c.eval_metrics:
+        raise fail("eval_weights", c.eval_weights, "needs eval_metrics")
+    if c.batch_size % c.accumulate_steps:
+        raise fail("accumulate_steps", c.accumulate_steps, f"must divide batch_size={c.batch_size}")
+    if c.num_seeds > 1 and c.executor != "vmap":
+        raise fail("num_seeds", c.num_seeds, f"needs executor=vmap, not {c.executor}")
 
 
 _TYPES: tuple[tuple[Any, Any, str], ...] = (  # of a default: allowed types, and their name
@@ -158,72 +229,6 @@ _TYPES: tuple[tuple[Any, Any, str], ...] = (  # of a default: allowed types, and
     (tuple, tuple, "a list"),
     (ConfigDict, ConfigDict, "a section"),
 )
-
-_AT_LEAST = {  # field: smallest allowed value
-    "num_seeds": 1, "batch_size": 1, "accumulate_steps": 1, "log_every": 1, "eval_every": 0,
-    "sample_every": 0, "checkpoint_every": 0, "keep_checkpoints": 1, "keep_every": 0,
-    "num_samples": 1, "eval_num_samples": 1, "chunk": 0, "steps": 0, "epochs": 0,
-    "examples": 0, "data.image_size": 0, "data.device_limit_mb": 0,
-}  # fmt: skip
-
-
-def validate(c: ConfigDict) -> None:
-    """Raises `ConfigError` for the first field of the shared part that is out of range."""
-    for field, least in _AT_LEAST.items():
-        if get(c, field) < least:
-            raise fail(field, get(c, field), f"must be at least {least}")
-    check_seed("config.seed", c.seed, c.num_seeds)
-    given = [f"{name}={c[name]}" for name in DURATIONS if c[name]]
-    if len(given) != 1:
-        raise ConfigError(
-            f"config.steps, config.epochs, config.examples: {' and '.join(given) or 'none'} given; "
-            "exactly one must be above 0 (set the others to 0)"
-        )
-    choose("executor", c.executor, EXECUTORS)
-    choose("sharding", c.sharding, ("data", "fsdp"))
-    choose("precision", c.precision, ("float32", "bfloat16"))
-    choose("on_divergence", c.on_divergence, ("stop", "skip"))
-    choose("best_mode", c.best_mode, ("min", "max"))
-    choose("data.on_bad", c.data.on_bad, ("stop", "skip"))
-    if c.best_metric and not c.eval_every:
-        raise fail("best_metric", c.best_metric, "needs evaluations during the run: set eval_every")
-    if c.eval_weights and not c.eval_metrics:
-        raise fail("eval_weights", c.eval_weights, "needs eval_metrics")
-    if c.data.channels not in (0, 1, 3):
-        raise fail("data.channels", c.data.channels, "must be 0 (as stored), 1 (gray), 3 (color)")
-    if "bleu_tokenize" in c.data:
-        choose("data.bleu_tokenize", c.data.bleu_tokenize, BLEU_TOKENIZERS)
-    if not 0 < c.data.test_fraction < 1:
-        raise fail("data.test_fraction", c.data.test_fraction, "must be between 0 and 1, exclusive")
-    if not 0 <= c.ema_decay < 1:
-        raise fail("ema_decay", c.ema_decay, "must be at least 0 and below 1")
-    if c.batch_size % c.accumulate_steps:
-        raise fail("accumulate_steps", c.accumulate_steps, f"must divide batch_size={c.batch_size}")
-    if c.num_seeds > 1 and c.executor != "vmap":
-        raise fail("num_seeds", c.num_seeds, f"needs executor=vmap, not {c.executor}")
-    for section in c:
-        if section.endswith("optimizer"):
-            _validate_optimizer(section, c[section])
-
-
-def _validate_optimizer(section: str, o: ConfigDict) -> None:
-    choose(f"{section}.name", o.name, OPTIMIZERS)
-    choose(f"{section}.schedule", o.schedule, SCHEDULES)
-    for name in ("b1", "b2"):
-        if not 0 <= o[name] < 1:
-            raise fail(f"{section}.{name}", o[name], "must be at least 0 and below 1")
-    for name in ("learning_rate", "weight_decay", "clip_norm", "warmup_steps", "end_factor"):
-        if o[name] < 0:
-            raise fail(f"{section}.{name}", o[name], "must be at least 0")
-    if o.eps <= 0:
-        raise fail(f"{section}.eps", o.eps, "must be above 0")
-
-
-def get(c: ConfigDict, field: str) -> Any:
-    """The value of a dotted field name."""
-    for name in field.split("."):
-        c = c[name]
-    return c
 
 
 def fill(c: ConfigDict, defaults: ConfigDict, section: str = "") -> None:

@@ -2,16 +2,17 @@
 
 A section of a config is a frozen dataclass whose fields are made by `field`, or by `subsection`.
 Recipes see it as a ConfigDict (`section`), families read it back as the dataclass (`read`), each
-value checked by itself. Checks that involve two fields are methods of the dataclass.
+value checked by itself. Checks that involve two fields are methods of the dataclass. A subclass
+that gives a field another default, `name: str = "ring"`, leaves its other rules as they are.
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from ml_collections import ConfigDict
 
-from genjax.core.config import fail, get
+from genjax.core.errors import fail
 
 _Section = TypeVar("_Section")
 _BOUNDS = {
@@ -62,12 +63,12 @@ def field(
     return dataclasses.field(default=default, metadata=rules)
 
 
-def subsection(kind: type, **changes: Any) -> Any:
+def subsection(kind: type, /, **changes: Any) -> Any:
     """Declares a section within a section; `changes` replace its defaults."""
     return dataclasses.field(default=kind(**changes))
 
 
-def section(kind: type, **changes: Any) -> ConfigDict:
+def section(kind: type, /, **changes: Any) -> ConfigDict:
     """Returns the section that `kind` declares; `changes` replace its defaults."""
     return _filled(dataclasses.replace(kind(), **changes) if changes else kind())
 
@@ -79,37 +80,55 @@ def _filled(values: Any) -> ConfigDict:
     )
 
 
-def read(kind: type[_Section], config: ConfigDict, name: str) -> _Section:
+def read(kind: type[_Section], config: Mapping[str, Any], name: str = "") -> _Section:
     """Reads a section of a config.
 
     Args:
       kind: what declares its fields; others in the section are left alone.
       config: the whole config.
-      name: of the section in it, dotted.
+      name: of the section in it, dotted; empty: all of it.
 
     Raises:
       ConfigError: a value is out of range.
     """
     found, values = get(config, name), {}
     for f in dataclasses.fields(kind):  # type: ignore[arg-type]
+        full = _join(name, f.name)
         if dataclasses.is_dataclass(f.default):
-            values[f.name] = read(type(f.default), config, f"{name}.{f.name}")
+            values[f.name] = read(type(f.default), config, full)
         else:
             values[f.name] = found[f.name]
-            _check(f"{name}.{f.name}", found[f.name], f.metadata)
+            _check(full, found[f.name], _rules(kind, f.name))
     return kind(**values)
 
 
-def described(kind: type, name: str) -> Iterator[Field]:
-    """Describes the fields that `kind` declares for the section `name`."""
-    for f in dataclasses.fields(kind):
-        if dataclasses.is_dataclass(f.default):
-            yield from described(type(f.default), f"{name}.{f.name}")
+def get(config: Any, field: str) -> Any:
+    """The value of a dotted field name; the config itself of an empty one."""
+    for name in field.split(".") if field else ():
+        config = config[name]
+    return config
+
+
+def described(kind: Any, name: str = "") -> Iterator[Field]:
+    """Describes the fields that `kind`, a dataclass or a value of it, declares for `name`."""
+    values = kind() if isinstance(kind, type) else kind
+    for f in dataclasses.fields(values):
+        default, full = getattr(values, f.name), _join(name, f.name)
+        if dataclasses.is_dataclass(default):
+            yield from described(default, full)
             continue
-        many = isinstance(f.default, tuple)
-        yield Field(
-            f"{name}.{f.name}", f.default, _allowed(f.metadata, many), f.metadata["meaning"]
-        )
+        rules = _rules(type(values), f.name)
+        yield Field(full, default, _allowed(rules, isinstance(default, tuple)), rules["meaning"])
+
+
+def _join(section: str, name: str) -> str:
+    return f"{section}.{name}" if section else name
+
+
+def _rules(kind: type, name: str) -> Mapping[str, Any]:
+    """The rules of a field, where a class of `kind` last declared some."""
+    declared = (k.__dataclass_fields__.get(name) for k in kind.__mro__ if k is not object)  # type: ignore[attr-defined]
+    return next(f.metadata for f in declared if f is not None and f.metadata)
 
 
 def _check(name: str, value: Any, rules: Any) -> None:
@@ -126,5 +145,7 @@ def _check(name: str, value: Any, rules: Any) -> None:
 def _allowed(rules: Any, many: bool) -> str:
     if rules["choices"]:
         return f"one of {', '.join(map(str, rules['choices']))}"
+    if rules["bounds"].keys() == {"ge", "le"} and not many:
+        return "between {ge} and {le}".format(**rules["bounds"])
     words = " and ".join(_BOUNDS[kind][0].format(bound) for kind, bound in rules["bounds"].items())
     return f"whole numbers of {words}" if words and many else words

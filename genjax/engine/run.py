@@ -1,11 +1,11 @@
 """A config made concrete, checked before anything is written."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import numpy as np
 from ml_collections import ConfigDict
 
 from genjax import data, families
@@ -63,15 +63,19 @@ def prepare(
         dataset = data.recorded(config.data, record, saved, pretrained.tokenizer(config))
     else:
         dataset = data.load(config.data, saved, pretrained.tokenizer(config))
-    # The length decides schedules, and a step's examples decide the length: build twice, cheaply.
-    family = families.build(config, dataset.spec, 1)
-    examples = int(np.prod(family.batch_shape))
-    if 0 < dataset.train.num_examples < config.batch_size:
+    examples, number = families.examples_per_step(config), dataset.train.num_examples
+    total = total_steps(config, examples, number)
+    family = families.build(config, dataset.spec, total)
+    if total_steps(config, math.prod(family.batch_shape), number) != total:
+        raise ConfigError(
+            f"config.family={config.family!r}: a step of it consumes "
+            f"{math.prod(family.batch_shape)} examples, not {examples}; its file must have a "
+            "function examples_per_step(config) that says so"
+        )
+    if 0 < number < config.batch_size:
         raise ConfigError(
             f"config.batch_size={config.batch_size}: must be at most the number of training "
-            f"examples, {dataset.train.num_examples} in data.name={config.data.name}"
+            f"examples, {number} in data.name={config.data.name}"
         )
-    total = total_steps(config, examples, dataset.train.num_examples)
-    family = families.build(config, dataset.spec, total)
     executor = make_executor(family, dataset, config, **population)
     return Run(config, dataset, family, executor, total, population)

@@ -9,9 +9,10 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from genjax.core import files
-from genjax.core.config import ConfigError, fail
+from genjax.core import fields, files
+from genjax.core.config import Base, ConfigError, fail
 from genjax.core.family import DataSpec, Family
+from genjax.core.fields import Field
 from genjax.families import _own
 
 
@@ -41,6 +42,27 @@ def default_config(name: str) -> ConfigDict:
     """
     module = _module(name)
     return module.default_config() if hasattr(module, "default_config") else ConfigDict()
+
+
+def described(name: str) -> list[Field]:
+    """Describes every field of the family `name`; of one's own those that its `Config` declares.
+
+    Raises:
+      ConfigError: no such family.
+    """
+    return list(fields.described(getattr(_module(name), "Config", Base)))
+
+
+def examples_per_step(config: ConfigDict) -> int:
+    """Counts the training examples that one step of the family consumes, inner updates included.
+
+    That is `batch_size`, or what a function `examples_per_step` in the family's module says.
+
+    Raises:
+      ConfigError: no such family, or a field that it depends on is out of range.
+    """
+    count = getattr(_module(config.family), "examples_per_step", None)
+    return int(count(config) if count else config.batch_size)
 
 
 def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:

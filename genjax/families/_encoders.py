@@ -11,7 +11,7 @@ import jax
 from ml_collections import ConfigDict
 
 from genjax.core import tokens
-from genjax.core.config import fail
+from genjax.core.config import Optimizer, fail
 from genjax.core.fields import field
 from genjax.core.random import batch_uniform
 from genjax.data.text.corruption import hide_tokens
@@ -46,17 +46,19 @@ class EncoderFields(LayerFields):
             raise fail("data.length", length, f"must be below {places}")
 
 
+@dataclass(frozen=True)
+class EncoderOptimizer(Optimizer):
+    """The section `optimizer` where an encoder may learn more slowly."""
+
+    encoder_lr_scale: float = field(
+        1.0, "of the learning rate, for what makes the vectors; 0: it stays as it is", ge=0
+    )
+
+
 def make_encoder(m: EncoderFields, vocab_size: int, length: int, precision: str) -> Encoder:
     """Makes the encoder of these fields, for texts of `length` tokens and BOS."""
     places = m.max_length or length + 1
     return Encoder(vocab_size, places, make_layers(m, precision), m.positions, NUM_TYPES)
-
-
-def check_factor(config: ConfigDict) -> None:
-    """Raises `ConfigError` where `optimizer.encoder_lr_scale` is out of range."""
-    factor = config.optimizer.encoder_lr_scale
-    if factor < 0:
-        raise fail("optimizer.encoder_lr_scale", factor, "must be at least 0")
 
 
 def drop_words(x_BxT: jax.Array, key: jax.Array, rate: float) -> jax.Array:

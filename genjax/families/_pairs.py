@@ -19,9 +19,9 @@ from genjax import losses
 from genjax.core import tokens
 from genjax.core.batch import batch_mean, batch_sum
 from genjax.core.buckets import by_length
-from genjax.core.config import base, fail, text_data
+from genjax.core.config import Base, TextData, fail
 from genjax.core.family import Batch, DataSpec, Family, Metrics, State, shared_fields
-from genjax.core.fields import field, read, section
+from genjax.core.fields import field, read, subsection
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import init_key, step_key
 from genjax.core.update import first_state, minimize
@@ -69,22 +69,18 @@ class Loss:
     )
 
 
-def pair_config(family: str, **loss: Any) -> ConfigDict:
-    """Returns the fields of such a family but for its `model`, with defaults for `reverse`.
+@dataclass(frozen=True)
+class PairConfig(Base):
+    """The fields of such a family but for its `model`, with defaults for `reverse`.
 
-    Args:
-      family: its name.
-      **loss: changes of defaults in the section `loss`.
+    A population cuts no batch: with dropout its members are those of single runs with buckets=().
     """
-    c = base()
-    c.family = family
-    text_data(c, tokenizer="word", length=16)
-    c.data.name = "reverse"
-    # Lengths that a batch may be cut to, if it is no longer: a program for each. A population cuts
-    # nothing: with dropout its members are those of single runs with buckets=().
-    c.buckets = ()
-    c.loss = section(Loss, **loss)
-    return c
+
+    data: TextData = subsection(TextData, name="reverse", tokenizer="word", length=16)
+    buckets: tuple[int, ...] = field(
+        (), "lengths that a batch may be cut to, if it is no longer: a program for each"
+    )
+    loss: Loss = subsection(Loss)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -219,7 +215,7 @@ def pair_fields(config: ConfigDict, spec: DataSpec, total_steps: int) -> dict[st
     """Returns the fields of `Pairs` but for its network, for the constructor.
 
     Raises:
-      ConfigError: the data are no pairs, or a field of `pair_config` is out of range.
+      ConfigError: the data are no pairs, or a field of `PairConfig` is out of range.
     """
     if spec.kind != "pair":
         raise fail("data.name", config.data.name, "must be pairs: reverse, or pairs:SRC,TGT")

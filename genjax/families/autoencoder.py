@@ -18,9 +18,9 @@ from ml_collections import ConfigDict
 
 from genjax import losses
 from genjax.core.batch import batch_mean, batch_sum
-from genjax.core.config import base, fail, optimizer
+from genjax.core.config import Base, fail
 from genjax.core.family import Batch, DataSpec, Family, Metrics, State, shared_fields
-from genjax.core.fields import field, read, section
+from genjax.core.fields import field, read, subsection
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import init_key, step_key
 from genjax.core.update import first_state, minimize
@@ -63,15 +63,16 @@ class Loss:
     l2: float = field(0.0, "weight of the squared norm of all weight matrices", ge=0)
 
 
-def default_config() -> ConfigDict:
-    """Returns every field of the family, with defaults for small images."""
-    c = base()
-    c.family = "autoencoder"
-    c.model = section(Model)
-    c.model.encoder_hidden = c.model.decoder_hidden = (128,)
-    c.loss = section(Loss)
-    c.optimizer = optimizer(learning_rate=1e-3)
-    return c
+@dataclass(frozen=True)
+class Config(Base):
+    """Every field of the family, with defaults for small images."""
+
+    family: str = "autoencoder"
+    model: Model = subsection(Model, encoder_hidden=(128,), decoder_hidden=(128,))
+    loss: Loss = subsection(Loss)
+
+
+default_config = Config.defaults
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -22,9 +22,9 @@ from ml_collections import ConfigDict
 from genjax import losses
 from genjax.core import tokens
 from genjax.core.batch import batch_gather, batch_mean, batch_rows, batch_sum
-from genjax.core.config import base, fail, optimizer, text_data
+from genjax.core.config import Base, Optimizer, TextData, fail
 from genjax.core.family import Batch, DataSpec, Family, Metrics, State, shared_fields
-from genjax.core.fields import field, read, section
+from genjax.core.fields import field, read, subsection
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import batch_uniform, example_uniform, init_key, step_key
 from genjax.core.update import first_state, minimize
@@ -53,15 +53,18 @@ class Loss:
     )
 
 
-def default_config() -> ConfigDict:
-    """Returns every field of the family, with defaults for small texts."""
-    c = base()
-    c.family = "bert"
-    text_data(c, kind="text", tokenizer="word", min_count=2, length=64)
-    c.model = section(Model, **DEFAULTS)
-    c.loss = section(Loss)
-    c.optimizer = optimizer(learning_rate=1e-3, b2=0.98, weight_decay=0.01, clip_norm=1.0)
-    return c
+@dataclass(frozen=True)
+class Config(Base):
+    """Every field of the family, with defaults for small texts."""
+
+    family: str = "bert"
+    data: TextData = subsection(TextData, tokenizer="word", min_count=2)
+    optimizer: Optimizer = subsection(Optimizer, b2=0.98, weight_decay=0.01, clip_norm=1.0)
+    model: Model = subsection(Model, **DEFAULTS)
+    loss: Loss = subsection(Loss)
+
+
+default_config = Config.defaults
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -26,9 +26,9 @@ from ml_collections import ConfigDict
 
 from genjax.core import tokens
 from genjax.core.batch import batch_sum
-from genjax.core.config import base, fail, optimizer, text_data
+from genjax.core.config import Base, Optimizer, TextData, fail
 from genjax.core.family import Batch, DataSpec, Family, Metrics, State, compute_dtype, shared_fields
-from genjax.core.fields import field, read, section
+from genjax.core.fields import field, read, subsection
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import init_key, step_key
 from genjax.core.update import first_state, minimize
@@ -65,15 +65,18 @@ class Model:
             raise fail("model.char_filters", self.char_filters, f"{widths}: {self.char_widths}")
 
 
-def default_config() -> ConfigDict:
-    """Returns every field of the family, with defaults for small texts."""
-    c = base()
-    c.family = "elmo"
-    text_data(c, kind="text", tokenizer="word", min_count=2, length=32)
-    c.model = section(Model)
-    c.loss = section(TokenLoss)
-    c.optimizer = optimizer(learning_rate=2e-3, clip_norm=1.0)
-    return c
+@dataclass(frozen=True)
+class Config(Base):
+    """Every field of the family, with defaults for small texts."""
+
+    family: str = "elmo"
+    data: TextData = subsection(TextData, tokenizer="word", min_count=2, length=32)
+    optimizer: Optimizer = subsection(Optimizer, learning_rate=2e-3, clip_norm=1.0)
+    model: Model = subsection(Model)
+    loss: TokenLoss = subsection(TokenLoss)
+
+
+default_config = Config.defaults
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

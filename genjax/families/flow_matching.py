@@ -22,9 +22,9 @@ from ml_collections import ConfigDict
 
 from genjax import losses
 from genjax.core.batch import batch_sum
-from genjax.core.config import base, fail, optimizer
+from genjax.core.config import Base, fail
 from genjax.core.family import Batch, DataSpec, Family, Metrics, State, compute_dtype, shared_fields
-from genjax.core.fields import field, read, section
+from genjax.core.fields import field, read, subsection
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import (
     batch_normal,
@@ -95,13 +95,17 @@ class Sampler:
     )
 
 
-def default_config() -> ConfigDict:
-    """Returns every field of the family, with defaults for small images."""
-    c = base()
-    c.family = "flow_matching"
-    c.model, c.loss, c.sampler = section(Model), section(Loss), section(Sampler)
-    c.optimizer = optimizer(learning_rate=1e-3)
-    return c
+@dataclass(frozen=True)
+class Config(Base):
+    """Every field of the family, with defaults for small images."""
+
+    family: str = "flow_matching"
+    model: Model = subsection(Model)
+    loss: Loss = subsection(Loss)
+    sampler: Sampler = subsection(Sampler)
+
+
+default_config = Config.defaults
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

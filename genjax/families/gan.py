@@ -20,9 +20,9 @@ from ml_collections import ConfigDict
 
 from genjax import losses
 from genjax.core.batch import batch_sum
-from genjax.core.config import base, optimizer
+from genjax.core.config import Base, Optimizer
 from genjax.core.family import Batch, DataSpec, Family, Metrics, State, new_state, shared_fields
-from genjax.core.fields import read, section
+from genjax.core.fields import read, subsection
 from genjax.core.gradients import value_and_grad
 from genjax.core.optimizer import ema_update, make_optimizer
 from genjax.core.random import batch_normal, batch_uniform, init_key, step_key
@@ -36,13 +36,26 @@ from genjax.ops.spectral import initial_vectors, power_iteration, spectrally_nor
 _CRITIC_NOISE, _PENALTY_POINTS, _GENERATOR_NOISE, _REAL_NOISE, _FAKE_NOISE, _LAST_NOISE = range(6)
 
 
-def default_config() -> ConfigDict:
-    """Returns every field of the family, with defaults for small images."""
-    c = base()
-    c.family, c.model, c.loss = "gan", section(Model), section(Loss)
-    c.optimizer = optimizer(learning_rate=5e-4, b1=0.0, b2=0.9, schedule="linear")  # generator's
-    c.critic_optimizer = optimizer(learning_rate=5e-4, b1=0.0, b2=0.9, schedule="linear")
-    return c
+_LINEAR = {"learning_rate": 5e-4, "b1": 0.0, "b2": 0.9, "schedule": "linear"}
+
+
+@dataclass(frozen=True)
+class Config(Base):
+    """Every field of the family, with defaults for small images; `optimizer` is the generator's."""
+
+    family: str = "gan"
+    optimizer: Optimizer = subsection(Optimizer, **_LINEAR)
+    model: Model = subsection(Model)
+    loss: Loss = subsection(Loss)
+    critic_optimizer: Optimizer = subsection(Optimizer, **_LINEAR)
+
+
+default_config = Config.defaults
+
+
+def examples_per_step(config: ConfigDict) -> int:
+    """Counts the examples that a step consumes: a batch for each critic update."""
+    return int(config.batch_size) * read(Loss, config, "loss").n_critic
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

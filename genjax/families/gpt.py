@@ -17,9 +17,9 @@ from flax import linen as nn
 from ml_collections import ConfigDict
 
 from genjax.core import tokens
-from genjax.core.config import base, fail, optimizer, text_data
+from genjax.core.config import Base, Optimizer, TextData, fail
 from genjax.core.family import DataSpec, State, shared_fields
-from genjax.core.fields import field, read, section
+from genjax.core.fields import field, read, subsection
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import init_key
 from genjax.core.update import first_state
@@ -53,15 +53,18 @@ class Loss(NextTokenLoss):
     z_loss: float = field(0.0, "weight of (log Z)^2 of the softmax over the vocabulary", ge=0)
 
 
-def default_config() -> ConfigDict:
-    """Returns every field of the family, with defaults for small texts."""
-    c = base()
-    c.family = "gpt"
-    text_data(c, kind="text", tokenizer="char", length=64)
-    c.model = section(Model, bias=False)
-    c.loss = section(Loss)
-    c.optimizer = optimizer(learning_rate=1e-3, b2=0.99, weight_decay=0.1, clip_norm=1.0)
-    return c
+@dataclass(frozen=True)
+class Config(Base):
+    """Every field of the family, with defaults for small texts."""
+
+    family: str = "gpt"
+    data: TextData = subsection(TextData)
+    optimizer: Optimizer = subsection(Optimizer, b2=0.99, weight_decay=0.1, clip_norm=1.0)
+    model: Model = subsection(Model, bias=False)
+    loss: Loss = subsection(Loss)
+
+
+default_config = Config.defaults
 
 
 class Network(nn.Module):

@@ -20,9 +20,9 @@ from flax import linen as nn
 from ml_collections import ConfigDict
 
 from genjax.core import tokens
-from genjax.core.config import base, fail, optimizer, text_data
+from genjax.core.config import Base, Optimizer, TextData, fail
 from genjax.core.family import DataSpec, State, compute_dtype, shared_fields
-from genjax.core.fields import field, read, section
+from genjax.core.fields import field, read, subsection
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import init_key
 from genjax.core.update import first_state
@@ -47,15 +47,18 @@ class Model(RecurrentFields):
     tie_embeddings: bool = field(False, "the vectors of the tokens are the output's weights too")
 
 
-def default_config() -> ConfigDict:
-    """Returns every field of the family, with defaults for small texts."""
-    c = base()
-    c.family = "recurrent_lm"
-    text_data(c, kind="text", tokenizer="char", length=64)
-    c.model = section(Model)
-    c.loss = section(NextTokenLoss)
-    c.optimizer = optimizer(learning_rate=2e-3, clip_norm=1.0)
-    return c
+@dataclass(frozen=True)
+class Config(Base):
+    """Every field of the family, with defaults for small texts."""
+
+    family: str = "recurrent_lm"
+    data: TextData = subsection(TextData)
+    optimizer: Optimizer = subsection(Optimizer, learning_rate=2e-3, clip_norm=1.0)
+    model: Model = subsection(Model)
+    loss: NextTokenLoss = subsection(NextTokenLoss)
+
+
+default_config = Config.defaults
 
 
 class Network(nn.Module):

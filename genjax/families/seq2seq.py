@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass
 
 from ml_collections import ConfigDict
 
-from genjax.core.config import fail, optimizer
+from genjax.core.config import Optimizer, fail
 from genjax.core.family import DataSpec, compute_dtype
-from genjax.core.fields import field, read, section
-from genjax.families._pairs import AttendingPairs, Pairs, pair_config, pair_fields
+from genjax.core.fields import field, read, subsection
+from genjax.families._pairs import AttendingPairs, PairConfig, Pairs, pair_fields
 from genjax.models.seq2seq import ATTENTIONS
 from genjax.models.seq2seq import Seq2Seq as Network
 from genjax.ops.recurrence import CELLS
@@ -46,12 +46,16 @@ class Model:
             raise fail("model.attention", "location", message)
 
 
-def default_config() -> ConfigDict:
-    """Returns every field of the family, with defaults for `reverse`."""
-    c = pair_config("seq2seq")
-    c.model = section(Model)
-    c.optimizer = optimizer(learning_rate=2e-3, clip_norm=1.0)
-    return c
+@dataclass(frozen=True)
+class Config(PairConfig):
+    """Every field of the family, with defaults for `reverse`."""
+
+    family: str = "seq2seq"
+    optimizer: Optimizer = subsection(Optimizer, learning_rate=2e-3, clip_norm=1.0)
+    model: Model = subsection(Model)
+
+
+default_config = Config.defaults
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -27,7 +27,7 @@ from ml_collections import ConfigDict
 
 from genjax import losses
 from genjax.core.batch import batch_sum
-from genjax.core.config import base, fail, optimizer
+from genjax.core.config import Base, Data, Optimizer, fail
 from genjax.core.family import (
     Batch,
     DataSpec,
@@ -38,7 +38,7 @@ from genjax.core.family import (
     new_state,
     shared_fields,
 )
-from genjax.core.fields import field, read, section
+from genjax.core.fields import field, read, subsection
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import init_key, step_key
 from genjax.core.update import minimize
@@ -89,15 +89,25 @@ class Loss:
             check_level("loss.corruption_level", self.corruption, level)
 
 
-def default_config() -> ConfigDict:
-    """Returns every field of the family, with defaults for small images."""
-    c = base()
-    c.family = "stacked_autoencoder"
-    c.data.num_labeled = 0  # training examples whose labels fine-tuning sees; 0: all
-    c.model, c.loss = section(Model), section(Loss)
-    c.optimizer = optimizer(learning_rate=1e-3)  # of fine-tuning
-    c.pretrain_optimizer = optimizer(learning_rate=1e-3)  # of each layer, its schedule as well
-    return c
+@dataclass(frozen=True)
+class LabeledData(Data):
+    """The section `data`."""
+
+    num_labeled: int = field(0, "training examples whose labels fine-tuning sees; 0: all", ge=0)
+
+
+@dataclass(frozen=True)
+class Config(Base):
+    """Every field of the family, with defaults for small images; `optimizer` fine-tunes."""
+
+    family: str = "stacked_autoencoder"
+    data: LabeledData = subsection(LabeledData)
+    model: Model = subsection(Model)
+    loss: Loss = subsection(Loss)
+    pretrain_optimizer: Optimizer = subsection(Optimizer)  # of each layer, its schedule as well
+
+
+default_config = Config.defaults
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -23,17 +23,17 @@ from ml_collections import ConfigDict
 from genjax import losses
 from genjax.core import tokens
 from genjax.core.batch import batch_mean, batch_sum
-from genjax.core.config import base, fail, optimizer, pretrained, text_data
+from genjax.core.config import Base, Pretrained, TextData, fail
 from genjax.core.family import Batch, DataSpec, Family, Metrics, State, compute_dtype, shared_fields
-from genjax.core.fields import field, read, section, subsection
+from genjax.core.fields import field, read, subsection
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import init_key, step_key
 from genjax.core.update import first_state, minimize
 from genjax.families._encoders import (
     DEFAULTS,
     EncoderFields,
+    EncoderOptimizer,
     adopt_encoder,
-    check_factor,
     drop_words,
     make_encoder,
 )
@@ -112,16 +112,18 @@ class TagScorer(nn.Module):
         return jnp.asarray(nn.Dense(self.num_tags, dtype=r.dtype)(h), jnp.float32)
 
 
-def default_config() -> ConfigDict:
-    """Returns every field of the family, with defaults for short texts."""
-    c = base()
-    c.family = "tagger"
-    text_data(c, kind="tagged", tokenizer="word", length=64)
-    c.model = section(Model, embed_dim=100, hidden=100, dropout=0.5)
-    c.optimizer = optimizer(learning_rate=1e-3, clip_norm=5.0)
-    c.optimizer.encoder_lr_scale = 1.0  # of the learning rate, for bert; 0: it stays as it is
-    c.pretrained = pretrained("encoder")
-    return c
+@dataclass(frozen=True)
+class Config(Base):
+    """Every field of the family, with defaults for short texts."""
+
+    family: str = "tagger"
+    data: TextData = subsection(TextData, kind="tagged", tokenizer="word")
+    optimizer: EncoderOptimizer = subsection(EncoderOptimizer, clip_norm=5.0)
+    model: Model = subsection(Model, embed_dim=100, hidden=100, dropout=0.5)
+    pretrained: Pretrained = subsection(Pretrained, networks=("encoder",))
+
+
+default_config = Config.defaults
 
 
 def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
@@ -256,7 +258,8 @@ class Tagger(Family):
 
 def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Tagger:
     """Builds the family from a config like `configs/tagger.py`; raises `ConfigError`."""
-    model, factor = read(Model, config, "model"), config.optimizer.encoder_lr_scale
+    model = read(Model, config, "model")
+    factor = read(EncoderOptimizer, config, "optimizer").encoder_lr_scale
     _check(model, config, spec)
     encoder = _make_encoder(model, spec, config.precision)
     factors = {} if encoder is None else {"encoder": factor}
@@ -290,5 +293,3 @@ def _check(model: Model, config: ConfigDict, spec: DataSpec) -> None:
     if spec.kind != "tagged":
         raise fail("data.name", config.data.name, "must be words with tags, as conll:FILE has them")
     model.check(spec)
-    if model.words == "bert":
-        check_factor(config)

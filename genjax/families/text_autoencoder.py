@@ -35,9 +35,9 @@ from ml_collections import ConfigDict
 from genjax import losses
 from genjax.core import tokens
 from genjax.core.batch import batch_mean, batch_sum
-from genjax.core.config import base, fail, optimizer, text_data
+from genjax.core.config import Base, Optimizer, TextData, fail
 from genjax.core.family import Batch, DataSpec, Family, Metrics, State, compute_dtype, shared_fields
-from genjax.core.fields import read, section
+from genjax.core.fields import read, subsection
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import batch_normal, batch_uniform, example_normal, init_key, step_key
 from genjax.core.update import first_state, minimize
@@ -54,14 +54,20 @@ from genjax.ops.cross_entropy import token_logits
 _NOISE, _DROPOUT, _CORRUPTION, _HIDDEN = range(4)  # uses of the step's key; the first: evaluation's
 
 
-def default_config() -> ConfigDict:
-    """Returns every field of the family, with defaults for short texts."""
-    c = base()
-    c.family = "text_autoencoder"
-    text_data(c, kind="sentence", tokenizer="word", lowercase=True, length=32)
-    c.model, c.loss = section(Model), section(Loss)
-    c.optimizer = optimizer(learning_rate=1e-3, clip_norm=5.0)
-    return c
+@dataclass(frozen=True)
+class Config(Base):
+    """Every field of the family, with defaults for short texts."""
+
+    family: str = "text_autoencoder"
+    data: TextData = subsection(
+        TextData, kind="sentence", tokenizer="word", lowercase=True, length=32
+    )
+    optimizer: Optimizer = subsection(Optimizer, clip_norm=5.0)
+    model: Model = subsection(Model)
+    loss: Loss = subsection(Loss)
+
+
+default_config = Config.defaults
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

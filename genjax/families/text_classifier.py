@@ -23,17 +23,17 @@ from ml_collections import ConfigDict
 from genjax import losses
 from genjax.core import tokens
 from genjax.core.batch import batch_sum
-from genjax.core.config import base, fail, optimizer, pretrained, text_data
+from genjax.core.config import Base, Pretrained, TextData, fail
 from genjax.core.family import Batch, DataSpec, Family, Metrics, State, compute_dtype, shared_fields
-from genjax.core.fields import field, read, section, subsection
+from genjax.core.fields import field, read, subsection
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import init_key, step_key
 from genjax.core.update import first_state, minimize
 from genjax.families._encoders import (
     DEFAULTS,
     EncoderFields,
+    EncoderOptimizer,
     adopt_encoder,
-    check_factor,
     drop_words,
     make_encoder,
 )
@@ -90,16 +90,18 @@ class Model(RecurrentFields):
             self.bert.check_length(spec.shape[0])
 
 
-def default_config() -> ConfigDict:
-    """Returns every field of the family, with defaults for short texts."""
-    c = base()
-    c.family = "text_classifier"
-    text_data(c, kind="sentence", tokenizer="word", lowercase=True, length=64)
-    c.model = section(Model, hidden=128, dropout=0.5)
-    c.optimizer = optimizer(learning_rate=1e-3, clip_norm=1.0)
-    c.optimizer.encoder_lr_scale = 1.0  # of the learning rate, for what makes the vector; 0: fixed
-    c.pretrained = pretrained("encoder")
-    return c
+@dataclass(frozen=True)
+class Config(Base):
+    """Every field of the family, with defaults for short texts."""
+
+    family: str = "text_classifier"
+    data: TextData = subsection(TextData, kind="sentence", tokenizer="word", lowercase=True)
+    optimizer: EncoderOptimizer = subsection(EncoderOptimizer, clip_norm=1.0)
+    model: Model = subsection(Model, hidden=128, dropout=0.5)
+    pretrained: Pretrained = subsection(Pretrained, networks=("encoder",))
+
+
+default_config = Config.defaults
 
 
 def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
@@ -196,9 +198,9 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> TextClassifie
     if spec.kind != "sentence" or not spec.num_classes:
         message = "must be sentences with labels, as tsv:FILE has them"
         raise fail("data.name", config.data.name, message)
-    model, factor = read(Model, config, "model"), config.optimizer.encoder_lr_scale
+    model = read(Model, config, "model")
+    factor = read(EncoderOptimizer, config, "optimizer").encoder_lr_scale
     model.check(spec)
-    check_factor(config)
     return TextClassifier(
         **shared_fields(config, spec, total_steps),
         model=model,

@@ -16,10 +16,10 @@ import jax.numpy as jnp
 from flax import linen as nn
 from ml_collections import ConfigDict
 
-from genjax.core.config import optimizer
+from genjax.core.config import Optimizer
 from genjax.core.family import DataSpec
-from genjax.core.fields import field, read, section
-from genjax.families._pairs import AttendingPairs, pair_config, pair_fields
+from genjax.core.fields import field, read, subsection
+from genjax.families._pairs import AttendingPairs, Loss, PairConfig, pair_fields
 from genjax.families._transformers import LayerFields, make_layers
 from genjax.models.embedding import Embedding
 from genjax.models.transformer import Layers, Stack
@@ -105,10 +105,16 @@ class Network(nn.Module):
         return self.encoder(self.source(x_BxS, train=train), padding_mask(x_BxS), train=train)
 
 
-def default_config() -> ConfigDict:
-    """Returns every field of the family, with defaults for `reverse`."""
-    c = pair_config("transformer", label_smoothing=0.1)
-    c.model = section(
+@dataclass(frozen=True)
+class Config(PairConfig):
+    """Every field of the family, with defaults for `reverse`."""
+
+    family: str = "transformer"
+    optimizer: Optimizer = subsection(
+        Optimizer, b2=0.98, eps=1e-9, schedule="inverse_sqrt", warmup_steps=1000
+    )
+    loss: Loss = subsection(Loss, label_smoothing=0.1)
+    model: Model = subsection(
         Model,
         num_layers=2,
         num_heads=4,
@@ -119,10 +125,9 @@ def default_config() -> ConfigDict:
         dropout=0.1,
         init_std=0.0,
     )
-    c.optimizer = optimizer(
-        learning_rate=1e-3, b2=0.98, eps=1e-9, schedule="inverse_sqrt", warmup_steps=1000
-    )
-    return c
+
+
+default_config = Config.defaults
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

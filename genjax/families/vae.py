@@ -25,9 +25,9 @@ from ml_collections import ConfigDict
 from genjax import losses
 from genjax.core import checks
 from genjax.core.batch import batch_mean, batch_sum
-from genjax.core.config import base, fail, optimizer
+from genjax.core.config import Base, fail
 from genjax.core.family import Batch, DataSpec, Family, Metrics, State, shared_fields
-from genjax.core.fields import field, read, section
+from genjax.core.fields import field, read, subsection
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import (
     batch_normal,
@@ -78,15 +78,16 @@ class Loss:
     eval_samples: int = field(50, "draws of z for each test example", ge=1)  # fmt: skip
 
 
-def default_config() -> ConfigDict:
-    """Returns every field of the family, with defaults for small images."""
-    c = base()
-    c.family = "vae"
-    c.model = section(Model)
-    c.model.encoder_hidden = c.model.decoder_hidden = (256,)
-    c.loss = section(Loss)
-    c.optimizer = optimizer(learning_rate=1e-3)
-    return c
+@dataclass(frozen=True)
+class Config(Base):
+    """Every field of the family, with defaults for small images."""
+
+    family: str = "vae"
+    model: Model = subsection(Model, encoder_hidden=(256,), decoder_hidden=(256,))
+    loss: Loss = subsection(Loss)
+
+
+default_config = Config.defaults
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -31,9 +31,9 @@ from ml_collections import ConfigDict
 
 from genjax import losses
 from genjax.core.batch import batch_gather, batch_rows, batch_sum
-from genjax.core.config import base, fail, optimizer, text_data
+from genjax.core.config import Base, Optimizer, TextData, fail
 from genjax.core.family import Batch, DataSpec, Family, Metrics, State, new_state, shared_fields
-from genjax.core.fields import field, read, section
+from genjax.core.fields import field, read, subsection
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import batch_uniform, init_key, step_key
 from genjax.core.tokens import NUM_SPECIALS, PAD
@@ -77,20 +77,39 @@ class Loss:
     )
 
 
-def default_config() -> ConfigDict:
-    """Returns every field of the family, with the defaults of word2vec's program."""
-    c = base()
-    c.family = "word2vec"
-    c.batch_size = 1  # passages of data.length tokens
-    text_data(c, kind="passage", tokenizer="word", min_count=5, lowercase=True, length=1024)
-    c.data.vocab_size = 1_000_000
-    c.data.phrases = 0  # rounds in which pairs become one word: 1 new_york, 2 new_york_times
-    c.data.phrase_threshold = 10.0  # the higher, the fewer: see genjax/data/text/phrases.py
-    c.model, c.loss = section(Model), section(Loss)
-    c.optimizer = optimizer(
-        name="sgd", learning_rate=0.025, b1=0.0, schedule="linear", end_factor=0.004
+@dataclass(frozen=True)
+class PhraseData(TextData):
+    """The section `data`; see `genjax.data.text.phrases`."""
+
+    phrases: int = field(
+        0, "rounds in which pairs become one word: 1 new_york, 2 new_york_times", ge=0
     )
-    return c
+    phrase_threshold: float = field(10.0, "the higher, the fewer of them", gt=0)
+
+
+@dataclass(frozen=True)
+class Config(Base):
+    """Every field of the family, with the defaults of word2vec's program."""
+
+    family: str = "word2vec"
+    batch_size: int = field(1, "passages of data.length tokens", ge=1)
+    data: PhraseData = subsection(
+        PhraseData,
+        kind="passage",
+        tokenizer="word",
+        vocab_size=1_000_000,
+        min_count=5,
+        lowercase=True,
+        length=1024,
+    )
+    optimizer: Optimizer = subsection(
+        Optimizer, name="sgd", learning_rate=0.025, b1=0.0, schedule="linear", end_factor=0.004
+    )
+    model: Model = subsection(Model)
+    loss: Loss = subsection(Loss)
+
+
+default_config = Config.defaults
 
 
 class Tiles(NamedTuple):

@@ -9,9 +9,8 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from ml_collections import ConfigDict
 
 from genjax import data
-from genjax.core.config import ConfigError, fail
+from genjax.core.config import STORED, ConfigError, fail
 from genjax.data.text import vocabulary
-from genjax.data.text.tokenizers import STORED
 from genjax.engine.checkpoints import Checkpoints, SaveError
 from genjax.engine.repair import CHECKPOINTS, collect
 from genjax.engine.run import prepare

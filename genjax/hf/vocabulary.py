@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from genjax.core.config import ConfigError
+from genjax.core.config import STORED, ConfigError
 from genjax.core.tokens import BOS, EOS, NUM_SPECIALS, SPECIALS, UNK
 from genjax.data.source import Codec
-from genjax.data.text.tokenizers import STORED
 from genjax.data.text.words import PATTERNS, normalizer
 from genjax.hf.special import NAMES, Names, by_name
 

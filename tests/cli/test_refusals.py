@@ -25,7 +25,7 @@ REFUSED = {  # field=value of a run that is there, or other arguments: what is t
     "eval_metrics=nonsense eval_every=2": "eval_metrics",
     "eval_metrics=fid eval_every=2 eval_weights=/nowhere.pth": "/nowhere.pth",
     "data.test_fraction=0.3": "config.data.test_fraction is 0.1 there, 0.3 here",
-    "data.test_fraction=2": "must be between 0 and 1",
+    "data.test_fraction=2": "must be above 0 and below 1",
     "data.name=images:/nowhere": "no such folder",
     "data.name=ring": "needs data in [0, 1]",
     "steps=0": "exactly one must be above 0",

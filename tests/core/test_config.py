@@ -35,8 +35,11 @@ def config(**changes):
         ({"best_mode": "least"}, r"config.best_mode='least': must be one of min, max"),
         ({"best_metric": "mse"}, r"config.best_metric='mse': needs evaluations .* set eval_every"),
         ({"eval_weights": "x.pth"}, r"config.eval_weights='x.pth': needs eval_metrics"),
-        ({"data__channels": 2}, r"config.data.channels=2: must be 0 .* 1 .* 3"),
-        ({"data__test_fraction": 1.0}, r"config.data.test_fraction=1.0: must be between 0 and 1"),
+        ({"data__channels": 2}, r"config.data.channels=2: must be one of 0, 1, 3"),
+        (
+            {"data__test_fraction": 1.0},
+            r"data.test_fraction=1.0: must be above 0 and below 1",
+        ),
         ({"ema_decay": 1.0}, r"config.ema_decay=1.0: must be at least 0 and below 1"),
         ({"accumulate_steps": 3}, r"config.accumulate_steps=3: must divide batch_size=64"),
         ({"num_seeds": 4}, r"config.num_seeds=4: needs executor=vmap, not scan"),

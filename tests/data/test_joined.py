@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from genjax.core.config import base, text_data
+from genjax.core import fields
+from genjax.core.config import TextData
 from genjax.data.text import joined, loading, tokenizers, vocabulary
 from genjax.hf.vocabulary import renumbered as vocabulary_of
 from tests.hf import folders
@@ -30,9 +31,8 @@ def codecs():
         model = vocabulary_of(json.loads(tokenizer.to_str()), kind).model
         found[kind] = tokenizers.Stored(model)
     for name in ("bpe", "unigram"):
-        config = base()
-        text_data(config, tokenizer=name, vocab_size=600)
-        found[name] = tokenizers.train(config.data, [TEXT])
+        section = fields.section(TextData, tokenizer=name, vocab_size=600)
+        found[name] = tokenizers.train(section, [TEXT])
     return found
 
 
@@ -74,15 +74,15 @@ def test_a_text_that_a_tokenizer_parts_nowhere_stays_whole():
 
 def test_data_are_encoded_as_a_whole_and_by_line_in_runs_from_before(codecs, tmp_path):
     (tmp_path / "text.txt").write_text(TEXT * 9)
-    config = base()
-    text_data(config, name=f"text:{tmp_path / 'text.txt'}", tokenizer=tokenizers.STORED, length=9)
-    config.data.test, config.data.cache_dir = str(tmp_path / "text.txt"), str(tmp_path / "cache")
+    files = {"name": f"text:{tmp_path / 'text.txt'}", "test": f"{tmp_path / 'text.txt'}"}
+    files["cache_dir"] = str(tmp_path / "cache")
+    section = fields.section(TextData, **files, tokenizer=tokenizers.STORED, length=9)
     codec = codecs["gpt2"]
     old = tokenizers.from_json({k: v for k, v in codec.to_json().items() if k != "rules"})
     lines = [codec.encode(line) for line in (TEXT * 9).splitlines(keepends=True)]
     for of, wanted in ((codec, codec.encode(TEXT * 9)), (old, [i for ids in lines for i in ids])):
         folder = tmp_path / f"{of.rules}"
         vocabulary.write(vocabulary.Vocabulary(of), "text", folder)
-        found = np.asarray(loading.load(config.data, folder).train.arrays["x"])
+        found = np.asarray(loading.load(section, folder).train.arrays["x"])
         assert found[: len(found) - 9].tolist() == wanted  # padded by a window
     assert len(wanted) > len(codec.encode(TEXT * 9))

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from genjax import data
-from genjax.core import tokens
-from genjax.core.config import ConfigError, base, text_data
+from genjax.core import fields, tokens
+from genjax.core.config import ConfigError, TextData, base
 from genjax.core.family import DataSpec
 from genjax.core.random import data_key
 from genjax.data.in_memory import Resident
@@ -30,9 +30,7 @@ def cache(tmp_path_factory):
 @pytest.fixture
 def load(cache):
     def load(saved=None, **changes):
-        c = base()
-        text_data(c, cache_dir=str(cache), **changes)
-        return data.load(c.data, saved)
+        return data.load(fields.section(TextData, cache_dir=str(cache), **changes), saved)
 
     return load
 

@@ -3,23 +3,20 @@
 import jax
 import numpy as np
 import pytest
-from ml_collections import ConfigDict
 
 from genjax import data
-from genjax.core import config as core
+from genjax.core import fields
 from genjax.core.config import ConfigError
 from genjax.core.random import data_key
 from genjax.core.tokens import EOS, NUM_SPECIALS, PAD
 from genjax.data.text.passages import padded
+from genjax.families.word2vec import PhraseData
 
 
 def section(tmp_path, **changes):
-    c = ConfigDict()
-    c.data = core.base().data
-    core.text_data(c, kind="passage", tokenizer="word", length=32)
-    c.data.update({"phrases": 0, "phrase_threshold": 10.0})
-    c.data.update({"cache_dir": str(tmp_path / "cache")} | changes)
-    return c.data
+    found = fields.section(PhraseData, kind="passage", tokenizer="word", length=32)
+    found.update({"cache_dir": str(tmp_path / "cache")} | changes)
+    return found
 
 
 def rows(source):

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from genjax import data
-from genjax.core.config import ConfigError, base, text_data
+from genjax.core import fields
+from genjax.core.config import ConfigError, Data, TextData
 from genjax.data import record
 
 
@@ -31,11 +32,10 @@ def pictures(folder, **grays):
 
 
 def section(name, folder, **changes):
-    c = base()
-    if not name.startswith(("images:", "digits", "ring", "stacked")):
-        text_data(c, tokenizer="word")
-    c.data.update({"name": name, "cache_dir": str(folder / "cache")} | changes)
-    return c.data
+    of_text = not name.startswith(("images:", "digits", "ring", "stacked"))
+    found = fields.section(TextData, tokenizer="word") if of_text else fields.section(Data)
+    found.update({"name": name, "cache_dir": str(folder / "cache")} | changes)
+    return found
 
 
 def kept(dataset, folder):

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from genjax.core.config import ConfigError, base, text_data
+from genjax.core import fields
+from genjax.core.config import ConfigError, TextData
 from genjax.data.text import conll, pairs, tsv
 from genjax.data.text import files as text_files
 
@@ -17,9 +18,7 @@ UNICODE = st.text(st.characters(codec="utf-8", exclude_characters="\r\ufeff") | 
 
 
 def section(name, folder="", **changes):
-    c = base()
-    text_data(c, name=name, dir=str(folder), **changes)
-    return c.data
+    return fields.section(TextData, name=name, dir=str(folder), **changes)
 
 
 def message(match, read):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from genjax import data
-from genjax.core import tokens
-from genjax.core.config import ConfigError, base, text_data
+from genjax.core import fields, tokens
+from genjax.core.config import ConfigError, TextData
 from genjax.data.text import conll, tsv
 from genjax.data.text import files as text_files
 
@@ -20,9 +20,8 @@ def cache(tmp_path_factory):
 @pytest.fixture
 def load(cache, tmp_path):
     def load(name, folder=tmp_path, **changes):
-        c = base()
-        text_data(c, name=name, dir=str(folder), cache_dir=str(cache), **changes)
-        return data.load(c.data)
+        folders = {"dir": str(folder), "cache_dir": str(cache)}
+        return data.load(fields.section(TextData, name=name, **folders, **changes))
 
     return load
 
@@ -30,9 +29,7 @@ def load(cache, tmp_path):
 @pytest.fixture
 def section(tmp_path):
     def section(name, **changes):
-        c = base()
-        text_data(c, name=name, dir=str(tmp_path), **changes)
-        return c.data
+        return fields.section(TextData, name=name, dir=str(tmp_path), **changes)
 
     return section
 

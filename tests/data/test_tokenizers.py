@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genjax.core.config import ConfigError, base, text_data
+from genjax.core import fields
+from genjax.core.config import ConfigError, TextData
 from genjax.core.tokens import BOS, EOS, MASK, NUM_SPECIALS, PAD, SPECIALS, UNK
 from genjax.data.text import tokenizers
 
@@ -24,9 +25,7 @@ TEXTS = st.text() | st.sampled_from(SPECIALS) | st.text("the cat's mat\n\t çŒ«ðŸ
 
 
 def section(**changes):
-    c = base()
-    text_data(c, **changes)
-    return c.data
+    return fields.section(TextData, **changes)
 
 
 def trained(name, texts=CORPUS, **changes):

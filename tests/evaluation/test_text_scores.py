@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from genjax.core.config import base, text_data
+from genjax.core import fields
+from genjax.core.config import TextData
 from genjax.core.tokens import PAD
 from genjax.data.source import rows
 from genjax.data.text import loading
@@ -14,16 +15,13 @@ def sizes(folder, test, **changes):
     """The characters and bytes that bits are counted for, and what is said of them."""
     (folder / "train.txt").write_text("abc the cat ß\n" * 40, encoding="utf-8")
     (folder / "test.txt").write_text(test, encoding="utf-8")
-    config = base()
-    text_data(
-        config, name=f"text:{folder / 'train.txt'}", test=f"{folder / 'test.txt'}", length=8,
-        **changes,
-    )  # fmt: skip
-    config.data.cache_dir = str(folder / "cache")
-    dataset = loading.load(config.data)
+    files = {"name": f"text:{folder / 'train.txt'}", "test": f"{folder / 'test.txt'}"}
+    files["cache_dir"] = f"{folder / 'cache'}"
+    section = fields.section(TextData, **files, length=8, **changes)
+    dataset = loading.load(section)
     predicted = sum((batch["x"] != PAD).sum() - len(batch["x"]) for batch in rows(dataset.test, 9))
     loss = np.log(2) / predicted  # a bit in all
-    scores, hold_for = _bits(dataset, np.asarray(loss), loading.read(config.data, "test"))
+    scores, hold_for = _bits(dataset, np.asarray(loss), loading.read(section, "test"))
     return 1 / scores["bits_per_character"], 1 / scores["bits_per_byte"], hold_for
 
 

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from genjax.core.config import base, text_data
+from genjax.core.config import TextData
+from genjax.core.fields import section
 from genjax.core.tokens import SPECIALS, UNK
 from genjax.data.text import tokenizers, words
 from genjax.hf.vocabulary import tokenizer_json
@@ -29,10 +30,9 @@ TEXTS = (
 
 
 def trained(name, rules=2, texts=CORPUS, **changes):
-    config = base()
     size = {"vocab_size": 420} if name in ("bpe", "unigram") else {}
-    text_data(config, tokenizer=name, **size | changes)
-    message = tokenizers.train(config.data, texts).to_json()
+    data = section(TextData, tokenizer=name, **size | changes)
+    message = tokenizers.train(data, texts).to_json()
     return tokenizers.from_json(message | {"rules": rules})
 
 

@@ -8,7 +8,8 @@ import zlib
 import pytest
 
 from genjax import data
-from genjax.core.config import base, text_data
+from genjax.core import fields
+from genjax.core.config import TextData, base
 from genjax.evaluation.text import word_similarity, word_vectors
 from tests.hostile.judge import refused
 
@@ -26,9 +27,8 @@ def texts(name, **changes):
     """Reads a data set of texts."""
 
     def read(path):
-        c = base()
-        text_data(c, name=f"{name}:{path}", cache_dir=str(path.parent / "cache"), **changes)
-        data.load(c.data)
+        files = {"name": f"{name}:{path}", "cache_dir": str(path.parent / "cache")}
+        data.load(fields.section(TextData, **files, **changes))
 
     return read
 

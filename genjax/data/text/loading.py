@@ -8,7 +8,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from genjax.core.config import choose, fail
+from genjax.core.config import fail
 from genjax.data import cache, record
 from genjax.data.source import Dataset
 from genjax.data.text import (
@@ -54,11 +54,7 @@ def load(data: ConfigDict, saved: Path | None = None, pretrained: Path | None = 
     """
     if "tokenizer" not in data:
         raise fail("data.name", data.name, "is text; this family does not learn from text")
-    choose("data.kind", data.kind, ("text", "sentence", "passage", "tagged"))
     tokenizers.check(data)
-    for field in ("length", "word_length"):
-        if data[field] < 1:
-            raise fail(f"data.{field}", data[field], "must be at least 1")
     if data.packed and data.bucketed:
         raise fail("data.bucketed", True, "rows that are packed have one length; must be False")
     texts = _texts(data)

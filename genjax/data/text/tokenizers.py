@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from genjax.core.config import choose, fail
+from genjax.core.config import STORED, TOKENIZERS, TextData, fail
+from genjax.core.fields import read
 from genjax.core.tokens import BOS, EOS, MASK, NUM_SPECIALS, PAD, SPECIALS, UNK
 from genjax.data.source import Codec
 from genjax.data.text.phrases import join
 from genjax.data.text.words import RULES, inside_word, lower, valid, words
 
-TOKENIZERS = ("char", "word", "bpe", "unigram")  # that are trained
-STORED = "hugging_face"  # that comes with weights
 _BYTES = 256
 _AT_ONCE = 1000  # texts that the library encodes in one call, on all cores
 
@@ -249,15 +248,13 @@ def train(
 
 def check(data: ConfigDict) -> None:
     """Raises `ConfigError` for a field of a tokenizer that is out of range."""
-    choose("data.tokenizer", data.tokenizer, (*TOKENIZERS, STORED))
+    read(TextData, {"data": data}, "data")
     bytes_too = data.tokenizer in ("bpe", "unigram")
     least = NUM_SPECIALS + (_BYTES if bytes_too else 1)
     if data.vocab_size < least:
         what = f"must be at least {least}: {NUM_SPECIALS} special tokens and "
         what += f"all {_BYTES} bytes" if bytes_too else f"a {data.tokenizer}"
         raise fail("data.vocab_size", data.vocab_size, what)
-    if data.min_count < 1:
-        raise fail("data.min_count", data.min_count, "must be at least 1")
 
 
 def from_json(found: dict[str, Any]) -> Codec:
