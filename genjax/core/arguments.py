@@ -13,6 +13,7 @@ import numpy as np
 
 from genjax.core.config import MAX_SEED, ConfigError
 from genjax.core.family import DataSpec
+from genjax.core.files import shown
 
 _AT_ONCE = 256  # rows of a program at most
 _ELEMENTS = 2**22  # of all rows of a program
@@ -94,7 +95,7 @@ def labels(name: str, label: Any, classes: int, rows: int | None = None) -> np.n
 def texts(name: str, given: Any) -> list[str]:
     """A list of texts."""
     if isinstance(given, str):
-        raise _error(name, f"must be a list of texts, not one: [{_shown(given)}]")
+        raise _error(name, f"must be a list of texts, not one: [{shown(given, 40)}]")
     if is_texts(given):
         found = list(given)
         for i, text in enumerate(found):
@@ -120,7 +121,7 @@ def whole(name: str, value: Any, least: int = 1, most: float = math.inf) -> int:
     limits = f"at least {least}" if most == math.inf else f"in {least} … {int(most)}"
     right = isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
     if not right or not least <= value <= most:
-        raise ConfigError(f"{name}={_shown(value)}: must be a whole number {limits}")
+        raise ConfigError(f"{name}={shown(value, 40)}: must be a whole number {limits}")
     return int(value)
 
 
@@ -220,11 +221,6 @@ def _error(name: str, what: str) -> ConfigError:
 def _listed(shape: Sequence[int]) -> str:
     """The shape of N rows."""
     return f"(N, {', '.join(map(str, shape))})" if shape else "(N,)"
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:36]}…{text[-1]}"
 
 
 def _kind(x: Any) -> str:

@@ -13,15 +13,13 @@ TOKENIZER = "tokenizer"  # the folder of a workdir that keeps what turned its te
 
 
 def load(data: ConfigDict, saved: Path | None = None, pretrained: Path | None = None) -> Dataset:
-    """The data set that a config's `data` section names.
+    """Loads the data set that a config's `data` section names.
 
     `digits`: bundled 8x8 digits. `ring`, `grid`: two-dimensional mixtures drawn on the device.
     `stacked_digits`: three digits as the channels of an image, 1,000 modes.
-    `tfds:NAME[/CONFIG][:VERSION]`: a TFDS data set. `images:DIR`: a folder of images.
-
-
-    Of text, see `genjax.data.text.loading`: `python_docs`, bundled; `reverse`, drawn pairs;
-    `text:FILE`, `tsv:FILE`, `pairs:SRC,TGT`, `conll:FILE`; `tfds:NAME` for families of text.
+    `tfds:NAME[/CONFIG][:VERSION]`: a TFDS data set. `images:DIR`: a folder of images. Of text, see
+    `genjax.data.text.loading`: `python_docs`, bundled; `reverse`, drawn pairs; `text:FILE`,
+    `tsv:FILE`, `pairs:SRC,TGT`, `conll:FILE`; `tfds:NAME` for families of text.
 
     Families that learn from few labels declare `data.num_labeled`, see `genjax.data.labeled`.
 
@@ -49,7 +47,7 @@ def load(data: ConfigDict, saved: Path | None = None, pretrained: Path | None = 
 def recorded(
     data: ConfigDict, record: Mapping[str, Any], saved: Path, pretrained: Path | None = None
 ) -> Dataset:
-    """The data set that a run recorded, whose splits are read at first use.
+    """Makes the data set that a run recorded, whose splits are read at first use.
 
     Args:
       data: the section of the run's config.
@@ -57,9 +55,8 @@ def recorded(
       saved, pretrained: as `load` takes them.
 
     Raises:
-      ConfigError: the record or what is saved cannot be read. At first use of a split
-        `genjax.data.record.DataMissing` where it is not there any more, `ConfigError` where it is
-        of other shapes or names.
+      ConfigError: the record or what is saved cannot be read. At first use of a split `DataMissing`
+        where the data are gone, `ConfigError` where they have other shapes or names.
     """
     from genjax.data import record as records
     from genjax.data.text import vocabulary
@@ -70,11 +67,12 @@ def recorded(
 
 
 def save(dataset: Dataset, folder: Path) -> None:
-    """Keeps in `folder` what turned texts into tokens; nothing for data that are no texts."""
+    """Keeps in `folder`, once, what turned texts into tokens; nothing of other data."""
     if dataset.codec is not None:
         from genjax.data.text import vocabulary
 
-        vocabulary.save(dataset, folder)
+        if not (folder / vocabulary.FILE).exists():
+            vocabulary.write(vocabulary.of(dataset), dataset.spec.kind, folder)
 
 
 def _named(data: ConfigDict, saved: Path | None, pretrained: Path | None) -> Dataset:

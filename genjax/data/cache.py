@@ -1,8 +1,7 @@
 """Decoded data on disk: decode once, then memory-map.
 
-An entry is a folder of `.npy` files and a `meta.json` that is written last and says what the others
-hold and how long they are. It is built under another name and renamed, so that a reader sees all of
-it or nothing; a process that is killed leaves only a folder that the next builder removes.
+An entry is a folder of `.npy` files and a `meta.json` that says what the others hold and how long
+they are. It appears whole or not at all.
 """
 
 import contextlib
@@ -35,18 +34,18 @@ class Entry(NamedTuple):
     info: dict[str, Any]
 
     def nbytes(self) -> int:
-        """Size of the arrays in bytes."""
+        """Returns the size of the arrays in bytes."""
         return sum(p.stat().st_size for p in self.folder.glob("*.npy"))
 
     def load(self, mmap: bool) -> Rows:
-        """The arrays by name: memory-mapped and read-only, or in memory."""
+        """Loads the arrays by name: memory-mapped and read-only, or in memory."""
         return {
             p.stem: np.load(p, mmap_mode="r" if mmap else None, allow_pickle=False)
             for p in sorted(self.folder.glob("*.npy"))
         }
 
     def checksum(self) -> str:
-        """Of the arrays: the same wherever and whenever they are decoded from the same data."""
+        """Returns that of the arrays: the same wherever and whenever the same data are decoded."""
         path = self.folder / _META
         meta = files.read_json(path, finite=False)
         if _CHECKSUM not in meta:  # made before there were checksums
@@ -57,12 +56,12 @@ class Entry(NamedTuple):
 
 
 def checksum(*entries: Entry) -> str:
-    """Of the content of several entries, in their order."""
+    """Returns a checksum of the content of several entries, in their order."""
     return _digest("\0".join(e.checksum() for e in entries).encode()).hexdigest()
 
 
 def checksum_of_arrays(*trees: Any) -> str:
-    """As `checksum`, of arrays in memory: dicts of them, or of such dicts."""
+    """Returns one of arrays in memory: dicts of them, or of such dicts."""
     digest = _digest()
 
     def add(tree: Any) -> None:
@@ -93,7 +92,7 @@ def _digest(content: bytes = b"") -> Any:
 
 
 def root(cache_dir: str) -> Path:
-    """The folder of entries: `config.data.cache_dir`, or by default ~/.cache/genjax/data."""
+    """Returns the folder of entries: `config.data.cache_dir`, or ~/.cache/genjax/data."""
     if cache_dir:
         return Path(cache_dir).expanduser()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
@@ -101,7 +100,7 @@ def root(cache_dir: str) -> Path:
 
 
 def entry(folder: Path, identity: dict[str, Any], build: Callable[[Path], dict[str, Any]]) -> Entry:
-    """The entry of `identity` below `folder`, built first unless it is there and complete.
+    """Returns the entry of `identity` below `folder`, built first unless it is there and complete.
 
     Args:
       folder: as `root` gives it; made with mode 0700 if missing, and left alone on a hit.
@@ -131,7 +130,7 @@ def entry(folder: Path, identity: dict[str, Any], build: Callable[[Path], dict[s
 
 
 def _complete(path: Path, identity: dict[str, Any]) -> Entry | None:
-    """The entry at `path` if all of it is there, at the lengths that its builder wrote."""
+    """Returns the entry at `path` if all of it is there, at the lengths that its builder wrote."""
     try:
         meta = files.read_json(path / _META, finite=False)
         arrays = list(path.glob("*.npy"))
@@ -144,7 +143,7 @@ def _complete(path: Path, identity: dict[str, Any]) -> Entry | None:
 
 
 def _build(path: Path, identity: dict[str, Any], build: Callable[[Path], dict[str, Any]]) -> Entry:
-    """Builds the entry beside its place and renames it; the caller holds the lock of `path`."""
+    """Builds the entry; the caller holds the lock of `path`."""
     if path.exists():
         logging.warning("%s is damaged and is made again", path)
         shutil.rmtree(path, ignore_errors=True)
@@ -184,11 +183,11 @@ def write_rows(
 
     Args:
       folder: where to.
-      num_rows: how many rows the blocks have together; None where only writing them tells.
+      num_rows: of all blocks together; None where only writing them tells.
       blocks: dicts of arrays, `x` among them, whose first axis is rows; names, dtypes and row
         shapes never change.
       what: shown in the progress line.
-      left_out: how many of `num_rows` the blocks came without; asked after the last one.
+      left_out: tells how many of `num_rows` the blocks came without, after the last one.
     """
     from tqdm import tqdm
 

@@ -22,15 +22,10 @@ _QUOTES = "\"'`´“”„‘’‚«»"
 
 
 def line(dataset: Dataset, name: str) -> str:
-    """What was found, as one line.
+    """Says what was found, in one line.
 
-    Args:
-      dataset: as `genjax.data.load` returns it.
-      name: `config.data.name`.
-
-    Returns:
-      Kind and shape of the examples, their number in each split and where the splits come from,
-      the classes, and what `Dataset.found` tells of files and tokens.
+    Kind and shape of the examples, their number in each split and where the splits come from, the
+    classes, and what `Dataset.found` tells of files and tokens; `name` is `config.data.name`.
     """
     found = dataset.found
     sizes = [
@@ -64,7 +59,7 @@ def line(dataset: Dataset, name: str) -> str:
 
 
 def warnings(dataset: Dataset) -> list[str]:
-    """What is probably a mistake in the data, a line each: `Dataset.warnings` and general ones.
+    """Lists what is probably a mistake in the data: `Dataset.warnings` and general ones.
 
     General are classes that a split lacks, names of classes that differ only in case, quotes, white
     space or the spelling of numbers, and pictures that are all one or nearly black.
@@ -78,7 +73,7 @@ def warnings(dataset: Dataset) -> list[str]:
 
 
 def shorten(names: Sequence[Any], most: int = _SHOWN) -> str:
-    """`names` separated by commas; of more than `most` the first ones and their number."""
+    """Joins `names` by commas; of more than `most` the first ones and their number."""
     names = [str(n) if len(str(n)) <= 40 else f"{str(n)[:39]}…" for n in names]
     if len(names) <= most:
         return ", ".join(names)
@@ -110,13 +105,13 @@ def _named(labels: Sequence[str]) -> str:
 
 
 def _rows(source: Source) -> Mapping[str, Any]:
-    """The arrays of a split on the host; none where examples are drawn."""
+    """Returns the arrays of a split on the host; none where examples are drawn."""
     arrays = getattr(source, "rows", None) or source.arrays
     return arrays.get("all", arrays)
 
 
 def _missing(dataset: Dataset) -> list[str]:
-    """A warning for each split that has no example of some class."""
+    """Warns of each split that has no example of some class."""
     found = []
     names = dataset.labels or [str(i) for i in range(dataset.spec.num_classes)]
     for split, source in (("training", dataset.train), ("test", dataset.test)):
@@ -136,7 +131,7 @@ def _missing(dataset: Dataset) -> list[str]:
 
 
 def _alike(labels: Sequence[str]) -> list[str]:
-    """A warning where names are spellings of one name."""
+    """Warns where names are spellings of one name."""
     groups: dict[str, list[str]] = defaultdict(list)
     for label in labels:
         groups[_canonical(label)].append(label)
@@ -147,7 +142,7 @@ def _alike(labels: Sequence[str]) -> list[str]:
 
 
 def _canonical(label: str) -> str:
-    """A label without what people do not mean: case, quotes, white space, the form of a number."""
+    """Drops from a label what people do not mean: case, quotes, white space, forms of numbers."""
     text = unicodedata.normalize("NFKC", label).casefold()
     text = " ".join(text.translate(dict.fromkeys(map(ord, _QUOTES))).split())
     if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", text):
@@ -156,7 +151,7 @@ def _canonical(label: str) -> str:
 
 
 def _dull(source: Source) -> list[str]:
-    """A warning where pictures are all the same, each of one color, or nearly black."""
+    """Warns where pictures are all the same, each of one color, or nearly black."""
     x = _rows(source).get("x")
     if x is None or len(x) < 2:
         return []

@@ -10,22 +10,19 @@ from genjax.core.config import fail
 from genjax.core.family import Batch
 from genjax.data.in_memory import Resident
 from genjax.data.shuffle import permuted
-from genjax.data.source import Dataset
+from genjax.data.source import Dataset, Source
 
 
-class Labeled:
-    """A resident split whose labels are hidden but for a few (see `genjax.data.source.Source`).
+class Labeled(Source):
+    """Hides the labels of a resident split but for a few.
 
     Which examples show their label is fixed: the first `num_labeled` of one permutation, whatever
     the seed of a run, so that fewer labels are a part of more.
 
-    Batches:
-      `"x"` of all examples, without labels; beside it as many of the labeled ones,
-      `"labeled_x"` and `"labeled_label"`, in epochs and an order of their own. In evaluation all
-      examples with their labels, as from `Resident`.
+    Batches have `"x"` of all examples without labels and as many of the labeled ones, `"labeled_x"`
+    and `"labeled_label"`, in epochs and an order of their own. In evaluation all examples have
+    their labels, as from `Resident`.
     """
-
-    streamed = False
 
     def __init__(self, source: Resident, num_labeled: int):
         n = source.num_examples
@@ -36,13 +33,13 @@ class Labeled:
         self.arrays: Any = {"all": self.all.arrays, "labeled": self.labeled.arrays}
 
     def cursor(self, first_step: int, batch_shape: tuple[int, ...]) -> Any:
-        """The cursors of both."""
+        """Returns the cursors of both."""
         return [s.cursor(first_step, batch_shape) for s in (self.all, self.labeled)]
 
     def plan(
         self, key: jax.Array, cursor: Any, num_steps: int, batch_shape: tuple[int, ...]
     ) -> dict[str, jax.Array]:
-        """Indices of both, int32 (num_steps, *batch_shape)."""
+        """Plans the indices of both, int32 (num_steps, *batch_shape)."""
         keys = {"all": key, "labeled": jax.random.fold_in(key, 1)}
         return {
             name: getattr(self, name).plan(keys[name], at, num_steps, batch_shape)
@@ -50,7 +47,7 @@ class Labeled:
         }
 
     def fetch(self, arrays: Any, x: Any) -> Batch:
-        """The batch at indices `x` of `plan`, or at an element of `evaluation`."""
+        """Makes the batch at indices `x` of `plan`, or at an element of `evaluation`."""
         if "index" in x:
             return self.all.fetch(arrays["all"], x)
         labeled = self.labeled.fetch(arrays["labeled"], x["labeled"])
@@ -58,17 +55,13 @@ class Labeled:
             f"labeled_{name}": v for name, v in labeled.items()
         }
 
-    def stream(self, *args: Any, **kwargs: Any) -> Any:
-        """Not for resident data."""
-        return self.all.stream()
-
     def evaluation(self, batch_size: int) -> dict[str, np.ndarray]:
-        """As `Resident.evaluation`, of all examples."""
+        """See `Resident`; of all examples."""
         return self.all.evaluation(batch_size)
 
 
 def limit(dataset: Dataset, data: ConfigDict) -> Dataset:
-    """The data set with `data.num_labeled` labels in its training split.
+    """Hides all but `data.num_labeled` labels of the training split.
 
     Raises:
       ConfigError: no labels, fewer examples than that, or data that do not fit on the device.

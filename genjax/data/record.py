@@ -1,7 +1,7 @@
 """What a run records of its data, and the data set that the record stands for once they are gone.
 
-A model that is used needs no example of its data, but shapes, names and tokens. These are recorded;
-the splits are read when something first asks for an example, and must then be what the record says.
+Using a model needs no example of its data, but shapes, names and tokens. These are recorded; the
+splits are read when something first asks for an example, and must then be what the record says.
 """
 
 import functools
@@ -23,11 +23,11 @@ _CONTENT = "token_counts"  # of a spec, another where the content is
 
 
 class DataMissing(ConfigError):
-    """Something needs examples, and the data that the run was trained on are not there."""
+    """The data that a run was trained on are not there, and something needs examples."""
 
 
 def of(dataset: Dataset) -> dict[str, Any]:
-    """All that a trained model must know of `dataset`, as JSON; tokenizers are kept apart."""
+    """Returns what a trained model must know of `dataset`, as JSON; tokenizers are kept apart."""
     spec = {n: v for n, v in dataset.spec._asdict().items() if n not in _DERIVED}
     return {
         # One line of JSON, however large the vocabulary is.
@@ -45,7 +45,7 @@ def of(dataset: Dataset) -> dict[str, Any]:
 def dataset(
     record: Mapping[str, Any], words: Vocabulary | None, load: Callable[[], Dataset], name: str
 ) -> Dataset:
-    """The data set of a record, whose splits are read at first use.
+    """Makes the data set of a record, whose splits are read at first use.
 
     Args:
       record: as `of` gives it, or as its JSON reads back.
@@ -94,7 +94,7 @@ def dataset(
 
 
 def check(record: Mapping[str, Any], dataset: Dataset, where: str) -> None:
-    """Raises `ConfigError` if `dataset` is of other shapes or names than those of `record`.
+    """Raises `ConfigError` if `dataset` has other shapes or names than `record` says.
 
     Where only the content is another, warns in one line.
 
@@ -130,7 +130,7 @@ def check(record: Mapping[str, Any], dataset: Dataset, where: str) -> None:
 
 
 def others(where: str, what: str, there: Any, here: Any) -> ConfigError:
-    """The error for names that differ; both lists, cut short around what differs."""
+    """Makes the error for names that differ; both lists are cut short around what differs."""
     missing = [name for name in there if name not in here]
     added = [name for name in here if name not in there]
     differ = [f"{how} {_few(n, 2)}" for how, n in (("without", missing), ("with", added)) if n]

@@ -2,10 +2,10 @@
 
 An alternating Feistel network on the mixed-radix domain `{0…a-1} x {0…b-1}`, with a * b >= n and as
 close to n as a near-square product comes; values that fall outside range(n) are put through again
-until they are inside ("cycle walking"), which keeps it a bijection of range(n).
-Source: Black and Rogaway, "Ciphers with Arbitrary Finite Domains" (2002), methods 2 and 3. The
-round function is the 32-bit mixer "lowbias32" that C. Wellons' hash prospector found. It shuffles
-well; it hides nothing and is no cipher.
+until they are inside ("cycle walking"), which keeps it a bijection of range(n). Source: Black and
+Rogaway, "Ciphers with Arbitrary Finite Domains" (2002), methods 2 and 3. The round function is the
+32-bit mixer "lowbias32" that C. Wellons' hash prospector found. It shuffles well; it hides nothing
+and is no cipher.
 
 NumPy and JAX give the same numbers: everything is uint32 arithmetic.
 """
@@ -22,7 +22,7 @@ _ROUNDS = 6
 
 
 def permuted(positions: Any, epoch: Any, key_data: Any, n: int, xp: ModuleType = jnp) -> Any:
-    """The permutation of range(n) that belongs to (key, epoch), at `positions`.
+    """Evaluates the permutation of range(n) that belongs to (key, epoch) at `positions`.
 
     Args:
       positions: uint32 array of any shape, each below n.
@@ -82,7 +82,7 @@ def _walk(feistel: Any, x: jax.Array, n: int) -> jax.Array:
 
 
 def _factors(n: int) -> tuple[int, int]:
-    """(a, b) of similar size, below 2**16 each, with the smallest product a * b >= n found."""
+    """Finds (a, b) of similar size, below 2**16 each, with the smallest product a * b >= n."""
     root = int(np.ceil(np.sqrt(n)))
     a = np.arange(root, root - root // 4 - 1, -1, dtype=np.int64)
     b = -(-n // a)
@@ -91,13 +91,13 @@ def _factors(n: int) -> tuple[int, int]:
 
 
 def _add(x: Any, h: Any, m: int, xp: ModuleType) -> Any:
-    """(x + h scaled to range(m)) mod m, for x < m < 2**16, without a division."""
+    """Computes (x + h scaled to range(m)) mod m, for x < m < 2**16, without a division."""
     x = x + ((h >> np.uint32(16)) * np.uint32(m) >> np.uint32(16))
     return xp.where(x >= np.uint32(m), x - np.uint32(m), x)
 
 
 def _mix(x: Any) -> Any:
-    """A bijection of uint32 in which each output bit depends on each input bit."""
+    """Applies a bijection of uint32 in which each output bit depends on each input bit."""
     x = (x ^ (x >> np.uint32(16))) * np.uint32(0x7FEB352D)
     x = (x ^ (x >> np.uint32(15))) * np.uint32(0x846CA68B)
     return x ^ (x >> np.uint32(16))

@@ -10,7 +10,7 @@ import numpy as np
 from genjax.core.family import Batch, DataSpec
 
 
-class Source(Protocol):
+class Source:
     """One split. Training batch i is a pure function of (key, i), so nothing is saved to resume.
 
     The engine runs `plan` for a chunk of steps, then scans over what it returns with `fetch`:
@@ -22,52 +22,56 @@ class Source(Protocol):
 
     Attributes:
       num_examples: size of the split; 0 where examples are drawn without end.
-      arrays: pytree of arrays that live on the device and reach `fetch` as a jit argument;
-        empty where data is drawn or streamed.
-      streamed: True where batches come from `stream` instead of `plan`.
+      arrays: pytree that lives on the device and reaches `fetch` as a jit argument; empty where
+        data is drawn or streamed.
+      streamed: whether batches come from `stream` instead of `plan`.
     """
 
-    num_examples: int
+    num_examples: int = 0
     arrays: Any
-    streamed: bool
+    streamed: bool = False
 
     def cursor(self, first_step: int, batch_shape: tuple[int, ...]) -> Any:
-        """Where step `first_step` starts: a pytree of uint32 NumPy scalars, exact for any step."""
+        """Says where a step starts: a pytree of uint32 NumPy scalars, exact for any step."""
+        raise NotImplementedError
 
     def plan(self, key: Any, cursor: Any, num_steps: int, batch_shape: tuple[int, ...]) -> Any:
-        """What to fetch for each step: a pytree with leading axes (num_steps, *batch_shape)."""
+        """Plans what to fetch: a pytree with leading axes (num_steps, *batch_shape)."""
+        raise NotImplementedError("streamed data comes from stream()")
 
     def fetch(self, arrays: Any, x: Any) -> Batch:
-        """The batch for one element of `plan` (or of `stream`, or of `evaluation`).
+        """Makes the batch of one element of `plan` (or of `stream`, or of `evaluation`).
 
         float32 for images and points, int32 for tokens; see `genjax.core.family.DataSpec`.
         """
+        raise NotImplementedError
 
     def stream(
         self, key_data: np.ndarray, first_step: int, last_step: int,
-        batch_shape: tuple[int, ...], rows: slice,
-    ) -> Any:  # fmt: skip
-        """Iterator over host elements x for steps first_step … last_step-1, prefetched.
+        batch_shape: tuple[int, ...], rows: slice = slice(None),
+    ) -> Iterator[Any]:  # fmt: skip
+        """Yields host elements x of steps first_step … last_step-1, read ahead.
 
         `rows` selects this process's part of the last axis of `batch_shape`.
         """
+        raise NotImplementedError("this data is planned, not streamed")
 
     def evaluation(self, batch_size: int) -> Any:
-        """The whole split once, in order, for evaluation.
+        """Returns the whole split once, in order.
 
         Not streamed: a pytree of NumPy arrays with leading axes (num_batches, batch_size).
         Streamed: an iterator of such elements without the first axis. The last batch is padded;
         `fetch` of an element gives `batch["mask"]`, 1.0 for real rows and 0.0 for padding.
         """
+        raise NotImplementedError
 
 
 class Codec(Protocol):
-    """How texts became tokens: what turns tokens into texts again.
+    """Turns texts into tokens and back.
 
     Attributes:
       vocab_size: number of tokens, the special ones included.
-      tokens: the tokens' names without those of the special ones: id `NUM_SPECIALS + i` is
-        `tokens[i]`.
+      tokens: names of the tokens without the special ones: id `NUM_SPECIALS + i` is `tokens[i]`.
       rules: the number of those for words, case and line ends, see `genjax.data.text.words`.
     """
 
@@ -76,16 +80,16 @@ class Codec(Protocol):
     rules: int
 
     def encode(self, text: str) -> list[int]:
-        """The tokens of `text`, without BOS or EOS."""
+        """Encodes a text, without BOS or EOS."""
 
     def encode_all(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
-        """The tokens of each text, int32, for many texts fast."""
+        """Encodes many texts fast: int32 tokens of each."""
 
     def decode(self, ids: Any) -> str:
-        """The text of one row of tokens, up to its first EOS; padding and BOS are left out."""
+        """Decodes one row of tokens, up to its first EOS; leaves out padding and BOS."""
 
     def to_json(self) -> dict[str, Any]:
-        """All that it takes to have the same tokens again, see `genjax.data.text.tokenizers`."""
+        """Returns all that it takes to have the same tokens again."""
 
 
 class Dataset(NamedTuple):
@@ -101,12 +105,11 @@ class Dataset(NamedTuple):
       char_codec: of the characters of tagged words.
       labels: names of the classes, where they have some.
       found: what reading the data found, as JSON, for the line that a run begins with and for its
-        record. Each key is there only where it says something: `source` (str: where the splits
-        come from), `checksum` (str: of the listing or the content), `left_alone` and `skipped`
-        (`{"count": int, "first": [str, …]}`: files that are no data, and data that were passed over
-        with the reason of each), and by split `cut` (`{"train": {"count": int, "of": int,
-        "what": "sentences", "entities": int}, …}`: examples cut at `data.length`, and entities that
-        this costs) and `unknown` (`{"train": float, …}`: share of tokens that are unknown).
+        record; a key is there where it says something. `source`: where the splits come from.
+        `checksum`: of the content. `left_alone`, `skipped`: `{"count": int, "first": [str, …]}` of
+        files that are no data, and of data that were passed over with the reason of each. By split,
+        `cut`: `{"count": int, "of": int, "what": "sentences", "entities": int}` of examples cut at
+        `data.length` and entities that this costs; `unknown`: the share of tokens.
       warnings: what is probably a mistake in the data, a line each.
     """
 
@@ -123,10 +126,7 @@ class Dataset(NamedTuple):
 
 
 def rows(source: Source, batch_size: int) -> Iterator[dict[str, np.ndarray]]:
-    """The split once, in order, as batches without padding on the host; the last one is shorter.
-
-    Each has `x` (B, …) and whatever else the source's batches have.
-    """
+    """Yields the split once, in order, as host batches without padding; the last one is shorter."""
     found, fetch = source.evaluation(batch_size), jax.jit(source.fetch)
     elements = found
     if not source.streamed:
@@ -139,7 +139,7 @@ def rows(source: Source, batch_size: int) -> Iterator[dict[str, np.ndarray]]:
 
 
 def first_rows(source: Source, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """The first `most` examples: x (N, …), and label int32 (N, …), 0 where there are none."""
+    """Returns the first `most` examples: x (N, …) and label int32 (N, …), 0 where none are."""
     xs, labels, found = [], [], 0
     for batch in rows(source, 1000):
         xs.append(batch["x"])

@@ -1,6 +1,9 @@
 """From decoded splits on disk to a data set: on the device where they fit, streamed where not."""
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+import importlib.metadata
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,8 +11,10 @@ from ml_collections import ConfigDict
 
 from genjax.core.config import fail
 from genjax.core.family import DataSpec
+from genjax.data import cache
 from genjax.data.cache import Entry, checksum
-from genjax.data.image.pictures import Facts, other_shape, shown, some
+from genjax.data.image import pictures
+from genjax.data.image.pictures import Facts, other_shape, short_path, some
 from genjax.data.in_memory import Resident
 from genjax.data.source import Dataset, Source
 
@@ -20,7 +25,7 @@ def dataset(
     found: Mapping[str, Any] | None = None, warnings: Sequence[str] = (),
     bad: Sequence[Sequence[str]] = (),
 ) -> Dataset:  # fmt: skip
-    """Images as a `Dataset`; a split of more than `data.device_limit_mb` MiB is streamed.
+    """Makes a `Dataset` of images; a split of more than `data.device_limit_mb` MiB is streamed.
 
     Args:
       data: the config's section.
@@ -52,7 +57,7 @@ def dataset(
     if shapes[0] != shapes[1]:
         raise other_shape(facts[1].named, shapes[1], facts[0].named, shapes[0])
     if count:
-        first = [f"{shown(name)} ({reason})" for name, reason in all_bad[:3]]
+        first = [f"{short_path(name)} ({reason})" for name, reason in all_bad[:3]]
         message["skipped"] = {"count": count, "first": first}
     message["checksum"] = checksum(train, test)
     lines = [*warnings, *_warnings(facts)]
@@ -64,28 +69,56 @@ def dataset(
                 f"{label.min()}: its examples are probably unlabeled"
             )
     return Dataset(
-        DataSpec("image", shapes[0], num_classes), _source(data, train), _source(data, test),
+        DataSpec("image", shapes[0], num_classes), split(data, train), split(data, test),
         tuple(attributes), labels=tuple(labels), found=message, warnings=tuple(lines),
     )  # fmt: skip
 
 
 def _warnings(facts: Sequence[Facts]) -> list[str]:
-    """What is probably not as the pictures' owner thinks."""
+    """Lists what is probably not as the pictures' owner thinks."""
     lines = []
     if moving := sum(f.moving for f in facts):
         lines.append(f"of pictures with several frames ({moving:,}) the first frame is taken")
     if dark := sum(f.dark for f in facts):
         name = next(f.first_dark for f in facts if f.first_dark)
         lines.append(
-            f"pictures of more than 8 bits that are all but black: {dark:,}, as {shown(name)}; "
-            "is their white another one (config.data.max_value)?"
+            f"pictures of more than 8 bits that are all but black: {dark:,}, as {short_path(name)}"
+            "; is their white another one (config.data.max_value)?"
         )
     return lines
 
 
-def _source(data: ConfigDict, split: Entry) -> Source:
-    if split.nbytes() <= data.device_limit_mb * 2**20:
-        return Resident(split.load(mmap=False))
+def split(data: ConfigDict, entry: Entry, levels: int = 255, order: Any = None) -> Source:
+    """Puts a split on the device, or streams it if it has more than `data.device_limit_mb` MiB."""
+    if entry.nbytes() <= data.device_limit_mb * 2**20:
+        return Resident(entry.load(mmap=False), levels, order)
     from genjax.data.streaming import Streamed
 
-    return Streamed(split.load(mmap=True))
+    return Streamed(entry.load(mmap=True), levels, order)
+
+
+def decoded(
+    data: ConfigDict, identity: dict[str, Any], count: int, reader: Callable[[], Any],
+    what: str, within: str = "",
+) -> Entry:  # fmt: skip
+    """Decodes a split of pictures into the cache.
+
+    Args:
+      data: the config's section.
+      identity: of the encoded pictures, see `genjax.data.cache.entry`.
+      count, within: see `pictures.decode_blocks`.
+      reader: makes its `read`, where something must be decoded.
+      what: names the split in the progress line.
+    """
+    shape = data.image_size, data.channels, data.max_value
+    decoder = f"pillow {importlib.metadata.version('pillow')}, rules {pictures.RULES}"
+    names = ("size", "channels", "max_value", "decoder")
+    identity = identity | dict(zip(names, (*shape, decoder)))
+
+    def build(to: Path) -> dict[str, Any]:
+        facts = Facts()
+        blocks = pictures.decode_blocks(count, reader(), *shape, facts, within)
+        cache.write_rows(to, count, blocks, f"decoding {what}", lambda: facts.bad)
+        return dataclasses.asdict(facts)
+
+    return cache.entry(cache.root(data.cache_dir), identity, build)

@@ -5,14 +5,12 @@ What a prepared data set holds is read from its two JSON files, so that a decode
 """
 
 import contextlib
-import dataclasses
 import hashlib
-import importlib.metadata
 import importlib.util
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -23,11 +21,12 @@ from ml_collections import ConfigDict
 
 from genjax.core import files
 from genjax.core.config import ConfigError, fail
-from genjax.data import cache, tfds_folder
+from genjax.data import tfds_folder
+from genjax.data.cache import Entry
 from genjax.data.image import pictures
 from genjax.data.shuffle import permuted
 from genjax.data.source import Dataset
-from genjax.data.stored import dataset
+from genjax.data.stored import dataset, decoded
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _NAME = re.compile(r"(?P<name>\w+)(/(?P<config>[\w.\-+]+))?(:(?P<version>\d+\.\d+\.\d+))?")
@@ -47,12 +46,12 @@ class Prepared(NamedTuple):
     features: dict[str, Any]
 
     def first(self, kind: str, preferred: str) -> str:
-        """A feature of a TFDS class (`Image`, …): `preferred`, else the first of them, else ""."""
+        """Finds a feature of a TFDS class (`Image`, …): `preferred`, else the first, else ""."""
         names = [k for k, v in self.features.items() if v["pythonClassName"].endswith(f".{kind}")]
         return preferred if preferred in names else next(iter(names), "")
 
     def flags(self) -> tuple[str, list[str]]:
-        """The feature that is a dict of booleans (CelebA's `attributes`), and their names."""
+        """Finds the feature that is a dict of booleans (CelebA's `attributes`), and their names."""
         for name, feature in self.features.items():
             inner = feature.get("featuresDict", {}).get("features", {})
             if inner and all(f.get("tensor", {}).get("dtype") == "bool" for f in inner.values()):
@@ -61,7 +60,7 @@ class Prepared(NamedTuple):
 
 
 def load(data: ConfigDict) -> Dataset:
-    """The image data set `tfds:NAME[/CONFIG][:VERSION]`, x float32 in [0, 1], int32 labels if any.
+    """Loads `tfds:NAME[/CONFIG][:VERSION]`: images x float32 in [0, 1], int32 labels if any.
 
     A dict of booleans beside the image becomes `attributes`, uint8, its names in alphabetical
     order. The test split is `test`, else `validation`, else a fixed random `data.test_fraction` of
@@ -90,7 +89,7 @@ def load(data: ConfigDict) -> Dataset:
 
 
 def _source_of(data: ConfigDict, prepared: Prepared, of: list[Any]) -> str:
-    """Where the two splits come from, in words."""
+    """Says where the two splits come from."""
     version = f"version {prepared.folder.name}"
     if of[1][1] is None:
         return f"{version}, splits {of[0][0]} and {of[1][0]}"
@@ -100,11 +99,7 @@ def _source_of(data: ConfigDict, prepared: Prepared, of: list[Any]) -> str:
 def examples(
     data: ConfigDict, prepared: Prepared, split: str, rows: np.ndarray | None
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The examples of one split (or some rows of it) in order, each with where it stands.
-
-    Raises:
-      ConfigError: they cannot be read.
-    """
+    """Yields the examples of a split (or some of its rows) in order, each with where it stands."""
     source = _data_source(data, prepared, split)
     for i in range(prepared.splits[split]) if rows is None else rows.tolist():
         try:
@@ -115,15 +110,13 @@ def examples(
 
 
 def class_names(prepared: Prepared, label: str) -> list[str]:
-    """The names of the classes of a label, their numbers where they have none."""
+    """Returns the names of the classes of a label, their numbers where they have none."""
     path = prepared.folder / f"{label}.labels.txt"
     number = int(prepared.features[label]["classLabel"]["numClasses"])
     if not path.exists():
         return [str(i) for i in range(number)]
-    try:
+    with files.reading(path):
         text = files.read_bytes(path).decode("utf-8")
-    except (OSError, ValueError) as e:
-        raise ConfigError(f"{path}: cannot be read ({files.reason(e)})") from e
     names = [pictures.printable(n) for n in text.splitlines()]
     if len(names) != number:
         raise ConfigError(f"{path}: names {len(names)} classes; features.json has {number}")
@@ -131,16 +124,16 @@ def class_names(prepared: Prepared, label: str) -> list[str]:
 
 
 def stamps(prepared: Prepared) -> list[list[Any]]:
-    """Names, sizes and times of the files of all splits: others whenever these are."""
+    """Returns names, sizes and times of the files of all splits: others whenever these are."""
     files = sorted(p for p in prepared.folder.iterdir() if ".array_record" in p.name)
     return [[str(p), p.stat().st_size, p.stat().st_mtime_ns] for p in files]
 
 
 def find(data: ConfigDict) -> Prepared:
-    """The prepared data set that `data.name` means; the newest version unless it names one.
+    """Finds the prepared data set that `data.name` means; the newest version unless it names one.
 
-    It is looked for in `data.dir`, else TFDS_DATA_DIR, else ~/tensorflow_datasets, and prepared
-    there if it is missing.
+    It lies in `data.dir`, else TFDS_DATA_DIR, else ~/tensorflow_datasets, and is prepared there if
+    it is missing.
     """
     match = _NAME.fullmatch(data.name.removeprefix("tfds:"))
     if not match:
@@ -161,7 +154,7 @@ def find(data: ConfigDict) -> Prepared:
 def _version_folder(
     data: ConfigDict, root: Path, name: str, config: str | None, version: str | None
 ) -> Path | None:
-    """The folder of a prepared version, or None."""
+    """Finds the folder of a prepared version, or None."""
     base = root / name / config if config else root / name
     versions = _versions(base)
     if not versions and not config and base.is_dir():
@@ -200,7 +193,7 @@ def _read_info(data: ConfigDict, folder: Path) -> Prepared:
 
 
 def splits(data: ConfigDict, prepared: Prepared) -> list[tuple[str, np.ndarray | None]]:
-    """(split, its rows or None for all) of the train and of the test part."""
+    """Returns (split, its rows or None for all) of the train and of the test part."""
     if "train" not in prepared.splits:
         raise fail("data.name", data.name, f"no train split; has {', '.join(prepared.splits)}")
     for name in ("test", "validation"):
@@ -217,23 +210,19 @@ def splits(data: ConfigDict, prepared: Prepared) -> list[tuple[str, np.ndarray |
 def _entry(
     data: ConfigDict, prepared: Prepared, split: str, rows: np.ndarray | None,
     image: str, label: str,
-) -> cache.Entry:  # fmt: skip
-    """One split (or some rows of it), decoded into the cache."""
+) -> Entry:  # fmt: skip
+    """Decodes one split (or some rows of it) into the cache."""
     folder = prepared.folder
     files = sorted(p for p in folder.iterdir() if f"-{split}.array_record" in p.name)
     stats = [[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in files]
     described = [(folder / f).read_bytes() for f in ("dataset_info.json", "features.json")]
     name = data.name.removeprefix("tfds:").split(":")[0]
-    identity = {
+    identity: dict[str, Any] = {
         "name": f"tfds-{name}-{folder.name}",
         "split": split,
         "rows": None if rows is None else hashlib.sha256(rows.tobytes()).hexdigest(),
         "image": image,
         "label": label,
-        "size": data.image_size,
-        "channels": data.channels,
-        "max_value": data.max_value,
-        "decoder": f"pillow {importlib.metadata.version('pillow')}, rules {pictures.RULES}",
         "described": hashlib.sha256(b"".join(described)).hexdigest(),
         "files": stats,
     }
@@ -242,7 +231,7 @@ def _entry(
         identity["attributes"] = names_of_flags
     count = prepared.splits[split] if rows is None else len(rows)
 
-    def build(to: Path) -> dict[str, Any]:
+    def reader() -> Callable[[range], Any]:
         source = _data_source(data, prepared, split, image)
 
         def read(part: range) -> Any:
@@ -258,18 +247,13 @@ def _entry(
                 further["attributes"] = np.array(values, np.uint8)
             return [e[image] for e in examples], names, further
 
-        facts = pictures.Facts()
-        blocks = pictures.decode_blocks(
-            count, read, data.image_size, data.channels, data.max_value, facts
-        )
-        cache.write_rows(to, count, blocks, f"decoding {name} {split}", lambda: facts.bad)
-        return dataclasses.asdict(facts)
+        return read
 
-    return cache.entry(cache.root(data.cache_dir), identity, build)
+    return decoded(data, identity, count, reader, f"{name} {split}")
 
 
 def _data_source(data: ConfigDict, prepared: Prepared, split: str, image: str = "") -> Any:
-    """TFDS's random-access source; the feature `image` stays encoded."""
+    """Opens TFDS's random-access source; the feature `image` stays encoded."""
     import tensorflow_datasets as tfds
 
     # TFDS decodes an image in about 0.5 ms; Pillow alone takes a tenth of that.

@@ -36,7 +36,7 @@ class Described(NamedTuple):
 
 
 def read(folder: Path) -> Described:
-    """What the two JSON files of a prepared data set say, each word of it checked.
+    """Reads the two JSON files of a prepared data set, and checks each word of them.
 
     Raises:
       OSError: one of them cannot be read.
@@ -93,7 +93,7 @@ def _check_classes(value: Any, file: str) -> None:
 
 
 def _check_feature(folder: Path, name: str, feature: dict[str, Any]) -> None:
-    """What is read of a feature here, and the file that TFDS and `class_names` look for."""
+    """Checks what is read of a feature here, and the file that TFDS and `class_names` look for."""
     files.inside(folder, f"{name}.labels.txt")
     kind = feature.get("pythonClassName")
     if not isinstance(kind, str):
@@ -111,7 +111,7 @@ def _check_feature(folder: Path, name: str, feature: dict[str, Any]) -> None:
 
 
 def _check_split(split: dict[str, Any]) -> str:
-    """The name of a split, whose files have names in the folder."""
+    """Returns the name of a split, whose files have names in the folder."""
     name = _check_word(split.get("name"), "the name of a split")
     template = split.get("filepathTemplate", split.get("filepath_template", ""))
     if not isinstance(template, str) or (template and not _TEMPLATE.fullmatch(template)):

@@ -36,7 +36,9 @@ def files(run: Run, folder: Path) -> dict[str, bytes]:
     """What belongs to the run's folder beside `config.json`, by relative path."""
     found = pretrained.kept(run.config, folder)
     if run.dataset.codec is not None:
-        found[f"{data.TOKENIZER}/{vocabulary.FILE}"] = vocabulary.content(run.dataset)
+        found[f"{data.TOKENIZER}/{vocabulary.FILE}"] = vocabulary.content(
+            vocabulary.of(run.dataset), run.dataset.spec.kind
+        )
     if run.population:
         found[POPULATION] = json.dumps(dict(run.population), indent=2).encode()
     return found

@@ -17,7 +17,7 @@ _MAX = 16
 
 
 def load(data: ConfigDict) -> Dataset:
-    """The digits: x float32 (8, 8, 1), exactly value / 16, in [0, 1]; labels 0 … 9.
+    """Loads the digits: x float32 (8, 8, 1), exactly value / 16, in [0, 1]; labels 0 … 9.
 
     The split is fixed and stratified: of each class, `data.test_fraction` of the examples (rounded,
     at least one) in a fixed random order are the test split. With `data.image_size` or
@@ -43,7 +43,7 @@ def load(data: ConfigDict) -> Dataset:
 
 
 def _read() -> tuple[np.ndarray, np.ndarray]:
-    """Images uint8 (1797, 8, 8, 1) with values 0 … 16, and labels int32 (1797,)."""
+    """Reads images uint8 (1797, 8, 8, 1) with values 0 … 16, and labels int32 (1797,)."""
     # The file alone: importing scikit-learn for it would cost a second of every start.
     spec = importlib.util.find_spec("sklearn")
     if spec is None or not spec.submodule_search_locations:
@@ -70,7 +70,7 @@ def _rescaled(x: np.ndarray, size: int, channels: int) -> np.ndarray:
 
 
 def _test_rows(label: np.ndarray, fraction: float) -> np.ndarray:
-    """True for the rows of the test split."""
+    """Marks the rows of the test split."""
     test = np.zeros(len(label), bool)
     for c in range(10):
         rows = np.flatnonzero(label == c)

@@ -1,8 +1,6 @@
 """Any folder of pictures, with sub-folders as classes."""
 
-import dataclasses
 import hashlib
-import importlib.metadata
 import os
 from pathlib import Path
 from typing import Any
@@ -13,11 +11,10 @@ from ml_collections import ConfigDict
 from genjax.core.config import ConfigError, fail
 from genjax.data import cache
 from genjax.data.found import shorten
-from genjax.data.image import pictures
 from genjax.data.image.listing import EXTENSIONS, UNREAD, File, Listing, listing
-from genjax.data.image.pictures import printable, shown
+from genjax.data.image.pictures import printable, short_path
 from genjax.data.source import Dataset
-from genjax.data.stored import dataset
+from genjax.data.stored import dataset, decoded
 
 _SPLITS = frozenset(
     {"train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval"}
@@ -25,11 +22,11 @@ _SPLITS = frozenset(
 
 
 def load(data: ConfigDict) -> Dataset:
-    """The pictures below the folder of `images:DIR`, x float32 in [0, 1].
+    """Loads the pictures below the folder of `images:DIR`, x float32 in [0, 1].
 
-    Pictures in sub-folders, at any depth, are labeled (int32) by the first sub-folder on their
-    way, in alphabetical order; pictures in DIR itself are unlabeled. Hidden files and links that
-    lead back are left alone. How pixels are read tells `genjax.data.image.pictures.decode`.
+    Pictures in sub-folders, at any depth, are labeled (int32) by the first sub-folder on their way,
+    in alphabetical order; pictures in DIR itself are unlabeled. Hidden files and links that lead
+    back are left alone. How pixels are read tells `genjax.data.image.pictures.decode`.
 
     `data.image_size` resizes the shorter side and crops the center, `data.channels` makes all gray
     or all color; without them all pictures must be alike. A picture belongs to the test split if a
@@ -56,7 +53,7 @@ def load(data: ConfigDict) -> Dataset:
         "source": f"test split by a hash of the path ({100 * data.test_fraction:g} %)"
     }
     if found.left_alone:
-        first = [shown(p) for p in found.left_alone[:3]]
+        first = [short_path(p) for p in found.left_alone[:3]]
         message["left_alone"] = {"count": len(found.left_alone), "first": first}
     bad = [(f.path, f.reason) for f in (*found.bad_folders, *files) if f.reason]
     return dataset(
@@ -66,7 +63,7 @@ def load(data: ConfigDict) -> Dataset:
 
 
 def _listed(data: ConfigDict, folder: Path) -> Listing:
-    """What lies in `folder`, if it is a data set."""
+    """Lists what lies in `folder`, if it is a data set."""
     try:
         found = listing(folder)
     except (FileNotFoundError, NotADirectoryError, ValueError) as e:  # a NUL in the name
@@ -77,11 +74,11 @@ def _listed(data: ConfigDict, folder: Path) -> Listing:
         path, _, reason = found.bad_folders[0]
         raise fail(
             "data.name", data.name,
-            f"cannot read {shown(path)}: {reason}; config.data.on_bad=skip leaves it out",
+            f"cannot read {short_path(path)}: {reason}; config.data.on_bad=skip leaves it out",
         )  # fmt: skip
     files, classes = found.files, found.classes
     if not files:
-        alone = ", ".join(map(shown, found.left_alone[:3]))
+        alone = ", ".join(map(short_path, found.left_alone[:3]))
         alone = f"; left alone: {alone}" if alone else ""
         kinds = " ".join(sorted(EXTENSIONS))
         raise fail("data.name", data.name, f"holds no pictures ({kinds}){alone}")
@@ -91,24 +88,24 @@ def _listed(data: ConfigDict, folder: Path) -> Listing:
     if classes and loose:
         raise fail(
             "data.name", data.name,
-            f"holds pictures ({shown(loose)}) beside class folders ({shown(classes[0])}); "
-            "must be either",
+            f"holds pictures ({short_path(loose)}) beside class folders "
+            f"({short_path(classes[0])}); must be either",
         )  # fmt: skip
     return found
 
 
 def _warnings(data: ConfigDict, found: Listing) -> list[str]:
-    """What in the listing is probably a mistake."""
+    """Lists what in the listing is probably a mistake."""
     message = []
     splits = [c for c in found.classes if c.lower() in _SPLITS]
     if len(splits) > 1 or (splits and splits == found.classes):
         first = next((c for c in splits if c.lower().startswith("train")), splits[0])
         message.append(
-            f"folders {shorten([*map(shown, splits)], 4)} are read as classes, not as splits: to "
-            f"learn from one of them alone add /{first} to config.data.name"
+            f"folders {shorten([*map(short_path, splits)], 4)} are read as classes, not as splits: "
+            f"to learn from one of them alone add /{first} to config.data.name"
         )
     if found.empty:
-        message.append(f"no pictures in {shorten([*map(shown, found.empty)])}: not a class")
+        message.append(f"no pictures in {shorten([*map(short_path, found.empty)])}: not a class")
     ends = [os.path.splitext(p)[1].lower() for p in found.left_alone]
     if unread := [e for e in ends if e in UNREAD]:
         kinds = ", ".join(sorted(set(unread)))
@@ -120,7 +117,7 @@ def _warnings(data: ConfigDict, found: Listing) -> list[str]:
 
 
 def _in_test(paths: list[str], fraction: float) -> list[bool]:
-    """Whether each path is in the test split; at least one is, and at least one is not."""
+    """Says of each path whether it is in the test split; at least one is, and one is not."""
     hashes = [int(hashlib.sha256(p.encode(errors="replace")).hexdigest()[:12], 16) for p in paths]
     test = [h < fraction * 16**12 for h in hashes]
     if not any(test):
@@ -133,7 +130,7 @@ def _in_test(paths: list[str], fraction: float) -> list[bool]:
 def _entry(
     data: ConfigDict, folder: Path, files: list[File], classes: list[str], split: str
 ) -> cache.Entry:
-    """One split, decoded into the cache."""
+    """Decodes one split into the cache."""
     names = "\0".join(f"{f.path}\0{f.stamp}" for f in files)
     identity = {
         "name": f"images-{folder.resolve().name}",
@@ -141,10 +138,6 @@ def _entry(
         "folder": str(folder.resolve()),
         "files": hashlib.sha256(names.encode(errors="replace")).hexdigest(),
         "classes": classes,
-        "size": data.image_size,
-        "channels": data.channels,
-        "max_value": data.max_value,
-        "decoder": f"pillow {importlib.metadata.version('pillow')}, rules {pictures.RULES}",
     }
     number = {c: i for i, c in enumerate(classes)}
 
@@ -154,16 +147,8 @@ def _entry(
         encoded = [_bytes(folder / p) for p in paths]
         return encoded, paths, {"label": labels} if classes else {}
 
-    def build(to: Path) -> dict[str, Any]:
-        facts = pictures.Facts()
-        blocks = pictures.decode_blocks(
-            len(files), read, data.image_size, data.channels, data.max_value, facts, f"{folder}/"
-        )
-        what = f"decoding {shown(folder.name)} {split}"
-        cache.write_rows(to, len(files), blocks, what, lambda: facts.bad)
-        return dataclasses.asdict(facts)
-
-    return cache.entry(cache.root(data.cache_dir), identity, build)
+    what = f"{short_path(folder.name)} {split}"
+    return decoded(data, identity, len(files), lambda: read, what, f"{folder}/")
 
 
 def _bytes(path: Path) -> bytes:

@@ -43,11 +43,7 @@ class Listing:
 
 
 def listing(folder: Path) -> Listing:
-    """Lists `folder`. Links are followed, hidden names passed over.
-
-    Raises:
-      OSError: `folder` itself cannot be read.
-    """
+    """Lists `folder`, follows links, passes over hidden names; `OSError` if it cannot be read."""
     found = Listing()
     top: list[str] = []
     root = os.stat(folder)

@@ -26,7 +26,7 @@ class Unreadable(ConfigError):
     """A picture that cannot be decoded; `reason` is what Pillow says."""
 
     def __init__(self, name: str, reason: str):
-        super().__init__(f"{shown(name)}: not a readable picture ({reason})")
+        super().__init__(f"{short_path(name)}: not a readable picture ({reason})")
         self.reason = reason
 
 
@@ -60,16 +60,16 @@ class _Decoded(NamedTuple):
 
 
 def fit(image: Any, size: int, channels: int) -> np.ndarray:
-    """A Pillow image as uint8 (height, width, channels), values 0 … 255.
+    """Turns a Pillow image into uint8 (height, width, channels), values 0 … 255.
 
     Transparent pixels show `BACKGROUND`, whatever color is hidden there.
 
     Args:
       image: `PIL.Image.Image` of at most 8 bits a channel.
-      size: side of the square: the shorter side is resized to it (Lanczos, which smooths
-        when it shrinks) and the center cropped; 0 keeps height and width.
-      channels: 1 (ITU-R 601 luma) or 3 (RGB); 0 keeps one channel for gray modes and makes the
-        rest RGB.
+      size: side of the square: the shorter side is resized to it (Lanczos, which smooths when it
+        shrinks) and the center cropped; 0 keeps height and width.
+      channels: 1 (ITU-R 601 luma) or 3 (RGB); 0 keeps one channel for gray modes and makes the rest
+        RGB.
     """
     from PIL import Image
 
@@ -94,7 +94,7 @@ def fit(image: Any, size: int, channels: int) -> np.ndarray:
 
 
 def decode(encoded: bytes, name: str, size: int, channels: int, max_value: float = 0) -> np.ndarray:
-    """An encoded picture (PNG, JPEG, PGM, …) as `fit` gives it, turned upright if its EXIF says so.
+    """Decodes a picture (PNG, JPEG, PGM, …), turns it upright if its EXIF says so, and fits it.
 
     Black is 0. White is what the file says: 255, a PGM's own maximum, 4095 of a TIFF of 12 bits,
     65535 of 16 bits, 1.0 of floats. Where a file does not say, `max_value` must, for it is the same
@@ -143,7 +143,7 @@ def _is_wide(image: Any) -> bool:
 
 
 def _upright(image: Any) -> Any:
-    """The image as its EXIF (of any format) wants it shown."""
+    """Turns the image as its EXIF (of any format) wants it shown."""
     from PIL import ImageOps
 
     try:
@@ -166,7 +166,7 @@ def _scale_key(image: Any, bits: int) -> None:
 
 
 def _eight_bits(image: Any, name: str, max_value: float) -> Any:
-    """A loaded gray image of more bits as one of mode L."""
+    """Turns a loaded gray image of more bits into one of mode L."""
     from PIL import Image
 
     x = np.asarray(image).astype(np.float64)
@@ -175,18 +175,18 @@ def _eight_bits(image: Any, name: str, max_value: float) -> Any:
         raise Unreadable(name, "holds values that are no numbers")
     if low < 0:
         raise ConfigError(
-            f"{shown(name)}: holds {low:g}; pictures must not go below 0, which is black"
+            f"{short_path(name)}: holds {low:g}; pictures must not go below 0, which is black"
         )
     white, message = _white(image, high)
     if max_value and (image.format != "PPM" or image.mode == "F"):
         white = max_value
         if high > white:
-            message = f"{shown(name)}: holds {high:g}"
+            message = f"{short_path(name)}: holds {high:g}"
             raise ConfigError(f"{message}, above config.data.max_value={white:g}, which is white")
     if not white:
         guess = next((v for v in (255, 1023, 4095, 65535) if v >= high), high)
         raise ConfigError(
-            f"{shown(name)}: {message}: the file does not say which value is white; "
+            f"{short_path(name)}: {message}: the file does not say which value is white; "
             f"set config.data.max_value to what it is in the whole set ({guess:g}?)"
         )
     if image.format == "TIFF" and image.tag_v2.get(262) == 0:  # white is zero; Pillow forgets it
@@ -201,7 +201,7 @@ def _eight_bits(image: Any, name: str, max_value: float) -> Any:
 
 
 def _white(image: Any, high: float) -> tuple[float, str]:
-    """The value of white as the file says it, or 0 and what it holds instead of saying it."""
+    """Returns the value of white as the file says it, or 0 and what the file holds instead."""
     if image.mode == "F":
         return (1.0, "") if high <= 1 else (0.0, f"floats up to {high:g}")
     if image.format == "PPM":
@@ -219,7 +219,7 @@ def _white(image: Any, high: float) -> tuple[float, str]:
 
 
 def _reason(error: Exception, encoded: bytes) -> str:
-    """Pillow's words, on one short line."""
+    """Returns Pillow's words, on one short line."""
     if not encoded:
         return "empty file"
     words = re.sub(r" <_io\.BytesIO[^>]*>", "", str(error)) or type(error).__name__
@@ -228,21 +228,21 @@ def _reason(error: Exception, encoded: bytes) -> str:
 
 
 def printable(name: str) -> str:
-    """A name from a file system with what cannot be printed replaced: bytes that are no text, …"""
+    """Replaces what cannot be printed in a name from a file system: bytes that are no text, …"""
     return "".join(c if c.isprintable() else "\ufffd" for c in name)
 
 
-def shown(name: str) -> str:
-    """As `printable`; longer names lose their beginning."""
+def short_path(name: str) -> str:
+    """Makes a path `printable`; long ones lose their beginning."""
     name = printable(name)
     return name if len(name) <= 60 else f"…{name[-59:]}"
 
 
 def some(bad: Sequence[Sequence[str]], room: int) -> str:
-    """The first few of (name, reason), as many as go into `room` characters, but at least one."""
+    """Lists the first few (name, reason) that go into `room` characters, at least one."""
     message = ""
     for name, reason in bad[:_FIRST]:
-        more = f"{shown(name)} ({reason})"
+        more = f"{short_path(name)} ({reason})"
         if message and len(message) + len(more) > room:
             break
         message += f", {more}" if message else more
@@ -269,7 +269,7 @@ def decode_blocks(
 
     Yields:
       The further rows and `x`, uint8 (block, height, width, channels), without those of pictures
-      that cannot be decoded.
+        that cannot be decoded.
 
     Raises:
       ConfigError: a picture is not of the shape of the first one, or does not say what is white.
@@ -311,15 +311,15 @@ def decode_blocks(
 
 
 def other_shape(name: str, shape: tuple[int, ...], first: str, shape_of_first: Any) -> ConfigError:
-    """The error for pictures that differ in shape."""
+    """Makes the error for pictures that differ in shape."""
     return ConfigError(
-        f"{shown(name)}: shape {shape} differs from {shape_of_first} of {shown(first)}; "
+        f"{short_path(name)}: shape {shape} differs from {shape_of_first} of {short_path(first)}; "
         "config.data.image_size and config.data.channels make them one size and color"
     )
 
 
 def _ahead(function: Callable[[int], Any], items: range) -> Iterator[Any]:
-    """`map` by threads, with a bounded number of results waiting."""
+    """Maps by threads, with a bounded number of results waiting."""
     workers = os.cpu_count() or 1
     waiting: collections.deque[Future] = collections.deque()
     pool = ThreadPoolExecutor(workers)

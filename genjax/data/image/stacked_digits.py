@@ -26,7 +26,7 @@ _TEST_EXAMPLES = 10_000
 
 
 def load(data: ConfigDict) -> Dataset:
-    """An endless train split of training digits, and 10,000 fixed draws of held-out ones.
+    """Makes an endless train split of training digits, and 10,000 fixed draws of held-out ones.
 
     x float32 (8, 8, 3), or of `data.image_size`, in [0, 1]; the label 0 … 999 is the mode, whose
     decimal digits are those of the channels in order. Modes are equally likely but for the digits'
@@ -48,24 +48,21 @@ def load(data: ConfigDict) -> Dataset:
 
 
 def single(data: ConfigDict) -> Dataset:
-    """The digits that are stacked, in gray."""
+    """Loads the digits that are stacked, in gray."""
     if data.channels == 1:
         raise fail("data.channels", data.channels, "must be 0 or 3, one for each digit")
     return digits.load(ConfigDict(data.to_dict() | {"channels": 1}))
 
 
 def mode(label: Any) -> Any:
-    """The modes (…) of the classes (…, 3) of the channels."""
+    """Returns the modes (…) of the classes (…, 3) of the channels."""
     return (label * CLASSES ** np.arange(CHANNELS)[::-1]).sum(-1)
 
 
 class Stacked(Generated):
-    """The train split: step i draws rows of the digits from `fold_in(key, i)`.
+    """Draws rows of the digits, in step i from `fold_in(key, i)`.
 
     Only rows are planned; pictures are put together step by step, so a chunk stays small.
-
-    Args:
-      of: the digits.
     """
 
     def __init__(self, of: Resident):
@@ -78,6 +75,6 @@ class Stacked(Generated):
         self.of, self.arrays = of, of.arrays
 
     def fetch(self, arrays: Any, x: Any) -> Batch:
-        """The batch of the planned rows."""
+        """Makes the batch of the planned rows."""
         batch = self.of.fetch(arrays, x["x"])
         return {"x": jnp.moveaxis(batch["x"][..., 0], -3, -1), "label": mode(batch["label"])}

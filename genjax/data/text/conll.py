@@ -17,6 +17,7 @@ from ml_collections import ConfigDict
 
 from genjax.core.config import ConfigError, fail
 from genjax.core.family import DataSpec
+from genjax.core.files import shown
 from genjax.core.tokens import PAD, UNK
 from genjax.data.cache import Entry, Rows
 from genjax.data.found import shorten
@@ -36,11 +37,7 @@ Tagged = tuple[list[str], list[str], str]
 
 
 def texts(data: ConfigDict) -> Texts:
-    """Sentences of words and their tags.
-
-    Raises:
-      ConfigError: at reading, a line that has not as many columns as the first one.
-    """
+    """Reads sentences of words and their tags; all lines must have as many columns as the first."""
     train, test = text_files.files(data, "conll:FILE")
     read = text_files.splits(data, _read, train, test)
     where = text_files.origin(data, test)
@@ -64,7 +61,7 @@ def _read(path: Path) -> Iterator[Tagged]:
             continue
         if len(found) != columns or columns < 2 or not found[0].strip() or not found[-1].strip():
             needed = f"{columns} columns as the lines before it" if columns > 1 else "a word, a tag"
-            message = f"must have {needed}, not {text_files.shown(line.strip(' '))}"
+            message = f"must have {needed}, not {_quoted(line)}"
             if line.endswith(("\t", "\t\n")):
                 message = (
                     "ends in a tab, so its last column, which is the tag, is empty; must have one"
@@ -78,11 +75,15 @@ def _read(path: Path) -> Iterator[Tagged]:
 
 
 def _form(path: Path) -> tuple[int, bool]:
-    """How many columns the first row has, and whether tabs separate them."""
+    """Tells how many columns the first row has, and whether tabs separate them."""
     for line in text_files.lines(path):
         if not line.isspace() and not line.startswith(("-DOCSTART-", "# ")):
             return len(_columns(line)), "\t" in line
     return 2, False
+
+
+def _quoted(line: str) -> str:
+    return shown(line.strip(" \n"), 40)
 
 
 def _columns(line: str) -> list[str]:
@@ -91,7 +92,7 @@ def _columns(line: str) -> list[str]:
 
 
 def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabulary:
-    """The words, their characters and the tags of the training split.
+    """Learns the words, their characters and the tags of the training split.
 
     With a tokenizer `codec` that is there already, words keep its numbers; a word of the data that
     it would take apart is unknown.
@@ -121,7 +122,7 @@ def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabul
 def encode(
     data: ConfigDict, texts: Texts, split: str, words: Vocabulary, tally: Tally
 ) -> Iterator[Rows]:
-    """A split in blocks: `x` (N, T), `chars` (N, T, C), `label` int32 (N, T)."""
+    """Yields a split in blocks: `x` (N, T), `chars` (N, T, C), `label` int32 (N, T)."""
     found = texts.read(split)
     while block := list(itertools.islice(found, _BLOCK)):
         yield _rows(data, block, words, tally)
@@ -152,7 +153,7 @@ def _rows(data: ConfigDict, block: list[Tagged], known: Vocabulary, tally: Tally
 def word_rows(
     sentences: Sequence[Sequence[str]], words: Codec, chars: Codec, shape: tuple[int, int]
 ) -> Rows:
-    """Sentences of words as `x` (N, T) and `chars` (N, T, C) of the smallest types, padded.
+    """Encodes sentences of words as `x` (N, T) and `chars` (N, T, C), padded.
 
     Args:
       sentences: words without white space in them.
@@ -177,7 +178,7 @@ def word_rows(
 
 
 def odd_tags(tags: Sequence[str]) -> list[str]:
-    """What is odd in the names of tags, a line each; see `genjax.data.text.tags`."""
+    """Lists what is odd in the names of tags; see `genjax.data.text.tags`."""
     marked = [tag for tag in tags if tag.upper() != _OUTSIDE]
     found = scheme(tags)
     if found is None:
@@ -205,7 +206,7 @@ def odd_tags(tags: Sequence[str]) -> list[str]:
 
 
 def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> Dataset:
-    """Sentences of at most `data.length` words of at most `data.word_length` characters."""
+    """Makes sentences of at most `data.length` words of at most `data.word_length` characters."""
     assert words.chars is not None
     spec = DataSpec(
         "tagged", (data.length,), num_classes=len(words.labels), vocab_size=words.x.vocab_size,

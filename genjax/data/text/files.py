@@ -22,12 +22,12 @@ _SPACE = re.compile(r"\s")
 
 
 def texts(data: ConfigDict) -> Texts:
-    """`text:FILE`: a running text, or a sentence a line.
+    """Reads `text:FILE`: a running text, or a sentence a line.
 
     Without `data.test` the last `data.test_fraction` of the characters of a running text are the
     test split, cut at white space, if some is near, unless characters are the tokens; of sentences
     a fixed random part. Running text keeps its line ends; where words are the tokens each line is a
-    text, empty lines are left out. So are they among sentences.
+    text, and empty lines are left out. So are they among sentences.
     """
     (path,), test = files(data, "text:FILE")
     identity = stamps([path], test)
@@ -51,7 +51,7 @@ def texts(data: ConfigDict) -> Texts:
 
 
 def lines(path: Path, longest: int = -1, blank: bool = False) -> Iterator[str]:
-    """The lines of a file with their ends, "\\n" or "\\r\\n" as "\\n".
+    """Yields the lines of a file with their ends, "\\n" or "\\r\\n" as "\\n".
 
     All text files that a user names are read by this. Nothing else ends a line, whatever Unicode
     says of it (U+2028, a form feed), and a byte order mark is left out.
@@ -59,7 +59,7 @@ def lines(path: Path, longest: int = -1, blank: bool = False) -> Iterator[str]:
     Args:
       path: of the file, plain or gzip, whatever its name.
       longest: where a longer line is cut, in bytes, if possible after a space.
-      blank: whether a file of nothing but white space is one too, if it has a line.
+      blank: whether a file may hold nothing but white space, if it has a line.
 
     Raises:
       ConfigError: the file cannot be read, is empty, or is not UTF-8; names the line.
@@ -80,29 +80,19 @@ def lines(path: Path, longest: int = -1, blank: bool = False) -> Iterator[str]:
 
 
 def whole_lines(path: Path) -> list[str]:
-    """The lines of a file that asks for an answer to each of them: without ends, blank ones too.
-
-    Raises:
-      ConfigError: see `lines`.
-    """
+    """Reads the lines of a file that asks for an answer to each: without ends, blank ones too."""
     return [line.removesuffix("\n") for line in lines(path, blank=True)]
 
 
-def shown(line: str, most: int = 40) -> str:
-    """A line as an error quotes it, on one line and of bounded length."""
-    line = line.rstrip("\n")
-    return repr(line if len(line) <= most else line[:most] + "…")
-
-
 def origin(data: ConfigDict, test: list[Path]) -> str:
-    """`Texts.source` of files."""
+    """Says where the splits of files come from."""
     if test:
         return f"test split of {', '.join(map(str, test))}"
     return f"a random {data.test_fraction:.3g} of it is the test split"
 
 
 def files(data: ConfigDict, form: str) -> tuple[list[Path], list[Path]]:
-    """The files of the training split and those of `data.test`, which may be none.
+    """Finds the files of the training split and those of `data.test`, which may be none.
 
     Each is looked for in the current folder, then in `data.dir`.
 
@@ -125,7 +115,7 @@ def files(data: ConfigDict, form: str) -> tuple[list[Path], list[Path]]:
 
 
 def stamps(train: list[Path], test: list[Path]) -> dict[str, Any]:
-    """JSON that is another whenever a file is."""
+    """Returns JSON that changes whenever a file does."""
 
     def stamp(path: Path) -> list[Any]:
         info = path.stat()
@@ -137,7 +127,7 @@ def stamps(train: list[Path], test: list[Path]) -> dict[str, Any]:
 def splits(
     data: ConfigDict, read: Callable[..., Iterator[Item]], train: list[Path], test: list[Path]
 ) -> Callable[[str], Iterator[Item]]:
-    """`read(split)` of what `read(*files)` reads.
+    """Returns a function that reads a split of what `read(*files)` reads.
 
     Without test files a fixed random `data.test_fraction` of the items, rounded and at least one,
     are the test split.
@@ -208,7 +198,7 @@ def _open(path: Path) -> BinaryIO:
 
 
 def _cut(raw: bytes) -> int:
-    """Where to cut a part of a line: after its last space, else after its last whole character."""
+    """Finds where to cut a part of a line: after its last space, else its last whole character."""
     if at := raw.rfind(b" ") + 1:
         return at
     for back in range(1, 5):

@@ -19,7 +19,7 @@ _CUTS = tuple(map(re.compile, (r"(?<=\S)(?=\s)", r"(?<=[^\w\s])(?=\w)", r"(?<=.)
 
 
 def parts(pieces: Iterable[str], codec: Codec | None = None, size: int = SIZE) -> Iterator[str]:
-    """The text in parts whose tokens, one part after another, are those of the text as a whole.
+    """Yields the text in parts whose tokens, one part after another, are those of the whole text.
 
     A text that a tokenizer parts nowhere stays in one.
 
@@ -50,7 +50,7 @@ def parts(pieces: Iterable[str], codec: Codec | None = None, size: int = SIZE) -
 
 
 def _cut(text: str, before: int, codec: Codec | None) -> int:
-    """Where to cut a text, in the second half of what stands before an index; 0: nowhere."""
+    """Finds where to cut a text, in the second half of what stands before an index; 0: nowhere."""
     for kind in _CUTS:
         found = [match.start() for match in kind.finditer(text, before // 2, before)]
         for at in islice(reversed(found), _TRIES):

@@ -38,16 +38,15 @@ _KINDS: dict[str, Any] = {
 
 
 def load(data: ConfigDict, saved: Path | None = None, pretrained: Path | None = None) -> Dataset:
-    """The texts that `data` names, as tokens; for the kinds of examples see `DataSpec`.
+    """Loads the texts that `data` names, as tokens; for the kinds of examples see `DataSpec`.
 
-    `python_docs`, `text:FILE` and `tfds:NAME` can be of several kinds, and `data.kind` chooses.
-    The tokenizer is trained on the training split alone, or is the one saved in `saved`, or else
-    the one of another run that is saved in `pretrained`.
+    `python_docs`, `text:FILE` and `tfds:NAME` can be of several kinds, and `data.kind` chooses. The
+    tokenizer is trained on the training split alone, or is the one saved in `saved`, or else the
+    one of another run that is saved in `pretrained`.
 
     EOS stands where a text ends and nowhere else: a sentence, source or target of `data.length` or
     more tokens is cut to its first `data.length`, without EOS behind the cut, so that no model
-    learns to stop there. `Dataset.found` tells how many there are, and the share of tokens that are
-    unknown.
+    learns to stop there. `Dataset.found` tells how many are cut, and how many tokens are unknown.
 
     Raises:
       ConfigError: the texts or a field of `data` are not as they must be.
@@ -81,7 +80,7 @@ def load(data: ConfigDict, saved: Path | None = None, pretrained: Path | None = 
 
 
 def read(data: ConfigDict, split: str) -> Iterator[Any]:
-    """The texts of a split as they are written; see `Texts.read`."""
+    """Reads the texts of a split as they are written; see `Texts.read`."""
     return _texts(data).read(split)
 
 
@@ -99,9 +98,9 @@ def _texts(data: ConfigDict) -> Texts:
 
 
 def _learned(data: ConfigDict, texts: Texts, pretrained: Path | None) -> vocabulary.Vocabulary:
-    """The vocabulary of the training split, from the cache if it is there.
+    """Learns the vocabulary of the training split, or takes it from the cache.
 
-    With `pretrained`, what is learned is but what belongs to these data, as names of classes do.
+    With `pretrained`, only what belongs to these data is learned, such as names of classes.
     """
     codec = vocabulary.tokenizer(pretrained) if pretrained else None
     identity = {field: data[field] for field in _FIELDS} | {
@@ -140,7 +139,7 @@ def _check_labels(data: ConfigDict, texts: Texts, words: vocabulary.Vocabulary) 
 def _encoded(
     data: ConfigDict, texts: Texts, split: str, words: vocabulary.Vocabulary
 ) -> cache.Entry:
-    """One split as tokens, in the cache."""
+    """Makes one split tokens, in the cache."""
     shape = () if texts.kind in ("text", "passage") else _SHAPE
     identity = {field: data[field] for field in (*_FIELDS, *shape)} | {
         "split": split,

@@ -9,15 +9,11 @@ from genjax.core.tokens import PAD
 
 
 def assign(lengths: Sequence[int], width: int) -> list[list[int]]:
-    """Which texts share a row: lists of their numbers, each of which adds up to at most `width`.
+    """Chooses which texts share a row: lists of their numbers, of at most `width` tokens together.
 
     Best fit decreasing: from the longest text on, each goes where it leaves the least room, and
     into a new row where there is none. It takes at most 11/9 of the fewest rows and a few more
     (Johnson et al. 1974).
-
-    Args:
-      lengths: of the texts, each at most `width`.
-      width: of a row.
     """
     if max(lengths, default=0) > width:
         raise ValueError(f"a text of {max(lengths)} tokens does not fit into a row of {width}")
@@ -37,11 +33,10 @@ def assign(lengths: Sequence[int], width: int) -> list[list[int]]:
 
 
 def pack(texts: Sequence[np.ndarray], width: int) -> np.ndarray:
-    """Texts (each of at most `width` tokens, its EOS included) as rows (N, width), padded.
+    """Packs texts (each of at most `width` tokens, its EOS included) into rows (N, width), padded.
 
-    One that has no EOS, as it is cut, has `width` tokens.
-
-    `genjax.core.tokens.segments` tells the texts of a row apart again.
+    One that has no EOS, as it is cut, has `width` tokens. `genjax.core.tokens.segments` tells the
+    texts of a row apart again.
     """
     rows = assign([len(text) for text in texts], width)
     kind = texts[0].dtype if texts else np.uint8

@@ -21,13 +21,7 @@ _BLOCK = 4096  # pairs that are written at once
 
 
 def texts(data: ConfigDict) -> Texts:
-    """`pairs:SRC,TGT`: line n of one file becomes line n of the other.
-
-    Pairs of which one side is empty are left out.
-
-    Raises:
-      ConfigError: at reading, one file has more lines than the other.
-    """
+    """Reads `pairs:SRC,TGT`: line n of both; leaves out pairs of which one side is empty."""
     train, test = text_files.files(data, "pairs:SRC,TGT")
     read = text_files.splits(data, _read, train, test)
     where = text_files.origin(data, test)
@@ -49,7 +43,7 @@ def _read(source: Path, target: Path) -> Iterator[tuple[str, str]]:
 
 
 def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabulary:
-    """A vocabulary of the sources and one of the targets of the training split.
+    """Learns a vocabulary of the sources and one of the targets of the training split.
 
     With a tokenizer `codec` that is there already, the sources have it.
     """
@@ -63,7 +57,7 @@ def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabul
 def encode(
     data: ConfigDict, texts: Texts, split: str, words: Vocabulary, tally: Tally
 ) -> Iterator[Rows]:
-    """A split in blocks: `x` (N, T) and `y` (N, T)."""
+    """Yields a split in blocks: `x` (N, T) and `y` (N, T)."""
     assert words.y is not None
     found = texts.read(split)
     while block := list(itertools.islice(found, _BLOCK)):
@@ -79,7 +73,7 @@ def encode(
 
 
 def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> Dataset:
-    """Pairs of sentences as rows of `data.length` tokens; see `sentences.ended`."""
+    """Makes pairs of sentences as rows of `data.length` tokens; see `sentences.ended`."""
     assert words.y is not None
     spec = DataSpec(
         "pair", (data.length,), vocab_size=words.x.vocab_size,

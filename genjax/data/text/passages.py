@@ -19,7 +19,7 @@ __all__ = ["dataset", "encode", "learn"]
 
 
 def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabulary:
-    """The vocabulary of the training split, with phrases of up to 2**`data.phrases` words.
+    """Learns the vocabulary of the training split, with phrases of up to 2**`data.phrases` words.
 
     With a tokenizer `codec` that is there already, its phrases count.
 
@@ -40,7 +40,7 @@ def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabul
 
 
 def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> Dataset:
-    """Passages of `data.length` tokens, the last one padded, and how often each token occurs."""
+    """Makes passages of `data.length` tokens, the last one padded, and counts each token."""
     splits: dict[str, Source] = {}
     for name, entry in (("train", train), ("test", test)):
         tokens = entry.load(mmap=True).get("x", np.zeros(0, np.uint8))
@@ -62,6 +62,6 @@ def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> D
 
 
 def padded(tokens: np.ndarray, length: int) -> np.ndarray:
-    """Tokens (N,) as rows (ceil(N / length), length), the last one padded."""
+    """Cuts tokens (N,) into rows (ceil(N / length), length), the last one padded."""
     rest = np.full(-len(tokens) % length, PAD, tokens.dtype)
     return np.concatenate([tokens, rest]).reshape(-1, length)

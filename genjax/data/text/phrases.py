@@ -15,14 +15,10 @@ Texts = Callable[[], Iterable[Sequence[str]]]
 
 
 def learn(texts: Texts, rounds: int, *, least: int, threshold: float) -> list[set[Pair]]:
-    """The phrases of each of several rounds, the later made of words that the earlier joined.
+    """Finds the phrases of some rounds, the later made of words that the earlier joined.
 
-    After n rounds phrases have up to 2**n words.
-
-    Args:
-      texts: gives the words of each text, anew at each call.
-      rounds: how many.
-      least, threshold: see `find`.
+    After n rounds phrases have up to 2**n words. `texts` gives the words of each text, anew at each
+    call; for `least` and `threshold` see `find`.
     """
     found: list[set[Pair]] = []
     for _ in range(rounds):
@@ -33,14 +29,14 @@ def learn(texts: Texts, rounds: int, *, least: int, threshold: float) -> list[se
 
 
 def join(words: Sequence[str], rounds: Iterable[Container[Pair]]) -> Sequence[str]:
-    """A text with the phrases of all rounds joined by `_`, from left to right."""
+    """Joins the phrases of all rounds in a text by `_`, from left to right."""
     for phrases in rounds:
         words = _join(words, phrases)
     return words
 
 
 def find(texts: Texts, *, least: int, threshold: float) -> dict[Pair, float]:
-    """Pairs of neighbors that score above `threshold`, with their scores.
+    """Finds pairs of neighbors that score above `threshold`, with their scores.
 
     Marks of punctuation are in no pair.
 

@@ -15,14 +15,13 @@ from genjax.data.text.tokenizers import words
 
 
 def texts(data: ConfigDict) -> Texts:
-    """The topics as texts, or their paragraphs as sentences, whose class is the topic.
+    """Reads the topics as texts, or their paragraphs as sentences, whose class is the topic.
 
     Tagged, they are paragraphs of words of which some are code: what stands in double quotes, which
-    are taken away, has the tags B-CODE and I-CODE.
-
-    Paragraphs that several topics share stay in the first of them only. The last
-    `data.test_fraction` of the paragraphs of each topic are the test split. With words for tokens
-    each paragraph of a running text ends with EOS, otherwise each topic.
+    are taken away, has the tags B-CODE and I-CODE. Paragraphs that several topics share stay in the
+    first of them only. The last `data.test_fraction` of the paragraphs of each topic are the test
+    split. With words for tokens each paragraph of a running text ends with EOS, otherwise each
+    topic.
     """
     topics = _topics()
 
@@ -60,7 +59,7 @@ def texts(data: ConfigDict) -> Texts:
 
 
 def _tagged(paragraph: str) -> tuple[list[str], list[str]]:
-    """Words and their tags."""
+    """Returns words and their tags."""
     found: list[str] = []
     tags: list[str] = []
     for i, part in enumerate(paragraph.split('"')):
@@ -72,7 +71,7 @@ def _tagged(paragraph: str) -> tuple[list[str], list[str]]:
 
 
 def _topics() -> dict[str, list[str]]:
-    """The paragraphs of each topic."""
+    """Returns the paragraphs of each topic."""
     from pydoc_data.topics import topics
 
     seen: set[str] = set()

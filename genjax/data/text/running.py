@@ -20,7 +20,7 @@ _BLOCK = 2**20  # tokens that are written at once
 
 
 def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabulary:
-    """The vocabulary of the training split, with the tokenizer `codec` if it is there already."""
+    """Learns the vocabulary of the training split, with the tokenizer `codec` if it is there."""
     found = texts.read("train")
     if data.tokenizer in ("bpe", "unigram") and not texts.ends:
         found = joined.parts(found)
@@ -30,7 +30,7 @@ def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabul
 def encode(
     data: ConfigDict, texts: Texts, split: str, words: Vocabulary, tally: Tally
 ) -> Iterator[Rows]:
-    """The tokens of a split in blocks: `x` (N,) of the smallest type."""
+    """Yields the tokens of a split in blocks: `x` (N,) of the smallest type."""
     kind = tokenizers.smallest_type(words.x.vocab_size)
     end = np.full(1 if texts.ends else 0, EOS, kind)
     found = texts.read(split)
@@ -41,7 +41,7 @@ def encode(
 
 
 def _blocks(rows: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
-    """Lists of rows of about `_BLOCK` tokens."""
+    """Yields lists of rows of about `_BLOCK` tokens."""
     block, size = [], 0
     for row in rows:
         block.append(row)
@@ -54,11 +54,7 @@ def _blocks(rows: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
 
 
 def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> Dataset:
-    """Windows of `data.length + 1` tokens.
-
-    Raises:
-      ConfigError: a split is too short for them.
-    """
+    """Makes windows of `data.length + 1` tokens; `ConfigError` if a split is too short for them."""
     splits: dict[str, Source] = {}
     for name, entry in (("train", train), ("test", test)):
         tokens = entry.load(mmap=True).get("x", np.zeros(0, np.uint8))

@@ -10,9 +10,9 @@ from ml_collections import ConfigDict
 from genjax.core.config import ConfigError, fail
 from genjax.core.family import DataSpec
 from genjax.core.tokens import EOS, PAD
+from genjax.data import stored
 from genjax.data.cache import Entry, Rows
 from genjax.data.found import shorten
-from genjax.data.in_memory import Resident
 from genjax.data.order import Bucketed
 from genjax.data.source import Codec, Dataset, Source
 from genjax.data.text import tokenizers
@@ -26,7 +26,7 @@ _FEW = 100  # different sentences: too few for ten times as many classes
 
 
 def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabulary:
-    """The vocabulary and the classes of the training split, classes in alphabetical order.
+    """Learns the vocabulary and the classes of the training split, classes in alphabetical order.
 
     With a tokenizer `codec` that is there already, classes alone are learned.
 
@@ -59,7 +59,7 @@ def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabul
 def encode(
     data: ConfigDict, texts: Texts, split: str, words: Vocabulary, tally: Tally
 ) -> Iterator[Rows]:
-    """A split in blocks: `x` (N, T), and `label` int32 (N,) where there are classes.
+    """Yields a split in blocks: `x` (N, T), and `label` int32 (N,) where there are classes.
 
     With `data.packed` several sentences share a row, and classes are left out.
     """
@@ -93,7 +93,7 @@ def _number(numbers: Mapping[str, int], label: str, where: str) -> int:
 
 
 def padded(sentences: Iterable[np.ndarray], length: int, codec: tokenizers.Codec) -> np.ndarray:
-    """Sentences as rows (N, length) of the smallest type, each as `ended`, then padding."""
+    """Makes sentences rows (N, length) of the smallest type, each as `ended`, then padding."""
     rows = [ended(ids, length) for ids in sentences]
     x = np.full((len(rows), length), PAD, tokenizers.smallest_type(codec.vocab_size))
     for row, ids in zip(x, rows):
@@ -102,7 +102,7 @@ def padded(sentences: Iterable[np.ndarray], length: int, codec: tokenizers.Codec
 
 
 def ended(ids: Sequence[int] | np.ndarray, length: int) -> np.ndarray:
-    """A sentence and the EOS that ends it; its first `length` tokens where these are more.
+    """Adds the EOS that ends a sentence; of longer ones keeps the first `length` tokens.
 
     EOS says that a text ends, so there is none behind a cut.
     """
@@ -110,7 +110,7 @@ def ended(ids: Sequence[int] | np.ndarray, length: int) -> np.ndarray:
 
 
 def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> Dataset:
-    """Sentences as rows of `data.length` tokens, see `ended`."""
+    """Makes sentences rows of `data.length` tokens, see `ended`."""
     labels = () if data.packed else words.labels
     spec = DataSpec(
         "sentence", (data.length,), num_classes=len(labels), vocab_size=words.x.vocab_size,
@@ -121,21 +121,15 @@ def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> D
 
 
 def source(data: ConfigDict, split: str, entry: Entry) -> Source:
-    """A split on the device, or streamed if it is larger than `data.device_limit_mb` MiB."""
+    """Puts a split on the device or streams it, see `genjax.data.stored.split`."""
     if "x" not in entry.load(mmap=True):
         raise ConfigError(f"config.data.name={data.name!r}: its {split} split holds no text")
-    large = entry.nbytes() > data.device_limit_mb * 2**20
-    rows = entry.load(mmap=large)
-    order = Bucketed(_lengths(rows)) if data.bucketed else None
-    if not large:
-        return Resident(rows, levels=0, order=order)
-    from genjax.data.streaming import Streamed
-
-    return Streamed(rows, levels=0, order=order)
+    order = Bucketed(_lengths(entry.load(mmap=True))) if data.bucketed else None
+    return stored.split(data, entry, levels=0, order=order)
 
 
 def _lengths(rows: Rows) -> np.ndarray:
-    """Tokens of each example, of the longer side for pairs; int32 (N,)."""
+    """Counts the tokens of each example, of the longer side for pairs; int32 (N,)."""
     sides = [rows[name] for name in ("x", "y") if name in rows]
     n = len(sides[0])
     blocks = [

@@ -9,7 +9,7 @@ class Texts(NamedTuple):
 
     Attributes:
       kind: what they become, see `genjax.core.family.DataSpec`.
-      identity: JSON that is another whenever they are.
+      identity: JSON that changes whenever they do.
       read: `read(split)`, of `"train"` or `"test"`, reads them anew, one by one: strings for kind
         `text`; (sentence, name of its class, where it stands) for `sentence`, the class "" if there
         are none; (source, target) for `pair`; (words, tags, where they stand) for `tagged`.

@@ -1,4 +1,4 @@
-"""Entities: spans of tagged words, scored as a whole (CoNLL 2003's measure).
+"""Tags of words, and the entities that they mark: spans that count as a whole.
 
 A tag is `O`, or a letter and a type, as in `B-PER`. The letters of all schemes in use are read:
 
@@ -6,8 +6,8 @@ A tag is `O`, or a letter and a type, as in `B-PER`. The letters of all schemes 
 - E (of BILOU: L) ends one, S (of BILOU: U; W) is one of a single word.
 
 The letter may be small (`b-per`), the type may come first (`PER-B`), and there may be none (`B`).
-Where tags do not fit together they are read as conlleval reads them, and seqeval: what cannot go on
-begins. So IOB1, IOB2 and IOE need no word said.
+Where tags do not fit together they are read as conlleval and seqeval read them: what cannot go on
+begins. So IOB1, IOB2 and IOE need no mention.
 """
 
 import re
@@ -43,7 +43,7 @@ class Scheme(NamedTuple):
 
 
 def scheme(tags: Iterable[str]) -> Scheme | None:
-    """The scheme of a set of tags; None where they are not all such as mark entities."""
+    """Finds the scheme of a set of tags; None where they are not all such as mark entities."""
     tags = set(tags)
     for suffix in (False, True):
         read = [parts(tag, suffix) for tag in tags if not _is_outside(tag)]
@@ -58,7 +58,7 @@ def scheme(tags: Iterable[str]) -> Scheme | None:
 
 
 def parts(tag: str, suffix: bool = False) -> tuple[str, str] | None:
-    """Letter and type ("" if it has none) of a tag other than O; None where it is no such tag."""
+    """Returns letter and type ("" if it has none) of a tag other than O; None of other words."""
     found = (_LAST if suffix else _FIRST).fullmatch(tag)
     if found is None:
         return None
@@ -67,7 +67,7 @@ def parts(tag: str, suffix: bool = False) -> tuple[str, str] | None:
 
 
 def entities(tags: Sequence[str], suffix: bool = False) -> set[Entity]:
-    """The entities of one sentence.
+    """Returns the entities of one sentence.
 
     Args:
       tags: of its words; what is no tag of an entity is outside of all.
@@ -91,6 +91,6 @@ def _is_outside(tag: str) -> bool:
 
 
 def _meaning(tag: str, suffix: bool) -> tuple[str, str]:
-    """B, I, E, S or O, and the type."""
+    """Returns B, I, E, S or O, and the type."""
     read = None if _is_outside(tag) else parts(tag, suffix)
     return (_MEANINGS[read[0].upper()], read[1] or "_") if read else ("O", "")

@@ -10,11 +10,7 @@ from genjax.core.tokens import UNK
 
 
 class Tally:
-    """Counts of one split; see `genjax.data.source.Dataset.found`.
-
-    Args:
-      what: the examples of the split, in a word: sentences, pairs.
-    """
+    """Counts of one split of `what` (sentences, pairs); see `genjax.data.source.Dataset.found`."""
 
     def __init__(self, what: str):
         self.what = what
@@ -24,7 +20,7 @@ class Tally:
         self._first = ("", "")
 
     def tokens(self, texts: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """The same texts, whose tokens are counted as they pass."""
+        """Yields the same texts, and counts their tokens as they pass."""
         for ids in texts:
             self._tokens += len(ids)
             self._unknown += int(np.count_nonzero(np.asarray(ids) == UNK))
@@ -36,7 +32,7 @@ class Tally:
         self._classes[label] += 1
 
     def facts(self) -> dict[str, Any]:
-        """All of it as JSON; what says nothing is left out."""
+        """Returns all of it as JSON, without what says nothing."""
         facts: dict[str, Any] = {}
         if self.cut:
             facts["cut"] = {"count": self.cut, "of": self.examples, "what": self.what}
@@ -49,7 +45,7 @@ class Tally:
         return facts
 
     def _odd(self) -> str:
-        """What a header line that is not recognized looks like: a class of its own."""
+        """Warns of what a header line that is not recognized looks like: a class of its own."""
         (label, where), counts = self._first, self._classes
         alone = counts[label] == 1 and sum(n == 1 for n in counts.values()) == 1
         if len(counts) < 2 or not alone or not where.endswith(": line 1"):

@@ -13,7 +13,7 @@ from genjax.data.text.source import Texts
 
 
 def texts(data: ConfigDict) -> Texts:
-    """Running text of a text feature; or its sentences, with the classes of a label if it has one.
+    """Reads running text of a text feature, or its sentences, with the classes of a label if any.
 
     The test split is `data.test`, else that of `genjax.data.tfds`. Each example is a text; where
     words are the tokens, each of its lines.

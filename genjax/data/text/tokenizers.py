@@ -24,15 +24,37 @@ _BYTES = 256
 _AT_ONCE = 1000  # texts that the library encodes in one call, on all cores
 
 
-class Chars:
-    """One token a character, that is a Unicode code point.
+class _Tokenizer:
+    """What all tokenizers share; see `genjax.data.source.Codec`.
+
+    Attributes:
+      tokens: the characters, words or parts of words that have an id, without the special ones.
+      lowercase: whether texts are lower-cased first.
+      rules: what a word is and how texts are lower-cased, see `genjax.data.text.words`.
+    """
+
+    rules: int
+    tokens: list[str]
+    vocab_size: int
+
+    def encode(self, text: str) -> list[int]:
+        """See `Codec`."""
+        return next(iter(self.encode_all([text]))).tolist()
+
+    def encode_all(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
+        """See `Codec`."""
+        raise NotImplementedError
+
+    def _json(self, kind: str, **fields: Any) -> dict[str, Any]:
+        # The first rules had no number.
+        numbered = {} if self.rules == 1 else {"rules": self.rules}
+        return {"tokenizer": kind} | fields | numbered
+
+
+class Chars(_Tokenizer):
+    """Makes each character, that is a Unicode code point, a token.
 
     Characters without a token become UNK, which decodes to U+FFFD. All others come back exactly.
-
-    Args:
-      tokens: the characters that have one, by id, without the special ones.
-      lowercase: whether texts are lower-cased first.
-      rules: how, see `genjax.data.text.words`.
     """
 
     def __init__(self, tokens: Sequence[str], lowercase: bool = False, rules: int = RULES):
@@ -43,22 +65,17 @@ class Chars:
         self._ids[codes] = NUM_SPECIALS + np.arange(len(codes))
         self._names = ["", "\ufffd", "", "", SPECIALS[MASK], *self.tokens]
 
-    def encode(self, text: str) -> list[int]:
-        """See `genjax.data.source.Codec`."""
-        return self._encode(text).tolist()
-
     def encode_all(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
-        """See `genjax.data.source.Codec`."""
+        """See `Codec`."""
         return map(self._encode, texts)
 
     def decode(self, ids: Any) -> str:
-        """See `genjax.data.source.Codec`."""
+        """See `Codec`."""
         return "".join(self._names[i] for i in _text_ids(ids))
 
     def to_json(self) -> dict[str, Any]:
-        """See `genjax.data.source.Codec`."""
-        message = {"tokenizer": "char", "lowercase": self.lowercase, "tokens": self.tokens}
-        return message | _kept(self.rules)
+        """See `Codec`."""
+        return self._json("char", lowercase=self.lowercase, tokens=self.tokens)
 
     def _encode(self, text: str) -> np.ndarray:
         text = lower(text, self.rules) if self.lowercase else text
@@ -66,19 +83,16 @@ class Chars:
         return self._ids[np.minimum(codes, len(self._ids) - 1)]
 
 
-class Words:
-    """One token a word; those without a token become UNK, which decodes to `<unk>`.
+class Words(_Tokenizer):
+    """Makes each word a token; those without one become UNK, which decodes to `<unk>`.
 
     White space separates words and is not kept; decoding joins words with single spaces. So a text
     of known words comes back with each gap as one space, and encodes to the same tokens again.
 
     Args:
-      tokens: the words that have one, by id, without the special ones.
-      lowercase: whether texts are lower-cased first.
-      punctuation: whether punctuation ends a word, each mark a token of its own: `it's` is
-        `it ' s`. Otherwise white space alone separates.
+      punctuation: whether punctuation ends a word, each mark a token of its own: `it's` is `it '
+        s`. Otherwise white space alone separates.
       phrases: pairs of words that become one, round by round, see `genjax.data.text.phrases`.
-      rules: what a word is, see `genjax.data.text.words`.
     """
 
     def __init__(
@@ -93,86 +107,89 @@ class Words:
         self._names = [*SPECIALS, *self.tokens]
 
     def encode(self, text: str) -> list[int]:
-        """See `genjax.data.source.Codec`."""
+        """See `Codec`."""
         several = words(text, self.lowercase, self.punctuation, self.rules)
         found = join(several, self.phrases)
         return [self._ids.get(word, UNK) for word in found]
 
     def encode_all(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
-        """See `genjax.data.source.Codec`."""
+        """See `Codec`."""
         return (np.array(self.encode(text), np.int32) for text in texts)
 
     def decode(self, ids: Any) -> str:
-        """See `genjax.data.source.Codec`."""
+        """See `Codec`."""
         return " ".join(self._names[i] for i in _text_ids(ids))
 
     def to_json(self) -> dict[str, Any]:
-        """See `genjax.data.source.Codec`."""
-        return {
-            "tokenizer": "word", "lowercase": self.lowercase, "punctuation": self.punctuation,
-            "tokens": self.tokens, "phrases": [sorted(map(list, pairs)) for pairs in self.phrases],
-        } | _kept(self.rules)  # fmt: skip
+        """See `Codec`."""
+        phrases = [sorted(map(list, pairs)) for pairs in self.phrases]
+        return self._json(
+            "word", lowercase=self.lowercase, punctuation=self.punctuation, tokens=self.tokens,
+            phrases=phrases,
+        )  # fmt: skip
 
 
-class Subwords:
-    """Byte-level BPE or unigram model of the `tokenizers` library.
+class _Library(_Tokenizer):
+    """A tokenizer of the `tokenizers` library."""
+
+    def _made(self, model: dict[str, Any]) -> Any:
+        from tokenizers import Tokenizer
+
+        # Kept as it is: each time that the library reads and writes them, scores change in a bit.
+        self._model = model
+        self._tokenizer = Tokenizer.from_str(json.dumps(model))
+        return self._tokenizer
+
+    def _encoded(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
+        texts = map(valid, texts)
+        while several := list(itertools.islice(texts, _AT_ONCE)):
+            for found in self._tokenizer.encode_batch_fast(several, add_special_tokens=False):
+                yield np.array(found.ids, np.int32)
+
+
+class Subwords(_Library):
+    """Runs a byte-level BPE or unigram model of the `tokenizers` library.
 
     All 256 bytes are tokens, so nothing is unknown and every text comes back exactly. Tokens that
-    are cut within a character decode to U+FFFD.
-
-    Sources: Sennrich et al. 2016 (BPE), on bytes and on GPT-2's words (Radford et al. 2019); Kudo
-    2018 (unigram), on the same.
+    are cut within a character decode to U+FFFD. Sources: Sennrich et al. 2016 (BPE), on bytes and
+    on GPT-2's words (Radford et al. 2019); Kudo 2018 (unigram), on the same.
 
     Args:
       kind: `bpe` or `unigram`.
       model: the library's JSON, without special tokens; its ids follow those of ours.
-      lowercase: whether texts are lower-cased first.
-      rules: how, see `genjax.data.text.words`.
     """
 
     def __init__(
         self, kind: str, model: dict[str, Any], lowercase: bool = False, rules: int = RULES
     ):
-        from tokenizers import Tokenizer, decoders
+        from tokenizers import decoders
 
-        # Kept as it is: each time that the library reads and writes them, scores change in a bit.
-        self.kind, self.lowercase, self.rules, self._model = kind, lowercase, rules, model
-        self._tokenizer = Tokenizer.from_str(json.dumps(model))
+        self.kind, self.lowercase, self.rules = kind, lowercase, rules
+        tokenizer = self._made(model)
         self._bytes = decoders.ByteLevel()
-        size = self._tokenizer.get_vocab_size()
-        self.tokens = [str(self._tokenizer.id_to_token(i)) for i in range(size)]
+        size = tokenizer.get_vocab_size()
+        self.tokens = [str(tokenizer.id_to_token(i)) for i in range(size)]
         self.vocab_size = NUM_SPECIALS + size
         self._names = [*SPECIALS, *self.tokens]
 
-    def encode(self, text: str) -> list[int]:
-        """See `genjax.data.source.Codec`."""
-        return next(iter(self.encode_all([text]))).tolist()
-
     def encode_all(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
-        """See `genjax.data.source.Codec`."""
-        texts = iter(texts)
-        while several := list(itertools.islice(texts, _AT_ONCE)):
-            if self.lowercase:
-                several = [lower(text, self.rules) for text in several]
-            several = list(map(valid, several))
-            for found in self._tokenizer.encode_batch_fast(several, add_special_tokens=False):
-                yield np.array(found.ids, np.int32) + NUM_SPECIALS
+        """See `Codec`."""
+        texts = (lower(text, self.rules) for text in texts) if self.lowercase else texts
+        return (ids + NUM_SPECIALS for ids in self._encoded(texts))
 
     def decode(self, ids: Any) -> str:
-        """See `genjax.data.source.Codec`."""
+        """See `Codec`."""
         return self._bytes.decode([self._names[i] for i in _text_ids(ids)])
 
     def to_json(self) -> dict[str, Any]:
-        """See `genjax.data.source.Codec`."""
-        message = {"tokenizer": self.kind, "lowercase": self.lowercase, "model": self._model}
-        return message | _kept(self.rules)
+        """See `Codec`."""
+        return self._json(self.kind, lowercase=self.lowercase, model=self._model)
 
 
-class Stored:
-    """A tokenizer of the `tokenizers` library that was not trained here: BERT's, GPT-2's, ….
+class Stored(_Library):
+    """Runs a tokenizer of the `tokenizers` library that was not trained here: BERT's, GPT-2's, ….
 
-    What it does to a text is told by its JSON: whether the text comes back exactly, and what is
-    unknown.
+    Its JSON decides what it does to a text: whether the text comes back exactly, what is unknown.
 
     Args:
       model: the library's JSON, whose first ids are those of the special tokens, under whatever
@@ -181,53 +198,37 @@ class Stored:
     """
 
     def __init__(self, model: dict[str, Any], rules: int = RULES):
-        from tokenizers import Tokenizer
-
-        self._model, self.rules = model, rules
-        self._tokenizer = Tokenizer.from_str(json.dumps(model))
-        self._tokenizer.encode_special_tokens = True  # as the characters that they are
-        self.vocab_size = self._tokenizer.get_vocab_size()
+        self.rules, tokenizer = rules, self._made(model)
+        tokenizer.encode_special_tokens = True  # as the characters that they are
+        self.vocab_size = tokenizer.get_vocab_size()
         ids = range(NUM_SPECIALS, self.vocab_size)
-        self.tokens = [str(self._tokenizer.id_to_token(i)) for i in ids]
+        self.tokens = [str(tokenizer.id_to_token(i)) for i in ids]
         pieces = model["model"]["type"] == "WordPiece"
         # What a token begins with that goes on with a word.
         self.inside = model["model"]["continuing_subword_prefix"] if pieces else ""
 
-    def encode(self, text: str) -> list[int]:
-        """See `genjax.data.source.Codec`."""
-        return next(iter(self.encode_all([text]))).tolist()
-
     def encode_all(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
-        """See `genjax.data.source.Codec`."""
-        texts = iter(texts)
-        while several := list(map(valid, itertools.islice(texts, _AT_ONCE))):
-            for found in self._tokenizer.encode_batch_fast(several, add_special_tokens=False):
-                ids = np.array(found.ids, np.int32)
-                yield np.where(ids < NUM_SPECIALS, UNK, ids)
+        """See `Codec`."""
+        return (np.where(ids < NUM_SPECIALS, UNK, ids) for ids in self._encoded(texts))
 
     def decode(self, ids: Any) -> str:
-        """See `genjax.data.source.Codec`."""
+        """See `Codec`."""
         return self._tokenizer.decode(_text_ids(ids), skip_special_tokens=False)
 
     def to_json(self) -> dict[str, Any]:
-        """See `genjax.data.source.Codec`."""
-        return {"tokenizer": STORED, "model": self._model} | _kept(self.rules)
+        """See `Codec`."""
+        return self._json(STORED, model=self._model)
 
 
 def train(
     data: ConfigDict, texts: Iterable[str], *, punctuation: bool = True,
     phrases: Sequence[Any] = (),
 ) -> Codec:  # fmt: skip
-    """The tokenizer that `data` asks for, with the vocabulary of `texts`.
+    """Trains the tokenizer that `data` asks for on `texts`.
 
-    `data.vocab_size` bounds it, the special tokens included; characters and words that occur less
-    than `data.min_count` times, and pairs that BPE would merge, are left out. Characters and words
-    are in order of frequency.
-
-    Args:
-      data: the `data` section of a config.
-      texts: of the training split.
-      punctuation, phrases: see `Words`.
+    `data.vocab_size` bounds the vocabulary, special tokens included; characters and words that
+    occur less than `data.min_count` times, and pairs that BPE would merge, are left out. Characters
+    and words are in order of frequency. For `punctuation` and `phrases` see `Words`.
 
     Raises:
       ConfigError: unknown tokenizer, or a vocabulary too small for it.
@@ -258,7 +259,7 @@ def check(data: ConfigDict) -> None:
 
 
 def from_json(found: dict[str, Any]) -> Codec:
-    """The tokenizer whose `to_json` this is."""
+    """Makes the tokenizer whose `to_json` this is."""
     rest = {name: value for name, value in found.items() if name != "tokenizer"}
     rest = {"rules": 1} | rest  # they had no number then
     if found["tokenizer"] == "char":
@@ -270,15 +271,10 @@ def from_json(found: dict[str, Any]) -> Codec:
     return Subwords(found["tokenizer"], **rest)
 
 
-def _kept(rules: int) -> dict[str, int]:
-    """What a tokenizer's JSON tells of its rules: nothing of the first, as then."""
-    return {} if rules == 1 else {"rules": rules}
-
-
 def _frequent(
     data: ConfigDict, texts: Iterable[str], parts: Callable[[str], Iterable[str]]
 ) -> list[str]:
-    """The most frequent parts of texts, the more frequent first, equal ones in their order."""
+    """Returns the most frequent parts of texts, the most frequent first."""
     counts: collections.Counter[str] = collections.Counter()
     for text in texts:
         counts.update(parts(lower(text) if data.lowercase else text))
@@ -313,14 +309,14 @@ def _train_subwords(data: ConfigDict, texts: Iterable[str]) -> Subwords:
 
 
 def _text_ids(ids: Any) -> list[int]:
-    """The tokens up to the first EOS, without padding and BOS."""
+    """Returns the tokens up to the first EOS, without padding and BOS."""
     row = np.asarray(ids).tolist()
     row = row[: row.index(EOS)] if EOS in row else row
     return [i for i in row if i not in (PAD, BOS)]
 
 
 def word_parts(codec: Codec) -> bytes:
-    """`DataSpec.word_parts` of a vocabulary; zeros where tokens are words."""
+    """Returns `DataSpec.word_parts` of a vocabulary; zeros where tokens are words."""
     parts = np.zeros(codec.vocab_size, np.uint8)
     if isinstance(codec, Words):
         return parts.tobytes()
@@ -334,12 +330,12 @@ def word_parts(codec: Codec) -> bytes:
 
 
 def sees_lines(codec: Codec) -> bool:
-    """Whether the tokens of a text are others than those of its lines, one after another."""
+    """Says whether a text has other tokens than its lines, one after another."""
     return isinstance(codec, Subwords | Stored) and codec.rules > 1  # before, lines were all it saw
 
 
 def is_text(model: dict[str, Any], id_: int) -> bool:
-    """Whether a token of the library's JSON is one that texts consist of, and not a special one."""
+    """Says whether texts consist of this token of the library's JSON: it is no special one."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_str(json.dumps(model))
@@ -349,10 +345,10 @@ def is_text(model: dict[str, Any], id_: int) -> bool:
 
 
 def spellings(codec: Codec) -> tuple[str, ...]:
-    """`DataSpec.spellings` of a vocabulary; empty where tokens are no words."""
+    """Returns `DataSpec.spellings` of a vocabulary; empty where tokens are no words."""
     return tuple(codec.tokens) if isinstance(codec, Words) else ()
 
 
 def smallest_type(vocab_size: int) -> np.dtype:
-    """The smallest unsigned type that holds all ids."""
+    """Returns the smallest unsigned type that holds all ids."""
     return np.min_scalar_type(vocab_size - 1)

@@ -1,7 +1,6 @@
 """`tsv:FILE`: a labeled sentence a line.
 
-A header line, as GLUE's files have it (`sentence<TAB>label`), is recognized by its names and left
-out.
+A header line, as GLUE's files have it (`sentence<TAB>label`), is known by its names and left out.
 """
 
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from genjax.core.config import ConfigError
+from genjax.core.files import shown
 from genjax.data.text import files as text_files
 from genjax.data.text.source import Texts
 
@@ -26,10 +26,10 @@ _LABELS = {
 
 
 def texts(data: ConfigDict) -> Texts:
-    """Sentences and their classes; empty lines and a header line are left out.
+    """Reads sentences and their classes; leaves out empty lines and a header line.
 
     Raises:
-      ConfigError: a header line names the class first; at reading, a line that is not
+      ConfigError: a header line names the class first; at reading, a line is not
         `sentence<TAB>label`.
     """
     train, test = text_files.files(data, "tsv:FILE")
@@ -38,7 +38,7 @@ def texts(data: ConfigDict) -> Texts:
     for path in dict.fromkeys([*train, *test]):
         first = next(text_files.lines(path))
         if _is_header(first, path):
-            message = f"the header line {text_files.shown(first)} is left out"
+            message = f"the header line {_quoted(first)} is left out"
             warnings.append(f"{path}: line 1: {message}")
     return Texts(
         "sentence", text_files.stamps(train, test), read, source=text_files.origin(data, test),
@@ -53,14 +53,18 @@ def _read(path: Path) -> Iterator[tuple[str, str, str]]:
         sentence, _, label = (part.strip() for part in line.rpartition("\t"))
         where = f"{path}: line {number}"
         if not line.count("\t") or not sentence or not label:
-            raise ConfigError(f"{where}: must be sentence<TAB>label, not {text_files.shown(line)}")
+            raise ConfigError(f"{where}: must be sentence<TAB>label, not {_quoted(line)}")
         yield sentence, label, where
 
 
 def _is_header(line: str, path: Path) -> bool:
-    """Whether a file's first line names its columns."""
+    """Says whether a file's first line names its columns."""
     *others, last = (cell.strip(" \n\"'").casefold() for cell in line.split("\t"))
     if last in _SENTENCES and _LABELS.intersection(others):
-        message = f"{text_files.shown(line)} names the class first; must be sentence<TAB>label"
+        message = f"{_quoted(line)} names the class first; must be sentence<TAB>label"
         raise ConfigError(f"{path}: line 1: {message}")
     return last in _LABELS and bool(_SENTENCES.intersection(others))
+
+
+def _quoted(line: str) -> str:
+    return shown(line.rstrip("\n"), 40)

@@ -1,4 +1,4 @@
-"""What turned texts into numbers: it belongs to a run, and is kept in its workdir."""
+"""Vocabularies: what turned texts into numbers belongs to a run, and is kept in its workdir."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ FILE = "vocabulary.json"
 
 
 class Vocabulary(NamedTuple):
-    """The tokenizers of a data set and the names of its classes, as the training split told them.
+    """The tokenizers of a data set and the names of its classes, learned from the training split.
 
     Attributes:
       x: of the texts.
@@ -28,13 +28,13 @@ class Vocabulary(NamedTuple):
     labels: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as JSON."""
+        """Returns all of it as JSON."""
         codecs = {name: c.to_json() for name in ("x", "y", "chars") if (c := getattr(self, name))}
         return codecs | {"labels": list(self.labels)}
 
 
 def from_json(found: dict[str, Any]) -> Vocabulary:
-    """The vocabulary whose `to_json` this is."""
+    """Makes the vocabulary whose `to_json` this is."""
     codecs = {n: tokenizers.from_json(c) for n, c in found.items() if n != "labels"}
     for name, texts in [(n, c.get("tokens", [])) for n, c in found.items() if n != "labels"]:
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
@@ -44,35 +44,25 @@ def from_json(found: dict[str, Any]) -> Vocabulary:
     return Vocabulary(**codecs, labels=tuple(found["labels"]))
 
 
-def save(dataset: Dataset, folder: Path) -> None:
-    """Writes the vocabulary of `dataset` into `folder`, unless it has none or one is there."""
-    if dataset.codec is not None and not (folder / FILE).exists():
-        _write(content(dataset), folder)
-
-
-def content(dataset: Dataset) -> bytes:
-    """What `save` writes of a data set that has a codec."""
+def of(dataset: Dataset) -> Vocabulary:
+    """Returns the vocabulary of a data set that has a codec."""
     assert dataset.codec is not None
-    found = Vocabulary(dataset.codec, dataset.target_codec, dataset.char_codec, dataset.labels)
-    return _to_bytes(found, dataset.spec.kind)
+    return Vocabulary(dataset.codec, dataset.target_codec, dataset.char_codec, dataset.labels)
+
+
+def content(found: Vocabulary, kind: str) -> bytes:
+    """Returns what `write` writes."""
+    return json.dumps(found.to_json() | {"kind": kind}, ensure_ascii=False).encode()
 
 
 def write(found: Vocabulary, kind: str, folder: Path) -> None:
     """Writes the vocabulary of data of `kind` into `folder`."""
-    _write(_to_bytes(found, kind), folder)
-
-
-def _to_bytes(found: Vocabulary, kind: str) -> bytes:
-    return json.dumps(found.to_json() | {"kind": kind}, ensure_ascii=False).encode()
-
-
-def _write(text: bytes, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    files.write_whole(folder / FILE, text)
+    files.write_whole(folder / FILE, content(found, kind))
 
 
 def tokenizer(folder: Path) -> Codec:
-    """That of the texts x in a vocabulary that was saved in `folder`, of whatever kind of data.
+    """Reads the tokenizer of the texts x in `folder`, of whatever kind of data.
 
     Raises:
       ConfigError: there is none, or it cannot be read.
@@ -84,7 +74,7 @@ def tokenizer(folder: Path) -> Codec:
 
 
 def load(folder: Path | None, kind: str) -> Vocabulary | None:
-    """The vocabulary of data of `kind` that was saved in `folder`; None where there is none.
+    """Reads the vocabulary of data of `kind` in `folder`; None where there is none.
 
     Raises:
       ConfigError: it cannot be read.
@@ -94,7 +84,7 @@ def load(folder: Path | None, kind: str) -> Vocabulary | None:
 
 
 def _read(folder: Path) -> tuple[str, Vocabulary] | None:
-    """The kind of data and their vocabulary; None where nothing is saved."""
+    """Reads the kind of data and their vocabulary; None where nothing is saved."""
     if not (folder / FILE).exists():
         return None
     try:

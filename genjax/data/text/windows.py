@@ -14,19 +14,16 @@ from genjax.data.streaming import Streamed
 
 
 class Windows(Resident):
-    """A text on the device (see `genjax.data.source.Source`).
+    """Holds a text on the device, and draws windows of it.
 
-    Every offset is drawn once before any is drawn again. An epoch is as many windows as it takes
-    to predict as many tokens as the text has, whichever they are.
+    Every offset is drawn once before any is drawn again. An epoch is as many windows as it takes to
+    predict as many tokens as the text has, whichever they are. Batches have `"x"` int32 (*batch, T
+    + 1): x[:-1] is read, x[1:] is predicted. In evaluation windows share one token with the next,
+    so that each token but the first is predicted once; the last window is padded.
 
     Args:
       tokens: (N,) of an unsigned type, N > length.
       length: T, tokens that a window predicts.
-
-    Batches:
-      `"x"` int32 (*batch, T + 1): x[:-1] is read, x[1:] is predicted. In evaluation windows share
-      one token with the next, so that each token but the first is predicted once; the last window
-      is padded.
     """
 
     def __init__(self, tokens: np.ndarray, length: int):
@@ -35,7 +32,7 @@ class Windows(Resident):
         self.num_examples, self.length = num_windows(len(tokens), length), length
 
     def fetch(self, arrays: Any, x: Any) -> Batch:
-        """The windows at offsets `x`, or at those of an element of `evaluation`."""
+        """Makes the windows at offsets `x`, or at those of an element of `evaluation`."""
         start, rest = (x["index"], {"mask": x["mask"]}) if isinstance(x, dict) else (x, {})
         tokens = jnp.asarray(arrays["x"])
 
@@ -46,12 +43,12 @@ class Windows(Resident):
         return {"x": windows.reshape(*start.shape, -1)} | rest
 
     def evaluation(self, batch_size: int) -> dict[str, np.ndarray]:
-        """Offsets `index` int32 and `mask` float32, both (num_batches, batch_size)."""
+        """Returns offsets `index` int32 and `mask` float32, both (num_batches, batch_size)."""
         return _evaluation_offsets(self.num_examples, self.length, batch_size)
 
 
 class StreamedWindows(Streamed):
-    """The same windows of a text on disk."""
+    """Reads the same windows of a text on disk."""
 
     def __init__(self, tokens: np.ndarray, length: int):
         order = Offsets(len(tokens), length)
@@ -63,12 +60,12 @@ class StreamedWindows(Streamed):
 
 
 def num_windows(num_tokens: int, length: int) -> int:
-    """Windows of `length + 1` tokens, with one in common, that hold a text."""
+    """Counts the windows of `length + 1` tokens, with one in common, that hold a text."""
     return -(-max(num_tokens - 1, 1) // length)
 
 
 class Offsets(Shuffled):
-    """The order of windows: of all offsets or, in a text beyond int32, of every second, third, …"""
+    """Orders all offsets or, in a text beyond int32, every second, third, …"""
 
     def __init__(self, num_tokens: int, length: int):
         offsets = max(num_tokens - length, 1)
@@ -76,7 +73,7 @@ class Offsets(Shuffled):
         super().__init__(-(-offsets // self.stride))
 
     def indices(self, *args: Any, **kwargs: Any) -> Any:
-        """As those of `Shuffled`; int64 where offsets need it (only NumPy gets that far)."""
+        """See `Shuffled`; int64 where offsets need it (only NumPy gets that far)."""
         index = super().indices(*args, **kwargs)
         return index if self.stride == 1 else index.astype(np.int64) * self.stride
 

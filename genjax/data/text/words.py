@@ -5,10 +5,10 @@ read, so that both agree on any text, whatever version of Unicode the library kn
 are kept with the number of their rules, and old ones go on as they did:
 
 1. Words are runs of what Python's `\\w` matches, which combining marks are not; case is Python's,
-   by which a capital sigma becomes another letter at the end of a word.
+  by which a capital sigma becomes another letter at the end of a word.
 2. A word is a letter, digit or `_` with all letters, digits, `_`, marks and joiners that follow; a
-   text's other characters are words of their own, with the marks and joiners that follow. Case is
-   that of each character by itself: a capital sigma becomes σ everywhere.
+  text's other characters are words of their own, with the marks and joiners that follow. Case is
+  that of each character by itself: a capital sigma becomes σ everywhere.
 """
 
 import functools
@@ -34,7 +34,7 @@ _ASCII_SPACED = re.compile(r"[^ \t\n\v\f\r]+")
 
 
 def words(text: str, lowercase: bool, punctuation: bool, rules: int = RULES) -> list[str]:
-    """The words of a text.
+    """Splits a text into its words.
 
     Args:
       text: any.
@@ -51,7 +51,7 @@ def words(text: str, lowercase: bool, punctuation: bool, rules: int = RULES) -> 
 
 
 def lower(text: str, rules: int = RULES) -> str:
-    """A text in small letters."""
+    """Puts a text into small letters."""
     if rules == 1 or text.isascii():
         return text.lower()
     small: str = _lowercase().normalize_str(valid(text))
@@ -59,7 +59,7 @@ def lower(text: str, rules: int = RULES) -> str:
 
 
 def valid(text: str) -> str:
-    """A text with U+FFFD in place of lone surrogates, which the library refuses.
+    """Puts U+FFFD in place of lone surrogates, which the library refuses.
 
     No UTF-8 file holds any; arguments of a process whose bytes are not UTF-8 do, and JSON may.
     """
@@ -71,7 +71,7 @@ def valid(text: str) -> str:
 
 
 def inside_word(character: str, rules: int = RULES) -> bool:
-    """Whether words are made of such characters: letters, digits, `_`, marks and joiners."""
+    """Says whether words are made of such characters: letters, digits, `_`, marks, joiners."""
     # U+FFFD is a part of a character, which is seldom one of a punctuation mark.
     if character in "_\ufffd" or character.isalnum():
         return True
@@ -79,12 +79,12 @@ def inside_word(character: str, rules: int = RULES) -> bool:
 
 
 def pieces(pattern: str, text: str) -> list[str]:
-    """What a pattern of the library matches in a text, from left to right."""
+    """Finds what a pattern of the library matches in a text, from left to right."""
     return [piece for piece, _ in _splitter(pattern).pre_tokenize_str(valid(text))]
 
 
 def normalizer(rules: int) -> dict[str, Any]:
-    """The part of a `tokenizer.json` that does what `lower` does."""
+    """Returns the part of a `tokenizer.json` that does what `lower` does."""
     small = {"type": "Lowercase"}
     if rules != 1:
         return small

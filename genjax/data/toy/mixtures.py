@@ -17,14 +17,14 @@ from genjax.core.config import ConfigError, fail
 from genjax.core.family import Batch, DataSpec
 from genjax.data import order
 from genjax.data.in_memory import Resident
-from genjax.data.source import Dataset
+from genjax.data.source import Dataset, Source
 
 SIGMA = {"ring": 0.01, "grid": 0.05}
 _TEST_EXAMPLES = 10_000
 
 
 def centers(name: str) -> np.ndarray:
-    """Modes of `ring`, float32 (8, 2), or of `grid`, float32 (25, 2); else `ConfigError`."""
+    """Returns the modes of `ring`, float32 (8, 2), or of `grid`, float32 (25, 2)."""
     if name == "ring":
         angle = 2 * np.pi * np.arange(8) / 8
         c = np.stack([np.cos(angle), np.sin(angle)], axis=1)
@@ -37,10 +37,10 @@ def centers(name: str) -> np.ndarray:
 
 
 def load(name: str) -> Dataset:
-    """The mixture `name`: an endless train split and 10,000 fixed draws as the test split.
+    """Makes the mixture `name`: an endless train split and 10,000 fixed draws as the test split.
 
-    Examples are float32 (2,), unlabeled, in R^2; the spec's scale is the true standard deviation
-    of a coordinate, sqrt(mean of its squared centers + sigma^2).
+    Examples are float32 (2,), unlabeled, in R^2; the spec's scale is the true standard deviation of
+    a coordinate, sqrt(mean of its squared centers + sigma^2).
     """
     c, sigma = centers(name), SIGMA[name]
 
@@ -66,43 +66,36 @@ def load(name: str) -> Dataset:
     )
 
 
-class Generated:
-    """A split without end, drawn on the device (see `genjax.data.source.Source`).
+class Generated(Source):
+    """Draws a split without end on the device.
 
-    Step i draws from `fold_in(key, i)`. The draws of a chunk are made together by `plan`, before
-    its scan: one large operation, where in the scan each step would pay for many small ones.
+    Step i draws from `fold_in(key, i)`. `plan` makes the draws of a chunk together, before its
+    scan: one large operation, where in the scan each step would pay for many small ones.
 
     Args:
       draw: `draw(key, shape) -> x`, (*shape, …), or a batch of such arrays by name.
     """
-
-    streamed = False
-    num_examples = 0
 
     def __init__(self, draw: Callable[[jax.Array, tuple[int, ...]], Any]):
         self.draw = draw
         self.arrays: Any = {}
 
     def cursor(self, first_step: int, batch_shape: tuple[int, ...]) -> np.uint32:
-        """The step itself (modulo 2**32)."""
+        """Returns the step itself (modulo 2**32)."""
         return np.uint32(int(first_step) % 2**32)
 
     def plan(
         self, key: jax.Array, cursor: Any, num_steps: int, batch_shape: tuple[int, ...]
     ) -> dict[str, jax.Array]:
-        """The draws of `num_steps` steps: `x` (num_steps, *batch_shape, …), or more by name."""
+        """Draws for `num_steps` steps: `x` (num_steps, *batch_shape, …), or more by name."""
         steps = jnp.asarray(cursor, jnp.uint32) + jnp.arange(num_steps, dtype=jnp.uint32)
         drawn = jax.vmap(lambda i: self.draw(jax.random.fold_in(key, i), batch_shape))(steps)
         return drawn if isinstance(drawn, dict) else {"x": drawn}
 
     def fetch(self, arrays: Any, x: Any) -> Batch:
-        """The batch as planned."""
+        """Returns the batch as planned."""
         return dict(x)
 
-    def stream(self, *args: Any, **kwargs: Any) -> Any:
-        """Not for drawn data."""
-        raise NotImplementedError("drawn data is planned, not streamed")
-
     def evaluation(self, batch_size: int) -> Any:
-        """Not for drawn data: `ConfigError`."""
+        """Raises `ConfigError`: only the test split can be evaluated on."""
         raise ConfigError("the train split of this data is drawn without end; use its test split")

@@ -24,7 +24,7 @@ _TEST_EXAMPLES = 1000
 
 
 def load() -> Dataset:
-    """An endless train split and 1,000 fixed pairs as the test split; digits are words.
+    """Makes an endless train split and 1,000 fixed pairs as the test split; digits are words.
 
     Examples are x and y, int32 (16,): digits, EOS, padding; lengths are equally likely.
     """
@@ -41,7 +41,7 @@ def load() -> Dataset:
 
 
 def _draw(key: jax.Array, shape: tuple[int, ...]) -> dict[str, jax.Array]:
-    """Training pairs (*shape, 16)."""
+    """Draws training pairs (*shape, 16)."""
     words = jax.random.bits(key, (*shape, 1 + TEST_LENGTH))
     # The remainder favors a length or a digit by at most 10 / 2**32.
     length = 1 + (words[..., 0] % np.uint32(TRAIN_LENGTH)).astype(jnp.int32)
@@ -49,7 +49,7 @@ def _draw(key: jax.Array, shape: tuple[int, ...]) -> dict[str, jax.Array]:
 
 
 def _pairs(length: Any, digits: Any, xp: ModuleType = jnp) -> dict[str, Any]:
-    """Pairs (…, 16) of the first `length` (…) of `digits` (…, 15), int32."""
+    """Makes pairs (…, 16) of the first `length` (…) of `digits` (…, 15), int32."""
     at, length = xp.arange(TEST_LENGTH + 1), length[..., None]
     backwards = xp.clip(length - 1 - at, 0, None)
     forwards = xp.broadcast_to(xp.minimum(at, TEST_LENGTH - 1), backwards.shape)
