@@ -51,7 +51,7 @@ def test_loss_is_the_cross_entropy_of_guessed_tokens_alone():
     np.testing.assert_allclose(metrics["loss"], -picked.mean(), rtol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["text", "sentence"])
+@pytest.mark.parametrize("kind", [pytest.param("text", marks=pytest.mark.slow), "sentence"])
 def test_rows_without_tokens_have_no_loss_and_no_gradient(kind):
     family = make(kind, model__norm_first=True)
     state = jax.jit(family.init)(jax.random.key(0))

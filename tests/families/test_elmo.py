@@ -28,8 +28,7 @@ def make(kind="text", spellings=WORDS, **changes):
     return elmo.build(c, DataSpec(kind, (T,), vocab_size=V, spellings=spellings), 10)
 
 
-@pytest.mark.parametrize("chunk", [0, 4])
-@pytest.mark.parametrize("kind", ["text", "sentence"])
+@pytest.mark.parametrize(("kind", "chunk"), [("text", 0), ("sentence", 4)])
 def test_loss_is_that_of_two_language_models(kind, chunk):
     """Each word from the left and from the right, from the functions that a user has."""
     family = make(kind, loss__logits_chunk=chunk, optimizer__learning_rate=0.0)
@@ -57,6 +56,7 @@ def test_loss_is_that_of_two_language_models(kind, chunk):
     assert found["words"] == count
 
 
+@pytest.mark.slow
 def test_the_scalars_of_the_layers_are_learned():
     family = make(optimizer__learning_rate=0.1)
     state, step = family.init(jax.random.key(0)), jax.jit(family.step)
@@ -66,7 +66,7 @@ def test_the_scalars_of_the_layers_are_learned():
     assert np.ptp(scores) > 0.01 and state.params["mix"]["factor"] != 1
 
 
-@pytest.mark.parametrize("kind", ["text", "sentence"])
+@pytest.mark.parametrize("kind", ["text", pytest.param("sentence", marks=pytest.mark.slow)])
 def test_words_have_their_vectors_whether_or_not_they_are_in_the_vocabulary(kind):
     family = make(kind)
     state = jax.jit(family.init)(jax.random.key(0))

@@ -46,6 +46,7 @@ def fitted():
     return f, jax.jit(lambda s: jax.lax.scan(step, s, keys)[0])(f.init(jax.random.key(0)))
 
 
+@pytest.mark.slow
 def test_samples_of_a_gaussian_have_its_mean_and_covariance(fitted):
     f, state = fitted
     x = np.asarray(f.sample(state, jax.random.key(3), 4000))

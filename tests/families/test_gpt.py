@@ -213,6 +213,7 @@ def test_bos_hides_the_first_token_of_some_windows_in_training_alone():
     )
 
 
+@pytest.mark.slow
 def test_it_learns_to_count():
     f = family(steps=150, optimizer__learning_rate=1e-2)
     key = jax.random.key(1)

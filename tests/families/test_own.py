@@ -199,6 +199,7 @@ def test_a_sweep_of_it_is_used_with_its_file(recipe, tmp_path):
     assert (workdir / "group_0" / "recipe.py.txt").read_text() == MINE
 
 
+@pytest.mark.slow
 def test_the_console_script_trains_it_from_another_folder(recipe, tmp_path):
     code = "import sys; sys.argv[0] = 'genjax-train'; from genjax.cli.train import main; "
     code += "sys.exit(main())"

@@ -36,6 +36,10 @@ MODELS = {
     ),
 }  # fmt: skip
 EACH = ["additive", pytest.param("post_norm", marks=pytest.mark.slow)]  # of each family one
+ALL = [
+    name if name in ("additive", "pre_norm") else pytest.param(name, marks=pytest.mark.slow)
+    for name in MODELS
+]
 TINY = {
     "seq2seq": {"model.embed_dim": 4, "model.hidden": 6},
     "transformer": {"model.width": 8, "model.num_heads": 2},
@@ -78,7 +82,7 @@ def model_of(name):
     return Model(name)
 
 
-@pytest.fixture(params=MODELS)
+@pytest.fixture(params=ALL)
 def model(request):
     return model_of(request.param)
 

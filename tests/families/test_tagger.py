@@ -79,7 +79,9 @@ def test_the_loss_is_that_of_the_field_over_the_words_of_the_batch():
     assert set(state.params["crf"]) == set(losses.Transitions._fields)
 
 
-@pytest.mark.parametrize(("filters", "words"), [(0, "table"), (4, "table"), (4, "bert")])
+@pytest.mark.parametrize(
+    ("filters", "words"), [(4, "table"), pytest.param(4, "bert", marks=pytest.mark.slow)]
+)
 def test_padding_changes_nothing(filters, words):
     family = build(model__char_filters=filters, model__words=words)
     state = trained_state(family)

@@ -24,6 +24,7 @@ NETWORKS = {
     "bert, first": {"network": "bert", "pooling": "first"},
     "bert, max": {"network": "bert", "pooling": "max"},
 }
+_FAST = ("deep bag of pairs", "rnn, last", "transformer")
 
 
 def build(network="lstm, max", kind="sentence", classes=CLASSES, **changes):
@@ -42,7 +43,10 @@ SENTENCES = jnp.array([
 ])  # fmt: skip
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize(
+    "network",
+    [name if name in _FAST else pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS],
+)
 def test_padding_changes_nothing(network):
     family = build(network)
     state = family.init(jax.random.key(0))
@@ -98,6 +102,7 @@ def test_words_are_dropped_and_marks_are_not():
     np.testing.assert_allclose(a["loss"], -jnp.log(p[jnp.arange(3), label]).mean(), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_fixed_encoder_stays_and_the_head_learns():
     family = build("bert, first", optimizer__encoder_lr_scale=0.0, optimizer__weight_decay=0.1)
     state = family.init(jax.random.key(0))

@@ -58,6 +58,7 @@ def test_initial_weights_have_the_variance_that_is_asked(network, shape):
         assert np.var(a) * np.prod(a.shape[:-1]) == pytest.approx(1, rel=0.15)
 
 
+@pytest.mark.slow
 def test_dropout_and_batch_norm_are_the_same_over_devices():
     from tests.engine.processes import run_python
 

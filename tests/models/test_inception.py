@@ -44,6 +44,7 @@ def close(actual, expected):
     np.testing.assert_allclose(actual, expected, rtol=2e-4, atol=2e-4 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 def test_features_and_logits_equal_the_golden_ones_of_pytorch(variant, ours):
     features, logits = ours
     assert features.shape == (2, 2048) and logits.shape == (2, NUM_CLASSES[variant])

@@ -27,6 +27,7 @@ def test_the_added_feature_is_the_mean_standard_deviation_of_the_batch():
     )
 
 
+@pytest.mark.slow
 def test_devices_agree_with_one_on_the_feature_and_on_its_gradient():
     def value(x):
         y, updated = in_training(x)

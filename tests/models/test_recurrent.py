@@ -144,6 +144,7 @@ def test_zero_carry_is_the_default():
     assert (outputs(net, x, None, zero, params)[0] == outputs(net, x, params=params)[0]).all()
 
 
+@pytest.mark.slow
 def test_dropout_is_the_same_over_devices():
     from tests.engine.processes import run_python
 

@@ -21,6 +21,7 @@ def scrambled(variables, seed=0):
     return jax.tree.unflatten(tree, moved)
 
 
+@pytest.mark.slow
 def test_layouts_agree_in_output_and_gradients():
     x, time, label = draw((3, 12, 8, 3)), np.array([0.0, 0.4, 1.0], np.float32), np.arange(3)
     options = {"patch": 2, "attention": True, "num_classes": 2, "features": 8}
