@@ -21,7 +21,7 @@ from genjax.data.source import Dataset
 from genjax.data.text.windows import Windows
 from genjax.engine.compilation_cache import enable_compilation_cache
 from genjax.engine.executor import Executor
-from genjax.engine.executors import make_executor
+from genjax.engine.parallel import make_executor
 
 ADAM = {"name": "adam", "schedule": "constant", "warmup_steps": 0, "b1": 0.9, "b2": 0.999}
 _TOTAL_STEPS = 10**6

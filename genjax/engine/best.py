@@ -22,13 +22,12 @@ class Best(NamedTuple):
 
 
 class BestCheckpoint:
-    """The checkpoint of the state whose `metric` was best.
+    """Keeps the state whose `metric` was best.
 
-    The value lies in the checkpoint's manifest, so value and state are complete together or not
-    at all: a run that is killed at any moment resumes with the best state that it has. What was
-    kept by another metric or mode does not count.
-
-    Every process calls `offer`, `wait` and `close` alike, and process 0 decides.
+    The value lies in the checkpoint's manifest, so value and state are complete together or not at
+    all: a run that is killed at any moment resumes with the best state that it has. What was kept
+    by another metric or mode does not count. Every process calls `offer`, `wait` and `close` alike,
+    and process 0 decides.
 
     Args:
       workdir: the run's folder.
@@ -42,7 +41,7 @@ class BestCheckpoint:
         self.best = best(workdir, metric, mode)
 
     def carry(self, files: Mapping[str, bytes]) -> None:
-        """What each checkpoint holds beside the state, see `Checkpoints.carried`."""
+        """Sets what each checkpoint holds beside the state, see `Checkpoints.carried`."""
         self._checkpoints.carried = files
 
     def offer(self, step: int, value: float, state: Callable[[], Any]) -> None:
@@ -68,12 +67,12 @@ class BestCheckpoint:
         self._checkpoints.wait()
 
     def close(self) -> None:
-        """As `wait`, and lets go of orbax."""
+        """Waits as `wait`, and lets go of orbax."""
         self._checkpoints.close()
 
 
 def best(workdir: str | os.PathLike, metric: str, mode: str) -> Best | None:
-    """The best complete checkpoint by `metric`, of equal ones the earliest; None without any."""
+    """Finds the best complete checkpoint by `metric`, of equal ones the earliest."""
     checkpoints = Checkpoints(Path(workdir) / BEST)
     notes = {step: checkpoints.note(step) for step in checkpoints.steps()}
     found = [

@@ -131,7 +131,7 @@ class Checkpoints:
                 self._checkpointer = None
 
     def steps(self) -> list[int]:
-        """The complete checkpoints, oldest first (by their manifests and file sizes)."""
+        """Lists the complete checkpoints, oldest first (by their manifests and file sizes)."""
         return [
             step
             for step in self._present()
@@ -139,11 +139,11 @@ class Checkpoints:
         ]
 
     def note(self, step: int) -> dict[str, Any]:
-        """What was noted with the complete checkpoint `step`; empty where nothing was."""
+        """Returns what was noted with the complete checkpoint `step`; empty if nothing was."""
         return _manifest(self.directory / str(step)).get("note", {})
 
     def carries(self, step: int) -> dict[str, str]:
-        """Checksums of the files that the complete checkpoint `step` carries, by relative path."""
+        """Returns checksums of the files that checkpoint `step` carries, by relative path."""
         try:
             listed = _manifest(self.directory / str(step))["files"]
         except ConfigError:  # removed meanwhile
@@ -152,7 +152,7 @@ class Checkpoints:
         return {n.removeprefix(inside): c for n, (_, c) in listed.items() if n.startswith(inside)}
 
     def read_carried(self, step: int, name: str) -> bytes | None:
-        """A file that checkpoint `step` carries; None where it has none, or a damaged one."""
+        """Reads a file that a checkpoint carries; None where it has none, or a damaged one."""
         path, wanted = self.directory / str(step) / _CARRIED / name, self.carries(step).get(name)
         try:
             content = files.read_bytes(path) if wanted else None
@@ -161,9 +161,9 @@ class Checkpoints:
         return content if content is not None and _digest(content) == wanted else None
 
     def restore(self, template: Any, *, part: bool = False) -> tuple[int, Any] | None:
-        """The newest complete checkpoint as `(step, state)`; None where there is none.
+        """Restores the newest complete checkpoint as `(step, state)`; None where there is none.
 
-        Incomplete, truncated and corrupted ones are passed over with a warning that names them.
+        Passes over incomplete, truncated and corrupted ones with a warning that names them.
 
         Args:
           template: pytree of `jax.ShapeDtypeStruct` with shardings, as the state is to be placed.
@@ -187,7 +187,7 @@ class Checkpoints:
             self._check_leaves(leaves_of(template), step)
 
     def restore_step(self, template: Any, step: int) -> Any:
-        """The state of checkpoint `step`; raises `ConfigError` if it is not there or not sound."""
+        """Restores checkpoint `step`; raises `ConfigError` if it is not there or not sound."""
         self.wait()
         defect = _defect(self.directory / str(step), deep=True) if jax.process_index() == 0 else ""
         if from_process_0(bool(defect)):
@@ -201,7 +201,7 @@ class Checkpoints:
             raise ConfigError(f"{self.directory / str(step)}: {error}") from error
 
     def _newest(self) -> int:
-        """The newest checkpoint whose files match their checksums, -1 where there is none."""
+        """Finds the newest checkpoint whose files match their checksums, -1 without any."""
         if jax.process_index() != 0:
             return -1
         for step in reversed(self._present()):
@@ -315,7 +315,7 @@ def _not_from_orbax(record: Any) -> bool:
 
 
 def file_checksum(path: Path) -> str:
-    """Of a file's content, as manifests have it."""
+    """Returns that of a file's content, as manifests have it."""
     with path.open("rb") as f:
         return hashlib.file_digest(f, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
@@ -348,7 +348,7 @@ def _self_checksum(body: dict[str, Any]) -> str:
 
 
 def _defect(path: Path, *, deep: bool) -> str:
-    """Why the checkpoint is not complete, empty if it is; `deep` reads all files as well."""
+    """Says why the checkpoint is not complete, empty if it is; `deep` reads all files as well."""
     try:
         manifest = files.read_json(path / _MANIFEST, finite=False)
         claimed = manifest.pop("self")
@@ -376,13 +376,13 @@ def _defect(path: Path, *, deep: bool) -> str:
 
 
 def _manifest(path: Path) -> dict[str, Any]:
-    """The manifest of a checkpoint that has no defect, read again."""
+    """Reads the manifest of a checkpoint that has no defect again."""
     with files.reading(path / _MANIFEST):
         return dict(files.read_json(path / _MANIFEST, finite=False))
 
 
 def from_process_0(value: int) -> int:
-    """The value that process 0 passes, on all processes, which call it alike."""
+    """Returns the value that process 0 passes, on all processes, which call it alike."""
     if jax.process_count() == 1:
         return int(value)
     from jax.experimental import multihost_utils

@@ -1,8 +1,8 @@
 """The persistent compilation cache: on by default, in a folder that only its user can write.
 
-What the cache holds is run as machine code, so a folder that others could have written to is
-never used. XLA's programs for the CPU are made for the very model they were compiled on; folders
-are therefore one for each jaxlib and kind of CPU (a home directory may be shared by many).
+What the cache holds is run as machine code, so a folder that others could have written to is never
+used. XLA's programs for the CPU are made for the very model they were compiled on; folders are
+therefore one for each jaxlib and kind of CPU (a home directory may be shared by many).
 """
 
 import hashlib
@@ -51,7 +51,7 @@ def _default_folder() -> Path:
 
 
 def _cpu() -> str:
-    """Eight letters that stand for the model and the features of this machine's CPU."""
+    """Returns eight letters that stand for the model and the features of this machine's CPU."""
     lines = [platform.machine()]
     try:
         with open("/proc/cpuinfo") as f:
@@ -66,7 +66,7 @@ def _cpu() -> str:
 
 
 def _make_private(folder: Path, *, levels: int) -> str:
-    """Makes `folder` with mode 0700 and checks its last `levels` parts; why it cannot be used."""
+    """Makes `folder` with mode 0700, checks its last `levels` parts; says why it is of no use."""
     try:
         parts = [folder, *folder.parents][:levels][::-1]
         parts[0].parent.mkdir(parents=True, exist_ok=True)

@@ -27,7 +27,7 @@ class Diverged(RuntimeError):
 
 
 def read(workdir: Path) -> dict[str, Any] | None:
-    """What a diverged run left: `what`, at which `step`, learning `rates` by field; else None."""
+    """Reads what a diverged run left: `what`, at which `step`, learning `rates` by field."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         record = files.read_json(workdir / RECORD)
         if isinstance(record, dict) and isinstance(record.get("rates"), dict):
@@ -36,12 +36,12 @@ def read(workdir: Path) -> dict[str, Any] | None:
 
 
 def may_change(field: str) -> bool:
-    """Whether a diverged run may be resumed with another value of this config field."""
+    """Says whether a diverged run may be resumed with another value of this config field."""
     return field.endswith(_RATE)
 
 
 def rates(config: ConfigDict) -> dict[str, float]:
-    """The learning rates of a config, by field."""
+    """Returns the learning rates of a config, by field."""
     return {
         f"{section}.learning_rate": config[section].learning_rate
         for section in config
@@ -50,7 +50,7 @@ def rates(config: ConfigDict) -> dict[str, float]:
 
 
 def lower_rates(config: ConfigDict) -> dict[str, float]:
-    """Rates that are worth a try: a tenth, or the family's own where that is still lower."""
+    """Returns rates worth a try: a tenth, or the family's own where that is still lower."""
     usual = rates(families.default_config(config.family))
     return {
         field: float(f"{min(rate / 10, usual.get(field) or rate):.3g}")
@@ -59,8 +59,8 @@ def lower_rates(config: ConfigDict) -> dict[str, float]:
     }
 
 
-def told_at_resume(record: Mapping[str, Any], config: ConfigDict) -> str:
-    """What is said of a diverged run that goes on; empty where its rates are the same."""
+def goes_on_with(record: Mapping[str, Any], config: ConfigDict) -> str:
+    """Says with which rates a diverged run goes on; empty where they are the same."""
     new = {f: v for f, v in rates(config).items() if v != record["rates"].get(f)}
     changes = ", ".join(f"{f}={v} (was {record['rates'].get(f)})" for f, v in new.items())
     return f"; it had diverged and goes on with {changes}" if new else ""

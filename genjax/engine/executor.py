@@ -2,8 +2,7 @@
 
 A chunk of steps is one program: batches are planned, then a device loop of a dynamic number of
 steps fetches a batch and applies the step. One compiled program so serves every chunk length, the
-last partial chunk included. The executors in `genjax.engine.executors` differ only in how the
-chunk is placed.
+last partial chunk included.
 """
 
 import functools
@@ -28,13 +27,13 @@ _MAX_STREAM_CHUNK_BYTES = 64 * 2**20
 
 
 class Executor:
-    """Runs a family on a data set: one member on one device (`scan`, `loop`); others derive.
+    """Runs a family on a data set: one member on one device (`scan`, `loop`).
 
     Attributes:
       chunk: the most steps that one call of `run` makes.
       num_members: of a population; 0 for a single run.
       hyperparameters: those that members of a population were given, by config field.
-      clock: where compiling and waiting for streamed data are counted.
+      clock: counts compiling and waiting for streamed data.
     """
 
     num_members = 0
@@ -55,24 +54,24 @@ class Executor:
     def _place(self) -> None:
         self._replicated: Any = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
 
-    def _jit(self, f: Any, *, returns_state: bool = False) -> Any:
-        """`f(state, *arrays)` as a program of `(state, arrays)`.
+    def _jit(self, f: Any, *, returns_state: bool = False, **options: Any) -> Any:
+        """Makes `f(state, *arrays)` a program of `(state, arrays)`.
 
         Where `f` returns a state (and metrics), the state that it is given is donated.
         """
-        donated = 0 if returns_state else ()
-        return jax.jit(lambda state, arrays: f(state, *arrays), donate_argnums=donated)
+        options["donate_argnums"] = 0 if returns_state else ()
+        return jax.jit(lambda state, arrays: f(state, *arrays), **options)
 
     def _rows(self, batch: Any, batch_axis: int) -> Any:
-        """The rows of a global batch that a step sees, inside the program."""
+        """Takes the rows of a global batch that a step sees, inside the program."""
         return batch
 
     def _shard_rows(self, xs: Any, batch_axis: int) -> Any:
-        """Streamed host arrays on the device."""
+        """Puts streamed host arrays on the device."""
         return self._put(xs)
 
     def _local_rows(self) -> slice:
-        """The rows of a global batch that this process streams."""
+        """Returns the rows of a global batch that this process streams."""
         return slice(0, self.family.batch_shape[-1])
 
     def _state_sharding(self, shapes: Any) -> Any:
@@ -82,15 +81,15 @@ class Executor:
         return self.family.init(jax.random.key(self.config.seed))
 
     def to_checkpoint(self, state: State) -> State:
-        """The state as checkpoints hold it, the same for all executors of one member."""
+        """Returns the state as checkpoints hold it, the same for all executors of one member."""
         return state
 
     def from_checkpoint(self, state: State) -> State:
-        """The inverse of `to_checkpoint`."""
+        """Inverts `to_checkpoint`."""
         return state
 
     def with_rates(self, state: State) -> State:
-        """A state of a checkpoint, with the learning rates of the config.
+        """Gives a state of a checkpoint the learning rates of the config.
 
         They are its own already, unless the run had diverged and goes on with others.
         """
@@ -106,7 +105,7 @@ class Executor:
     # The programs.
 
     def _chunk_of_steps(self, state: State, arrays: Any, cursor: Any, streamed: Any, n: Any) -> Any:
-        """`n` steps (at most `chunk`): the state after them, and each step's metrics."""
+        """Makes `n` steps (at most `chunk`): the state after them, and each step's metrics."""
         source, shape = self.dataset.train, self.family.batch_shape
         planned = streamed
         if not source.streamed:
@@ -131,7 +130,7 @@ class Executor:
         return jax.lax.fori_loop(0, n, body, (state, rows))
 
     def _step(self, state: State, batch: Any) -> tuple[State, Any]:
-        """The family's step; under `on_divergence=skip` none where its result is not finite."""
+        """Makes the family's step; under `on_divergence=skip` none that is not finite."""
         new, metrics = self.family.step(state, batch)
         if self.config.on_divergence != "skip":
             return new, metrics
@@ -159,7 +158,7 @@ class Executor:
     # What the loop calls.
 
     def init(self, networks: Mapping[str, Any] | None = None) -> State:
-        """The state at step 0, placed.
+        """Makes the state at step 0, placed.
 
         Args:
           networks: parameters that stand in place of the random ones, by network, as
@@ -174,11 +173,7 @@ class Executor:
         return self.from_checkpoint(state)
 
     def networks_template(self, names: Sequence[str]) -> dict[str, Any]:
-        """Shapes and shardings of the parameters of some networks, of one member.
-
-        Raises:
-          KeyError: the family has no such network.
-        """
+        """Returns shapes and shardings of one member's parameters of some networks."""
         params = jax.eval_shape(lambda: self.family.init(jax.random.key(0))).params
         place = functools.partial(jax.ShapeDtypeStruct, sharding=self._replicated)
         return {
@@ -186,7 +181,7 @@ class Executor:
         }
 
     def template(self) -> State:
-        """Shapes and shardings of the state as checkpoints hold it."""
+        """Returns shapes and shardings of the state as checkpoints hold it."""
         shapes = jax.eval_shape(self._new_state)
         return jax.tree.map(
             lambda s, sharding: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=sharding),
@@ -196,8 +191,8 @@ class Executor:
     def run(self, state: State, first_step: int, n: int) -> tuple[State, Mapping[str, jax.Array]]:
         """Makes `n <= chunk` steps; dispatches and does not wait. `state` is donated.
 
-        Returns the state and the metrics of each step, on the device: arrays whose last axis is
-        the steps, of which the first `n` count; of shape (members, …) for a population.
+        Returns the state and the metrics of each step, on the device: arrays whose last axis is the
+        steps, of which the first `n` count; of shape (members, …) for a population.
         """
         with self.clock("data"):
             streamed = self._next_streamed(first_step, n)
@@ -213,11 +208,11 @@ class Executor:
         return self._program(state, arrays)
 
     def step_flops(self) -> float:
-        """Floating point operations of a step (of all members), by XLA's cost analysis."""
+        """Counts the floating point operations of a step (of all members), as XLA does."""
         return flops_of_function(self._jit(self._chunk_of_steps), *self._shapes)
 
     def evaluate(self, state: State) -> dict[str, np.ndarray]:
-        """Means over the whole test split, of shape (members,) for a population; waits."""
+        """Computes means over the test split, of shape (members,) for a population; waits."""
         source = self.dataset.test
         if source.streamed:
             parts = [
@@ -235,7 +230,7 @@ class Executor:
         return {name: np.asarray(value) for name, value in means.items()}
 
     def evaluated(self) -> list[str]:
-        """The names of the single numbers that `evaluate` gives, found without computing them."""
+        """Names the single numbers that `evaluate` gives, without computing them."""
         source = self.dataset.test
         xs = source.evaluation(self.eval_batch_size)
         if source.streamed:
@@ -248,18 +243,18 @@ class Executor:
         return [n for n, v in self.family.summary(ones).items() if np.ndim(v) == ndim]
 
     def sample(self, state: State, n: int) -> np.ndarray:
-        """`n` examples in the range of the data; of shape (members, n, …) for a population."""
+        """Draws `n` examples in the range of the data; (members, n, …) for a population."""
         return jax.device_get(self._sampler(n)(state, ()))
 
     def apply(self, f: Any, state: State, x: np.ndarray) -> np.ndarray:
-        """`f(state, x)` of examples (B, …); of shape (members, B, …) for a population.
+        """Computes `f(state, x)` of examples (B, …); (members, B, …) for a population.
 
         `f` is compiled once: it must be the same object each time.
         """
         return jax.device_get(self._applied(f)(state, self._put((x,))))
 
     def all_finite(self, state: State) -> bool:
-        """Whether every number of the state (of some member of a population) is finite."""
+        """Says whether every number of the state (of some member of a population) is finite."""
         return bool(np.any(jax.device_get(self._finiteness(state, ()))))
 
     @property
@@ -269,7 +264,7 @@ class Executor:
 
     @functools.cached_property
     def _arrays(self) -> Any:
-        """Of the training split; not before they are needed, as a model that is loaded may not."""
+        """Those of the training split; a model that is loaded may never need them."""
         return self._put(self.dataset.train.arrays)
 
     @functools.cached_property
@@ -310,7 +305,7 @@ class Executor:
 
 
 def chunk_length(config: ConfigDict, family: Family, dataset: Dataset) -> int:
-    """Steps a chunk: `config.chunk`, or the largest divisor of `log_every` up to 200.
+    """Returns the steps of a chunk: `config.chunk`, or the largest divisor of `log_every` to 200.
 
     Streamed data bounds it further, so that a chunk of batches stays below 64 MiB.
     """
@@ -324,7 +319,7 @@ def chunk_length(config: ConfigDict, family: Family, dataset: Dataset) -> int:
 
 
 def _with_networks(state: State, networks: Mapping[str, Any]) -> State:
-    """The state with these networks, in its averages as well."""
+    """Puts these networks into the state, and into its averages."""
 
     def put(into: dict[str, Any]) -> dict[str, Any]:
         found = {name: tree for name, tree in networks.items() if name in into}

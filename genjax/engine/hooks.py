@@ -16,10 +16,10 @@ class Hooks(NamedTuple):
 
     Attributes:
       picture: samples (n, …), in the range of the data, to an image (H, W, C) uint8 or to a text.
-      pairs: held-out examples (n, …) and what `outputs` makes of them to such an image or text,
-        which is shown instead of samples for a family that has no prior.
       scorer: samples to numbers that are written under `eval/`; process 0 alone calls it.
       score_names: the names of these numbers.
+      pairs: held-out examples (n, …) and what `outputs` makes of them to such an image or text,
+        which is shown instead of samples for a family that has no prior.
       outputs: of (state, examples), pure; by default the family's `reconstruct`, if it can.
       said: lines that are logged once all is checked, before any other.
     """

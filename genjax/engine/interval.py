@@ -35,7 +35,7 @@ class Interval:
         self.steps += x.shape[-1]
 
     def means(self) -> dict[str, np.ndarray]:
-        """Each metric's mean over the updates that were made, (members,) for a population.
+        """Returns each metric's mean over the updates that were made, (members,) for a population.
 
         `skipped` is the share of the steps that were not; where that is 1, the means are nan.
         """
@@ -48,15 +48,15 @@ class Interval:
         return means | {SKIPPED: skipped / self.steps}
 
     def note(self) -> dict[str, Any]:
-        """All of it as JSON, for the checkpoint of a state in the middle of the interval."""
+        """Returns all of it as JSON, for a checkpoint in the middle of the interval."""
         return {"since": self.since, "steps": self.steps, "sums": to_json(self._sums)}
 
     @classmethod
     def resumed(cls, note: Any, step: int, log_every: int) -> "Interval":
-        """The interval that `step` lies in, as `note` has it if it is of that interval.
+        """Makes the interval that `step` lies in, as `note` has it if it is of that interval.
 
-        It is not where there is none (in checkpoints of before), or where `log_every` was another:
-        then the means are over the steps from here on.
+        It is not where there is none (in older checkpoints), or where `log_every` was another: then
+        the means are over the steps from here on.
         """
         interval = cls(step - step % log_every)
         there = note if isinstance(note, dict) and isinstance(note.get("sums"), dict) else {}

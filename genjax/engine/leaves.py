@@ -11,7 +11,7 @@ from genjax.core.config import ConfigError
 
 
 def leaves_of(tree: Any) -> dict[str, Any]:
-    """The leaves under readable names; one flat dict, whatever containers hold them."""
+    """Returns the leaves under readable names; one flat dict, whatever containers hold them."""
     pairs = jax.tree_util.tree_flatten_with_path(tree)[0]
     named = {jax.tree_util.keystr(path, simple=True, separator="."): x for path, x in pairs}
     if len(named) != len(pairs):
@@ -24,15 +24,15 @@ def _is_key(x: Any) -> bool:
 
 
 def describe(x: Any) -> str:
-    """Dtype and shape, as in `float32[3,4]`."""
+    """Returns dtype and shape, as in `float32[3,4]`."""
     return f"{x.dtype}[{','.join(map(str, x.shape))}]"
 
 
 def detached(leaves: dict[str, Any]) -> dict[str, Any]:
-    """The leaves as orbax stores them, keys as their integers, in buffers nobody donates.
+    """Returns the leaves as orbax stores them, keys as their integers, in buffers nobody donates.
 
-    On CPU orbax reads the buffers in place while it writes, and a step that donates a buffer with
-    a reader copies it instead, and waits; one copied here spares all later steps that. On other
+    On CPU orbax reads the buffers in place while it writes, and a step that donates a buffer with a
+    reader copies it instead, and waits; one copied here spares all later steps that. On other
     devices orbax has its own copy on the host before `save` returns.
     """
     on_cpu = jax.default_backend() == "cpu"
@@ -46,14 +46,14 @@ def _copy(leaves: dict[str, Any]) -> dict[str, Any]:
 
 
 def stored_like(x: Any) -> jax.ShapeDtypeStruct:
-    """What `_detached` makes of a leaf like `x`."""
+    """Returns shape, dtype and sharding of what `detached` makes of a leaf like `x`."""
     y = jax.eval_shape(jax.random.key_data, x) if _is_key(x) else x
     sharding = x.sharding or jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     return jax.ShapeDtypeStruct(y.shape, y.dtype, sharding=sharding)
 
 
 def read_leaves(path: Path, stored: dict[str, jax.ShapeDtypeStruct]) -> dict[str, jax.Array]:
-    """The named leaves of what orbax wrote to `path`, each device's part read where it lies.
+    """Reads the named leaves of what orbax wrote, each device's part where it lies.
 
     TensorStore reads them without an event loop. Orbax's restore closes its loop at the first leaf
     that cannot be read, and each of the others then ends in a traceback on stderr.
@@ -88,7 +88,7 @@ def read_leaves(path: Path, stored: dict[str, jax.ShapeDtypeStruct]) -> dict[str
 
 
 def placed(raw: dict[str, Any], wanted: dict[str, Any]) -> list[Any]:
-    """The restored leaves in the order of `wanted`, in buffers of XLA's own.
+    """Returns the restored leaves in the order of `wanted`, in buffers of XLA's own.
 
     Buffers made of arrays on the host are not always donatable (jax issue 18617); one pass through
     jit makes them like any state that a step returned.

@@ -45,11 +45,11 @@ def train(
       run: from `prepare`.
       workdir: the run's folder; made if need be.
       profile_steps: `a:b`, steps to trace; empty: none.
-      hooks: what to draw and how to judge samples.
+      hooks: what to draw and how to score samples.
 
     Raises:
-      ConfigError: the workdir is of another config or cannot be written, another process trains
-        in it, or no evaluation gives `best_metric`; nothing was written.
+      ConfigError: the workdir is of another config or cannot be written, another process trains in
+        it, or no evaluation gives `best_metric`; nothing was written.
       SaveError: a checkpoint could not be written.
       Diverged: training is not finite any more.
     """
@@ -106,7 +106,7 @@ class _Training:
         if restored:
             self.step: int = restored[0]
             self.state: State = self.executor.from_checkpoint(self.executor.with_rates(restored[1]))
-            message = divergence.told_at_resume(self._before, c) if self._before else ""
+            message = divergence.goes_on_with(self._before, c) if self._before else ""
             logging.info("Resumed from step %d%s", self.step, message)
         else:
             self.step, self.state = 0, self.executor.init(pretrained.networks(c, self.executor))
@@ -177,7 +177,7 @@ class _Training:
         self._fetch(previous)
 
     def _chunk(self) -> int:
-        """The most steps of the next chunk: few seconds of them, as a signal waits for two chunks.
+        """Returns the most steps of the next chunk: few seconds of them, as a signal waits for two.
 
         Processes must agree on it, so that several make all chunks as long as they may be.
         """
@@ -189,7 +189,7 @@ class _Training:
         return max(1, min(most, int(_CHUNK_SECONDS * self._rate())))
 
     def _rate(self) -> float:
-        """Steps a second since the first chunk, which waits for the compilation."""
+        """Returns steps a second since the first chunk, which waits for the compilation."""
         (t0, step0), (t1, step1) = self._marks
         return (step1 - step0) / max(t1 - t0, 1e-9)
 
@@ -256,7 +256,7 @@ class _Training:
             self._keep_if_best(self.best)
 
     def _judge(self, samples: np.ndarray) -> dict[str, Any]:
-        """Scores of samples (n, …), or lists of them for those of a population (members, n, …)."""
+        """Scores samples (n, …), or each member's of a population (members, n, …)."""
         if self.hooks.scorer is None or jax.process_index() != 0:
             return {}
         if not self.executor.num_members:
@@ -313,7 +313,7 @@ class _Training:
         self.saved_step = self.step
 
     def _sound_state(self) -> State:
-        """The state as checkpoints hold it; one that is not finite is never saved."""
+        """Returns the state as checkpoints hold it; one that is not finite is never saved."""
         if not self.executor.all_finite(self.state):
             raise self._diverged(f"the state is not finite at step {self.step}", self.step)
         return self.executor.to_checkpoint(self.state)
@@ -351,7 +351,7 @@ class _Training:
         return Diverged(f"training diverged: {what}; {kept}", lower)
 
     def began_too_late(self) -> bool:
-        """Whether it diverged once more, and no checkpoint lies beyond the first time.
+        """Says whether it diverged once more, and no checkpoint lies beyond the first time.
 
         Then the one that it began from is finite, but of a time when that was under way.
         """
@@ -360,7 +360,7 @@ class _Training:
         return (self.saved_step or 0) <= self._before["step"]
 
     def step_back(self) -> None:
-        """Sets the checkpoint that it began from aside, and later ones; an earlier is newest."""
+        """Sets aside the checkpoint that it began from, and later ones; an earlier is newest."""
         steps = self.checkpoints.steps()
         if jax.process_index() == 0:
             for step in (s for s in steps if s >= self.first_step):

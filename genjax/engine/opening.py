@@ -33,7 +33,7 @@ def check_best(run: Run, hooks: Hooks) -> None:
 
 
 def files(run: Run, folder: Path) -> dict[str, bytes]:
-    """What belongs to the run's folder beside `config.json`, by relative path."""
+    """Returns what belongs to the run's folder beside `config.json`, by relative path."""
     found = pretrained.kept(run.config, folder)
     if run.dataset.codec is not None:
         found[f"{data.TOKENIZER}/{vocabulary.FILE}"] = vocabulary.content(

@@ -31,7 +31,7 @@ _KEY = "genjax/peers"
 
 
 class Peers:
-    """The other processes of a run, watched from threads; none of a run of one process.
+    """Watches the other processes of a run from threads; none of a run of one process.
 
     Within its context this process is one of the run. Leaving tells the others; with an exception
     they end as well.
@@ -183,7 +183,7 @@ class Peers:
 
 
 def _in_cluster() -> dict[str, Any]:
-    """Arguments of `jax.distributed.initialize` as it finds them; none where it must do so."""
+    """Returns arguments of `jax.distributed.initialize` as it finds them; none where it must."""
     try:
         from jax._src.clusters import ClusterEnv
 
@@ -196,7 +196,7 @@ def _in_cluster() -> dict[str, Any]:
 
 
 def _relay(address: tuple[str, int]) -> str:
-    """The address of a relay to `address`, which closes no connection that its target closes."""
+    """Opens a relay to `address`, which closes no connection that its target closes."""
     server = socket.create_server(("127.0.0.1", 0))
     if any(f"{kind}_proxy" in os.environ for kind in ("http", "https", "grpc")):
         name = "no_grpc_proxy" if "no_grpc_proxy" in os.environ else "no_proxy"
@@ -229,7 +229,7 @@ def _pump(source: socket.socket, target: socket.socket, *, closes: bool) -> None
 
 
 def _split(address: str) -> tuple[str, int]:
-    """Host and port of "HOST:PORT"."""
+    """Splits "HOST:PORT"."""
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)
 

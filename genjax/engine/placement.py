@@ -15,16 +15,16 @@ _FSDP_MIN_SIZE = 1024  # elements; splitting less costs more than it saves
 
 
 def make_mesh(devices: list[jax.Device] | None = None) -> Mesh:
-    """One axis, `data`, over all devices of all processes (or those given)."""
+    """Makes a mesh of one axis, `data`, over all devices of all processes (or those given)."""
     devices = jax.devices() if devices is None else devices
     return jax.make_mesh((len(devices),), (DATA_AXIS,), (AxisType.Auto,), devices=devices)
 
 
 def state_shardings(mesh: Mesh, state: Any, mode: str) -> Any:
-    """Shardings for every leaf of `state`.
+    """Returns shardings for every leaf of `state`.
 
-    `"data"` replicates. `"fsdp"` splits each leaf of at least 1,024 elements along its largest
-    axis that the devices divide, parameters and optimizer state alike (they have equal shapes).
+    `"data"` replicates. `"fsdp"` splits each leaf of at least 1,024 elements along its largest axis
+    that the devices divide, parameters and optimizer state alike (they have equal shapes).
     """
 
     def rule(leaf: Any) -> NamedSharding:
@@ -38,12 +38,12 @@ def state_shardings(mesh: Mesh, state: Any, mode: str) -> Any:
 
 
 def batch_sharding(mesh: Mesh, batch_axis: int) -> NamedSharding:
-    """Axis number `batch_axis` is spread over the devices, the others are whole."""
+    """Spreads axis number `batch_axis` over the devices; the others are whole."""
     return NamedSharding(mesh, P(*[None] * batch_axis, DATA_AXIS))
 
 
 def put(tree: Any, sharding: jax.sharding.Sharding) -> Any:
-    """Host arrays, the same in every process, as device arrays under `sharding`."""
+    """Puts host arrays, the same in every process, on devices under `sharding`."""
     if sharding.is_fully_addressable:
         return jax.device_put(tree, sharding)
     return jax.tree.map(
@@ -53,7 +53,7 @@ def put(tree: Any, sharding: jax.sharding.Sharding) -> Any:
 
 
 def put_rows(tree: Any, sharding: NamedSharding, batch_axis: int) -> Any:
-    """Host arrays that hold this process's rows of axis `batch_axis`, as global device arrays."""
+    """Makes global arrays of host arrays that hold this process's rows of axis `batch_axis`."""
     if sharding.is_fully_addressable:
         return jax.device_put(tree, sharding)
 

@@ -10,13 +10,12 @@ import numpy as np
 
 
 class Preemption:
-    """Context in which SIGTERM, SIGINT and SIGHUP only set `requested`, until its end.
+    """Notes SIGTERM, SIGINT and SIGHUP in `requested`, and does nothing else, while it is entered.
 
     The handlers before return after. SIGHUP tells that the terminal is gone; where it is ignored
-    already, as under nohup, it stays so: the run is to outlive its terminal.
-
-    A second SIGINT raises `KeyboardInterrupt` at once, for who cannot wait for the next safe point.
-    Outside the main thread, where Python allows no handlers, nothing is installed.
+    already, as under nohup, it stays so: the run is to outlive its terminal. A second SIGINT raises
+    `KeyboardInterrupt` at once, for who cannot wait for the next safe point. Outside the main
+    thread, where Python allows no handlers, nothing is installed.
 
     Attributes:
       requested: number of the signal that came, None if none has.
@@ -41,7 +40,7 @@ class Preemption:
         self._previous.clear()
 
     def agreed(self) -> bool:
-        """Whether any process was asked to stop; the same answer on all of them.
+        """Says whether any process was asked to stop; the same answer on all of them.
 
         With several processes this is a collective: all call it, at the same steps. Afterwards
         `requested` is set everywhere.

@@ -24,7 +24,7 @@ _FIELD = "pretrained.workdir"
 
 
 def adopt(config: ConfigDict, workdir: Path | None) -> ConfigDict:
-    """The config with what the other run decides; itself where it names none.
+    """Returns the config with what the other run decides; itself where it names none.
 
     Args:
       config: the resolved config.
@@ -49,13 +49,13 @@ def adopt(config: ConfigDict, workdir: Path | None) -> ConfigDict:
 
 
 def tokenizer(config: ConfigDict) -> Path | None:
-    """The folder that keeps the other run's tokenizer; None where the config names none."""
+    """Returns the folder that keeps the other run's tokenizer; None where the config names none."""
     folder = _folder(config)
     return folder / data.TOKENIZER if folder else None
 
 
 def kept(config: ConfigDict, workdir: Path) -> dict[str, bytes]:
-    """What of the other run is needed later, as files of the new run's folder by their names.
+    """Returns what of the other run is needed later, as files of the new run's folder by name.
 
     None once they are there: the other run may then be gone.
     """
@@ -66,7 +66,7 @@ def kept(config: ConfigDict, workdir: Path) -> dict[str, bytes]:
 
 
 def networks(config: ConfigDict, executor: Executor) -> dict[str, Any]:
-    """The other run's networks for `Executor.init`; none where the config names no run.
+    """Restores the other run's networks for `Executor.init`; none where the config names no run.
 
     Raises:
       ConfigError: it has no complete checkpoint any more, or other networks.
@@ -94,7 +94,7 @@ def _folder(config: ConfigDict) -> Path | None:
 
 
 def _read(config: ConfigDict, workdir: Path | None) -> ConfigDict:
-    """The other run's config, from the new one's folder where it is kept there."""
+    """Reads the other run's config, from the new one's folder where it is kept there."""
     if workdir is not None and (workdir / PRETRAINED / CONFIG).exists():
         other = read_config(workdir / PRETRAINED, need_checkpoint=False)
     else:

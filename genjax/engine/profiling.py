@@ -16,7 +16,7 @@ from genjax.core.config import ConfigError
 
 
 def parse_profile_steps(text: str) -> tuple[int, int] | None:
-    """`"a:b"` as (a, b), the steps a … b-1 to trace; None for the empty text.
+    """Reads `"a:b"` as (a, b), the steps a … b-1 to trace; None for the empty text.
 
     Raises:
       ConfigError: it is not two whole numbers with 0 <= a < b.
@@ -45,7 +45,7 @@ class Profiler:
         self._steps, self._running = steps, False
 
     def before(self, first_step: int, last_step: int) -> None:
-        """Called before the chunk of steps first_step … last_step-1 is dispatched."""
+        """Starts before the chunk of steps first_step … last_step-1 is dispatched, if it is to."""
         if self._steps is None or self._running:
             return
         if first_step < self._steps[1] and self._steps[0] < last_step:
@@ -53,7 +53,7 @@ class Profiler:
             self._running = True
 
     def after(self, step: int, wait_for: Any = None) -> None:
-        """Called when the chunk that ends before `step` is dispatched; `wait_for`: its outputs."""
+        """Ends once the chunk that ends before `step` is dispatched; `wait_for`: its outputs."""
         if self._running and self._steps is not None and step >= self._steps[1]:
             jax.block_until_ready(wait_for)
             self.close()
@@ -97,12 +97,12 @@ class Clock:
             self._open.pop()
 
     def training_seconds(self) -> float:
-        """Seconds so far that training itself took: all but compilation and evaluation."""
+        """Returns the seconds of training itself: all but compilation and evaluation."""
         seconds = self.summary()
         return seconds["total"] - seconds["compile"] - seconds["evaluation"]
 
     def summary(self) -> dict[str, float]:
-        """Seconds of each part so far, and `total`, all since the clock was made."""
+        """Returns the seconds of each part so far, and `total`."""
         self._charge()
         return self._seconds | {"total": sum(self._seconds.values())}
 
@@ -113,10 +113,10 @@ class Clock:
 
 
 def flops_of(stage: Any) -> float:
-    """Floating point operations of a `jax.stages.Lowered` or `Compiled`, by XLA's cost analysis.
+    """Counts operations of a `jax.stages.Lowered` or `Compiled`, by XLA's cost analysis.
 
-    XLA counts the body of a loop once, however often it runs; see `flops_of_function`. 0 where
-    the backend does not tell.
+    XLA counts the body of a loop once, however often it runs; see `flops_of_function`. 0 where the
+    backend does not tell.
     """
     cost = stage.cost_analysis()
     cost = cost[0] if isinstance(cost, list) and cost else cost
@@ -125,27 +125,19 @@ def flops_of(stage: Any) -> float:
 
 
 def flops_of_function(f: Callable[..., Any], *args: Any) -> float:
-    """Floating point operations of `f(*args)`, the body of a scan counted as often as it runs.
+    """Counts operations of `f(*args)`, the body of a scan as often as it runs.
 
     Each body goes through XLA's cost analysis by itself. Nothing is compiled or run. The number of
-    rounds of a `while_loop` is not known: it counts as one.
-
-    Args:
-      f: a function that jit can trace.
-      *args: pytrees of arrays or of `jax.ShapeDtypeStruct`.
+    rounds of a `while_loop` is not known: it counts as one. `args` may be `jax.ShapeDtypeStruct`.
     """
     return _flops(jax.make_jaxpr(f)(*args))[1]
 
 
 def measured_gemm_rate(dtype: Any = jnp.float32, *, seconds: float = 0.3) -> float:
-    """Floating point operations per second of the best of several square matrix products.
+    """Measures operations per second of the best of several square matrix products.
 
-    Measured on the default device, in its default precision, with matrices that are doubled in
-    width until one product takes long enough that starting it does not matter.
-
-    Args:
-      dtype: of the matrices.
-      seconds: about how long to measure, beside compiling.
+    On the default device, in its default precision, with matrices that are doubled in width until
+    one product takes long enough that starting it does not matter; `seconds`: about how long.
     """
     product = jax.jit(jnp.matmul)
 
@@ -169,7 +161,7 @@ def measured_gemm_rate(dtype: Any = jnp.float32, *, seconds: float = 0.3) -> flo
 
 
 def _flops(closed: Any) -> tuple[float, float]:
-    """(operations with each loop body counted as XLA does, operations as often as it runs)."""
+    """Counts operations with each loop body as XLA does, and as often as it runs."""
     shapes = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in closed.in_avals]
     once = flops_of(jax.jit(core.jaxpr_as_fun(closed)).lower(*shapes))
     total = once
@@ -181,7 +173,7 @@ def _flops(closed: Any) -> tuple[float, float]:
 
 
 def _scans(jaxpr: Any) -> Iterator[tuple[Any, int, int]]:
-    """(body, length, unroll) of the outermost scans of a jaxpr."""
+    """Yields (body, length, unroll) of the outermost scans of a jaxpr."""
     for equation in jaxpr.eqns:
         if equation.primitive.name == "scan":
             p = equation.params

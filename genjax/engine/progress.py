@@ -41,7 +41,7 @@ class Progress:
         self._drawn, self._drawn_at = "", -math.inf
 
     def update(self, step: int, metrics: Mapping[str, float] | None = None) -> None:
-        """Tells that `step` is done; with `metrics` (by name) a plain line is printed."""
+        """Shows that `step` is done; with `metrics` (by name) prints a plain line."""
         self._marks.append((time.monotonic(), step))
         self._step = step
         if not self._enabled:
@@ -54,20 +54,11 @@ class Progress:
             self._print("  ".join([*self._parts(), *self._metrics]))
 
     def rate(self) -> float:
-        """Steps per second over the last updates; nan before the second."""
+        """Returns steps per second over the last updates; nan before the second."""
         if len(self._marks) < 2:
             return math.nan
         (t0, s0), (t1, s1) = self._marks[0], self._marks[-1]
         return (s1 - s0) / (t1 - t0) if t1 > t0 else math.nan
-
-    def message(self, text: str) -> None:
-        """Prints a line of its own without tearing the bar."""
-        if not self._enabled:
-            return
-        self._clear()
-        self._print(text)
-        if self._bar:
-            self._draw(now=True)
 
     def close(self) -> None:
         """Leaves the bar as it stands; safe to call twice."""
@@ -105,13 +96,8 @@ class Progress:
         self._write(f"\r{line}{rest}")
         self._drawn = line
 
-    def _clear(self) -> None:
-        if self._drawn:
-            self._write(f"\r{' ' * min(len(self._drawn), self._columns() - 1)}\r")
-            self._drawn = ""
-
     def _columns(self) -> int:
-        """Of the terminal, as wide as it is now."""
+        """Returns the width of the terminal, as it is now."""
         try:
             return os.get_terminal_size(self._stream.fileno()).columns or _COLUMNS
         except (OSError, ValueError):
@@ -125,7 +111,7 @@ class Progress:
 
 
 def _fitting(parts: Iterable[str], width: int) -> str:
-    """The first parts that fit into `width` columns, whole."""
+    """Joins the first parts that fit into `width` columns, whole."""
     line = ""
     for part in parts:
         longer = f"{line}  {part}" if line else part

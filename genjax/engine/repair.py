@@ -25,11 +25,7 @@ CARRIED = (CONFIG, f"{TOKENIZER}/vocabulary.json", POPULATION, f"{PRETRAINED}/{C
 
 
 def collect(workdir: Path) -> dict[str, bytes]:
-    """What a checkpoint of the run in `workdir` is to carry: the content of files by their names.
-
-    Raises:
-      OSError: a file cannot be read.
-    """
+    """Reads what a checkpoint of the run in `workdir` is to carry: files by their names."""
     return {name: (workdir / name).read_bytes() for name in CARRIED if (workdir / name).exists()}
 
 
@@ -60,7 +56,7 @@ def repair(workdir: Path) -> None:
 
 
 def carried_config(workdir: Path) -> tuple[int, dict[str, Any]] | None:
-    """Step and `config.json` of the newest complete checkpoint that carries one."""
+    """Returns step and `config.json` of the newest complete checkpoint that carries one."""
     checkpoints = Checkpoints(workdir / CHECKPOINTS)
     for step in reversed(checkpoints.steps()):
         with contextlib.suppress(ValueError):  # what it holds may be anything
@@ -71,7 +67,7 @@ def carried_config(workdir: Path) -> tuple[int, dict[str, Any]] | None:
 
 
 def _defect(path: Path, name: str, wanted: str) -> str:
-    """What is wrong with a file; empty: nothing."""
+    """Says what is wrong with a file; empty: nothing."""
     if not path.exists():
         return "was missing"
     try:
@@ -84,7 +80,7 @@ def _defect(path: Path, name: str, wanted: str) -> str:
 
 
 def is_record(record: Any) -> bool:
-    """Whether this is what a `config.json` holds."""
+    """Says whether this is what a `config.json` holds."""
     return isinstance(record, dict) and isinstance(record.get("config"), dict)
 
 

@@ -15,7 +15,7 @@ from genjax.data.source import Dataset
 from genjax.engine import pretrained
 from genjax.engine.checkpoints import from_process_0
 from genjax.engine.executor import Executor
-from genjax.engine.executors import make_executor
+from genjax.engine.parallel import make_executor
 from genjax.engine.repair import repair
 from genjax.engine.workdir import read_data
 
@@ -46,7 +46,7 @@ def prepare(
       workdir: a run's folder, if it is there: texts become tokens as they did in that run.
       use: whether the run is to be used and not trained: what its folder records of the data then
         stands for them, and they are read when something first asks for an example.
-      **population: `seeds` and `hyperparameters` of `executors.Population`.
+      **population: `seeds` and `hyperparameters` of `Population`.
 
     Raises:
       ConfigError: a mistake in the config or the data, or in a run that this one goes on from.

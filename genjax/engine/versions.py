@@ -12,7 +12,7 @@ _DISTRIBUTION = "genjax-families"  # as pyproject.toml names it; "genjax" is ano
 
 
 def ran_on() -> dict[str, Any]:
-    """`versions`, `device` and `git_revision`, as `config.json` has them."""
+    """Returns `versions`, `device` and `git_revision`, as `config.json` has them."""
     device = jax.devices()[0]
     return {
         "versions": {"python": platform.python_version()}
@@ -36,7 +36,7 @@ def _version(package: str) -> str | None:
 
 
 def _git_revision() -> str | None:
-    """The revision that genjax is run from, None where it is not run from its own repository."""
+    """Returns the revision that genjax is run from, None outside its own repository."""
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None

@@ -60,8 +60,8 @@ def open_workdir(
       resume: whether a run that is there already may be continued.
 
     Raises:
-      ConfigError: the folder holds a run of another config (the first fields that differ are
-        named) or of other data, or cannot be made or written.
+      ConfigError: the folder holds a run of another config (the first fields that differ are named)
+        or of other data, or cannot be made or written.
     """
     workdir, before = check_workdir(path, config, dataset, resume=resume)
     write_run(path, config, dataset, before)
@@ -72,7 +72,7 @@ def check_workdir(
     path: str | os.PathLike, config: ConfigDict, dataset: Dataset | None = None, *,
     resume: bool = True, population: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[Path, dict[str, Any] | None]:  # fmt: skip
-    """What `open_workdir` checks; returns the folder and what its `config.json` holds so far.
+    """Checks what `open_workdir` does; returns the folder and what its `config.json` holds so far.
 
     The folder must be that of `population` as well, see `read_population`, if there is one.
     """
@@ -114,7 +114,7 @@ def write_run(
       config: the resolved config.
       dataset: its data, which are recorded.
       before: what `config.json` held.
-      others: what else belongs to the run, by relative path; what is there already stays.
+      others: further files of the run, by relative path; what is there already stays.
       hold: is called once the folder is there, before anything is written into it.
 
     Raises:
@@ -146,21 +146,13 @@ def write_run(
 
 
 def read_data(workdir: Path) -> dict[str, Any] | None:
-    """What the run recorded of its data (`genjax.data.record.of`); None of an older run.
-
-    Raises:
-      ConfigError: `config.json` cannot be read.
-    """
+    """Reads what the run recorded of its data (`genjax.data.record.of`); None of an older run."""
     record = _read_record(workdir)
     return _data_of(workdir, record) if record and "data" in record else None
 
 
 def read_population(workdir: Path) -> dict[str, Any]:
-    """Arguments of `prepare` that a sweep wrote beside its group's config; empty for other runs.
-
-    Raises:
-      ConfigError: they cannot be read.
-    """
+    """Reads `seeds` and `hyperparameters` that a sweep gave a group; empty for other runs."""
     path = workdir / POPULATION
     if not path.exists():
         return {}
@@ -186,7 +178,7 @@ def _data_of(workdir: Path, record: dict[str, Any]) -> dict[str, Any]:
 def read_config(
     workdir: str | os.PathLike, *, need_checkpoint: bool = True, given_by: str = "--workdir"
 ) -> ConfigDict:
-    """The config of the run in `workdir`, locked; arrays of the JSON are tuples.
+    """Reads the config of the run in `workdir`, locked; arrays of the JSON are tuples.
 
     `given_by` is what errors call the folder.
 
@@ -311,7 +303,7 @@ def _check_same(
 
 
 def _warn_if_edited(workdir: Path, record: dict[str, Any]) -> None:
-    """Warns of what decides the model and is another in the newest checkpoint's `config.json`."""
+    """Warns of what decides the model and differs from the newest checkpoint's `config.json`."""
     found = carried_config(workdir)
     if found is None:
         return
@@ -331,7 +323,7 @@ def _warn_if_edited(workdir: Path, record: dict[str, Any]) -> None:
 
 
 def _deciding(record: dict[str, Any]) -> dict[str, Any]:
-    """The fields that decide what a model is, and the names and shapes of its data."""
+    """Returns the fields that decide what a model is, and the names and shapes of its data."""
     flat = {
         n: v
         for n, v in _flat(renamed(record["config"])).items()
@@ -356,7 +348,7 @@ def _record(
 
 
 def _plain(config: Any) -> dict[str, Any]:
-    """A config, or a dict, as what its JSON reads back as."""
+    """Returns a config, or a dict, as what its JSON reads back as."""
     return json.loads(json.dumps(config.to_dict() if isinstance(config, ConfigDict) else config))
 
 

@@ -34,9 +34,9 @@ class Writers:
       workdir: the run's folder; made if absent.
       enabled: False on every process but 0: nothing is opened and nothing is written.
       start_step: the step that the run resumes from; 0 begins anew.
-      num_members: of a population, whose numbers TensorBoard gets by their mean (`NAME`) and range
-        (`NAME_min`, `NAME_max`) over the members that are finite, with the number of those that are
-        not as soon as there are some (`NAME_not_finite`); 0 for a single run.
+      num_members: of a population, of whose finite members TensorBoard gets the mean (`NAME`) and
+        range (`NAME_min`, `NAME_max`), with the number of the others as soon as there are some
+        (`NAME_not_finite`); 0 for a single run.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Writers:
                 self._tensorboard().add_scalar(tag, number, int(step))
 
     def _curves(self, name: str, value: np.ndarray) -> list[tuple[str, float]]:
-        """What TensorBoard shows of a number: one curve, or those of a population."""
+        """Returns what TensorBoard shows of a number: one curve, or those of a population."""
         if self._num_members < 2 or value.shape[:1] != (self._num_members,):
             return [(name, float(value.mean()))]
         members = value.reshape(self._num_members, -1).mean(1)
@@ -106,10 +106,7 @@ class Writers:
         return [(name, float(finite.mean())), *range_, *curves]
 
     def images(self, step: int, tag: str, image: np.ndarray) -> None:
-        """Shows `image`, uint8 (height, width, channels) with 1 or 3 channels, in TensorBoard.
-
-        It is written to `samples/<tag>_<step>.png` as well.
-        """
+        """Shows an image, uint8 (H, W, 1 or 3), and writes it to `samples/<tag>_<step>.png`."""
         if not self._enabled:
             return
         self.check()
@@ -121,10 +118,7 @@ class Writers:
         save_png(self._workdir / _SAMPLES / f"{tag}_{int(step):07d}.png", image)
 
     def text(self, step: int, tag: str, text: str) -> None:
-        """Shows `text`, as it is, in TensorBoard.
-
-        It is written to `samples/<tag>_<step>.txt` as well.
-        """
+        """Shows a text as it is, and writes it to `samples/<tag>_<step>.txt`."""
         if not self._enabled:
             return
         self.check()
@@ -133,11 +127,6 @@ class Writers:
         path = self._workdir / _SAMPLES / f"{tag}_{int(step):07d}.txt"
         path.parent.mkdir(exist_ok=True)
         files.write_whole(path, text)
-
-    def flush(self) -> None:
-        """Hands all that is written to the operating system (`metrics.jsonl` always is)."""
-        if self._enabled and self._events is not None:
-            self._events.flush()
 
     def close(self) -> None:
         """Closes the files; safe to call twice."""
@@ -182,7 +171,7 @@ def _identity(found: os.stat_result) -> tuple[int, int]:
 
 
 def read_metrics(path: str | os.PathLike) -> list[dict[str, Any]]:
-    """The rows of a `metrics.jsonl`, without damaged ones; none where there is no file.
+    """Reads the rows of a `metrics.jsonl` that are not damaged; none where there is no file.
 
     Values that were not finite are floats again. Damaged is what is torn, is no object, has no
     whole number for its step, or for some value something else than numbers, or than as many of
@@ -200,7 +189,7 @@ def read_metrics(path: str | os.PathLike) -> list[dict[str, Any]]:
 
 
 def _row(line: str) -> dict[str, Any] | None:
-    """A line as a row; None if it is damaged."""
+    """Reads a line as a row; None if it is damaged."""
     if not line.isascii():  # what is written is, whatever a name holds
         return None
     try:
@@ -229,7 +218,7 @@ _NOT_FINITE = ("NaN", "Infinity", "-Infinity")
 
 
 def to_json(value: Any) -> Any:
-    """Numbers, arrays, and mappings or lists of them as JSON has them: what is not finite as text.
+    """Returns numbers, arrays, mappings and lists as JSON has them: what is not finite as text.
 
     `from_json` is the inverse, up to arrays, which come back as lists.
     """
@@ -247,7 +236,7 @@ def to_json(value: Any) -> Any:
 
 
 def from_json(value: Any) -> Any:
-    """What `to_json` has written."""
+    """Reads what `to_json` has written."""
     if isinstance(value, dict):
         return {name: from_json(v) for name, v in value.items()}
     if isinstance(value, list):
@@ -256,7 +245,7 @@ def from_json(value: Any) -> Any:
 
 
 def _number(value: Any) -> Any:
-    """As `from_json`; a TypeError for what is no number, or numbers in lists."""
+    """Reads as `from_json`; a TypeError for what is no number, or numbers in lists."""
     if isinstance(value, list):
         return [_number(v) for v in value]
     if isinstance(value, str) and value in _NOT_FINITE:

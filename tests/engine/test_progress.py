@@ -74,13 +74,11 @@ def test_a_terminal_gets_a_bar():
     terminal = Terminal(120)
     progress = Progress(10, 4, stream=terminal.stream)
     progress.update(5, {"loss": 0.5})
-    progress.message("a line of its own")
     progress.update(10, {"loss": 0.25})
     progress.close()
     progress.close()
     drawn = lines(terminal.read())
     assert "[#####.....] step 5/10  ? steps/s  ? left  loss 0.5" in drawn
-    assert "a line of its own" in drawn
     assert drawn[-1] == "" and drawn[-2].startswith("[##########] step 10/10  ")
     assert drawn[-2].endswith(" steps/s  0:00:00 left  loss 0.25")
 
@@ -116,6 +114,5 @@ def test_other_processes_show_nothing():
     stream = io.StringIO()
     progress = Progress(10, enabled=False, stream=stream)
     progress.update(5, {"loss": 1.0})
-    progress.message("x")
     progress.close()
     assert stream.getvalue() == ""

@@ -1,6 +1,6 @@
-"""The executors by name: the same `step` scanned, looped, vmapped over seeds, sharded or pmapped.
+"""Executors of several members or devices: `step` vmapped over seeds, sharded or pmapped.
 
-All run the chunk program of `genjax.engine.executor`; each says how it is placed.
+All run the chunk program of `genjax.engine.executor`, and differ in how it is placed.
 """
 
 import functools
@@ -21,7 +21,7 @@ from genjax.engine.executor import Executor
 
 
 class Population(Executor):
-    """`vmap` over members that differ in their seed and in injected hyper-parameters.
+    """Vmaps over members that differ in their seed and in injected hyper-parameters.
 
     Args:
       seeds: (members,); default `seed … seed + num_seeds - 1`.
@@ -53,7 +53,7 @@ class Population(Executor):
             opt_state[section] = opt_state[section]._replace(hyperparams=numbers)
         return state.replace(step=state.step[0], opt_state=opt_state)
 
-    def _jit(self, f: Any, *, returns_state: bool = False) -> Any:
+    def _jit(self, f: Any, *, returns_state: bool = False, **options: Any) -> Any:
         # Members share the step: what depends on it alone (a lazy penalty) stays one branch.
         axes = jax.tree.map(lambda _: 0, jax.eval_shape(self._new_state)).replace(step=None)
         out_axes = (axes, 0) if returns_state else 0
@@ -61,20 +61,24 @@ class Population(Executor):
         def members(state: State, *arrays: Any) -> Any:
             return jax.vmap(lambda s: f(s, *arrays), in_axes=(axes,), out_axes=out_axes)(state)
 
-        return super()._jit(members, returns_state=returns_state)
+        return super()._jit(members, returns_state=returns_state, **options)
 
 
-class Sharded(Executor):
-    """Jit over a mesh of all devices of all processes: each sees its rows of the global batch.
-
-    `config.sharding` says whether the state is replicated (`data`) or split (`fsdp`); XLA adds
-    the collectives.
-    """
+class _Meshed(Executor):
+    """Runs on a mesh of all devices."""
 
     def _place(self) -> None:
         self.mesh = placement.make_mesh()
         placement.check_divisible(self.config, self.mesh.size)
         self._replicated = jax.sharding.NamedSharding(self.mesh, jax.sharding.PartitionSpec())
+
+
+class Sharded(_Meshed):
+    """Jits over a mesh of all devices of all processes: each sees its rows of the global batch.
+
+    `config.sharding` says whether the state is replicated (`data`) or split (`fsdp`); XLA adds the
+    collectives.
+    """
 
     def _state_sharding(self, shapes: Any) -> Any:
         return placement.state_shardings(self.mesh, shapes, self.config.sharding)
@@ -90,25 +94,20 @@ class Sharded(Executor):
         rows = self.family.batch_shape[-1] // jax.process_count()
         return slice(jax.process_index() * rows, (jax.process_index() + 1) * rows)
 
-    def _jit(self, f: Any, *, returns_state: bool = False) -> Any:
+    def _jit(self, f: Any, *, returns_state: bool = False, **options: Any) -> Any:
         out: Any = self._replicated
         if returns_state:
             out = (self._state_sharding(jax.eval_shape(self._new_state)), out)
-        donated = 0 if returns_state else ()
-        return jax.jit(
-            lambda state, arrays: f(state, *arrays), donate_argnums=donated, out_shardings=out
-        )
+        return super()._jit(f, returns_state=returns_state, out_shardings=out, **options)
 
 
-class Pmapped(Executor):
-    """`jax.pmap` over the devices of one process, the state replicated; see `core.batch`."""
+class Pmapped(_Meshed):
+    """Runs `jax.pmap` over the devices of one process, the state replicated; see `core.batch`."""
 
     def _place(self) -> None:
         if jax.process_count() > 1:
             raise fail("executor", "pmap", "runs in one process; several processes need sharded")
-        self.mesh = placement.make_mesh()
-        placement.check_divisible(self.config, self.mesh.size)
-        self._replicated = jax.sharding.NamedSharding(self.mesh, jax.sharding.PartitionSpec())
+        super()._place()
 
     def _rows(self, batch: Any, batch_axis: int) -> Any:
         index = jax.lax.axis_index(AXIS)
@@ -119,21 +118,22 @@ class Pmapped(Executor):
 
         return jax.tree.map(local, batch)
 
-    def _jit(self, f: Any, *, returns_state: bool = False) -> Any:
+    def _jit(self, f: Any, *, returns_state: bool = False, **options: Any) -> Any:
         return jax.pmap(
             lambda state, arrays: f(state, *arrays),
             axis_name=AXIS,
             in_axes=(0, None),
             out_axes=(0, None) if returns_state else None,
             donate_argnums=0 if returns_state else (),
+            **options,
         )
 
     def to_checkpoint(self, state: State) -> State:
-        """One of the replicas."""
+        """Takes one of the replicas."""
         return self._first(state)
 
     def from_checkpoint(self, state: State) -> State:
-        """A replica for each device."""
+        """Makes a replica for each device."""
 
         def replicate(x: jax.Array) -> jax.Array:
             return jnp.broadcast_to(x, (self.mesh.size, *x.shape))
@@ -152,6 +152,6 @@ class Pmapped(Executor):
 def make_executor(
     family: Family, dataset: Dataset, config: ConfigDict, **population: Any
 ) -> Executor:
-    """The executor that `config.executor` names."""
+    """Makes the executor that `config.executor` names."""
     kinds = {"vmap": Population, "sharded": Sharded, "pmap": Pmapped}
     return kinds.get(config.executor, Executor)(family, dataset, config, **population)
