@@ -85,7 +85,7 @@ def test_no_folder_can_be_made_below_a_file(home, caplog):
 def test_small_programs_are_found_again_by_the_next_process(tmp_path):
     code = """
         import sys, jax, jax.numpy as jnp
-        from genjax.engine.cache import enable_compilation_cache
+        from genjax.engine.compilation_cache import enable_compilation_cache
         folder = enable_compilation_cache(sys.argv[1])
         hits = []
         jax.monitoring.register_event_listener(lambda event, **_: hits.append(event))
