@@ -1,63 +1,55 @@
-"""Writes `docs/fields.md`, the table of all config fields, from the declared fields.
+"""Writes `docs/fields.md`, the tables of all config fields, from the declared fields.
 
 python docs/generate.py
 
 A test compares what it would write with what is there.
 """
 
-import dataclasses
-import importlib
-import sys
+from collections.abc import Iterable
 from pathlib import Path
 
-from ml_collections import ConfigDict
-
 from genjax import families
-from genjax.core.config import get
+from genjax.core.config import Base, TextData
 from genjax.core.fields import Field, described
 
 PAGE = Path(__file__).with_name("fields.md")
 _HEAD = """\
 # Fields
 
-Every field of every family's config, as `--config.FIELD=VALUE`, with its default before a recipe
-changes it. This page is written by `docs/generate.py` from the declared fields. The fields that all
-configs share (`steps`, `batch_size`, `data.name`, `optimizer.learning_rate`, …) are explained in
-`genjax/core/config.py`.
+Every field of every config, as `--config.FIELD=VALUE`, with its default before a recipe changes it.
+`--help` beside `--config` prints those of a recipe with the recipe's values. This page is written
+by `docs/generate.py` from the declared fields.
+"""
+_FAMILIES = """\
+## Of a family
+
+What a family adds, and where its default differs from those above.
 """
 
 
 def page() -> str:
     """Returns the text of the page."""
-    return "\n".join([_HEAD, *(_section(name) for name in families.names())])
-
-
-def _section(family: str) -> str:
-    rows = ["| field | default | allowed | meaning |", "|---|---|---|---|"]
-    config = families.default_config(family)
-    for field in _fields(family, config):
-        cells = (f"`{field.name}`", _shown(get(config, field.name)), field.allowed, field.meaning)
-        rows.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
-    return "\n".join([f"## {family}", "", *rows, ""])
-
-
-def _fields(family: str, config: ConfigDict) -> list[Field]:
-    """Describes the sections that are declared by the family's module, or by one it shares."""
-    module = importlib.import_module(f"genjax.families.{family}")
-    shared = [m for name, m in sys.modules.items() if name.startswith("genjax.families._")]
-    kinds = {
-        frozenset(f.name for f in dataclasses.fields(kind)): kind
-        for found in [*shared, module]
-        for kind in vars(found).values()
-        if isinstance(kind, type) and dataclasses.is_dataclass(kind)
+    base = list(described(Base))
+    text = [field for field in described(TextData, "data") if field not in base]
+    own = {
+        name: [
+            f for f in families.described(name) if f not in [*base, *text] and f.name != "family"
+        ]
+        for name in families.names()
     }
-    sections = {name: frozenset(s) for name, s in config.items() if isinstance(s, ConfigDict)}
-    declared = {name: kinds[keys] for name, keys in sections.items() if keys in kinds}
-    return [field for name, kind in declared.items() for field in described(kind, name)]
+    parts = ["## Of all families\n", _table(base), "## Of texts\n", _table(text), _FAMILIES]
+    return "\n".join(
+        [_HEAD, *parts, *(f"### {n}\n\n{_table(fields)}" for n, fields in own.items())]
+    )
 
 
-def _shown(value: object) -> str:
-    return f"`{value!r}`" if value != "" else '`""`'
+def _table(fields: Iterable[Field]) -> str:
+    rows = ["| field | default | allowed | meaning |", "|---|---|---|---|"]
+    for name, default, allowed, meaning in fields:
+        shown = f"`{default!r}`" if default != "" else ""
+        cells = (f"`{name}`", shown, allowed, meaning)
+        rows.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
+    return "\n".join([*rows, ""])
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ def inline(text: str) -> list[str]:
 
 
 def commands(text: str) -> list[list[str]]:
-    """The commands of ours in a page, or in a script: the words behind `python -m`."""
-    lines = "\n".join(blocks(text, "bash") or [text]).replace("\\\n", " ").splitlines()
+    """The commands of ours in a page: the words behind `python -m`, in blocks and inline."""
+    lines = "\n".join(blocks(text, "bash")).replace("\\\n", " ").splitlines()
     found = [re.search(r"python -m (experiments\..*)", line) for line in [*lines, *inline(text)]]
     return [shlex.split(match[1], comments=True) for match in found if match]
 

@@ -67,7 +67,7 @@ def test_the_job_for_slurm_is_a_script_whose_command_is_accepted(monkeypatch):
     options = dict(re.findall(r"^#SBATCH --([\w-]+)=(\S+)$", script.read_text(), re.MULTILINE))
     assert options["ntasks-per-node"] == options["gpus-per-node"]  # JAX takes a device a process
     monkeypatch.chdir(papers.ROOT)
-    (command,) = papers.commands(script.read_text())
+    (command,) = papers.commands(f"```bash\n{script.read_text()}```")
     assert "--config.executor=sharded" in command
     papers.accept(command)
 
