@@ -74,16 +74,16 @@ class Classifies(Protocol):
 class Tags(Protocol):
     """Tells the tag of each word of a sentence."""
 
-    def tag(self, state: State, *words: jax.Array) -> jax.Array:
-        """Finds the likeliest tags (B, T) of words (B, T)."""
+    def tag(self, state: State, x_BxT: jax.Array, *chars: Any) -> jax.Array:
+        """Finds the likeliest tags (B, T) of words, which may need their characters (B, T, C)."""
 
 
 @runtime_checkable
 class Scores(Protocol):
     """Scores examples, or the tokens of texts."""
 
-    def score(self, state: State, *x: jax.Array) -> jax.Array:
-        """Computes a critic's scores (B,), or nats of each token (B, T)."""
+    def score(self, state: State, x: jax.Array, *targets: jax.Array) -> jax.Array:
+        """Computes a critic's scores (B,), or nats of each token (B, T); pairs need targets."""
 
 
 @runtime_checkable
@@ -211,13 +211,9 @@ def as_sampler(family: Any) -> Samples:
 
 def uses(family: Family) -> set[str]:
     """Names the public methods of `(state, …)` that a family has beside its contract."""
-    kind, contract = type(family), {"step", "evaluate", "inputs"}
-    names = {name for base in kind.__mro__ for name in vars(base)} - contract
-    return {name for name in names if _takes_state(kind, name)}
-
-
-def _takes_state(kind: type, name: str) -> bool:
-    method = inspect.getattr_static(kind, name)
-    if name.startswith("_") or name.endswith("_inputs") or not inspect.isfunction(method):
-        return False
-    return list(inspect.signature(method).parameters)[1:2] == ["state"]
+    return {
+        name
+        for name, method in inspect.getmembers(type(family), inspect.isfunction)
+        if not (name.startswith("_") or name.endswith("inputs") or name in ("step", "evaluate"))
+        and list(inspect.signature(method).parameters)[1:2] == ["state"]
+    }

@@ -74,7 +74,7 @@ def test_tokens_of_gpt2_that_it_has_not_have_no_probability(tmp_path):
 
 @pytest.mark.parametrize("chunk", [0, 3])
 def test_the_softmax_is_over_the_tokens_of_the_folder_alone(chunk, tmp_path):
-    hf, tensors = folders.make(tmp_path / "hf", "gpt2")
+    settings, tensors = folders.make(tmp_path / "hf", "gpt2")
     config, params, codec = hf.read(tmp_path / "hf")
     config.loss.logits_chunk = chunk
     spec = DataSpec("text", (13,), vocab_size=codec.vocab_size)
@@ -83,7 +83,7 @@ def test_the_softmax_is_over_the_tokens_of_the_folder_alone(chunk, tmp_path):
     x_BxT = moved(IDS_BxT, (-1, -1, -1, 260, -1)).astype(np.int32)
     found = np.asarray(jax.jit(family.score)(state, x_BxT))
     for b in range(2):
-        logits = reference.gpt2(tensors, hf, IDS_BxT[b, :-1])
+        logits = reference.gpt2(tensors, settings, IDS_BxT[b, :-1])
         wanted = logsumexp(logits, -1) - logits[np.arange(6), IDS_BxT[b, 1:]]
         np.testing.assert_allclose(found[b], wanted, atol=1e-4)
 
