@@ -10,7 +10,7 @@ CORRUPTIONS = ("none", "gaussian", "masking", "salt_and_pepper")
 
 
 def corrupt(x: jax.Array, key: jax.Array, kind: str, level: float) -> jax.Array:
-    """`x` with noise of one kind, drawn for the global batch; same shape and dtype.
+    """Adds noise of one kind to `x`, drawn for the global batch; same shape and dtype.
 
     - `"gaussian"`: normal noise of standard deviation `level` is added.
     - `"masking"`: each element becomes 0 with probability `level`.

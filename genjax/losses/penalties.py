@@ -149,7 +149,8 @@ def _input_gradient(critic: _Critic, x: jax.Array) -> jax.Array:
         return at_least_float32(score_B).sum()
 
     # The gradient of the sum is the stack of per-example gradients, since no example mixes.
-    return jax.grad(total)(x)
+    gradient: jax.Array = jax.grad(total)(x)
+    return gradient
 
 
 def _sloped(value_B: jax.Array, critic: _Critic, x: jax.Array, direction: jax.Array) -> jax.Array:

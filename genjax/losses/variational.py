@@ -66,6 +66,7 @@ def free_bits_kl(
     if mean_kl_Z is not None:
         checks.floats("Z", sizes, mean_kl_Z=mean_kl_Z)
     checks.number("free_bits", free_bits, 0)
+    kl_BxZ = at_least_float32(kl_BxZ)
     mean_kl_Z = kl_BxZ.mean(0) if mean_kl_Z is None else mean_kl_Z
     return jnp.where(mean_kl_Z > free_bits, kl_BxZ, free_bits).sum(-1)
 

@@ -1,8 +1,7 @@
-"""BERT: a transformer that reads a text both ways, and what it says of hidden tokens and of pairs.
+"""BERT: a transformer that reads a text both ways, and its heads for hidden tokens and for pairs.
 
 Source: Devlin et al. 2019 (BERT: Pre-training of deep bidirectional transformers). With
-`norm_first=False` and learned places its parameters are, one for one, those of the program that
-came with it.
+`norm_first=False` and learned places its parameters are, one for one, those of the paper's program.
 """
 
 import jax
@@ -18,13 +17,13 @@ from genjax.ops.cross_entropy import token_logits
 
 
 class Encoder(nn.Module):
-    """Tokens to vectors that have seen the whole text.
+    """A network from tokens to vectors, each of which depends on the whole text.
 
     Attributes:
       vocab_size: number of tokens.
       length: the most places of a text.
       layers: of the stack.
-      positions: see `Embedding`; rotary ones are the layers' own.
+      positions: see `Embedding`; rotary ones are a setting of the layers.
       num_types: kinds of segments, each with a vector that is added to its tokens; 0: none.
     """
 
@@ -51,7 +50,7 @@ class Encoder(nn.Module):
     def __call__(
         self, ids_BxT: jax.Array, types_BxT: jax.Array | None = None, *, train: bool = False
     ) -> jax.Array:
-        """(B, T, D). Padding is seen by nobody; what stands there says nothing.
+        """Computes vectors (B, T, D); padding has no effect on others, its own mean nothing.
 
         Args:
           ids_BxT: int32, padded.
@@ -68,11 +67,11 @@ class Encoder(nn.Module):
 
 
 class Heads(nn.Module):
-    """What the encoder's vectors say: which token stands at a place, and whether two texts follow.
+    """Heads of the encoder: which token stands at a place, and whether one text follows another.
 
     Attributes:
       vocab_size: number of tokens.
-      layers: whose width, activation and norm they have.
+      layers: of the encoder, whose width, activation and norm the heads have.
       pairs: whether there is the second head.
     """
 
@@ -90,24 +89,24 @@ class Heads(nn.Module):
             self.pooler, self.follows = Dense(of.width, True, init, of.dtype), nn.Dense(1)
 
     def __call__(self, h_BxMxD: jax.Array, table_VxD: jax.Array) -> jax.Array:
-        """Logits (B, M, V), float32, of the tokens at some places, from the vectors there."""
+        """Computes logits (B, M, V), float32, of the tokens at M places, from the vectors there."""
         of = self.layers.activation
         activation = ACTIVATIONS[GATED.get(of, of)]
         return token_logits(self.norm(activation(self.transform(h_BxMxD))), table_VxD.T, self.bias)
 
     def next_sentence(self, h_BxTxD: jax.Array) -> jax.Array:
-        """Logits (B,), float32, that the second text follows the first, from the first place."""
+        """Computes logits (B,), float32, that the second text follows, from the first place."""
         pooled_BxD = jnp.tanh(self.pooler(h_BxTxD[:, 0]))
         return jnp.asarray(self.follows(pooled_BxD)[:, 0], jnp.float32)
 
 
 def one_text(x_BxT: jax.Array) -> jax.Array:
-    """BOS in front of each row, (B, T + 1): the place that pairs are judged at."""
+    """Puts BOS in front of each row, (B, T + 1): the place that pairs are classified at."""
     return jnp.pad(x_BxT, ((0, 0), (1, 0)), constant_values=tokens.BOS)
 
 
 def two_texts(a_BxN: jax.Array, b_BxM: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """BOS a EOS b EOS, (B, N + M + 3), and the types: 0 up to the first EOS, then 1."""
+    """Makes BOS a EOS b EOS, (B, N + M + 3), and the types: 0 up to the first EOS, then 1."""
     batch = len(a_BxN)
     begin, end = jnp.full((batch, 1), tokens.BOS), jnp.full((batch, 1), tokens.EOS)
     ids = jnp.concatenate([begin, a_BxN, end, b_BxM, end], axis=1)

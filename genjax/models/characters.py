@@ -11,12 +11,12 @@ from genjax.models.embedding import Embedding
 
 
 class CharacterCNN(nn.Module):
-    """Convolutions over a word's characters, the largest value of each filter over the word.
+    """Convolutions over a word's characters, then the maximum of each filter over the word.
 
     Source: dos Santos and Zadrozny 2014; Kim et al. 2016 (Character-aware neural language models)
     for several widths and for highway layers, y = t ∘ relu(x W + b) + (1 - t) ∘ x with
-    t = σ(x W_t + b_t). After a ReLU a filter that finds nothing in a word is 0, so padding never
-    wins and a word without characters has the vector 0 in front of the highway layers.
+    t = σ(x W_t + b_t). Filters end in a ReLU, so that padding, 0, is never the maximum, and a word
+    without characters has the vector 0 in front of the highway layers.
 
     Attributes:
       vocab_size: number of characters, id 0 being padding.
@@ -34,12 +34,15 @@ class CharacterCNN(nn.Module):
 
     @nn.compact
     def __call__(self, chars: jax.Array) -> jax.Array:
-        """Characters (…, C), int32, padded at their end by 0, to vectors (…, sum of numbers)."""
+        """Maps characters (…, C), int32, padded at the end by 0, to vectors (…, sum of numbers)."""
         real = (chars != 0)[..., None]
         table = Embedding(
-            self.vocab_size, self.embed_dim, std=self.embed_dim**-0.5, dtype=self.dtype,
+            self.vocab_size,
+            self.embed_dim,
+            std=self.embed_dim**-0.5,
+            dtype=self.dtype,
             name="embedding",
-        )  # fmt: skip
+        )
         x = jnp.where(real, table(chars), 0)
         found = []
         for width, number in self.filters:
@@ -56,7 +59,7 @@ class CharacterCNN(nn.Module):
 
 
 def _windows(x: jax.Array, width: int) -> jax.Array:
-    """(…, C, D) to (…, C, width * D): each position with its neighbors, zeros beyond the ends."""
+    """Puts beside each position its neighbors, zeros beyond the ends: (…, C, width * D)."""
     steps, before = x.shape[-2], (width - 1) // 2
     around = [(0, 0)] * (x.ndim - 2) + [(before, width - 1 - before), (0, 0)]
     padded = jnp.pad(x, around)

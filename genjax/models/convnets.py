@@ -1,5 +1,6 @@
 """Convolutional networks between images and vectors, built of halvings and doublings."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ class ConvEncoder(nn.Module):
       out_shape: shape of one output, `()` for a scalar.
       activation: a key of `ACTIVATIONS`, after each convolution.
       norm: `none`, `batch` or `layer`; not on the first convolution, as in DCGAN.
-      lowering: of the convolutions, see `genjax.models.conv`.
+      lowering: of the convolutions, see `genjax.ops.conv`.
       dtype: of compute; parameters are float32.
       minibatch_stddev: puts a `MinibatchStddev` in front of the linear layer.
       init_variance: of initial weights, see `genjax.models.dense.initial_weights`.
@@ -40,7 +41,7 @@ class ConvEncoder(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
-        """(B, H, W, C) to (B, *out_shape)."""
+        """Maps (B, H, W, C) to (B, *out_shape)."""
         initial = initial_weights(self.init_variance)
         last, options = _layout(self.lowering, self.dtype, initial)
         x = to_batch_last(x.astype(self.dtype)) if last else x.astype(self.dtype)
@@ -53,10 +54,7 @@ class ConvEncoder(nn.Module):
         x = x.reshape(x.shape[0], -1)
         if self.minibatch_stddev:
             x = MinibatchStddev()(x, train=train)
-        size = 1
-        for n in self.out_shape:
-            size *= n
-        y = nn.Dense(size, dtype=self.dtype, kernel_init=initial)(x)
+        y = nn.Dense(math.prod(self.out_shape), dtype=self.dtype, kernel_init=initial)(x)
         return y.reshape(x.shape[0], *self.out_shape)
 
 
@@ -66,8 +64,7 @@ class ConvDecoder(nn.Module):
     The DCGAN generator's plan (Radford et al. 2015); `channels` mirrors those of the encoder.
 
     Attributes:
-      channels: of the images from the largest to the smallest, as for `ConvEncoder`; the last
-        is that of the first, small image.
+      channels: from the largest image to the smallest, which is the first; as for `ConvEncoder`.
       out_shape: (height, width, channels) of one output; height and width are divisible by
         `2 ** len(channels)`.
       activation, norm, lowering, dtype, init_variance: as for `ConvEncoder`; norm on all but
@@ -84,7 +81,7 @@ class ConvDecoder(nn.Module):
 
     @nn.compact
     def __call__(self, z: jax.Array, *, train: bool = False) -> jax.Array:
-        """(B, latent) to (B, *out_shape)."""
+        """Maps (B, latent) to (B, *out_shape)."""
         height, width, out_channels = self.out_shape
         factor = 2 ** len(self.channels)
         widths = list(reversed(self.channels))
@@ -101,8 +98,7 @@ class ConvDecoder(nn.Module):
 
 
 def _layout(lowering: str, dtype: Any, initial: Any) -> tuple[bool, dict[str, Any]]:
-    """Whether the layers keep the batch last, and the options that make them do so."""
+    """Tells whether the layers keep the batch last, and returns their options."""
     last = wants_batch_last(lowering)
-    return last, {
-        "lowering": lowering, "batch_last": last, "dtype": dtype, "kernel_init": initial
-    }  # fmt: skip
+    options = {"lowering": lowering, "batch_last": last, "dtype": dtype, "kernel_init": initial}
+    return last, options

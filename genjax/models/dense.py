@@ -1,5 +1,6 @@
 """Fully connected networks."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from genjax.core import checks
 from genjax.core.batch import AXIS, batch_devices
 from genjax.core.random import batch_uniform
 from genjax.models.minibatch import MinibatchStddev
@@ -36,20 +38,19 @@ class Norm(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """Same shape as `x`; `features_axis` holds the features."""
+        """Normalizes `x`, whose `features_axis` holds the features."""
+        checks.chosen("norm", self.kind, NORMS)
+        features = self.features_axis
         if self.kind == "batch":
-            return nn.BatchNorm(
+            x = nn.BatchNorm(
                 use_running_average=not train,
                 momentum=0.9,
-                axis=self.features_axis,
+                axis=features,
                 axis_name=AXIS if batch_devices() else None,
                 dtype=self.dtype,
             )(x)
-        if self.kind == "layer":
-            features = self.features_axis
-            return nn.LayerNorm(reduction_axes=features, feature_axes=features, dtype=self.dtype)(x)
-        if self.kind != "none":
-            raise ValueError(f"norm={self.kind!r}: must be one of {', '.join(NORMS)}")
+        elif self.kind == "layer":
+            x = nn.LayerNorm(reduction_axes=features, feature_axes=features, dtype=self.dtype)(x)
         return x
 
 
@@ -79,7 +80,7 @@ class MLP(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
-        """(B, …) to (B, *out_shape); inputs are flattened."""
+        """Maps (B, …) to (B, *out_shape); inputs are flattened."""
         options = {"dtype": self.dtype, "kernel_init": initial_weights(self.init_variance)}
         x = x.reshape(x.shape[0], -1).astype(self.dtype)
         pieces = MAXOUT_PIECES if self.activation == "maxout" else 1
@@ -91,23 +92,21 @@ class MLP(nn.Module):
             x = Dropout(self.dropout)(x, train=train)
         if self.minibatch_stddev:
             x = MinibatchStddev()(x, train=train)
-        size = 1
-        for n in self.out_shape:
-            size *= n
-        return nn.Dense(size, **options)(x).reshape(x.shape[0], *self.out_shape)
+        y = nn.Dense(math.prod(self.out_shape), **options)(x)
+        return y.reshape(x.shape[0], *self.out_shape)
 
 
 def initial_weights(variance: float) -> nn.initializers.Initializer:
-    """Normal weights, cut off at two standard deviations, of `variance` over their inputs' number.
+    """Initializes normal weights, cut off at two standard deviations, of `variance` / inputs.
 
-    1 keeps the variance of inputs from layer to layer (LeCun et al. 1998, Efficient backprop,
-    section 4.6); PyTorch's layers begin with 1/3.
+    A variance of 1 keeps the variance of inputs from layer to layer (LeCun et al. 1998, Efficient
+    backprop, section 4.6); PyTorch's layers begin with 1/3.
     """
     return nn.initializers.variance_scaling(variance, "fan_in", "truncated_normal")
 
 
 def _maxout(x: jax.Array) -> jax.Array:
-    """(…, N * pieces) to (…, N)."""
+    """Maps (…, N * pieces) to (…, N)."""
     return x.reshape(*x.shape[:-1], -1, MAXOUT_PIECES).max(-1)
 
 
@@ -126,7 +125,7 @@ class Dropout(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """Same shape as `x`; elements are zeroed at `rate`, the others divided by 1 - rate."""
+        """Zeroes elements at `rate`, and divides the others by 1 - rate."""
         if not train or not self.rate:
             return x
         shape = tuple(1 if i in self.shared_axes else n for i, n in enumerate(x.shape))

@@ -1,8 +1,8 @@
-"""ELMo's network: words from their characters, read from both sides, the layers mixed.
+"""ELMo's network: words from their characters, LSTMs from both sides, layers that are mixed.
 
 Source: Peters et al. 2018 (Deep contextualized word representations), sections 3.1 to 3.4, with
-characters as in Jozefowicz et al. 2016 (Exploring the limits of language modeling). What differs is
-said in `genjax.families.elmo`.
+characters as in Jozefowicz et al. 2016 (Exploring the limits of language modeling);
+`genjax.families.elmo` lists what differs.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ NUM_CHARACTERS = _FIRST_SPECIAL + tokens.NUM_SPECIALS
 
 
 def spell(words: Sequence[str], length: int) -> np.ndarray:
-    """The characters of words, int32 (N, length), padded by 0; longer words are cut.
+    """Spells words in characters, int32 (N, length), padded by 0; longer words are cut.
 
     Args:
       words: any, of the vocabulary or not.
@@ -41,10 +41,10 @@ def spell(words: Sequence[str], length: int) -> np.ndarray:
 
 
 def spell_vocabulary(spellings: Sequence[str], length: int) -> np.ndarray:
-    """The characters of all tokens by id, int32 (V, length); PAD has none.
+    """Spells all tokens by id, int32 (V, length); PAD has no characters.
 
     Args:
-      spellings: of `DataSpec`: what tokens look like, the special ones left out.
+      spellings: of `DataSpec`: the words that tokens stand for, without the special tokens.
       length: see `spell`.
     """
     special = np.zeros((tokens.NUM_SPECIALS, length), np.int32)
@@ -54,7 +54,7 @@ def spell_vocabulary(spellings: Sequence[str], length: int) -> np.ndarray:
 
 
 class BiLM(nn.Module):
-    """Characters to what each layer says of each word, from the left and from the right.
+    """A network from characters to vectors of each word, layer by layer and from both sides.
 
     Layer 0 is the word itself: a character CNN and a projection. Each LSTM above it has one network
     for each direction, a projection back to the layer's width, and a residual connection.
@@ -66,7 +66,7 @@ class BiLM(nn.Module):
       char_dim: width of a character's vector.
       filters: (width, number) pairs of the CNN.
       highway: number of highway layers.
-      dropout: rate, of what LSTMs read and of what they say.
+      dropout: rate, of the LSTMs' inputs and outputs.
       dtype: of compute.
     """
 
@@ -83,7 +83,7 @@ class BiLM(nn.Module):
     def __call__(
         self, chars_BxTxC: jax.Array, real_BxT: jax.Array, *, train: bool = False
     ) -> jax.Array:
-        """(2, L + 1, B, T, D): left to right and right to left, layer 0 first.
+        """Computes (2, L + 1, B, T, D): left to right and right to left, layer 0 first.
 
         Args:
           chars_BxTxC: int32, of each word.
@@ -105,11 +105,9 @@ class BiLM(nn.Module):
                 )
                 carry = zero_carry("lstm", x_TxBxD.shape[1], self.hidden)
                 h_TxBxH, _ = lstm(drop(x_TxBxD, train=train), carry, keep_TxB)
-                said = nn.Dense(self.width, dtype=self.dtype, name=f"{side}_{i}_projection")(
-                    h_TxBxH.astype(self.dtype)
-                )
-                said = drop(said, train=train)
-                x_TxBxD = x_TxBxD + said if i else said
+                project = nn.Dense(self.width, dtype=self.dtype, name=f"{side}_{i}_projection")
+                y_TxBxD = drop(project(h_TxBxH.astype(self.dtype)), train=train)
+                x_TxBxD = x_TxBxD + y_TxBxD if i else y_TxBxD
                 layers.append(x_TxBxD)
             sides.append(jnp.stack(layers))
         layers_2xLxTxBxD = jnp.stack(sides)
@@ -118,7 +116,7 @@ class BiLM(nn.Module):
 
 
 class Mix(nn.Module):
-    """Layers to one vector a word: a learned factor times their mean with learned weights.
+    """A learned factor times the mean of layers with learned weights, one vector a word.
 
         gamma * sum_l softmax(s)_l h_l
 
@@ -127,7 +125,7 @@ class Mix(nn.Module):
 
     @nn.compact
     def __call__(self, layers_LxBxTxD: jax.Array) -> jax.Array:
-        """(…, L, B, T, D) to (…, B, T, D)."""
+        """Maps (…, L, B, T, D) to (…, B, T, D)."""
         number = layers_LxBxTxD.shape[-4]
         scores_L = self.param("scores", nn.initializers.zeros_init(), (number,))
         factor = self.param("factor", nn.initializers.ones_init(), ())

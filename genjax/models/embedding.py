@@ -14,7 +14,7 @@ POSITIONS = ("learned", "sinusoidal", "rotary", "none")
 
 
 class Embedding(nn.Module):
-    """Tokens to vectors, their places added; and vectors to logits, by the same table.
+    """A table that turns tokens into vectors, to which their places are added, and back to logits.
 
     Attributes:
       vocab_size: number of tokens.
@@ -47,7 +47,7 @@ class Embedding(nn.Module):
     def __call__(
         self, ids_BxT: jax.Array, positions_BxT: jax.Array | None = None, *, train: bool = False
     ) -> jax.Array:
-        """(B, T, width). Positions, int32, count from 0 where none are given."""
+        """Computes vectors (B, T, width); positions, int32, count from 0 where none are given."""
         x = self.scale * lookup(self.tokens, ids_BxT)
         if self.positions == "learned" and positions_BxT is not None:
             x += lookup(self.places, positions_BxT)
@@ -60,5 +60,5 @@ class Embedding(nn.Module):
         return self.drop(x.astype(self.dtype), train=train)
 
     def logits(self, hidden_BxTxD: jax.Array) -> jax.Array:
-        """(B, T, vocab_size), float32: the dot product with every token's vector."""
+        """Computes logits (B, T, vocab_size), float32: products with every token's vector."""
         return token_logits(hidden_BxTxD, self.tokens.T)

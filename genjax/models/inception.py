@@ -1,12 +1,12 @@
-"""InceptionV3, as the evaluation of generative models uses it: in inference, for its features.
+"""InceptionV3 for the evaluation of generative models: features and logits, in inference.
 
 Source: Szegedy et al. 2016, "Rethinking the Inception architecture for computer vision",
-arXiv:1512.00567. There are two of it, with the same convolutions and other weights:
+arXiv:1512.00567. There are two variants, with the same convolutions and other weights:
 
 - `"fid"`: the network of 2015 that FID and Inception score are defined by, as torch-fidelity and
   pytorch-fid ported it from TensorFlow. 1,008 classes; average pooling leaves padding out of its
   count; the last block pools by maximum instead of average; images are resized with TensorFlow 1's
-  corners; and logits are without their bias, as the score was first computed.
+  corners; and logits have no bias, as when the score was first computed.
 - `"torchvision"`: the network and weights of torchvision, 1,000 classes.
 
 Numbers of one are not comparable with those of the other.
@@ -38,9 +38,9 @@ class InceptionV3(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Images (B, 299, 299, 3), as `prepare` gives them, to features (B, 2048), logits (B, K).
+        """Maps images (B, 299, 299, 3) of `prepare` to features (B, 2048) and logits (B, K).
 
-        Any size of at least 75 pixels will do.
+        Images of any size of at least 75 pixels will do.
         """
         tensorflow = self.variant == "fid"
         average = partial(_average_pool, count_include_pad=not tensorflow)
@@ -68,10 +68,10 @@ class InceptionV3(nn.Module):
 
 
 def prepare(images_BxHxWxC: jax.Array, variant: str) -> jax.Array:
-    """Images in [0, 1], of one or three channels, as the variant takes them: (B, 299, 299, 3).
+    """Prepares images in [0, 1], of one or three channels, for a variant: (B, 299, 299, 3).
 
-    Rounded to 8 bits, as they would be stored; gray is repeated; resized bilinearly without
-    antialiasing, with the corners of TensorFlow 1 (`fid`) or of PyTorch (`torchvision`); then
+    It rounds them to 8 bits, as they would be stored; repeats gray; resizes bilinearly without
+    antialiasing, with the corners of TensorFlow 1 (`fid`) or of PyTorch (`torchvision`); and takes
     (x - 128) / 128 of 0 … 255 (`fid`) or 2 x - 1 of 0 … 1 (`torchvision`).
     """
     x = jnp.round(jnp.clip(images_BxHxWxC, 0.0, 1.0) * 255.0)
@@ -85,7 +85,7 @@ def prepare(images_BxHxWxC: jax.Array, variant: str) -> jax.Array:
 
 
 def _resize_matrix(n: int, size: int, *, half_pixel: bool) -> np.ndarray:
-    """(size, n): row i interpolates linearly between the two of n pixels next to its place.
+    """Makes the matrix (size, n) whose row i interpolates between the 2 of n pixels at its place.
 
     The place is i * n / size (TensorFlow 1) or, half-pixel, (i + 0.5) * n / size - 0.5.
     """
@@ -193,12 +193,15 @@ class _BlockE(nn.Module):
 
 
 def _halve(x: jax.Array) -> jax.Array:
-    return nn.max_pool(x, (3, 3), (2, 2), "VALID")
+    y: jax.Array = nn.max_pool(x, (3, 3), (2, 2), "VALID")
+    return y
 
 
 def _max_pool(x: jax.Array) -> jax.Array:
-    return nn.max_pool(x, (3, 3), (1, 1), "SAME")
+    y: jax.Array = nn.max_pool(x, (3, 3), (1, 1), "SAME")
+    return y
 
 
 def _average_pool(x: jax.Array, *, count_include_pad: bool) -> jax.Array:
-    return nn.avg_pool(x, (3, 3), (1, 1), "SAME", count_include_pad=count_include_pad)
+    y: jax.Array = nn.avg_pool(x, (3, 3), (1, 1), "SAME", count_include_pad=count_include_pad)
+    return y

@@ -1,4 +1,4 @@
-"""How a critic is made to see more than one example at once, against mode collapse."""
+"""Critics that see more than one example at once, against mode collapse."""
 
 from typing import Any
 
@@ -18,14 +18,12 @@ class MinibatchStddev(nn.Module):
     It is the standard deviation of each feature over the global batch, averaged over the features.
     Karras et al. 2018 (Progressive growing of GANs), section 3, repeat it over the image's
     locations; in front of a dense layer once is enough. Out of training it is the running average
-    of what training saw, so that nothing mixes examples there.
-
-    Attributes:
+    of training's, so that nothing mixes examples there.
     """
 
     @nn.compact
     def __call__(self, x_BxF: jax.Array, *, train: bool) -> jax.Array:
-        """(B, F) to (B, F + 1)."""
+        """Maps (B, F) to (B, F + 1)."""
         running: Any = self.variable("batch_stats", "stddev", lambda: jnp.ones((), jnp.float32))
         stddev = running.value
         if train:
@@ -40,7 +38,7 @@ class MinibatchStddev(nn.Module):
 
 
 def pack(x: jax.Array, size: int) -> jax.Array:
-    """(B, …, C) to (B / size, …, size * C): each `size` consecutive examples as one.
+    """Joins each `size` consecutive examples into one: (B, …, C) to (B / size, …, size * C).
 
     Source: Lin et al. 2018 (PacGAN: the power of two samples in generative adversarial networks).
     """

@@ -14,7 +14,7 @@ from genjax.ops.recurrence import CELLS, Carry, recurrence, zero_carry
 
 
 def first_bias(cell: str) -> Callable[..., jax.Array]:
-    """Initializer of b: 0, but 1 of the forget gate, so that at first an LSTM remembers.
+    """Returns the initializer of b: 0, but 1 for the forget gate: at first an LSTM remembers.
 
     Source: Jozefowicz et al. 2015 (An empirical exploration of recurrent network architectures).
     """
@@ -45,7 +45,7 @@ class Direction(nn.Module):
     def __call__(
         self, x_TxBxD: jax.Array, carry: Carry, keep_TxB: Any = None, state_mask_BxH: Any = None
     ) -> tuple[jax.Array, Carry]:
-        """As `recurrence`, from inputs (T, B, D)."""
+        """Runs `recurrence` on inputs (T, B, D)."""
         features = CELLS[self.cell].gates * self.hidden
         kernel_x = self.param(
             "kernel_x", nn.initializers.lecun_normal(), (x_TxBxD.shape[-1], features)
@@ -54,15 +54,20 @@ class Direction(nn.Module):
         bias = self.param("bias", first_bias(self.cell), (features,))
         x_TxBxG = matmul(x_TxBxD, kernel_x.astype(self.dtype)).astype(self.dtype)
         return recurrence(
-            self.cell, x_TxBxG + bias.astype(self.dtype), kernel_h.astype(self.dtype), carry,
-            keep_TxB=keep_TxB, state_mask_BxH=state_mask_BxH, reverse=self.reverse,
-        )  # fmt: skip
+            self.cell,
+            x_TxBxG + bias.astype(self.dtype),
+            kernel_h.astype(self.dtype),
+            carry,
+            keep_TxB=keep_TxB,
+            state_mask_BxH=state_mask_BxH,
+            reverse=self.reverse,
+        )
 
 
 class Recurrent(nn.Module):
     """Layers of a recurrent cell over padded sequences, in one or both directions.
 
-    A step with state is a sequence of length 1: `network(x_Bx1xD, carry=carry)`.
+    A single step is a sequence of length 1: `network(x_Bx1xD, carry=carry)`.
 
     Attributes:
       hidden: H, units of each direction of each layer.
@@ -93,15 +98,15 @@ class Recurrent(nn.Module):
         *,
         train: bool = False,
     ) -> tuple[jax.Array, tuple[Carry, ...]]:
-        """Outputs of the last layer (B, T, H), 2H of both directions; and the last carry.
+        """Computes outputs of the last layer (B, T, H), 2H of both directions; and the last carry.
 
-        Beyond a row's length outputs are 0 and nothing has an effect: the forward carry is the one
+        Beyond a row's length outputs are 0 and inputs have no effect: the forward carry is the one
         after the row's last step, and backward runs begin there.
 
         Args:
           x_BxTxD: inputs.
           lengths_B: steps of each row, int32; None: all T.
-          carry: before the first step, as `initial_carry`, which is the default.
+          carry: before the first step; None: `initial_carry`.
           train: with dropout; needs a `dropout` PRNG key where a rate is above 0.
         """
         batch_size, steps = x_BxTxD.shape[:2]
@@ -135,6 +140,6 @@ class Recurrent(nn.Module):
         return y_BxTxH, tuple(last)
 
     def initial_carry(self, batch_size: int) -> tuple[Carry, ...]:
-        """Zeros: a carry for each layer and, within it, each direction (forward first)."""
+        """Makes zeros, a carry for each layer and, within it, each direction (forward first)."""
         zero = zero_carry(self.cell, batch_size, self.hidden)
         return (zero,) * (self.layers * (1 + self.bidirectional))

@@ -1,6 +1,6 @@
 """Sentences to vectors: a bag of words, a recurrent network, a Transformer encoder, BERT.
 
-Each module takes tokens (B, T), int32, padded at their end, and gives vectors (B, D).
+Each module maps tokens (B, T), int32, padded at their end, to vectors (B, D).
 """
 
 from typing import Any
@@ -23,12 +23,12 @@ _MULTIPLIER = 2_654_435_761  # Knuth's: odd, and near 2^32 over the golden ratio
 
 
 def pool(h_BxTxD: jax.Array, real_BxT: jax.Array, kind: str) -> jax.Array:
-    """The `mean` or the `max` over a row's real places, (B, D); 0 of a row without any.
+    """Computes the mean or maximum over a row's real places, (B, D); 0 for a row without any.
 
     Args:
       h_BxTxD: a vector for each place.
       real_BxT: 0 at padding.
-      kind: see above.
+      kind: `"mean"` or `"max"`.
     """
     sizes = checks.floats("B T D", h_BxTxD=h_BxTxD)
     checks.masks("B T", sizes, real_BxT=real_BxT)
@@ -47,10 +47,10 @@ class Bag(nn.Module):
     Attributes:
       vocab_size: number of words.
       width: of a word's vector.
-      bigrams: rows of a table that pairs of neighbors are hashed into, whose vectors count as
-        those of words do (Joulin et al. 2016, fastText); 0: pairs are not seen.
+      bigrams: rows of a table that pairs of neighbors are hashed into, whose vectors join those of
+        words in the mean (Joulin et al. 2016, fastText); 0: none.
       hidden: width of the dense layers.
-      num_layers: how many there are; may be 0.
+      num_layers: number of dense layers; may be 0.
       dropout: rate, of the mean and of each layer.
       dtype: of compute.
     """
@@ -82,10 +82,11 @@ class Bag(nn.Module):
 
 
 def _hashed_pairs(x_BxT: jax.Array, buckets: int) -> jax.Array:
-    """Each pair of neighbors as a number below `buckets`, int32 (B, T - 1)."""
+    """Hashes each pair of neighbors to a number below `buckets`, int32 (B, T - 1)."""
     first, second = x_BxT[:, :-1].astype(jnp.uint32), x_BxT[:, 1:].astype(jnp.uint32)
     mixed = (first * jnp.uint32(_MULTIPLIER) + second) * jnp.uint32(_MULTIPLIER)
-    return ((mixed >> 8) % jnp.uint32(buckets)).astype(jnp.int32)
+    hashed: jax.Array = (mixed >> 8) % jnp.uint32(buckets)
+    return hashed.astype(jnp.int32)
 
 
 class RecurrentEncoder(nn.Module):
@@ -95,7 +96,7 @@ class RecurrentEncoder(nn.Module):
       vocab_size: number of words.
       width: of a word's vector.
       recurrent: the network.
-      pooling: of `POOLINGS`; `last`: the states behind the last step, of each direction.
+      pooling: of `POOLINGS`; `last`: the states after the last step of each direction.
     """
 
     vocab_size: int
@@ -135,9 +136,14 @@ class TransformerEncoder(nn.Module):
         """Tokens (B, T) to vectors (B, D)."""
         of = self.layers
         embed = Embedding(
-            self.vocab_size, of.width, "sinusoidal", std=_STD, dropout=of.dropout,
-            dtype=of.dtype, name="words",
-        )  # fmt: skip
+            self.vocab_size,
+            of.width,
+            "sinusoidal",
+            std=_STD,
+            dropout=of.dropout,
+            dtype=of.dtype,
+            name="words",
+        )
         mask = jnp.broadcast_to(padding_mask(x_BxT), (*x_BxT.shape, x_BxT.shape[1]))
         h_BxTxD = Stack(of)(embed(x_BxT, train=train), mask, train=train)
         h_BxD = pool(h_BxTxD, tokens.is_token(x_BxT), self.pooling)
@@ -147,7 +153,7 @@ class TransformerEncoder(nn.Module):
 class BertEncoder(nn.Module):
     """BERT over a sentence with BOS in front of it, its outputs pooled.
 
-    Its parameters are those of `encoder`, so that one that is trained already can stand there.
+    Its parameters are those of `encoder`, so that trained ones can be taken over.
 
     Attributes:
       encoder: whose `length` is at least that of a sentence and 1.

@@ -16,11 +16,11 @@ _STD = 0.1  # of the words' first vectors
 
 
 class SentenceEncoder(nn.Module):
-    """What a network says of a sentence, through a linear layer.
+    """A network from a sentence to a vector, then a linear layer.
 
     Attributes:
       network: tokens (B, T) to vectors (B, H), as those of `genjax.models.sentence`.
-      out_shape: of what is said of one sentence.
+      out_shape: shape of the output for one sentence.
       dtype: of compute; the output is float32.
     """
 
@@ -30,7 +30,7 @@ class SentenceEncoder(nn.Module):
 
     @nn.compact
     def __call__(self, x_BxT: jax.Array, *, train: bool = False) -> jax.Array:
-        """Tokens (B, T), padded at the end, to (B, *out_shape)."""
+        """Maps tokens (B, T), padded at the end, to (B, *out_shape)."""
         h_BxH = self.network(x_BxT, train=train)
         y = nn.Dense(math.prod(self.out_shape), dtype=self.dtype)(h_BxH)
         return y.reshape(len(x_BxT), *self.out_shape).astype(jnp.float32)
@@ -46,7 +46,7 @@ class SentenceDecoder(nn.Module):
       vocab_size: number of tokens.
       width: of a token's vector.
       recurrent: the network.
-      every_step: z is read with each token as well, not at the beginning alone.
+      every_step: z is an input beside each token as well.
     """
 
     vocab_size: int
@@ -68,18 +68,16 @@ class SentenceDecoder(nn.Module):
     def __call__(
         self, z_BxZ: jax.Array, inputs_BxT: jax.Array, carry: Any = None, *, train: bool = False
     ) -> tuple[jax.Array, tuple[Carry, ...]]:
-        """What is said of the token behind each of `inputs_BxT`; and the carry behind the last.
+        """Computes vectors (B, T, H) that predict the token after each input, and the last carry.
+
+        The parameters `kernel` (H, V) and `bias` (V,) make logits of the vectors.
 
         Args:
           z_BxZ: latents.
-          inputs_BxT: tokens that are read, BOS first. No output depends on those behind its own, so
-            padding at the end needs no mask.
+          inputs_BxT: tokens, BOS first. No output depends on later ones than its own, so padding at
+            the end needs no mask.
           carry: before the first of them; None: that of z.
           train: with dropout; needs a `dropout` PRNG key where a rate is above 0.
-
-        Returns:
-          Vectors (B, T, H), of which the parameters `kernel` (H, V) and `bias` (V,) make logits;
-          and the carry.
         """
         first = self._first_carry(z_BxZ)  # always, so that its parameters are there from `init` on
         x_BxTxD = self.words(inputs_BxT)

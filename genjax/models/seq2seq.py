@@ -1,8 +1,8 @@
 """Recurrent encoder-decoders, with and without attention.
 
-The encoder reads the source; the decoder starts from its last states and reads the target as far as
-it is known. Its state h, and with attention the source's states weighted by how well they answer to
-h, c, make the vector that predicts the next token:
+The encoder reads the source; the decoder starts from its last states and reads the target up to the
+last known token. Its state h and, with attention, the mean c of the source's states weighted by
+their scores with h make the vector that predicts the next token:
 
     v = tanh(W [c; h])
 
@@ -10,8 +10,8 @@ Sources: Sutskever et al. 2014 (Sequence to sequence learning) without attention
 (Effective approaches to attention-based neural machine translation), equations 5 to 8 and, for
 `input_feeding`, section 3.3: v of a step is part of the next step's input; Bahdanau et al. 2015
 for the score `additive`; Chorowski et al. 2015 (Attention-based models for speech recognition),
-equation 9, for `location`: the additive score also sees where the step before attended, so that a
-decoder can move on from there in sources longer than any of training. v is as wide as the
+equation 9, for `location`: the additive score also depends on the weights of the step before, so
+that a decoder can move on from there in sources longer than any of training. v is as wide as the
 embeddings, so that these can be the output's weights.
 """
 
@@ -32,24 +32,24 @@ from genjax.ops.recurrence import CELLS, Carry, recurrence
 from genjax.ops.scanned import Times, scan_products
 
 ATTENTIONS = ("none", "additive", "location", "multiplicative", "dot")
-_REACH = 5  # places to each side whose weights of the step before a score of `location` sees
+_REACH = 5  # places to each side whose weights of the step before enter a score of `location`
 _STD = 0.1  # of the tokens' first vectors
 
 
 class Seq2Seq(nn.Module):
-    """A source, and a target as far as it is known, to vectors that predict the next token.
+    """A network from a source and the beginning of a target to vectors that predict what follows.
 
     Attributes:
       vocab_size: tokens of the source.
       target_vocab_size: tokens of the target.
       embed_dim: E, width of a token's vector, and of the vectors that predict.
       hidden: H, units of the decoder's layers and of the encoder's; half in each of its directions.
-      cell: a key of `genjax.models.recurrent.CELLS`.
+      cell: a key of `genjax.ops.recurrence.CELLS`.
       layers: of encoder and decoder each.
       bidirectional: the encoder also reads from the end; H is even then.
       attention: of `ATTENTIONS`.
       input_feeding: see above; with attention, and always with `location`.
-      tied: the target's embeddings are the output's weights too.
+      tie_embeddings: the target's embeddings are the output's weights too.
       dropout: rate, of each layer's inputs and of the vectors that predict.
       dtype: of compute.
     """
@@ -73,13 +73,23 @@ class Seq2Seq(nn.Module):
         self.source = Embedding(self.vocab_size, **embed)
         self.target = Embedding(self.target_vocab_size, **embed)
         self.encoder = Recurrent(
-            self.hidden // (1 + self.bidirectional), self.cell, self.layers, self.bidirectional,
-            self.dropout, dtype=self.dtype,
-        )  # fmt: skip
+            self.hidden // (1 + self.bidirectional),
+            self.cell,
+            self.layers,
+            self.bidirectional,
+            self.dropout,
+            dtype=self.dtype,
+        )
         self.decoder = Decoder(
-            self.embed_dim, self.hidden, self.cell, self.layers, self.attention,
-            self.input_feeding, self.dropout, self.dtype,
-        )  # fmt: skip
+            self.embed_dim,
+            self.hidden,
+            self.cell,
+            self.layers,
+            self.attention,
+            self.input_feeding,
+            self.dropout,
+            self.dtype,
+        )
         if not self.tie_embeddings:
             shape = (self.embed_dim, self.target_vocab_size)
             self.kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
@@ -88,16 +98,16 @@ class Seq2Seq(nn.Module):
     def __call__(
         self, x_BxS: jax.Array, inputs_BxU: jax.Array, *, train: bool = False
     ) -> jax.Array:
-        """Vectors (B, U, E) that predict what follows each of the inputs."""
+        """Computes vectors (B, U, E) that predict the token after each of the inputs."""
         cache = self.begin(x_BxS, inputs_BxU.shape[1], train=train)
         return self.decoder(self.target(inputs_BxU), cache, train=train)[0]
 
     def head(self) -> tuple[jax.Array, jax.Array]:
-        """The output's weights (E, V) and biases (V,)."""
+        """Returns the output's weights (E, V) and biases (V,)."""
         return self.target.tokens.T if self.tie_embeddings else self.kernel, self.bias
 
     def begin(self, x_BxS: jax.Array, length: int, *, train: bool = False) -> dict[str, Any]:
-        """What the decoder has before its first token; it goes on for any `length`."""
+        """Makes the decoder's cache before its first token; it does for any `length`."""
         outputs_BxSxH, carry = self.encoder(self.source(x_BxS), tokens.lengths(x_BxS), train=train)
         if self.bidirectional:
             pairs = zip(carry[::2], carry[1::2])
@@ -113,14 +123,15 @@ class Seq2Seq(nn.Module):
         return cache
 
     def extend(self, token_B: jax.Array, cache: Any) -> tuple[jax.Array, Any]:
-        """One token further: the vector (B, E) that predicts the next one, and the cache."""
+        """Reads one token: the vector (B, E) that predicts the next one, and the cache."""
         vectors, cache, _ = self.decoder(self.target(token_B[:, None]), cache)
         return vectors[:, 0], cache
 
     def weights(self, x_BxS: jax.Array, inputs_BxU: jax.Array) -> jax.Array:
-        """(B, U, S): how the prediction behind each of the inputs attends to the source."""
+        """Computes weights (B, U, S) over the source, of the predictions after each input."""
         cache = self.begin(x_BxS, inputs_BxU.shape[1])
-        return self.decoder(self.target(inputs_BxU), cache)[2]
+        _, _, weights_BxUxS = self.decoder(self.target(inputs_BxU), cache)
+        return jnp.asarray(weights_BxUxS)
 
 
 class Decoder(nn.Module):
@@ -157,13 +168,13 @@ class Decoder(nn.Module):
             n: self.param(f"kernel_{n}", *k).astype(self.dtype) for n, k in kernels.items()
         }
         added = {n: self.param(f"bias_{n}", *b) for n, b in biases.items()}
-        if self.attention == "location":  # filters of the weights before, and their matrix, in one
+        if self.attention == "location":  # filters of the weights, and their matrix, in one
             added["location"] = self.param("filters", scaled, (2 * _REACH + 1, size))
         self.biases = added
         self.drop = Dropout(self.dropout)
 
     def remember(self, outputs_BxSxH: jax.Array, mask_Bx1xS: jax.Array) -> dict[str, jax.Array]:
-        """The source as attention asks it; what every score computes of it is computed here."""
+        """Computes keys and values of the source, with all that its scores have in common."""
         if self.attention == "none":
             return {}
         key = outputs_BxSxH
@@ -174,7 +185,7 @@ class Decoder(nn.Module):
     def __call__(
         self, embedded_BxUxE: jax.Array, cache: Any, *, train: bool = False
     ) -> tuple[jax.Array, Any, Any]:
-        """Vectors that predict (B, U, E), the cache behind the last of them, and their weights.
+        """Computes vectors that predict (B, U, E), the cache after the last, and their weights.
 
         Args:
           embedded_BxUxE: the target's next U tokens.
@@ -188,7 +199,7 @@ class Decoder(nn.Module):
         return self.drop(vectors_BxUxE, train=train), cache, weights
 
     def _unfed(self, x_UxBxG: jax.Array, cache: Any, train: bool) -> Any:
-        """All steps of a layer, then those of the next, then attention of all at once."""
+        """Runs all steps of a layer, then those of the next, then attention of all at once."""
         carry: list[Carry] = []
         for i, before in enumerate(cache["carry"], 1):
             kernel = self.kernels[f"h{i - 1}"]
@@ -203,7 +214,7 @@ class Decoder(nn.Module):
         return vectors, cache | {"carry": tuple(carry)}, weights
 
     def _fed(self, x_UxBxG: jax.Array, cache: Any, train: bool) -> Any:
-        """All layers and attention of a step, then those of the next."""
+        """Runs all layers and attention of a step, then those of the next."""
         cell, attention = CELLS[self.cell], self.attention
 
         def step(times: Times, shared: Any, state: Any, inputs: Any) -> Any:
@@ -216,9 +227,13 @@ class Decoder(nn.Module):
                     x = times(f"x{i}", h) + biases[f"x{i}"]
                 after.append(cell.update(x, times(f"h{i}", before[0]), before))
             vectors, weights = _predict(
-                attention, lambda name, a: times(name, a[:, 0])[:, None], biases,
-                shared["memory"], after[-1][0][:, None], before_BxS,
-            )  # fmt: skip
+                attention,
+                lambda name, a: times(name, a[:, 0])[:, None],
+                biases,
+                shared["memory"],
+                after[-1][0][:, None],
+                before_BxS,
+            )
             vector_BxE, weights_BxS = vectors[:, 0], weights[:, 0]
             seen = None if before_BxS is None else weights_BxS
             return (tuple(after), vector_BxE, seen), (vector_BxE, weights_BxS)
@@ -229,16 +244,18 @@ class Decoder(nn.Module):
             ones = jnp.ones((rows, steps, self.hidden))
             kept = [jnp.swapaxes(self.drop(ones, train=True), 0, 1) for _ in cache["carry"][1:]]
         (carry, vector, seen), outputs = scan_products(
-            step, {n: k for n, k in self.kernels.items() if n not in ("x0", "key")},
+            step,
+            {n: k for n, k in self.kernels.items() if n not in ("x0", "key")},
             {"biases": self.biases, "memory": cache["memory"]},
-            (cache["carry"], cache["vector"], cache.get("weights")), (x_UxBxG, kept),
-        )  # fmt: skip
+            (cache["carry"], cache["vector"], cache.get("weights")),
+            (x_UxBxG, kept),
+        )
         vectors_BxUxE, weights_BxUxS = (jnp.swapaxes(x, 0, 1) for x in outputs)
         cache = cache | {"carry": carry, "vector": vector}
         return vectors_BxUxE, cache | ({} if seen is None else {"weights": seen}), weights_BxUxS
 
     def _input(self, i: int, x_BxUxD: jax.Array, train: bool) -> jax.Array:
-        """What layer `i` gets of its inputs, (U, B, G)."""
+        """Multiplies inputs of layer `i` by its kernel, and adds its bias, (U, B, G)."""
         x_BxUxG = self._times(f"x{i}", self.drop(x_BxUxD, train=train)) + self.biases[f"x{i}"]
         return jnp.swapaxes(x_BxUxG, 0, 1)
 
@@ -247,10 +264,14 @@ class Decoder(nn.Module):
 
 
 def _predict(
-    attention: str, times: Times, biases: Mapping[str, jax.Array], memory: Any, h_BxQxH: jax.Array,
+    attention: str,
+    times: Times,
+    biases: Mapping[str, jax.Array],
+    memory: Any,
+    h_BxQxH: jax.Array,
     before_BxS: jax.Array | None,
-) -> tuple[jax.Array, Any]:  # fmt: skip
-    """The vectors v (B, Q, E) of states h, and the weights (B, Q, S) of attention.
+) -> tuple[jax.Array, Any]:
+    """Computes the vectors v (B, Q, E) of states h, and the weights (B, Q, S) of attention.
 
     `before_BxS` are the weights of the step before, for `location`, where Q is 1.
     """
@@ -262,7 +283,7 @@ def _predict(
         if before_BxS is not None:
             filters = biases["location"].astype(key.dtype)
             key += matmul(_windows(before_BxS, _REACH), filters).astype(key.dtype)
-        # Its hidden layer (B, Q, K, A) is sooner made again than kept.
+        # Its hidden layer (B, Q, K, A) is computed again for the gradient sooner than kept.
         scores = jax.checkpoint(additive_scores)(query, key, biases["score"].astype(query.dtype))
     else:
         scores = dot_scores(h_BxQxH.astype(memory["key"].dtype), memory["key"])
@@ -272,7 +293,7 @@ def _predict(
 
 
 def _windows(x_BxS: jax.Array, reach: int) -> jax.Array:
-    """What lies up to `reach` places before and behind each place, 0 beyond the ends: (B, S, W)."""
+    """Puts beside each place those up to `reach` away, 0 beyond the ends: (B, S, W)."""
     padded = jnp.pad(x_BxS, ((0, 0), (reach, reach)))
     places = x_BxS.shape[1]
     return jnp.stack([padded[:, i : i + places] for i in range(2 * reach + 1)], -1)

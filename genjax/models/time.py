@@ -1,4 +1,4 @@
-"""Networks that know a time: its embedding, and a dense network for points."""
+"""Networks that depend on a time: its embedding, and a dense network for points."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _FINEST, _COARSEST = 128.0, 1.0  # radians in a unit of a coordinate
 
 
 def sinusoidal(time_B: jax.Array, features: int) -> jax.Array:
-    """Cosines and sines of `time` at `features / 2` frequencies, (B, features), float32.
+    """Computes cosines and sines of a time at `features / 2` frequencies, (B, features), float32.
 
     The frequencies are geometric, as in Vaswani et al. 2017 (Attention is all you need), section
     3.5, from 1000 down to 0.1 radians in a unit of time.
@@ -33,11 +33,11 @@ def sinusoidal(time_B: jax.Array, features: int) -> jax.Array:
 
 
 class Condition(nn.Module):
-    """What a network is told beside its input, as one vector: the time, and a class if any.
+    """A vector of what a network depends on beside its input: the time, and a class if any.
 
     Attributes:
       features: of the vector; even.
-      num_classes: labels are 0 … num_classes; the last stands for "no class". 0: none are taken.
+      num_classes: labels are 0 … num_classes; the last stands for "no class". 0: no labels.
       dtype: of compute; parameters are float32.
     """
 
@@ -47,7 +47,7 @@ class Condition(nn.Module):
 
     @nn.compact
     def __call__(self, time_B: jax.Array, label_B: jax.Array | None = None) -> jax.Array:
-        """(B, features), ready to be put through a linear layer."""
+        """Computes (B, features), activated, for a linear layer to follow."""
         sizes = checks.floats("B", time_B=time_B)
         if self.num_classes:
             checks.integers("B", sizes, label_B=label_B)
@@ -63,14 +63,14 @@ class Condition(nn.Module):
 
 
 class TimeMLP(nn.Module):
-    """`MLP` of an example and a time (and a class), to the shape of the example.
+    """An `MLP` from an example and a time (and a class) to the shape of the example.
 
     Attributes:
       hidden, activation, norm, dtype: of the `MLP`.
       features, num_classes: of the `Condition`.
-      frequencies: each coordinate is told by its sine and cosine at so many as well, geometric from
-        1 to 128 radians in a unit: a network learns fine structure of few dimensions by them
-        (Tancik et al. 2020, Fourier features, section 5). 0: none.
+      frequencies: of sines and cosines of each coordinate that join the inputs, geometric from 1 to
+        128 radians in a unit: a network learns fine structure of few dimensions by them (Tancik et
+        al. 2020, Fourier features, section 5). 0: none.
     """
 
     hidden: Sequence[int]
@@ -85,7 +85,7 @@ class TimeMLP(nn.Module):
     def __call__(
         self, x: jax.Array, time_B: jax.Array, label_B: jax.Array | None = None
     ) -> jax.Array:
-        """(B, …) and (B,) to (B, …)."""
+        """Maps (B, …) and (B,) to (B, …)."""
         checks.floats("B", checks.floats("B …", x=x), time_B=time_B)
         message = Condition(self.features, self.num_classes, self.dtype)(time_B, label_B)
         flat = x.reshape(x.shape[0], -1)

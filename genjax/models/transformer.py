@@ -1,8 +1,8 @@
-"""Transformers: a stack of equal layers, with or without a memory to look into, and its cache.
+"""Transformers: a stack of equal layers, with or without a memory to attend to, and its cache.
 
-One stack serves decoders (a causal mask), encoders (a mask of what is no padding) and the decoders
-of encoder-decoders (`cross`, with the encoder's output as memory). Source: Vaswani et al. 2017
-(Attention is all you need); what came later is named where it is chosen.
+One stack serves decoders (a causal mask), encoders (a mask of padding) and the decoders of
+encoder-decoders (`cross`, with the encoder's output as memory). Source: Vaswani et al. 2017
+(Attention is all you need); later sources stand where they are chosen.
 
 Parameters of all layers are stacked, so that layers are scanned: one is compiled, and an optimizer
 sees few arrays.
@@ -17,14 +17,14 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.models.dense import Dropout
-from genjax.ops.attention import multi_head_attention
+from genjax.ops.attention import multi_head_attention, write_cache
 from genjax.ops.embedding import rotate, rotations
 from genjax.ops.norm import normalize
-from genjax.ops.precision import at_least_float32, dense
+from genjax.ops.precision import at_least_float32, dense, gelu
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "relu": nn.relu,
-    "gelu": lambda x: 0.5 * x * (1 + jax.lax.erf(x * 0.5**0.5)),  # nn.gelu's erfc costs twice that
+    "gelu": gelu,
     "gelu_tanh": lambda x: nn.gelu(x, approximate=True),
     "silu": nn.silu,
 }
@@ -36,26 +36,26 @@ Cache = list[dict[str, jax.Array]]  # of each layer; every array has the batch a
 
 @dataclass(frozen=True)
 class Layers:
-    """What the layers of a stack are made of.
+    """Settings of the layers of a stack.
 
     Attributes:
       width: of the vectors between layers.
-      num_layers: how many there are.
-      num_heads: of attention; divides `width`.
-      num_kv_heads: of heads that share keys and values; 0: every head has its own.
+      num_layers: number of layers.
+      num_heads: heads of attention; divides `width`.
+      num_kv_heads: heads of keys and values, each shared by several of queries; 0: `num_heads`.
       mlp_dim: width inside the feed-forward network; 0: 4 x `width`.
       activation: of `ACTIVATIONS`, or of `GATED`: one half of the hidden layer gates the other.
       norm: `"layer"` (Ba et al. 2016) or `"rms"` (Zhang and Sennrich 2019).
-      norm_first: before attention and feed-forward, with one more norm behind the last layer
+      norm_first: norms stand before attention and feed-forward, and one behind the last layer
         (Radford et al. 2019); else behind each residual sum, as in the original.
       epsilon: of the norms.
       bias: whether norms and dense layers have biases.
-      rotary: queries and keys are turned by their places.
+      rotary: queries and keys are rotated by their places.
       dropout: rate, of attention weights and of what is added to the residual stream.
       init_std: of the weights, those that end in the residual stream divided by
         sqrt(2 num_layers) (Radford et al. 2019); 0: Xavier's uniform distribution.
-      remat: a layer's inside is computed again for the gradient instead of being kept.
-      scan: layers are one compiled loop; else written out, which runs faster and compiles longer.
+      remat: a layer's inside is computed again for the gradient, not kept.
+      scan: layers are one compiled loop; else unrolled, which runs faster and compiles longer.
       dtype: of compute; parameters, weights of attention and norms are float32.
     """
 
@@ -78,7 +78,7 @@ class Layers:
 
     @property
     def groups(self) -> int:
-        """Of heads that share keys and values."""
+        """Number of heads of keys and values."""
         return self.num_kv_heads or self.num_heads
 
     @property
@@ -88,12 +88,12 @@ class Layers:
 
 
 class AttentionContext(NamedTuple):
-    """What the places of a sequence see, the same in all layers.
+    """What the places of a sequence may see, the same in all layers.
 
     Attributes:
       mask: (B, Q, K), of the sequence itself (or of its cache); see `genjax.ops.attention`.
       rope: of `rotations`, where rotary.
-      memory: (B, M, D), what `cross` layers look into.
+      memory: (B, M, D), which `cross` layers attend to.
       memory_mask: (B, 1, M).
       slot_B: int32, the first place of each row of the cache that is written.
     """
@@ -106,17 +106,13 @@ class AttentionContext(NamedTuple):
 
 
 class Norm(nn.Module):
-    """Layer normalization, or by the root mean square alone; computed in at least float32.
-
-    Attributes:
-      layers: whose `norm`, `bias`, `epsilon` and `dtype` it follows.
-    """
+    """Layer normalization, or by the root mean square alone; computed in at least float32."""
 
     layers: Layers
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Same shape as `x`, features last."""
+        """Normalizes `x`, features last."""
         of, size, centered = self.layers, x.shape[-1:], self.layers.norm == "layer"
         scale = self.param("scale", nn.initializers.ones_init(), size)
         bias = None
@@ -146,18 +142,13 @@ class Dense(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head attention of a sequence to itself, or to a memory.
-
-    Attributes:
-      layers: what it is made of.
-      cross: to a memory.
-    """
+    """Multi-head attention of a sequence to itself or, with `cross`, to a memory."""
 
     layers: Layers
     cross: bool = False
 
     def setup(self) -> None:
-        """Declares the projections, fused as far as they have one input."""
+        """Declares the projections; those of one input are one."""
         of = self.layers
         if self.cross:
             self.query = _dense(of, of.width)
@@ -175,21 +166,21 @@ class Attention(nn.Module):
         *,
         train: bool = False,
     ) -> tuple[jax.Array, Any]:
-        """(B, Q, D), and the cache with the keys and values of `x`, where one is given."""
+        """Returns (B, Q, D), and the cache, if any, with the keys and values of `x`."""
         of = self.layers
         if self.cross:
             query, mask = self._heads(self.query(x_BxQxD)), context.memory_mask
-            message = self.remember(context.memory) if cache is None else cache
-            key, value = message["memory_key"], message["memory_value"]
+            memory = self.remember(context.memory) if cache is None else cache
+            key, value = memory["memory_key"], memory["memory_value"]
         else:
             heads, mask = self._heads(self.query_key_value(x_BxQxD)), context.mask
-            turned, value = jnp.split(heads, [of.num_heads + of.groups], 1)
+            query_key, value = jnp.split(heads, [of.num_heads + of.groups], 1)
             if context.rope is not None:
-                turned = rotate(turned, context.rope)
-            query, key = jnp.split(turned, [of.num_heads], 1)
+                query_key = rotate(query_key, context.rope)
+            query, key = jnp.split(query_key, [of.num_heads], 1)
             if cache is not None:
-                key = _write(cache["key"], key, context.slot_B)
-                value = _write(cache["value"], value, context.slot_B)
+                key = write_cache(cache["key"], key, context.slot_B)
+                value = write_cache(cache["value"], value, context.slot_B)
                 cache = cache | {"key": key, "value": value}
 
         def on_weights(weights: jax.Array) -> jax.Array:
@@ -200,12 +191,12 @@ class Attention(nn.Module):
         return self.out(answers.swapaxes(1, 2).reshape(x_BxQxD.shape)), cache
 
     def remember(self, memory_BxMxD: jax.Array) -> dict[str, jax.Array]:
-        """Keys and values (B, G, M, size) of a memory, which do not change while it is asked."""
+        """Computes keys and values (B, G, M, size) of a memory, the same for all queries."""
         key, value = jnp.split(self._heads(self.key_value(memory_BxMxD)), 2, 1)
         return {"memory_key": key, "memory_value": value}
 
     def _heads(self, x: jax.Array) -> jax.Array:
-        """(B, T, N * size) to (B, N, T, size)."""
+        """Turns (B, T, N * size) into (B, N, T, size)."""
         return x.reshape(*x.shape[:2], -1, self.layers.head_size).swapaxes(1, 2)
 
 
@@ -216,7 +207,7 @@ class FeedForward(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """(B, T, D) to (B, T, D)."""
+        """Maps (B, T, D) to (B, T, D)."""
         of = self.layers
         hidden = of.mlp_dim or 4 * of.width
         if of.activation in GATED:
@@ -228,7 +219,7 @@ class FeedForward(nn.Module):
 
 
 class Layer(nn.Module):
-    """Attention to the sequence, then to the memory if any, then feed-forward, each beside x."""
+    """Attention to the sequence, to the memory if any, and feed-forward, each added to x."""
 
     layers: Layers
     cross: bool = False
@@ -245,7 +236,7 @@ class Layer(nn.Module):
     def __call__(
         self, x: jax.Array, context: AttentionContext, cache: Any = None, *, train: bool = False
     ) -> tuple[jax.Array, Any]:
-        """(B, Q, D) to (B, Q, D), and the cache one step on, where one is given."""
+        """Maps (B, Q, D) to (B, Q, D); also returns the cache, if any, after it."""
 
         def beside(x: jax.Array, norm: nn.Module, part: Callable[[jax.Array], jax.Array]) -> Any:
             if self.layers.norm_first:
@@ -257,26 +248,21 @@ class Layer(nn.Module):
             y, cache = self.attention(x, context, cache, train=train)
             return y
 
+        def attend_to_memory(x: jax.Array) -> Any:
+            return self.cross_attention(x, context, cache, train=train)[0]
+
         x = beside(x, self.attention_norm, attend)
         if self.cross:
-            x = beside(
-                x, self.cross_norm,
-                lambda x: self.cross_attention(x, context, cache, train=train)[0],
-            )  # fmt: skip
+            x = beside(x, self.cross_norm, attend_to_memory)
         return beside(x, self.feed_forward_norm, self.feed_forward), cache
 
     def remember(self, memory_BxMxD: jax.Array) -> dict[str, jax.Array]:
-        """The part of the cache that holds the memory."""
+        """Computes the part of the cache that holds the memory."""
         return self.cross_attention.remember(memory_BxMxD)
 
 
 class Stack(nn.Module):
-    """All layers, one after another.
-
-    Attributes:
-      layers: what they are made of.
-      cross: whether they look into a memory.
-    """
+    """All layers, one after another; with `cross` they attend to a memory as well."""
 
     layers: Layers
     cross: bool = False
@@ -296,17 +282,22 @@ class Stack(nn.Module):
             self.norm = Norm(of)
 
     def __call__(
-        self, x_BxTxD: jax.Array, mask: jax.Array | None = None, *,
-        positions_BxT: jax.Array | None = None, memory_BxMxD: jax.Array | None = None,
-        memory_mask: jax.Array | None = None, train: bool = False,
-    ) -> jax.Array:  # fmt: skip
-        """What the layers make of a whole sequence, (B, T, D).
+        self,
+        x_BxTxD: jax.Array,
+        mask: jax.Array | None = None,
+        *,
+        positions_BxT: jax.Array | None = None,
+        memory_BxMxD: jax.Array | None = None,
+        memory_mask: jax.Array | None = None,
+        train: bool = False,
+    ) -> jax.Array:
+        """Takes a whole sequence through the layers, (B, T, D).
 
         Args:
           x_BxTxD: embedded tokens.
-          mask: (B, T, T), what each place sees; None: all.
-          positions_BxT: int32, B may be 1; counted from 0 where none are given.
-          memory_BxMxD, memory_mask: what `cross` layers look into, and (B, 1, M) where they may.
+          mask: (B, T, T), what each place may see; None: all.
+          positions_BxT: int32, B may be 1; None: counted from 0.
+          memory_BxMxD, memory_mask: what `cross` layers attend to, and (B, 1, M) where they may.
           train: applies dropout, which needs a PRNG key `dropout`.
         """
         of = self.layers
@@ -316,7 +307,7 @@ class Stack(nn.Module):
         random = train and of.dropout > 0
         keys = jax.random.split(self.make_rng("dropout"), of.num_layers) if random else None
 
-        def one(x: jax.Array, of_layer: Any) -> tuple[jax.Array, None]:
+        def one(x: jax.Array, of_layer: Any) -> Any:
             params, key = of_layer
             rngs = {"dropout": key} if random else {}
             layer: Any = self._layer
@@ -329,15 +320,18 @@ class Stack(nn.Module):
         return self._last(x)
 
     def extend(
-        self, x_BxQxD: jax.Array, cache: Cache, past_B: jax.Array,
+        self,
+        x_BxQxD: jax.Array,
+        cache: Cache,
+        past_B: jax.Array,
         memory_mask: jax.Array | None = None,
-    ) -> tuple[jax.Array, Cache]:  # fmt: skip
-        """What the layers make of the next Q places of sequences whose past is in `cache`.
+    ) -> tuple[jax.Array, Cache]:
+        """Takes the next Q places of sequences whose past is in `cache` through the layers.
 
         Args:
           x_BxQxD: embedded tokens.
-          cache: of `new_cache`; places `past` … `past + Q - 1` of each row are written. What is
-            behind them is seen by nobody, and may be written over.
+          cache: of `new_cache`; places `past` … `past + Q - 1` of each row are written. What stands
+            behind them is masked, and may be written over.
           past_B: int32, places of each row that are in the cache.
           memory_mask: (B, 1, M).
         """
@@ -354,7 +348,7 @@ class Stack(nn.Module):
     def new_cache(
         self, batch_size: int, length: int, memory_BxMxD: jax.Array | None = None
     ) -> Cache:
-        """Empty buffers for `length` places, and the keys and values of the memory if any."""
+        """Makes empty buffers for `length` places, and the keys and values of a memory if any."""
         of = self.layers
         buffer = jnp.zeros((batch_size, of.groups, length, of.head_size), of.dtype)
         cache: Cache = [{"key": buffer, "value": buffer} for _ in range(of.num_layers)]
@@ -369,7 +363,7 @@ class Stack(nn.Module):
     def memory_weights(
         self, x_BxTxD: jax.Array, mask: jax.Array, memory_BxMxD: jax.Array, memory_mask: jax.Array
     ) -> jax.Array:
-        """How `cross` layers look into the memory, (L, B, H, T, M); see `__call__`."""
+        """Computes the weights of `cross` layers over the memory, (L, B, H, T, M)."""
         positions_BxT = jnp.arange(x_BxTxD.shape[1])[None]
         context = AttentionContext(mask, self._rope(positions_BxT), memory_BxMxD, memory_mask)
         x, found = x_BxTxD, []
@@ -384,7 +378,7 @@ class Stack(nn.Module):
 
     @property
     def _layer(self) -> Layer:
-        """One layer without parameters, to be applied to a part of `stacked`."""
+        """A layer without parameters, to apply to a part of `stacked`."""
         return Layer(self.layers, self.cross, parent=None)
 
     def _params(self, i: int) -> Any:
@@ -395,15 +389,6 @@ class Stack(nn.Module):
 
     def _last(self, x: jax.Array) -> jax.Array:
         return self.norm(x) if self.layers.norm_first else x
-
-
-def _write(buffer_BxGxKxD: jax.Array, x_BxGxQxD: jax.Array, place_B: jax.Array) -> jax.Array:
-    """The buffer with `x` from each row's `place` on."""
-
-    def row(buffer: jax.Array, x: jax.Array, place: jax.Array) -> jax.Array:
-        return jax.lax.dynamic_update_slice(buffer, x, (0, place, 0))
-
-    return jax.vmap(row)(buffer_BxGxKxD, x_BxGxQxD, place_B)
 
 
 def _dense(of: Layers, features: int, residual: bool = False, name: str | None = None) -> Dense:

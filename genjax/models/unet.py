@@ -1,4 +1,4 @@
-"""A residual U-Net that knows a time: image in, image of the same shape out.
+"""A residual U-Net that depends on a time, from images to images of the same shape.
 
 The plan of Ho et al. 2020 (Denoising diffusion probabilistic models), appendix B, made small:
 residual blocks at halving resolutions down and up again, with skips across.
@@ -22,18 +22,18 @@ _GROUPS = 8  # of group norm, at most
 
 
 class UNet(nn.Module):
-    """Velocities or noises (B, H, W, C) from images, times and perhaps classes.
+    """A network from images, times and perhaps classes to velocities or noises (B, H, W, C).
 
     Attributes:
       channels: at each resolution, from the largest image to the smallest, which halve.
       blocks: residual blocks at each resolution on the way down and again on the way up, where
-        they see those of the way down as well; at the lowest resolution twice as many in a row.
-      patch: pixels of patch x patch tiles are taken for channels before the largest resolution,
-        and given back after it; 1: none are.
+        outputs of the way down join their inputs; at the lowest resolution twice as many in a row.
+      patch: pixels of patch x patch tiles become channels before the largest resolution, and pixels
+        again after it.
       attention: self-attention between the pixels at the lowest resolution, halfway.
       features: of the `Condition`.
       num_classes: see `Condition`.
-      lowering: of the convolutions, see `genjax.models.conv`.
+      lowering: of the convolutions, see `genjax.ops.conv`.
       dtype: of compute; parameters are float32.
     """
 
@@ -50,7 +50,7 @@ class UNet(nn.Module):
     def __call__(
         self, x: jax.Array, time_B: jax.Array, label_B: jax.Array | None = None
     ) -> jax.Array:
-        """(B, H, W, C) and (B,) to (B, H, W, C)."""
+        """Maps (B, H, W, C) and (B,) to (B, H, W, C)."""
         checks.floats("B", checks.floats("B H W C", x=x), time_B=time_B)
         last = wants_batch_last(self.lowering)
         options: Any = {"lowering": self.lowering, "batch_last": last, "dtype": self.dtype}
@@ -85,7 +85,7 @@ class UNet(nn.Module):
 
 
 class ResBlock(nn.Module):
-    """Two 3x3 convolutions beside an identity; the condition scales and shifts between them.
+    """Two 3x3 convolutions added to an identity; the condition scales and shifts between them.
 
     Attributes:
       features: output channels.
@@ -96,11 +96,11 @@ class ResBlock(nn.Module):
     options: Any
 
     @nn.compact
-    def __call__(self, x: jax.Array, told_BxF: jax.Array) -> jax.Array:
-        """(B, H, W, C) to (B, H, W, features), or batch last."""
+    def __call__(self, x: jax.Array, message_BxF: jax.Array) -> jax.Array:
+        """Maps (B, H, W, C) to (B, H, W, features), or batch last."""
         last, dtype = self.options["batch_last"], self.options["dtype"]
         features_axis = 0 if last else -1
-        scale, shift = jnp.split(nn.Dense(2 * self.features, dtype=dtype)(told_BxF), 2, -1)
+        scale, shift = jnp.split(nn.Dense(2 * self.features, dtype=dtype)(message_BxF), 2, -1)
         if last:
             scale, shift = (s.T[:, None, None] for s in (scale, shift))
         else:
@@ -116,13 +116,13 @@ class ResBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """Self-attention of one head between all pixels, beside an identity."""
+    """Self-attention of one head between all pixels, added to an identity."""
 
     options: Any
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Same shape as `x`: (B, H, W, C), or batch last."""
+        """Maps (B, H, W, C), or batch last, to the same shape."""
         last = self.options["batch_last"]
         features_axis = 0 if last else -1
         channels = x.shape[features_axis]
@@ -149,7 +149,7 @@ class GroupNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Same shape as `x`."""
+        """Normalizes `x`."""
         channels = x.shape[self.features_axis]
         groups = math.gcd(_GROUPS, channels)
         scale = self.param("scale", nn.initializers.ones_init(), (channels,), jnp.float32)
@@ -167,7 +167,7 @@ class GroupNorm(nn.Module):
 
 
 def _to_patches(x: jax.Array, patch: int) -> jax.Array:
-    """(B, H, W, C) to (B, H / patch, W / patch, patch * patch * C)."""
+    """Maps (B, H, W, C) to (B, H / patch, W / patch, patch * patch * C)."""
     b, h, w, c = x.shape
     x = x.reshape(b, h // patch, patch, w // patch, patch, c).transpose(0, 1, 3, 2, 4, 5)
     return x.reshape(b, h // patch, w // patch, -1)

@@ -107,15 +107,26 @@ def multi_head_attention(
     # The heads of a group are further queries of it, so that all are two batched products.
     query = (query_BxHxQxD / math.sqrt(size)).reshape(batch, groups, -1, size)
     scores = jnp.einsum(
-        "bgqd,bgkd->bgqk", query, key_BxGxKxD,
+        "bgqd,bgkd->bgqk",
+        query,
+        key_BxGxKxD,
         preferred_element_type=at_least_float32_dtype(query.dtype),
-    ).reshape(batch, groups, heads // groups, queries, keys)  # fmt: skip
+    ).reshape(batch, groups, heads // groups, queries, keys)
     weights, total = _exponentials(scores, None if mask is None else mask[:, None, None])
     weights = on_weights(weights).astype(value_BxGxKxD.dtype).reshape(batch, groups, -1, keys)
     # Divided behind the product: there are fewer answers than weights, backward too.
     answers = jnp.matmul(weights, value_BxGxKxD, preferred_element_type=total.dtype)
     answers = answers / total.reshape(batch, groups, -1, 1)
     return answers.astype(value_BxGxKxD.dtype).reshape(batch, heads, queries, size)
+
+
+def write_cache(buffer_BxGxKxD: jax.Array, x_BxGxQxD: jax.Array, place_B: jax.Array) -> jax.Array:
+    """Writes keys or values into the buffer of a cache, from each row's `place` on."""
+
+    def row(buffer: jax.Array, x: jax.Array, place: jax.Array) -> jax.Array:
+        return jax.lax.dynamic_update_slice(buffer, x, (0, place, 0))
+
+    return jax.vmap(row)(buffer_BxGxKxD, x_BxGxQxD, place_B)
 
 
 def causal_mask(queries: int, keys: int | None = None) -> jax.Array:

@@ -28,7 +28,8 @@ def normalize(
       epsilon: added to the variance.
       centered: whether the mean is subtracted.
     """
-    return _forward(x, scale_D, bias_D, epsilon, centered)[0]
+    y: jax.Array = _forward(x, scale_D, bias_D, epsilon, centered)[0]
+    return y
 
 
 def _forward(x: jax.Array, scale_D: jax.Array, bias_D: Any, epsilon: float, centered: bool) -> Any:

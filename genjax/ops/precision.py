@@ -66,6 +66,11 @@ def sum_elements(x: jax.Array, weight: float = 1.0) -> jax.Array:
     return jnp.dot(x, weights, precision=jax.lax.Precision.HIGHEST)
 
 
+def gelu(x: jax.Array) -> jax.Array:
+    """Computes `x P(N(0, 1) < x)`, by an erf: the erfc in `jax.nn.gelu` costs twice that on CPU."""
+    return 0.5 * x * (1 + jax.lax.erf(x * 0.5**0.5))
+
+
 @jax.custom_jvp
 def softplus(x: jax.Array) -> jax.Array:
     """Computes log(1 + exp(x)); its derivative is one sigmoid, not a second softplus's parts."""

@@ -63,8 +63,10 @@ def _lstm(x: jax.Array, h: jax.Array, carry: Carry) -> Carry:
 
 
 CELLS = {
-    "rnn": Cell(1, 1, True, _rnn), "gru": Cell(3, 1, False, _gru), "lstm": Cell(4, 2, True, _lstm)
-}  # fmt: skip
+    "rnn": Cell(1, 1, True, _rnn),
+    "gru": Cell(3, 1, False, _gru),
+    "lstm": Cell(4, 2, True, _lstm),
+}
 
 
 def zero_carry(cell: str, batch_size: int, hidden: int) -> Carry:
@@ -103,7 +105,8 @@ def recurrence(
 def _recurrence(
     cell: str, reverse: bool, x: jax.Array, kernel: jax.Array, carry: Carry, keep: Any, mask: Any
 ) -> tuple[jax.Array, Carry]:
-    return _forward(cell, reverse, x, kernel, carry, keep, mask)[0]
+    (h, last), _ = _forward(cell, reverse, x, kernel, carry, keep, mask)
+    return h, last
 
 
 def _forward(
@@ -168,4 +171,4 @@ def _masked(h: jax.Array, mask: jax.Array | None) -> jax.Array:
 def _where(keep_B: jax.Array | None, a: Carry, b: Carry) -> Carry:
     if keep_B is None:
         return a
-    return jax.tree.map(lambda a, b: jnp.where(keep_B[:, None], a, b), a, b)
+    return tuple(jnp.where(keep_B[:, None], *states) for states in zip(a, b))

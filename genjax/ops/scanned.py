@@ -33,7 +33,8 @@ def scan_products(
       first: the carry before the first step, each (B, …).
       xs: arrays (T, …).
     """
-    return _scan(step, dict(kernels), shared, first, xs)
+    last, ys = _scan(step, dict(kernels), shared, first, xs)
+    return last, ys
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -46,7 +47,7 @@ def _scan(step: Any, kernels: Any, shared: Any, first: Any, xs: Any) -> Any:
 
 def _forward(step: Any, kernels: Any, shared: Any, first: Any, xs: Any) -> Any:
     def run(zeros: Any, shared: Any, first: Any, xs: Any) -> Any:
-        def one(carry: Any, inputs: Any) -> Any:
+        def one(carry: Any, inputs: tuple[Any, dict[str, jax.Array]]) -> Any:
             x, zero = inputs
             factors: dict[str, jax.Array] = {}
 

@@ -1,34 +1,23 @@
-"""Flow matching against NumPy."""
+"""Paths from noise to data, and the regression of their velocities against NumPy."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.test_util import check_grads
 
 from genjax import losses
 
 BATCH, SIZE = 6, 3
 
 
-@pytest.fixture(autouse=True)
-def float64():
-    with jax.enable_x64(True):
-        yield
-
-
-def draw(seed=0, shape=(BATCH, SIZE)):
-    rng = np.random.default_rng(seed)
+def draw(*shape):
+    rng = np.random.default_rng(0)
     return rng.normal(size=shape), rng.normal(size=shape), rng.uniform(size=shape[0])
-
-
-def field(params, x, time_B):
-    return jnp.tanh(x @ params) * jnp.cos(3 * time_B)[:, None]
 
 
 @pytest.mark.parametrize("sigma_min", [0.0, 0.1])
 def test_paths_begin_in_noise_end_in_data_and_have_their_slope(sigma_min):
-    noise, data, time = draw(shape=(BATCH, 2, 2, 1))
+    noise, data, time = draw(BATCH, 2, 2, 1)
 
     def at(time):
         return losses.conditional_path(noise, data, time, sigma_min=sigma_min)
@@ -40,29 +29,22 @@ def test_paths_begin_in_noise_end_in_data_and_have_their_slope(sigma_min):
     np.testing.assert_allclose(slope, velocity, rtol=1e-12)
 
 
-def test_loss_equals_numpys_and_its_gradient_finite_differences():
-    noise, data, time = draw()
+def test_the_loss_is_the_squared_error_of_the_velocity():
+    noise, data, time = draw(BATCH, SIZE)
     params = np.random.default_rng(3).normal(size=(SIZE, SIZE))
     x = (1 - 0.9 * time[:, None]) * noise + time[:, None] * data
     v = np.tanh(x @ params) * np.cos(3 * time)[:, None]
     expected = ((v - (data - 0.9 * noise)) ** 2).mean(1)
-
-    def loss(params):
-        return losses.flow_matching_loss(
-            lambda x, t: field(params, x, t), noise, data, time, sigma_min=0.1
-        )
-
-    value = loss(params)
-    assert value.shape == (BATCH,)
+    value = losses.flow_matching_loss(
+        lambda x, t: jnp.tanh(x @ params) * jnp.cos(3 * t)[:, None], noise, data, time,
+        sigma_min=0.1,
+    )  # fmt: skip
     np.testing.assert_allclose(value, expected, rtol=1e-12)
-    check_grads(lambda p: loss(p).mean(), (params,), order=2)
 
 
-def test_examples_do_not_mix_and_bfloat16_is_reduced_in_float32():
-    noise, data, time = (jnp.bfloat16(a) for a in draw(shape=(2, 5000)))
+def test_bfloat16_is_reduced_in_float32():
+    noise, data, time = (jnp.bfloat16(a) for a in draw(2, 5000))
     value = losses.flow_matching_loss(lambda x, t: 0 * x, noise, data, time)
     assert value.dtype == jnp.float32
     exact = jnp.square((data - noise).astype(jnp.float32)).mean(1)
     np.testing.assert_allclose(value, exact, rtol=1e-5)
-    one = losses.flow_matching_loss(lambda x, t: 0 * x, noise[1:], data[1:], time[1:])
-    np.testing.assert_allclose(one, value[1:], rtol=1e-5)

@@ -1,22 +1,15 @@
-"""Log-likelihoods against SciPy's distributions in float64."""
+"""Log-likelihoods against SciPy's distributions."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.test_util import check_grads
 from scipy import stats
 
 from genjax import losses
 
 SHAPE = (4, 3, 2, 2)
 LEVELS = 5
-
-
-def draw(seed=0):
-    """Means and gray levels, both (4, 3, 2, 2) float64."""
-    rng = np.random.default_rng(seed)
-    return rng.uniform(-0.5, 1.5, SHAPE), rng.integers(0, LEVELS, SHAPE) / (LEVELS - 1)
 
 
 def logistic_by_hand(mean, x, scale):
@@ -26,7 +19,7 @@ def logistic_by_hand(mean, x, scale):
     high = np.where(x == 1, np.inf, x + half)
     below = stats.logistic.cdf(high, mean, scale) - stats.logistic.cdf(low, mean, scale)
     above = stats.logistic.sf(low, mean, scale) - stats.logistic.sf(high, mean, scale)
-    return np.log(np.where(x < mean, below, above)).reshape(len(x), -1).sum(1)
+    return np.log(np.where(x < mean, below, above))
 
 
 def logistic(mean, x, log_scale):
@@ -34,75 +27,40 @@ def logistic(mean, x, log_scale):
 
 
 @pytest.mark.parametrize("scale", [0.05, 0.3, 4.0])
-def test_log_likelihoods_equal_scipy(scale):
-    mean, x = draw()
-    with jax.enable_x64(True):
-        normal = losses.gaussian_log_likelihood(mean, x, np.log(scale))
-        np.testing.assert_allclose(
-            normal, stats.norm.logpdf(x, mean, scale).reshape(4, -1).sum(1), rtol=1e-12
-        )
-        got = logistic(mean, x, np.log(scale))
-        np.testing.assert_allclose(got, logistic_by_hand(mean, x, scale), rtol=1e-8)
-        binary, logits = np.round(x), 5 * mean
-        expected = stats.bernoulli.logpmf(binary, 1 / (1 + np.exp(-logits)))
-        got = losses.bernoulli_log_likelihood(logits, binary)
-        np.testing.assert_allclose(got, expected.reshape(4, -1).sum(1), rtol=1e-12)
-        assert normal.shape == got.shape == (4,) and got.dtype == jnp.float64
+def test_log_likelihoods_equal_scipys(scale):
+    rng = np.random.default_rng(0)
+    mean, x = rng.uniform(-0.5, 1.5, SHAPE), rng.integers(0, LEVELS, SHAPE) / (LEVELS - 1)
+    logits, binary = 5 * mean, np.round(x)
+    for value, expected in [
+        (
+            losses.gaussian_log_likelihood(mean, x, np.log(scale)),
+            stats.norm.logpdf(x, mean, scale),
+        ),
+        (logistic(mean, x, np.log(scale)), logistic_by_hand(mean, x, scale)),
+        (
+            losses.bernoulli_log_likelihood(logits, binary),
+            stats.bernoulli.logpmf(binary, 1 / (1 + np.exp(-logits))),
+        ),
+    ]:
+        assert value.shape == (4,) and value.dtype == jnp.float64
+        np.testing.assert_allclose(value, expected.reshape(4, -1).sum(1), rtol=1e-8)
 
 
 @pytest.mark.parametrize("scale", [1e-4, 0.1, 1e3])
 def test_probabilities_of_all_levels_sum_to_one(scale):
     means = np.linspace(-1, 2, 7)
-    with jax.enable_x64(True):
-        total = sum(
-            np.exp(logistic(means[:, None], np.full((7, 1), level / 4), np.log(scale)))
-            for level in range(LEVELS)
-        )
+    total = sum(
+        np.exp(logistic(means[:, None], np.full((7, 1), level / 4), np.log(scale)))
+        for level in range(LEVELS)
+    )
     np.testing.assert_allclose(total, 1, rtol=1e-12)
 
 
-def test_log_likelihoods_pass_check_grads():
-    mean, x = draw()
-    with jax.enable_x64(True):
-        log_scale = np.log(np.random.default_rng(1).uniform(0.1, 1, SHAPE))  # one for each element
-        for f in (losses.gaussian_log_likelihood, logistic):
-            check_grads(lambda m, s, f=f: f(m, x, s).mean(), (mean, log_scale), 2, ("fwd", "rev"))
-        check_grads(
-            lambda m: losses.bernoulli_log_likelihood(m, x).mean(), (mean,), 2, ("fwd", "rev")
-        )
-
-
-@pytest.mark.parametrize("x", [0.0, 0.25, 1.0])
-@pytest.mark.parametrize("mean", [-1e4, 0.5, 1e4])
-@pytest.mark.parametrize("log_scale", [-9.0, 0.0, 20.0])
-def test_levels_far_from_the_mean_stay_finite(mean, x, log_scale):
-    mean, x = jnp.full((1, 1), mean), jnp.full((1, 1), x)
+def test_levels_far_from_the_mean_stay_finite():
+    cases = np.meshgrid([-1e4, 0.5, 1e4], [0.0, 0.25, 1.0], [-9.0, 0.0, 20.0])
+    mean, x, log_scale = (np.float32(a).reshape(-1, 1) for a in cases)
     value, gradient = jax.value_and_grad(lambda m, s: logistic(m, x, s).sum(), (0, 1))(
-        mean, jnp.float32(log_scale)
+        mean, log_scale
     )
-    assert np.isfinite(value) and value <= 0
-    assert all(np.isfinite(g).all() for g in gradient)
-
-
-def test_elements_are_summed_and_examples_do_not_mix():
-    mean, x = (jnp.float32(a) for a in draw())
-    for f in (losses.gaussian_log_likelihood, logistic):
-        value = f(mean, x, -1.0)
-        np.testing.assert_allclose(value[1:3], f(mean[1:3], x[1:3], -1.0), rtol=1e-6)
-        alone = f(mean.reshape(-1, 1), x.reshape(-1, 1), -1.0)
-        np.testing.assert_allclose(value, alone.reshape(4, -1).sum(1), rtol=1e-5)
-
-
-def test_bfloat16_is_reduced_in_float32():
-    mean, x = (jnp.bfloat16(a) for a in draw())
-    for f in (losses.gaussian_log_likelihood, logistic):
-        value = f(mean, x, jnp.bfloat16(-1.0))
-        assert value.dtype == jnp.float32
-        exact = f(mean.astype(jnp.float32), x.astype(jnp.float32), -1.0)
-        np.testing.assert_allclose(value, exact, rtol=1e-6)
-
-
-@pytest.mark.parametrize("f", [losses.gaussian_log_likelihood, logistic])
-def test_shapes_that_would_broadcast_are_refused(f):
-    with pytest.raises(ValueError, match=r"x: .*\(1,\).*not \(4, 3\)"):
-        f(np.zeros((4, 1)), np.zeros((4, 3)), 0.0)
+    assert np.isfinite(value) and all(np.isfinite(g).all() for g in gradient)
+    assert (logistic(mean, x, log_scale) <= 0).all()

@@ -1,9 +1,8 @@
-"""Losses of word2vec against float64 sums over single pairs."""
+"""Losses of word2vec against sums over single pairs."""
 
 import jax
 import numpy as np
 import pytest
-from jax.test_util import check_grads
 from scipy.special import expit
 
 from genjax import losses
@@ -19,26 +18,15 @@ def test_negative_sampling_is_a_sum_over_pairs():
     for g, t, s in np.argwhere(MASK):
         noise = -np.log(expit(-NEGATIVE[g, t])).mean()
         expected[g, t] += -np.log(expit(POSITIVE[g, t, s])) + 3 * noise
-    got = losses.negative_sampling_loss(POSITIVE, MASK, NEGATIVE, 3)
-    np.testing.assert_allclose(got, expected, rtol=1e-5)
+    for positive in (POSITIVE, np.where(MASK == 0, 100.0, POSITIVE)):
+        got = losses.negative_sampling_loss(positive, MASK, NEGATIVE, 3)
+        np.testing.assert_allclose(got, expected, rtol=1e-12)
 
 
 def test_hierarchical_softmax_is_a_product_of_choices():
     score = POSITIVE[0, :2]
     expected = [-np.log(expit(s * x))[s != 0].sum() for s, x in zip(SIGN, score)]
-    np.testing.assert_allclose(losses.hierarchical_softmax_loss(score, SIGN), expected, rtol=1e-5)
-
-
-def test_gradients():
-    def noise(positive, negative):
-        return losses.negative_sampling_loss(positive, MASK, negative, 5)
-
-    check_grads(noise, (POSITIVE, NEGATIVE), order=1, modes=["rev"], atol=1e-2, rtol=1e-2)
-    tree = POSITIVE[0, :2]
-    check_grads(
-        lambda x: losses.hierarchical_softmax_loss(x, SIGN), (tree,), order=1, modes=["rev"],
-        atol=1e-2, rtol=1e-2,
-    )  # fmt: skip
+    np.testing.assert_allclose(losses.hierarchical_softmax_loss(score, SIGN), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("scale", [0.0, 1e30])
@@ -54,11 +42,3 @@ def test_saturated_scores_and_empty_contexts_have_finite_gradients(scale):
         scale * POSITIVE
     )
     assert np.isfinite(gradient).all()
-
-
-def test_what_is_masked_does_not_matter():
-    changed = np.where(MASK == 0, 100.0, POSITIVE)
-    np.testing.assert_array_equal(
-        losses.negative_sampling_loss(changed, MASK, NEGATIVE, 5),
-        losses.negative_sampling_loss(POSITIVE, MASK, NEGATIVE, 5),
-    )

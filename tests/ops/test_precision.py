@@ -40,6 +40,10 @@ def test_softplus_is_jaxs():
     np.testing.assert_array_equal(jax.vmap(jax.grad(precision.softplus))(far), [0, 0, 1, 1])
 
 
+def test_gelu_is_jaxs():
+    assert_agree(precision.gelu, lambda x: jax.nn.gelu(x, approximate=False), 3 * draw(50))
+
+
 def test_bfloat16_is_summed_in_float32():
     a, kernel = jnp.ones((2, 4096), jnp.bfloat16), jnp.full((4096, 3), 2.0**-12, jnp.bfloat16)
     y = precision.matmul(a, kernel)

@@ -1,7 +1,7 @@
 """Corruption of sentences, for denoising autoencoders and for decoders that must not only copy.
 
-Pure functions of tokens and uniform noise, to jit: noise is drawn by the caller, for the global
-batch. What ends a sentence (EOS) and what pads it stay where they belong.
+These are pure functions of tokens and of uniform noise, which the caller draws for the global
+batch. The end of a sentence (EOS) and its padding stay where they belong.
 """
 
 import jax
@@ -11,9 +11,9 @@ from genjax.core import tokens
 
 
 def hide_tokens(x_BxT: jax.Array, uniform_BxT: jax.Array, rate: float, other: int) -> jax.Array:
-    """Each word becomes `other` at `rate`; BOS, EOS and padding never do.
+    """Replaces words by `other` at `rate`, but never BOS, EOS or padding.
 
-    With MASK for `other` the noise of Devlin et al. 2019 (BERT) and Lewis et al. 2020 (BART,
+    With MASK for `other` it is the noise of Devlin et al. 2019 (BERT) and Lewis et al. 2020 (BART,
     "token masking"); with UNK the word dropout of Bowman et al. 2016, section 3.1.
 
     Args:
@@ -26,7 +26,7 @@ def hide_tokens(x_BxT: jax.Array, uniform_BxT: jax.Array, rate: float, other: in
 
 
 def drop_tokens(x_BxT: jax.Array, uniform_BxT: jax.Array, rate: float) -> jax.Array:
-    """Each word is left out at `rate`, what follows moves up; int32 (B, T).
+    """Leaves out words at `rate`, and moves up those that follow; int32 (B, T).
 
     Source: Hill et al. 2016 (Learning distributed representations of sentences from unlabeled
     data), section 2.2; Lample et al. 2018 (Unsupervised machine translation using monolingual
@@ -44,7 +44,7 @@ def drop_tokens(x_BxT: jax.Array, uniform_BxT: jax.Array, rate: float) -> jax.Ar
 
 
 def swap_tokens(x_BxT: jax.Array, uniform_BxT: jax.Array, distance: int) -> jax.Array:
-    """Words in another order, none further than `distance` places from where it was.
+    """Brings words into another order, none further than `distance` places from where it was.
 
     The words are sorted by `place + (distance + 1) * uniform`. Source: Lample et al. 2018
     (Unsupervised machine translation using monolingual corpora only), section 2.3.
@@ -57,16 +57,20 @@ def swap_tokens(x_BxT: jax.Array, uniform_BxT: jax.Array, distance: int) -> jax.
     length = x_BxT.shape[1]
     place_T = jnp.arange(length, dtype=jnp.float32)
     moved_BxT = place_T + (distance + 1) * uniform_BxT
-    last_BxT = place_T + length + distance + 1  # what is no word stays behind all words
+    last_BxT = place_T + length + distance + 1  # others stay behind all words
     order_BxT = jnp.argsort(jnp.where(_is_word(x_BxT), moved_BxT, last_BxT), axis=1, stable=True)
     return jnp.take_along_axis(x_BxT, order_BxT, axis=1)
 
 
 def corrupt_tokens(
-    x_BxT: jax.Array, uniform_BxTx3: jax.Array, *, swap: int = 0, drop: float = 0.0,
+    x_BxT: jax.Array,
+    uniform_BxTx3: jax.Array,
+    *,
+    swap: int = 0,
+    drop: float = 0.0,
     mask: float = 0.0,
-) -> jax.Array:  # fmt: skip
-    """Sentences with words swapped, then dropped, then masked; int32 (B, T).
+) -> jax.Array:
+    """Swaps words, then drops some, then masks some; int32 (B, T).
 
     Args:
       x_BxT: int32, padded at the end.
@@ -85,5 +89,5 @@ def corrupt_tokens(
 
 
 def _is_word(x_BxT: jax.Array) -> jax.Array:
-    """True for what may be lost; a word without a token of its own (UNK) is a word."""
+    """True at words; a word without a token of its own (UNK) is one."""
     return (x_BxT >= tokens.NUM_SPECIALS) | (x_BxT == tokens.UNK)

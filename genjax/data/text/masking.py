@@ -1,4 +1,4 @@
-"""Masking for masked language models: which tokens are to be guessed, and what stands there."""
+"""Masking for masked language models: the tokens to guess, and what stands in their places."""
 
 from typing import NamedTuple
 
@@ -10,12 +10,12 @@ from genjax.core import tokens
 
 
 class Masked(NamedTuple):
-    """Rows of which some tokens are to be guessed.
+    """Rows with some tokens to guess.
 
     Attributes:
-      inputs: int32 (B, T), what the model sees.
-      positions: int32 (B, M), where it guesses, in no order; 0 where there is nothing.
-      targets: int32 (B, M), what stood there; PAD where there is nothing.
+      inputs: int32 (B, T), for the model to read.
+      positions: int32 (B, M), of the tokens to guess, in no order; 0 where there are fewer.
+      targets: int32 (B, M), the tokens to guess; PAD where there are fewer.
     """
 
     inputs: jax.Array
@@ -24,15 +24,19 @@ class Masked(NamedTuple):
 
 
 def num_masked(length: int, rate: float) -> int:
-    """M: the most tokens of a row of `length` that are guessed."""
+    """Computes M, the most tokens to guess of a row of `length`."""
     return max(1, round(rate * length))
 
 
 def mask_tokens(
-    x_BxT: jax.Array, uniform_BxTx3: jax.Array, *, vocab_size: int, rate: float = 0.15,
+    x_BxT: jax.Array,
+    uniform_BxTx3: jax.Array,
+    *,
+    vocab_size: int,
+    rate: float = 0.15,
     word_parts: bytes = b"",
-) -> Masked:  # fmt: skip
-    """Hides a share of the tokens of each row, drawn anew at each call.
+) -> Masked:
+    """Hides a share of the tokens of each row.
 
     Of a row's n real tokens `round(rate * n)`, at least one, are to be guessed; special tokens
     never are. Of these 80 % become MASK, 10 % any token but a special one, 10 % stay, each token
@@ -57,7 +61,7 @@ def mask_tokens(
     if word_parts:
         drawn_BxT = _whole_words(x_BxT, drawn_BxT, count_B, most, word_parts)
         count_B = (drawn_BxT < 1).sum(-1)
-    # The smallest numbers are to be guessed: M of them, of which `count` are there.
+    # The tokens of the smallest numbers are to be guessed: M of them, of which `count` are there.
     score_BxM, position_BxM = jax.lax.top_k(-drawn_BxT, most)
     there_BxM = (jnp.arange(most) < count_B[:, None]) & (score_BxM > -1)
 
@@ -71,13 +75,14 @@ def mask_tokens(
     shown_BxM = jnp.where(there_BxM, shown_BxM, old_BxM)
     inputs_BxT = jax.vmap(lambda row, at, new: row.at[at].set(new))(x_BxT, position_BxM, shown_BxM)
     return Masked(
-        inputs_BxT, jnp.where(there_BxM, position_BxM, 0),
+        inputs_BxT,
+        jnp.where(there_BxM, position_BxM, 0),
         jnp.where(there_BxM, old_BxM, tokens.PAD),
-    )  # fmt: skip
+    )
 
 
 def word_starts(x_BxT: jax.Array, word_parts: bytes) -> jax.Array:
-    """True where a token begins a word, bool (B, T).
+    """Finds where a token begins a word, bool (B, T).
 
     A word goes on where one token ends with a letter or digit and the next begins with one.
     """
@@ -89,9 +94,9 @@ def word_starts(x_BxT: jax.Array, word_parts: bytes) -> jax.Array:
 def _whole_words(
     x_BxT: jax.Array, drawn_BxT: jax.Array, count_B: jax.Array, most: int, word_parts: bytes
 ) -> jax.Array:
-    """For the tokens of words that are taken the number that their word drew, for others 2.
+    """Gives the tokens of words that are taken the number that their word drew, and others 2.
 
-    Words are taken in the order of what their first token drew, until one does not fit.
+    Words are taken in the order of the numbers of their first tokens, until one does not fit.
     """
     real_BxT = drawn_BxT < 1
     index_BxT = jnp.broadcast_to(jnp.arange(x_BxT.shape[1]), x_BxT.shape)

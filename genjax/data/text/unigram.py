@@ -1,7 +1,7 @@
-"""What the counts of words give: which occurrences stay, words drawn as noise, a Huffman code.
+"""Distributions from counts of words: occurrences to keep, words as noise, a Huffman code.
 
-Counts are those of a vocabulary (V,), special tokens included, whose counts are not read: they are
-no words (see `genjax.core.tokens`).
+Counts are those of a vocabulary (V,), of which those of special tokens are not read: they are no
+words (see `genjax.core.tokens`).
 """
 
 import heapq
@@ -34,14 +34,16 @@ class Code(NamedTuple):
 
 
 def word_counts(counts: np.ndarray) -> np.ndarray:
-    """Counts as float64, those of special tokens 0."""
+    """Returns counts as float64, those of special tokens 0."""
     words = np.array(counts, np.float64)
     words[:NUM_SPECIALS] = 0.0
     return words
 
 
 def keep_probability(counts: np.ndarray, threshold: float) -> np.ndarray:
-    """The chance of an occurrence of each word to stay in the text, float32 (V,); 0 of no words.
+    """Computes the chance of an occurrence of each word to stay in the text, float32 (V,).
+
+    That of tokens that are no words is 0.
 
     `min(1, sqrt(t / f) + t / f)` for a word of relative frequency f: what word2vec's program does,
     where the paper (Mikolov et al. 2013b, equation 5) has the root alone. 1 with threshold 0.
@@ -53,7 +55,7 @@ def keep_probability(counts: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def alias_table(weights: np.ndarray) -> AliasTable:
-    """Draws from any distribution over V words at the cost of two numbers.
+    """Makes a table that draws from any distribution over V words at the cost of two numbers.
 
     Source: Vose 1991, "A linear algorithm for generating random numbers with a given distribution".
 
@@ -73,7 +75,7 @@ def alias_table(weights: np.ndarray) -> AliasTable:
 
 
 def draw(table: AliasTable, bits: jax.Array) -> jax.Array:
-    """Words int32 (…) from random bits uint32 (…, 2)."""
+    """Draws words int32 (…) by random bits uint32 (…, 2)."""
     size = len(table.other)
     # The remainder favors a column by at most V / 2**32.
     column = (bits[..., 0] % np.uint32(size)).astype(jnp.int32)
@@ -83,7 +85,7 @@ def draw(table: AliasTable, bits: jax.Array) -> jax.Array:
 
 
 def huffman_code(counts: np.ndarray) -> Code:
-    """The Huffman code of the words that occur; a word that does not has an empty path.
+    """Makes the Huffman code of the words that occur; others have an empty path.
 
     Source: Huffman 1952; as the tree of a hierarchical softmax, Mikolov et al. 2013b, section 2.1.
     """

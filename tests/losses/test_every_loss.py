@@ -1,4 +1,7 @@
-"""Losses refuse what they would broaden in silence, when traced, and pay nothing for it."""
+"""What holds for every loss: derivatives, precision, examples by themselves, and refusals.
+
+Losses refuse what they would broaden in silence, when traced, and pay nothing for it.
+"""
 
 import collections
 import inspect
@@ -11,17 +14,14 @@ import pytest
 
 from genjax import losses
 from genjax.core import checks
-from tests.losses.rows import ROWS
+from tests.losses.rows import ROWS, B
 
+FUNCTIONS = {n: f for n, f in vars(losses).items() if n in losses.__all__ and inspect.isfunction(f)}
+POINTS = {"conditional_path", "interpolate", "reparameterize"}  # no losses: their inputs' dtype
 _CALLS = [pytest.param(name, *call, id=f"{name}-{n}") for name, row in ROWS.items()
           for n, call in enumerate(row.wrong)]  # fmt: skip
 _VALUES = [pytest.param(name, *call, id=f"{name}-{n}") for name, row in ROWS.items()
            for n, call in enumerate(row.values)]  # fmt: skip
-
-
-FUNCTIONS = {
-    n: getattr(losses, n) for n in losses.__all__ if inspect.isfunction(getattr(losses, n))
-}
 
 
 def split(arguments: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -38,6 +38,13 @@ def floats(tree: Any) -> list[Any]:
     return [x for x in jax.tree.leaves(tree) if jnp.issubdtype(x.dtype, jnp.floating)]
 
 
+def cast(tree: Any, dtype: Any) -> Any:
+    def one(x: Any) -> Any:
+        return x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x
+
+    return jax.tree.map(one, tree)
+
+
 def call(name: str, arguments: Any, *, traced: bool) -> Any:
     """Its shapes: nothing is compiled. Arrays are known to the function unless they are traced."""
     arrays, rest = split(arguments) if traced else ({}, arguments)
@@ -49,30 +56,62 @@ def test_every_loss_has_a_row() -> None:
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_a_right_call_works_alone_and_under_jit_grad_and_vmap(name: str) -> None:
+def test_a_right_call_works_under_vmap_of_few_bits_and_of_some_examples(name: str) -> None:
     arrays, rest = split(ROWS[name].right)
-    moved = {n: a for n, a in arrays.items() if floats(a)}
-    fixed = {n: a for n, a in arrays.items() if n not in moved}
+    of_rows = {n: a[1:3] for n, a in arrays.items() if getattr(a, "shape", ())[:1] == (B,)}
 
-    def value(moved: Any, fixed: Any) -> Any:
-        return FUNCTIONS[name](**moved, **fixed, **rest)
-
-    def total(moved: Any, fixed: Any) -> Any:
-        return sum(x.sum() for x in floats(value(moved, fixed)))
+    def f(arrays: Any) -> Any:
+        return FUNCTIONS[name](**arrays, **rest)
 
     @jax.jit
-    def program(moved: Any, fixed: Any) -> Any:
-        members = jax.tree.map(lambda x: jnp.stack([x, x]), (moved, fixed))
-        both = jax.vmap(value)(*members) if arrays else value(moved, fixed)
-        differentiable = moved and floats(jax.eval_shape(value, moved, fixed))
-        return value(moved, fixed), both, jax.grad(total)(moved, fixed) if differentiable else 0.0
+    def program(arrays: Any, part: Any) -> Any:
+        members = jax.tree.map(lambda x: jnp.stack([x, x]), arrays)
+        low = cast(arrays, jnp.bfloat16)
+        vmapped = jax.vmap(f)(members) if arrays else f(arrays)
+        return f(arrays), vmapped, f(part), f(low), f(cast(low, np.float32))
 
     call(name, ROWS[name].right, traced=False)
-    once, twice, gradient = program(moved, fixed)
-    for a, b in zip(floats(once), floats(twice)):
+    once, twice, some, low, wide = map(floats, program(arrays, arrays | of_rows))
+    for a, b in zip(once, twice):
         assert np.isfinite(a).all()
         np.testing.assert_allclose(a, b[1] if arrays else b, rtol=1e-5, atol=1e-6)
-    assert all(np.isfinite(g).all() for g in jax.tree.leaves(gradient))
+    for a, b in zip(once, some):
+        np.testing.assert_allclose(a[1:3] if of_rows else a, b, rtol=1e-6)
+    for a, b in zip(low, wide if floats(arrays) and name not in POINTS else ()):
+        assert a.dtype == b.dtype == jnp.float32
+        if not any(map(callable, rest.values())):
+            np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+DIFFERENTIABLE = {n for n, row in ROWS.items() if floats(split(row.right)[0])} - {"crf_viterbi"}
+
+
+@pytest.mark.parametrize("name", sorted(DIFFERENTIABLE))
+def test_first_and_second_derivatives_are_differences(name: str) -> None:
+    arrays, rest = split(ROWS[name].right)
+    moved = {n: cast(a, np.float64) for n, a in arrays.items() if floats(a)}
+    fixed = {n: a for n, a in arrays.items() if n not in moved}
+    towards = jax.tree.map(lambda x: np.cos(np.arange(x.size) + 1.0).reshape(x.shape), moved)
+
+    def total(moved: Any) -> Any:
+        values = floats(FUNCTIONS[name](**moved, **fixed, **rest))
+        return sum((jnp.cos(jnp.arange(x.size)) * x.ravel()).sum() for x in values)
+
+    def along(f: Any, x: Any, step: float = 1e-5) -> Any:
+        ends = [f(jax.tree.map(lambda a, v, s=s: a + s * v, x, towards)) for s in (step, -step)]
+        return jax.tree.map(lambda a, b: (a - b) / (2 * step), *ends)
+
+    @jax.jit
+    def program(x: Any) -> Any:
+        gradient = jax.grad(total)
+        forward = jax.jvp(gradient, (x,), (towards,))[1]
+        products = lambda x: jax.tree.map(jnp.vdot, gradient(x), towards)  # noqa: E731
+        reverse = jax.grad(lambda x: sum(jax.tree.leaves(products(x))))(x)
+        first = sum(jax.tree.leaves(products(x))), along(total, x)
+        return first, (forward, along(gradient, x)), (reverse, forward)
+
+    for both in program(moved):
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7), *both)
 
 
 @pytest.mark.parametrize("traced", [False, True])
@@ -94,12 +133,10 @@ def test_values_out_of_range_are_refused_where_they_are_known(
     call(name, dict(ROWS[name].right) | change, traced=True)
 
 
-_INDEXED = [
-    n for n, row in ROWS.items() if {"lengths_B", "target_BxT", "label_B"} & row.right.keys()
-]
+_INDICES = {"lengths_B", "target_BxT", "label_B"}
 
 
-@pytest.mark.parametrize("name", _INDEXED)
+@pytest.mark.parametrize("name", [n for n, row in ROWS.items() if _INDICES & row.right.keys()])
 def test_where_they_are_not_known_targets_out_of_range_give_nan(name: str) -> None:
     arrays, rest = split(ROWS[name].right)
     program = jax.jit(lambda arrays: FUNCTIONS[name](**arrays, **rest))
