@@ -58,7 +58,7 @@ def _latent(argv: list[str]) -> int:
 
     read_config(values.workdir)  # before JAX is given time to start
     from genjax.engine.compilation_cache import enable_compilation_cache
-    from genjax.evaluation.latent import pictures, report
+    from genjax.evaluation.latent import page, pictures
     from genjax.evaluation.latent import sentences as of_sentences
     from genjax.trained.loading import load
 
@@ -98,7 +98,7 @@ def _latent(argv: list[str]) -> int:
     else:
         lacking = "no reconstructions, distribution of latents, attribute vectors or arithmetic"
         program.say(f"{left_out}: {lacking}")
-    for path in report.write(folder, numbers, drawn):
+    for path in page.write(folder, numbers, drawn):
         print(path)
     return program.DONE
 

@@ -34,17 +34,17 @@ class Group(NamedTuple):
     hyperparameters: dict[str, list[float]]
 
     def member(self, i: int) -> dict[str, Any]:
-        """Seed and swept values of member `i`."""
+        """Returns seed and swept values of member `i`."""
         numbers = {field: values[i] for field, values in self.hyperparameters.items()}
         return {"seed": self.seeds[i]} | self.settings | numbers
 
     def fields(self) -> list[str]:
-        """The swept fields."""
+        """Returns the swept fields."""
         return [*self.settings, *self.hyperparameters]
 
 
 def record(groups: Sequence[Group]) -> list[dict[str, Any]]:
-    """What `sweep.json` says of the groups: all that makes them these ones."""
+    """Returns what `sweep.json` says of the groups: all that makes them these ones."""
     return [
         {
             "folder": g.folder.name, "settings": g.settings, "seeds": g.seeds,
@@ -55,7 +55,7 @@ def record(groups: Sequence[Group]) -> list[dict[str, Any]]:
 
 
 def current(group: dict[str, Any]) -> dict[str, Any]:
-    """A group of a `sweep.json` under the names that fields have today."""
+    """Returns a group of a `sweep.json` under the names that fields have today."""
     family = group["config"].get("family")
     named = {
         key: {renamed_field(name, family): value for name, value in group[key].items()}
@@ -65,11 +65,7 @@ def current(group: dict[str, Any]) -> dict[str, Any]:
 
 
 def read(workdir: str | Path) -> list[Group]:
-    """The groups of the sweep in `workdir`; none where there is no sweep in it.
-
-    Raises:
-      ConfigError: `sweep.json` cannot be read.
-    """
+    """Reads the groups of the sweep in `workdir`; none where there is no sweep in it."""
     folder = Path(workdir).expanduser().absolute()
     path = folder / SWEEP
     if not path.exists():
@@ -92,17 +88,13 @@ def read(workdir: str | Path) -> list[Group]:
 
 
 def around(workdir: str | Path) -> Group | None:
-    """The group whose folder `workdir` is, if it is one."""
+    """Finds the group whose folder `workdir` is, if it is one."""
     folder = Path(workdir).expanduser().absolute()
     return next((g for g in read(folder.parent) if g.folder.name == folder.name), None)
 
 
 def find(groups: Sequence[Group], member: int) -> tuple[Group, int]:
-    """The group of the sweep's member number `member`, and its number in there.
-
-    Raises:
-      ConfigError: there is no such member.
-    """
+    """Finds the group of the sweep's member number `member`, and its number in there."""
     at = member
     for group in groups:
         if at < len(group.seeds):
@@ -113,12 +105,10 @@ def find(groups: Sequence[Group], member: int) -> tuple[Group, int]:
 
 
 def rows(groups: Sequence[Group], numbers: Sequence[Mapping[str, Any]] = ()) -> list[Row]:
-    """One row a member: what it is, then its numbers.
+    """Makes one row a member: what it is, then its numbers.
 
-    Args:
-      groups: of the sweep.
-      numbers: of each group, lists of one number a member by name; by default its last training
-        and evaluation metrics.
+    `numbers` are those of each group, lists of one number a member by name; by default its last
+    training and evaluation metrics.
     """
     found: list[Row] = []
     for g, group in enumerate(groups):
@@ -133,12 +123,12 @@ def rows(groups: Sequence[Group], numbers: Sequence[Mapping[str, Any]] = ()) -> 
 
 
 def names(found: Sequence[Row]) -> list[str]:
-    """What some row tells: a group that diverged at once has no numbers."""
+    """Lists what some row tells: a group that diverged at once has no numbers."""
     return list(dict.fromkeys(name for row in found for name in row))
 
 
 def criterion(config: ConfigDict, known: Sequence[str]) -> tuple[str, str]:
-    """The number by which members are compared, of `known`, and "min" or "max".
+    """Chooses the number of `known` by which members are compared, and "min" or "max".
 
     That is `config.best_metric`, or the family's main loss; two empty texts where there is none.
     """
@@ -151,18 +141,14 @@ def criterion(config: ConfigDict, known: Sequence[str]) -> tuple[str, str]:
 
 
 def best(found: Sequence[Row], metric: str, mode: str) -> Row | None:
-    """The row whose `metric` is best; None where none is finite."""
+    """Finds the row whose `metric` is best; None where none is finite."""
     sign = 1 if mode == "min" else -1
     finite = [row for row in found if math.isfinite(row.get(metric, math.nan))]
     return min(finite, key=lambda row: sign * row[metric]) if finite else None
 
 
 def pick(groups: Sequence[Group], member: int | None) -> tuple[Group, int, str]:
-    """The member that the user named, else the best one: its group, its number there, and why.
-
-    Raises:
-      ConfigError: there is no such member, or none is finite.
-    """
+    """Finds the member that the user named, else the best: its group, its number there, and why."""
     found, fields = rows(groups), groups[0].fields()
     metric, mode = criterion(groups[0].config, names(found))
     why = "no number of the evaluations says which member is best"
@@ -183,7 +169,7 @@ def pick(groups: Sequence[Group], member: int | None) -> tuple[Group, int, str]:
 def best_setting(
     found: Sequence[Row], fields: Sequence[str], metric: str, mode: str
 ) -> tuple[Row, Spread] | None:
-    """The setting whose mean of `metric` over its finite seeds is best: its best row, its mean."""
+    """Finds the setting of the best mean over finite seeds: its best row, and that mean."""
     sign = 1 if mode == "min" else -1
     each = []
     for same in _settings(found, fields):
@@ -198,12 +184,12 @@ def best_setting(
 
 
 def named(row: Row, fields: Sequence[str]) -> str:
-    """The values of a row's setting."""
+    """Names the values of a row's setting."""
     return ", ".join(f"{field}={row[field]}" for field in fields) or "the only setting"
 
 
 def table(found: Sequence[Row], fields: Sequence[str]) -> str:
-    """A line for each setting: mean ± standard error over its finite seeds, and what ± is."""
+    """Makes a line for each setting: mean ± standard error over its finite seeds."""
     numbers = [name for name in names(found) if "/" in name]
     columns = [n for n in numbers if not n.startswith("train/")] or numbers
     lines, seeds = [[*fields, "members", *columns]], set()
@@ -227,7 +213,7 @@ def table(found: Sequence[Row], fields: Sequence[str]) -> str:
 
 
 def _settings(found: Sequence[Row], fields: Sequence[str]) -> list[list[Row]]:
-    """The rows of each setting, in their order."""
+    """Returns the rows of each setting, in their order."""
     each: dict[tuple[Any, ...], list[Row]] = {}
     for row in found:
         each.setdefault(tuple(row[field] for field in fields), []).append(row)
@@ -235,7 +221,7 @@ def _settings(found: Sequence[Row], fields: Sequence[str]) -> list[list[Row]]:
 
 
 def _last(group: Group) -> dict[str, list[float]]:
-    """The last of each metric of one number a member that the group has written."""
+    """Returns the last of each metric of one number a member that the group has written."""
     from genjax.engine.writers import METRICS, read_metrics
 
     last: dict[str, Any] = {}

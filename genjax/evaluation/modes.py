@@ -12,26 +12,25 @@ from genjax.core.config import ConfigError
 def mode_scores(
     samples_Nx2: Any, centers_Mx2: Any, sigma: float, num_stds: float = 3.0
 ) -> dict[str, jax.Array]:
-    """Scores samples against a mixture of M equally likely Gaussians N(center, sigma² I).
+    """Scores samples against a mixture of M equally likely Gaussians N(center, sigma² I). Pure.
 
     Every sample belongs to its nearest center (Euclidean). It is of high quality where it lies
-    within `num_stds * sigma` of it: true samples do with probability 1 - exp(-num_stds²/2) in
-    2-D, which is 0.989 for three. A mode is found where it holds at least one sample of high
-    quality. With p the share of samples at each mode,
+    within `num_stds * sigma` of it: true samples do with probability 1 - exp(-num_stds²/2) in 2-D,
+    which is 0.989 for three. A mode is found where it holds at least one sample of high quality.
+    With p the share of samples at each mode,
 
         reverse KL = KL(p || uniform) = log M - H(p)  in nats, between 0 and log M.
 
     The paper assigns all samples to their nearest mode for p (Lin et al. 2018, "PacGAN: The power
-    of two samples in generative adversarial networks", arXiv:1712.04086); the program that its
-    authors published counts those of high quality only. The first is `reverse_kl`, the second
-    `reverse_kl_high_quality`, which is log M, its largest value, where there are none.
-    The paper scores 2,500 samples.
-
-    Pure: jit it, or vmap it over the samples of a population with the centers closed over.
+    of two samples in generative adversarial networks", arXiv:1712.04086) and scores 2,500 samples;
+    the program that its authors published counts those of high quality only. The first is
+    `reverse_kl`, the second `reverse_kl_high_quality`, which is log M, its largest value, where
+    there are none.
 
     Args:
       samples_Nx2: N samples, at least one. One that is not finite is never of high quality.
-      centers_Mx2: the M distinct centers, in the units of the samples.
+      centers_Mx2: the M distinct centers, in the units of the samples; not traced, if they are to
+        be checked.
       sigma: standard deviation of every mode, in the same units.
       num_stds: radius of high quality in standard deviations.
 
@@ -40,8 +39,7 @@ def mode_scores(
       `reverse_kl_high_quality`, `counts` and `counts_high_quality` (int32, M each).
 
     Raises:
-      ConfigError: two centers coincide or shapes do not fit. Values that jit traces cannot be
-        compared, so pass concrete centers.
+      ConfigError: two centers coincide or shapes do not fit.
     """
     samples, centers = jnp.asarray(samples_Nx2), jnp.asarray(centers_Mx2)
     if samples.ndim != 2 or centers.ndim != 2 or samples.shape[1] != centers.shape[1]:

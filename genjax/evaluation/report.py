@@ -11,22 +11,18 @@ from genjax.core.members import explained, spread
 def table(
     numbers: Mapping[str, Any], *, title: str = "", notes: Mapping[str, str] | None = None
 ) -> str:
-    """Names and values in two aligned columns of plain text, one number a line.
+    """Prints names and values in two aligned columns of plain text, one number a line.
 
-    Counts print whole and other numbers with four significant digits. Of a population (an array
-    of more than one value) the mean is printed with its standard error and the range over the
-    members that are finite, and a last line says what ± is. A name that ends in `histogram` or
-    starts with `counts` prints all its values, one that ends in `per_latent` those of each latent
-    (of a population their means over its members).
-    Nested mappings are flattened to `outer/inner`.
+    Counts print whole and other numbers with four significant digits. Of a population (an array of
+    more than one value) the mean is printed with its standard error and the range over the members
+    that are finite, and a last line says what ± is. A name that ends in `histogram` or starts with
+    `counts` prints all its values, one that ends in `per_latent` those of each latent (of a
+    population their means over its members).
 
     Args:
-      numbers: by name: numbers, arrays, texts or mappings of them.
+      numbers: by name: numbers, arrays, texts or mappings of them, which become `outer/inner`.
       title: a line above, underlined.
       notes: by flattened name, what a number holds for; printed behind it.
-
-    Returns:
-      Lines joined by newlines, without one at the end; "(no numbers)" where there are none.
     """
     counts: set[int] = set()  # of members, behind each ±
     rows = [(name, _text(name, value, counts)) for name, value in _flat(numbers)]

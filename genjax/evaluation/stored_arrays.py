@@ -16,7 +16,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def arrays(folder: Path, identity: dict[str, Any], compute: Callable[[], Arrays]) -> Arrays:
-    """What `compute()` returns, computed once for each `identity`.
+    """Returns what `compute()` does, computed once for each `identity`.
 
     An entry whose files are not what was written is computed again, with a warning. Where the
     folder cannot be written it is computed each time, with a warning too: a run goes on.

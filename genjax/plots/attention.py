@@ -14,15 +14,10 @@ _WORD, _MARGIN = 26, 110  # pixels
 def plot_attention(
     maps: Sequence[tuple[Any, Sequence[str], Sequence[str]]], *, columns: int = 3
 ) -> np.ndarray:
-    """Maps side by side; black is no weight and white a weight of 1.
+    """Draws maps side by side; black is no weight and white a weight of 1.
 
-    Args:
-      maps: of each answer: weights (U, S), each row adding up to 1, the names of the U words of
-        the answer (rows) and of the S words of the source (columns).
-      columns: maps in a row.
-
-    Returns:
-      uint8 (height, width, 3).
+    `maps` has of each answer: weights (U, S), each row adding up to 1, the names of the U words of
+    the answer (rows) and of the S words of the source (columns). Returns uint8 (height, width, 3).
     """
     if not maps:
         raise ValueError("no maps: must be at least one")

@@ -13,7 +13,7 @@ TITLE, LABEL = 11, 9  # points
 
 
 def new_figure(width: int, height: int, layout: Any = "constrained") -> Any:
-    """An empty `matplotlib.figure.Figure` of `width` x `height` pixels with an Agg canvas."""
+    """Makes an empty `matplotlib.figure.Figure` of `width` x `height` pixels."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -23,7 +23,7 @@ def new_figure(width: int, height: int, layout: Any = "constrained") -> Any:
 
 
 def to_array(figure: Any) -> np.ndarray:
-    """The drawn figure, uint8 (height, width, 3)."""
+    """Draws the figure: uint8 (height, width, 3)."""
     figure.canvas.draw()
     if _rewrapped(figure):
         figure.canvas.draw()
@@ -31,7 +31,7 @@ def to_array(figure: Any) -> np.ndarray:
 
 
 def text_width(figure: Any, text: str, size: float = TITLE) -> float:
-    """Pixels that a line of text takes."""
+    """Measures the pixels that a line of text takes."""
     from matplotlib.font_manager import FontProperties
 
     renderer, font = figure.canvas.get_renderer(), FontProperties(size=size)
@@ -39,7 +39,7 @@ def text_width(figure: Any, text: str, size: float = TITLE) -> float:
 
 
 def wrapped(figure: Any, text: str, width: float, size: float = TITLE) -> str:
-    """The text in lines of at most `width` pixels, broken between words where that is enough.
+    """Breaks a text into lines of at most `width` pixels, between words where that is enough.
 
     What Matplotlib would take for a formula is plain text.
     """
@@ -79,5 +79,5 @@ def _rewrapped(figure: Any) -> bool:
 
 
 def plain(text: str) -> str:
-    """The text without what Matplotlib would take for a formula."""
+    """Escapes what Matplotlib would take for a formula."""
     return text.replace("$", r"\$")

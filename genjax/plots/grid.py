@@ -16,14 +16,14 @@ _SEPARATOR = 128  # gray, seen on black digits' ground as well as on white paper
 def image_grid(
     images_NxHxWxC: Any, *, columns: int | None = None, scale: int | None = None
 ) -> np.ndarray:
-    """Images side by side in rows, first to last, with gray separators of a few pixels.
+    """Puts images side by side in rows, first to last, with gray separators of a few pixels.
 
     Args:
       images_NxHxWxC: at least one image with 1 or 3 channels, in [0, 1]. Values outside are
         clipped; a pixel that is not a number is black.
       columns: images in a row; None: about as many as rows.
-      scale: each pixel becomes a square of so many, without interpolation; None: as many as
-        bring the larger side of an image to 64 (an 8x8 digit is scaled by 8), at least one.
+      scale: each pixel becomes a square of so many, without interpolation; None: as many as bring
+        the larger side of an image to 64 (an 8x8 digit is scaled by 8), at least one.
 
     Returns:
       uint8 (height, width, C). Places left in the last row are black.
@@ -54,19 +54,9 @@ def image_grid(
 def reconstruction_grid(
     inputs_NxHxWxC: Any, outputs_NxHxWxC: Any, *, columns: int = 8, scale: int | None = None
 ) -> np.ndarray:
-    """Inputs and their reconstructions in pairs of rows: inputs above, outputs right below.
+    """Puts inputs and their reconstructions in pairs of rows: inputs above, outputs right below.
 
-    Args:
-      inputs_NxHxWxC: images as `image_grid` takes them.
-      outputs_NxHxWxC: what became of each, of the same shape.
-      columns: pairs in a row, at most N.
-      scale: see `image_grid`.
-
-    Returns:
-      uint8 (height, width, C).
-
-    Raises:
-      ValueError: shapes differ, or as `image_grid`.
+    Both are as `image_grid` takes them, of one shape; `columns` pairs in a row, at most N.
     """
     columns = max(1, min(columns, len(inputs_NxHxWxC)))
     return image_grid(
@@ -75,7 +65,7 @@ def reconstruction_grid(
 
 
 def paired(inputs_NxHxWxC: Any, outputs_NxHxWxC: Any, columns: int) -> np.ndarray:
-    """The images of `reconstruction_grid` in the order of `image_grid`; places left are black."""
+    """Returns the images of `reconstruction_grid` in the order of `image_grid`."""
     inputs, outputs = (np.asarray(x, np.float32) for x in (inputs_NxHxWxC, outputs_NxHxWxC))
     if inputs.shape != outputs.shape:
         raise ValueError(f"inputs {inputs.shape}, outputs {outputs.shape}: must be equal")
@@ -88,10 +78,7 @@ def paired(inputs_NxHxWxC: Any, outputs_NxHxWxC: Any, columns: int) -> np.ndarra
 
 
 def save_png(path: str | os.PathLike[str], image_HxWxC: np.ndarray) -> None:
-    """Writes uint8 (H, W, 1 or 3) as a PNG: after a crash there is the old file, the new, or none.
-
-    Folders above `path` are made.
-    """
+    """Writes uint8 (H, W, 1 or 3) as a PNG, whole or not at all; makes the folders above it."""
     from PIL import Image  # here: the training loop imports this module and may never write one
 
     image = np.asarray(image_HxWxC)

@@ -20,7 +20,7 @@ def plot_grid(
     images_NxHxWxC: Any, columns: int, *, title: str, rows: Sequence[str] = (),
     tops: Sequence[str] = (), xlabel: str = "", ylabel: str = "",
 ) -> np.ndarray:  # fmt: skip
-    """A grid of images, first to last, with a name for each row and each column.
+    """Draws a grid of images, first to last, with a name for each row and each column.
 
     Args:
       images_NxHxWxC: see `genjax.plots.grid.image_grid`; none of their pixels is resampled.
@@ -72,7 +72,7 @@ def plot_grid(
 def plot_codes(
     points_Nx2: Any, label_N: Any, names: Sequence[str], *, title: str, xlabel: str, ylabel: str
 ) -> np.ndarray:
-    """Points in the plane in the color of their class, with a legend.
+    """Draws points in the plane in the color of their class, with a legend.
 
     Classes beyond the 20 most frequent ones are gray.
 

@@ -20,7 +20,7 @@ def plot_points(
     title: str = "",
     size: int = 600,
 ) -> np.ndarray:
-    """A square picture of samples, with the radius of high quality around each center.
+    """Draws samples in a square, with the radius of high quality around each center.
 
     The view spans the centers with a margin of a quarter, whatever the samples do, so pictures of
     one mixture can be compared; samples beyond it are counted in the corner. Without centers it
@@ -53,7 +53,7 @@ def draw_points(
     axes: Any, samples_Nx2: Any, centers_Mx2: Any | None, radius: float, *,
     density: bool | None = None,
 ) -> None:  # fmt: skip
-    """What `plot_points` draws, on Matplotlib's `axes`; circles have the given radius."""
+    """Draws what `plot_points` does on Matplotlib's `axes`; circles have the given radius."""
     samples = _points("samples", samples_Nx2)
     centers = None if centers_Mx2 is None else _points("centers", centers_Mx2)
     low, high = _view(samples if centers is None else centers)
@@ -76,7 +76,7 @@ def _points(name: str, x: Any) -> np.ndarray:
 
 
 def _view(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Corners of the square around the finite points with its margin."""
+    """Returns corners of the square around the finite points with its margin."""
     points = points[np.isfinite(points).all(axis=1)]
     if not len(points):
         points = np.zeros((1, 2))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments import pictures
-from genjax.plots import figure, labeled, latents, points
+from genjax.plots import figure, histograms, labeled, points
 from genjax.plots.grid import image_grid
 
 RNG = np.random.default_rng(0)
@@ -19,7 +19,7 @@ def figures(monkeypatch):
         drawn.append(f)
         return figure.to_array(f)
 
-    for module in (labeled, latents, pictures, points):
+    for module in (labeled, histograms, pictures, points):
         monkeypatch.setattr(module, "to_array", to_array)
     return drawn
 
@@ -98,7 +98,7 @@ def drawings():
         "surfaces": lambda: pictures.plot_surfaces({LONG: {"a": value, LONG: value}}, spots, 1),
         "weights": lambda: pictures.plot_weights({LONG: value, "b": value}),
         "points": lambda: points.plot_points(pair[LONG], title=LONG),
-        "latents": lambda: latents.plot_latents(value, titles=[LONG] * 8),
+        "latents": lambda: histograms.plot_latents(value, titles=[LONG] * 8),
     }
 
 

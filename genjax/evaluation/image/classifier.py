@@ -4,11 +4,11 @@ Its numbers compare runs of genjax on one data set. They are no Inception score 
 projects use other classifiers, so a number without this classifier's name says little.
 
 A plain classifier is sure of almost anything: trained on the 8x8 digits it gives a probability
-above 0.9 to 63 % of uniform noise and 44 % of averages of two digits. So this one also sees
-images made from the training set that are no members of any class, and is taught to be unsure of
-them (outlier exposure, Hendrycks et al. 2019, arXiv:1812.04606): noise, shuffled pixels and
-blurred images, with a uniform target, and averages of two images, with the average of their
-labels. Real held-out digits keep their confidence, which is the number to compare samples with.
+above 0.9 to 63 % of uniform noise and 44 % of averages of two digits. So this one also sees images
+made from the training set that are no members of any class, and is taught to be unsure of them
+(outlier exposure, Hendrycks et al. 2019, arXiv:1812.04606): noise, shuffled pixels and blurred
+images, with a uniform target, and averages of two images, with the average of their labels. Real
+held-out digits keep their confidence, which is the number to compare samples with.
 """
 
 from functools import partial
@@ -32,14 +32,7 @@ _WEIGHT_DECAY = 1e-4
 
 
 class Classifier(struct.PyTreeNode):
-    """A trained classifier of images: one pytree, so it passes through jit and vmap.
-
-    Attributes:
-      params: of the network.
-      shape: (H, W, C) of one image.
-      num_classes: K.
-      hidden: widths of the hidden layers.
-    """
+    """A trained classifier of K classes: one pytree, so it passes through jit and vmap."""
 
     params: Any
     shape: tuple[int, ...] = struct.field(pytree_node=False)
@@ -47,16 +40,12 @@ class Classifier(struct.PyTreeNode):
     hidden: tuple[int, ...] = struct.field(pytree_node=False)
 
     def probabilities(self, x: Any) -> jax.Array:
-        """Class probabilities (N, K), float32, of images (N, H, W, C) in [0, 1].
-
-        Raises:
-          ConfigError: images of another shape than those of the training set.
-        """
+        """Computes class probabilities (N, K), float32, of images (N, H, W, C) in [0, 1]."""
         network = _network(self.hidden, self.num_classes)
         return jax.nn.softmax(_apply(network, self.params, self._checked(x)))
 
     def features(self, x: Any) -> jax.Array:
-        """Activations (N, D) of the last hidden layer, D wide, for images as `probabilities`."""
+        """Computes activations (N, D) of the last hidden layer, D wide."""
         *hidden, last = self.hidden
         # The same parameters: those of the output layer are left over.
         return jax.nn.relu(_apply(MLP(tuple(hidden), (last,)), self.params, self._checked(x)))
@@ -67,7 +56,7 @@ class Classifier(struct.PyTreeNode):
         return jnp.asarray(x, jnp.float32)
 
     def accuracy(self, x: Any, y: Any) -> jax.Array:
-        """Share of images (N, H, W, C) whose most probable class is their label (N,)."""
+        """Computes the share of images whose most probable class is their label (N,)."""
         return jnp.mean(jnp.argmax(self.probabilities(x), axis=-1) == jnp.asarray(y))
 
 
@@ -90,8 +79,8 @@ def train_classifier(
       num_classes: K.
       key: PRNG key of initial parameters, batches and augmentation.
       steps: updates; None: 2,000 or ten epochs, whichever is more.
-      batch_size: images of the data in a batch, a multiple of 4; an equal number again of
-        outliers comes on top.
+      batch_size: images of the data in a batch, a multiple of 4; an equal number again of outliers
+        comes on top.
       hidden: widths of the hidden layers.
       learning_rate: of Adam with decoupled weight decay, falling to 0 along a cosine.
 
@@ -107,17 +96,17 @@ def train_classifier(
 
 
 def sample_quality(classifier: Classifier, samples: Any) -> dict[str, jax.Array]:
-    """What the classifier makes of samples (N, H, W, C) in [0, 1]. Pure.
+    """Judges samples (N, H, W, C) in [0, 1] by the classifier. Pure.
+
+    Real images of the test split, judged the same way, are the value to compare with.
 
     Returns:
       `confident`: share of samples with a probability above `CONFIDENT`;
       `classes`: number of classes found among the confident samples, int32;
       `mean_confidence`: mean over all samples of their largest probability;
-      `class_entropy`: entropy in nats of the classes of the confident samples, log K where they
-        are equally frequent and 0 where there is one class or no confident sample;
+      `class_entropy`: entropy in nats of the classes of the confident samples, log K where they are
+      equally frequent and 0 where there is one class or no confident sample;
       `class_histogram`: confident samples of each class, int32 (K,).
-
-    Real images of the test split, judged the same way, are the value to compare with.
     """
     probabilities = classifier.probabilities(samples)
     confidence = jnp.max(probabilities, axis=-1)
@@ -175,7 +164,7 @@ def _train(
 def _with_outliers(
     key: jax.Array, x: jax.Array, labels: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """A batch of 2B images, their target distributions and weights from B labeled images."""
+    """Makes 2B images, their target distributions and weights from B labeled images."""
     batch_size, quarter = x.shape[0], x.shape[0] // 4
     keys = jax.random.split(key, 5)
     x = _shift(keys[0], x)
@@ -212,7 +201,7 @@ def _shift(key: jax.Array, x: jax.Array) -> jax.Array:
 
 
 def _blur(x: jax.Array) -> jax.Array:
-    """Box blur over 3/8 of each side (3 pixels of 8, 11 of 28)."""
+    """Blurs by a box over 3/8 of each side (3 pixels of 8, 11 of 28)."""
     rows, columns = (_blur_matrix(n) for n in x.shape[1:3])
     return jnp.einsum("ih,nhwc,jw->nijc", rows, x, columns)
 

@@ -33,7 +33,7 @@ class Extractor:
     """A network and what is done to images on their way into it.
 
     Attributes:
-      name: told beside every number.
+      name: stands beside every number.
       dim: D.
       resize: what becomes of the images' size, in words.
       checksum: of the weights, hexadecimal.
@@ -52,7 +52,7 @@ class Extractor:
         return f"{self.name} {self.checksum[:8]}, {self.resize}"
 
     def extract(self, images_NxHxWxC: np.ndarray) -> Extracted:
-        """Features and probabilities of all images."""
+        """Extracts features and probabilities of all images."""
         parts = [self._batch(x) for x in _batches(images_NxHxWxC, self.batch_size)]
         return Extracted(*(np.concatenate(column) for column in zip(*parts)))
 
@@ -64,13 +64,9 @@ class Extractor:
 
 
 def own(dataset: Dataset, folder: Path) -> Extractor:
-    """The last hidden layer of genjax's own classifier, trained on the training split.
+    """Extracts with the last hidden layer of genjax's own classifier, see `own_classifier`.
 
-    Its numbers compare runs of genjax on one data set, and nothing else: see
-    `genjax.evaluation.image.classifier`. The classifier is trained once and kept below `folder`.
-
-    Raises:
-      ConfigError: the data are no labeled images.
+    Its numbers compare runs of genjax on one data set, and nothing else.
     """
     judge, checksum = own_classifier(dataset, folder)
 
@@ -86,7 +82,10 @@ def own(dataset: Dataset, folder: Path) -> Extractor:
 
 
 def own_classifier(dataset: Dataset, folder: Path) -> tuple[classifier.Classifier, str]:
-    """The classifier of labeled images that `own` extracts with, and its weights' checksum."""
+    """Returns the classifier of the training split's labels, and its weights' checksum.
+
+    It is trained once and kept below `folder`; `ConfigError` where the data are no labeled images.
+    """
     spec = dataset.spec
     if spec.kind != "image" or not spec.num_classes:
         raise ConfigError("genjax's own classifier needs labeled images; InceptionV3 does not")
@@ -111,7 +110,7 @@ def own_classifier(dataset: Dataset, folder: Path) -> tuple[classifier.Classifie
 
 
 def inception_v3(path: str | Path, field: str = "--weights") -> Extractor:
-    """InceptionV3 with weights from a file; see `genjax.evaluation.image.weights.read`."""
+    """Extracts with InceptionV3 of a file; see `genjax.evaluation.image.weights.read`."""
     variant, variables, checksum = weights.read(path, field)
     network = inception.InceptionV3(variant)
 
@@ -131,7 +130,7 @@ def inception_v3(path: str | Path, field: str = "--weights") -> Extractor:
 
 
 def checksum_of(*arrays: np.ndarray) -> str:
-    """Of the arrays' content, types and shapes, hexadecimal."""
+    """Returns that of the arrays' content, types and shapes, hexadecimal."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype}{array.shape}".encode())

@@ -26,7 +26,7 @@ class Moments(NamedTuple):
 
     @classmethod
     def of(cls, features_NxD: np.ndarray) -> "Moments":
-        """The moments of N features, at least one."""
+        """Computes the moments of N features, at least one."""
         x = np.asarray(features_NxD, np.float64)
         if x.ndim != 2 or not len(x):
             raise ConfigError(f"features {x.shape}: must be (N, D) with N at least 1")
@@ -34,7 +34,7 @@ class Moments(NamedTuple):
         return cls(len(x), mean, (x - mean).T @ (x - mean))
 
     def joined(self, other: "Moments") -> "Moments":
-        """Of both sets together, by the pairwise update (Chan, Golub and LeVeque 1983)."""
+        """Joins two sets by the pairwise update (Chan, Golub and LeVeque 1983)."""
         n = self.n + other.n
         apart = other.mean - self.mean
         mean = self.mean + apart * (other.n / n)
@@ -42,23 +42,21 @@ class Moments(NamedTuple):
         return Moments(n, mean, self.scatter + other.scatter + between)
 
     def covariance(self) -> np.ndarray:
-        """The unbiased estimate (D, D); needs two features."""
+        """Computes the unbiased estimate (D, D); needs two features."""
         if self.n < 2:
             raise ConfigError(f"{self.n} features: a covariance needs at least 2")
         return self.scatter / (self.n - 1)
 
 
 def frechet_distance(a: Moments, b: Moments) -> float:
-    """Squared Wasserstein-2 distance between the Gaussians with the moments of `a` and of `b`.
+    """Computes the squared Wasserstein-2 distance of the Gaussians of `a` and of `b`.
 
         |m_a - m_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2))
 
     With S = R R^T for each, the trace of the root is the nuclear norm of R_a^T R_b: its singular
     values are the roots of the eigenvalues of S_a S_b, and a singular S (fewer features than
-    dimensions) does no harm.
-
-    Returns:
-      The distance, at least 0 up to rounding; NaN where some feature was not finite.
+    dimensions) does no harm. The distance is at least 0 up to rounding; NaN where some feature was
+    not finite.
 
     Raises:
       ConfigError: the dimensions differ, or one has fewer than two features.
@@ -75,6 +73,6 @@ def frechet_distance(a: Moments, b: Moments) -> float:
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:
-    """R with R R^T = `covariance`."""
+    """Returns R with R R^T = `covariance`."""
     values, vectors = np.linalg.eigh(covariance)
     return vectors * np.sqrt(np.maximum(values, 0.0))

@@ -47,11 +47,7 @@ class Reference(NamedTuple):
 
 
 def parse(text: str, field: str) -> tuple[str, ...]:
-    """`"fid,kid"` as the names of metrics; `field` is what the user named it by.
-
-    Raises:
-      ConfigError: one is not known.
-    """
+    """Reads `"fid,kid"` as the names of metrics; `field` is what the user named it by."""
     names = tuple(name.strip() for name in text.split(",")) if text.strip() else ()
     for name in names:
         if name not in NUMBERS:
@@ -60,7 +56,7 @@ def parse(text: str, field: str) -> tuple[str, ...]:
 
 
 def numbers(metrics: Sequence[str]) -> tuple[str, ...]:
-    """The names of the numbers that `metrics` give."""
+    """Returns the names of the numbers that `metrics` give."""
     return tuple(name for metric in metrics for name in NUMBERS[metric])
 
 
@@ -79,14 +75,9 @@ def check_counts(metrics: Sequence[str], num_samples: int, num_real: int, field:
 def reference(
     extractor: Extractor, source: Source, name: str, split: str, folder: Path
 ) -> Reference:
-    """The real set of a split, computed once and kept below `folder`.
+    """Extracts the real set of a split, once, and keeps it below `folder`.
 
-    Args:
-      extractor: whose features count.
-      source: the split.
-      name: of the data set, for the name of the entry; its content decides which one it is.
-      split: its name.
-      folder: see `genjax.data.cache.root`.
+    `name`, of the data set, and `split` name the entry; its content decides which one it is.
     """
     identity = {
         "name": f"{name}-{extractor.name}", "split": split, "data": _content(source),
@@ -117,13 +108,13 @@ def _statistics(extractor: Extractor, source: Source) -> stored_arrays.Arrays:
 
 
 def _content(source: Source) -> str:
-    """Checksum of a split's images, in order."""
+    """Returns a checksum of a split's images, in order."""
     parts = [checksum_of(batch["x"]) for batch in rows(source, 1000)]
     return checksum_of(np.frombuffer("".join(parts).encode(), np.uint8))
 
 
 def scores(metrics: Sequence[str], samples: Extracted, real: Reference) -> dict[str, float]:
-    """The numbers of `metrics`, under the names of `NUMBERS`."""
+    """Computes the numbers of `metrics`, under the names of `NUMBERS`."""
     return {name: value for m in metrics for name, value in _METRICS[m](samples, real).items()}
 
 
@@ -133,7 +124,7 @@ def _kid(samples: Extracted, real: Reference) -> dict[str, float]:
 
 
 def subset_size(num_samples: int, num_real: int) -> int:
-    """Of KID: 1,000, or all where there are fewer."""
+    """Returns that of KID: 1,000, or all where there are fewer."""
     return min(_SUBSET, num_samples, num_real)
 
 
@@ -146,7 +137,7 @@ _METRICS: dict[str, Callable[[Extracted, Reference], dict[str, float]]] = {
 
 
 def protocol(number: str, num_samples: int, real: Reference, extractor: Extractor) -> str:
-    """What a number of `scores` holds for, in words."""
+    """Says what a number of `scores` holds for."""
     metric = next(m for m, names in NUMBERS.items() if number in names)
     words = [f"{num_samples:,} samples"]
     if metric != "is":

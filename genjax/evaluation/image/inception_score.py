@@ -13,10 +13,10 @@ from genjax.core.config import ConfigError
 def inception_score(
     probabilities_NxK: np.ndarray, *, splits: int = 10, seed: int = 2020
 ) -> dict[str, float]:
-    """exp(E_x KL(p(y|x) || p(y))) of each of `splits` parts, whose sizes differ by one at most.
+    """Computes exp(E_x KL(p(y|x) || p(y))) of `splits` parts, whose sizes differ by one at most.
 
-    1 where all samples look alike to the classifier, K where it is sure of each and all classes
-    are equally frequent.
+    1 where all samples look alike to the classifier, K where it is sure of each and all classes are
+    equally frequent.
 
     Args:
       probabilities_NxK: of K classes; rows sum to 1.

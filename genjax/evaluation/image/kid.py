@@ -12,7 +12,7 @@ def kernel_distance(
     real_NxD: np.ndarray, fake_MxD: np.ndarray, *, subsets: int = 100, subset_size: int = 1000,
     seed: int = 2020,
 ) -> dict[str, float]:  # fmt: skip
-    """Mean over random subsets of the unbiased squared MMD with k(x, y) = (x.y / D + 1)^3.
+    """Averages the unbiased squared MMD with k(x, y) = (x.y / D + 1)^3 over random subsets.
 
     Unlike the Fréchet distance it has no bias from the number of features, and may be negative.
 
@@ -45,7 +45,7 @@ def _draw(rng: np.random.RandomState, features: np.ndarray, size: int) -> np.nda
 
 
 def _squared_mmd(x: np.ndarray, y: np.ndarray) -> float:
-    """The unbiased estimate: without the pairs of a feature with itself."""
+    """Computes the unbiased estimate: without the pairs of a feature with itself."""
 
     def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return (a @ b.T / a.shape[1] + 1.0) ** 3

@@ -15,14 +15,14 @@ _BLOCK = 1024  # rows of the matrix of distances that exist at a time
 
 
 def prdc(real_NxD: np.ndarray, fake_MxD: np.ndarray, *, k: int = 5) -> dict[str, float]:
-    """Precision, recall, density and coverage.
+    """Computes precision, recall, density and coverage.
 
     The ball of a feature reaches to its k-th nearest neighbor in its own set, itself not counted.
 
-      precision  share of fake features within the ball of some real one
-      recall     share of real features within the ball of some fake one
-      density    number of real balls that a fake feature is in, over k, on average; may exceed 1
-      coverage   share of real features in whose ball there is a fake one
+        precision  share of fake features within the ball of some real one
+        recall     share of real features within the ball of some fake one
+        density    number of real balls that a fake feature is in, over k, on average; may exceed 1
+        coverage   share of real features in whose ball there is a fake one
 
     Args:
       real_NxD, fake_MxD: features, more than k each. One that is not finite is in no ball.
@@ -58,7 +58,7 @@ def prdc(real_NxD: np.ndarray, fake_MxD: np.ndarray, *, k: int = 5) -> dict[str,
 
 
 def _squared_radius(x: np.ndarray, k: int) -> np.ndarray:
-    """Squared distance of each row to its k-th nearest other row."""
+    """Computes the squared distance of each row to its k-th nearest other row."""
     radius = np.empty(len(x))
     for rows, squared in _squared_distances(x, x):
         # Place 0 is the row itself.
@@ -67,7 +67,7 @@ def _squared_radius(x: np.ndarray, k: int) -> np.ndarray:
 
 
 def _squared_distances(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """|a_i - b_j|^2 = |a_i|^2 - 2 a_i.b_j + |b_j|^2, some rows at a time."""
+    """Yields |a_i - b_j|^2 = |a_i|^2 - 2 a_i.b_j + |b_j|^2, some rows at a time."""
     square_a, square_b = (np.einsum("nd,nd->n", x, x) for x in (a, b))
     for start in range(0, len(a), _BLOCK):
         rows = slice(start, start + _BLOCK)

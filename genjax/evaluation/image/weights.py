@@ -50,11 +50,7 @@ class Weights(NamedTuple):
 
 
 def read(path: str | Path, field: str = "--weights") -> Weights:
-    """The weights in a file.
-
-    Args:
-      path: the file.
-      field: what the user named it by, for errors.
+    """Reads the weights in a file; `field` is what the user named it by, for errors.
 
     Raises:
       ConfigError: no such file, not readable, the library that reads it is not installed, or it
@@ -88,14 +84,14 @@ def check(path: str | Path, field: str = "--weights") -> None:
 
 
 def from_torch(tensors: Mapping[str, np.ndarray], variant: str, message: str = "weights") -> Any:
-    """Variables of `InceptionV3(variant)` from a PyTorch state dict as arrays.
+    """Makes variables of `InceptionV3(variant)` from a PyTorch state dict as arrays.
 
-    Kernels turn from (out, in, height, width) to (height, width, in, out). What only training
-    needs (`AuxLogits`, `num_batches_tracked`) is left out, and so is a bias that the variant does
-    not use.
+    Kernels turn from (out, in, height, width) to (height, width, in, out). What only training needs
+    (`AuxLogits`, `num_batches_tracked`) is left out, and so is a bias that the variant does not
+    use.
 
     Raises:
-      ConfigError: a tensor is missing or of another shape; `told` begins the message.
+      ConfigError: a tensor is missing or of another shape; `message` begins the line.
     """
     image = jax.ShapeDtypeStruct((1, SIZE, SIZE, 3), jnp.float32)
     shapes = jax.eval_shape(InceptionV3(variant).init, jax.random.key(0), image)
@@ -116,7 +112,7 @@ def from_torch(tensors: Mapping[str, np.ndarray], variant: str, message: str = "
 
 
 def torch_name(path: Any) -> str:
-    """PyTorch's name of the leaf of our variables at `path`, as `jax.tree_util` gives it."""
+    """Returns PyTorch's name of the leaf of our variables at `path`."""
     _, *block, module, name = (entry.key for entry in path)  # params or batch_stats comes first
     return ".".join([*block, _NAMES[module, name]])
 

@@ -1,9 +1,8 @@
 """The latent space of a trained model: codes of examples, images of codes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from genjax.core.capabilities import Decodes, Encodes, HasPosterior
@@ -13,7 +12,6 @@ from genjax.evaluation.latent.paths import linear, spherical
 from genjax.losses import gaussian_kl
 
 _MOST_EXAMPLES = 5000  # encoded, of each split
-_BLOCK = 256  # rows of one call, so that each function is compiled once
 
 
 class Codes(NamedTuple):
@@ -37,7 +35,7 @@ class Codes(NamedTuple):
 
 
 class Space:
-    """Encoder and decoder of a model of images, and where its codes lie.
+    """Encodes and decodes images by a model, and knows where its codes lie.
 
     Labels are passed on where the model is conditional, and ignored elsewhere.
 
@@ -80,34 +78,35 @@ class Space:
             self.order = np.argsort(-message, kind="stable")
 
     def codes(self, source: Any) -> Codes:
-        """The first examples of a split, encoded."""
-        found = _first(rows(source, _BLOCK), _MOST_EXAMPLES)
+        """Encodes the first examples of a split."""
+        found = _first(rows(source, 256), _MOST_EXAMPLES)
         x, number = found["x"], len(found["x"])
         label = found.get("label", np.zeros(number, np.int32))
         attributes = found.get("attributes")
         if attributes is None:
             attributes = (label[:, None] == np.arange(len(self.attributes))).astype(np.uint8)
         if not isinstance(self._model.family, HasPosterior):
-            mean = self._call(self._model.encode, x, label)
+            mean = self._model.encode(x, *self._given(label))
             if mean.ndim != 2:  # a flow has codes like images
                 raise _no_space(self._model)
             return Codes(x, label, attributes, mean, None, mean)
-        mean, log_variance = self._call(self._model.posterior, x, label)
+        mean, log_variance = self._model.posterior(x, *self._given(label))
         noise = self._random.standard_normal(mean.shape)
         draw = mean + np.exp(0.5 * log_variance) * noise
         kl = np.asarray(gaussian_kl(mean, log_variance))
         return Codes(x, label, attributes, mean, kl, draw)
 
     def decode(self, z: np.ndarray, label: np.ndarray) -> np.ndarray:
-        """Codes (…, Z) to images (N, H, W, C), N the product of the leading axes.
+        """Decodes codes (…, Z) to images (N, H, W, C), N the product of the leading axes.
 
         `label` (L,) has the leading axis of `z`; it is repeated along the others.
         """
         flat = z.reshape(-1, z.shape[-1]).astype(np.float32)
-        return self._call(self._model.decode, flat, label.repeat(len(flat) // len(label)))
+        labels = label.repeat(len(flat) // len(label))
+        return self._model.decode(flat, *self._given(labels))
 
     def paths(self, number: int, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Interpolations between pairs of codes of test examples, or of draws from the prior.
+        """Interpolates between pairs of codes of test examples, or of draws from the prior.
 
         Returns:
           Straight lines and great arcs, both (number, steps, Z), and the labels (number,) that
@@ -122,26 +121,18 @@ class Space:
             label = self.test.label[pairs[0]]
         return linear(start, end, steps), spherical(start, end, steps), label
 
-    def _call(self, function: Callable[..., Any], x: np.ndarray, label: np.ndarray) -> Any:
-        """`function` of all rows, in blocks of one size, as NumPy arrays."""
-        parts = []
-        for i in range(0, len(x), _BLOCK):
-            block = [a[i : i + _BLOCK] for a in ((x, label) if self.conditional else (x,))]
-            number = len(block[0])
-            filled = [np.concatenate([a, a[:1].repeat(_BLOCK - number, 0)]) for a in block]
-            result = function(*filled)
-            parts.append(jax.tree.map(lambda a, n=number: np.asarray(a)[:n], result))
-        return jax.tree.map(lambda *a: np.concatenate(a), *parts)
+    def _given(self, label: np.ndarray) -> tuple[np.ndarray, ...]:
+        return (label,) if self.conditional else ()
 
 
 def class_names(dataset: Any) -> list[str]:
-    """A name for each class: the data's own unless it is a number."""
+    """Names each class: by the data's own name unless it is a number."""
     names = dataset.labels or tuple(str(i) for i in range(dataset.spec.num_classes))
     return [f"class {name}" if name.isdecimal() else name for name in names]
 
 
 def plane(codes_NxZ: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Codes on a plane (N, 2), and what its two axes are.
+    """Puts codes on a plane (N, 2), and names its two axes.
 
     The first two principal components with their shares of the variance; two latents themselves.
     """
@@ -165,7 +156,7 @@ def _no_space(model: Any) -> ConfigError:
 
 
 def _first(batches: Iterable[dict[str, np.ndarray]], most: int) -> dict[str, np.ndarray]:
-    """The first `most` rows of all batches."""
+    """Takes the first `most` rows of all batches."""
     taken: list[dict[str, np.ndarray]] = []
     for batch in batches:
         taken.append(batch)

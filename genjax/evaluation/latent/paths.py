@@ -8,7 +8,7 @@ import numpy as np
 
 
 def linear(start_BxZ: Any, end_BxZ: Any, steps: int) -> np.ndarray:
-    """Points at equal distances on the straight lines between pairs, ends included: (B, steps, Z).
+    """Returns points at equal distances on straight lines between pairs, ends too: (B, steps, Z).
 
     Between two normal draws the middle of the line is shorter than either (by a factor of sqrt(2)
     in many dimensions): a place where a model has seen little. See `spherical`.
@@ -19,11 +19,11 @@ def linear(start_BxZ: Any, end_BxZ: Any, steps: int) -> np.ndarray:
 
 
 def spherical(start_BxZ: Any, end_BxZ: Any, steps: int) -> np.ndarray:
-    """Points at equal angles on the great arcs between pairs, ends included: (B, steps, Z).
+    """Returns points at equal angles on great arcs between pairs, ends too: (B, steps, Z).
 
     `sin((1 - t) a) / sin(a) * start + sin(t a) / sin(a) * end` with `a` the angle between the two;
-    the straight line where they point the same or opposite ways.
-    Source: White 2016 (Sampling generative networks), section 2.1.
+    the straight line where they point the same or opposite ways. Source: White 2016 (Sampling
+    generative networks), section 2.1.
     """
     start, end = _pair(start_BxZ, end_BxZ)
     norms = np.linalg.norm(start, axis=-1) * np.linalg.norm(end, axis=-1)
@@ -35,7 +35,7 @@ def spherical(start_BxZ: Any, end_BxZ: Any, steps: int) -> np.ndarray:
 
 
 def traversals(base_Z: Any, values_SxZ: Any, latents: Sequence[int]) -> np.ndarray:
-    """`base_Z` with one latent after the other set to its values: (latents, S, Z).
+    """Sets one latent of `base_Z` after the other to its values: (latents, S, Z).
 
     Args:
       base_Z: the point that the other latents keep.
@@ -50,16 +50,16 @@ def traversals(base_Z: Any, values_SxZ: Any, latents: Sequence[int]) -> np.ndarr
 
 
 def normal_quantiles(center_Z: Any, spread_Z: Any, steps: int) -> np.ndarray:
-    """Quantiles of N(center, spread^2) in the middles of equally likely intervals: (steps, Z)."""
+    """Returns quantiles of N(center, spread^2) in the middles of equal shares: (steps, Z)."""
     standard = [NormalDist().inv_cdf((i + 0.5) / steps) for i in range(steps)]
     return np.asarray(center_Z) + np.outer(standard, spread_Z)
 
 
 def manifold(base_Z: Any, values_SxZ: Any, across: int, down: int) -> np.ndarray:
-    """A grid over two latents, the others kept at `base_Z`: (S * S, Z), row by row.
+    """Makes a grid over two latents, the others kept at `base_Z`: (S * S, Z), row by row.
 
-    Latent `across` rises from left to right, latent `down` falls from top to bottom, as the axes
-    of a plot do. With normal quantiles as values it is the learned manifold of Kingma and Welling
+    Latent `across` rises from left to right, latent `down` falls from top to bottom, as the axes of
+    a plot do. With normal quantiles as values it is the learned manifold of Kingma and Welling
     2014, appendix A.
     """
     values = np.asarray(values_SxZ, np.float64)
@@ -71,11 +71,11 @@ def manifold(base_Z: Any, values_SxZ: Any, across: int, down: int) -> np.ndarray
 
 
 def attribute_means(codes_NxZ: Any, attributes_NxA: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Mean codes of the examples with each attribute, and of those without: both (A, Z).
+    """Computes mean codes of the examples with each attribute, and of those without: (A, Z).
 
     Their difference is the attribute's vector. Where no example is on one side, that side has the
-    mean of all, so that the vector is zero.
-    Source: Larsen et al. 2016 (Autoencoding beyond pixels), section 4.1.
+    mean of all, so that the vector is zero. Source: Larsen et al. 2016 (Autoencoding beyond
+    pixels), section 4.1.
 
     Args:
       codes_NxZ: of the examples.
@@ -91,7 +91,7 @@ def attribute_means(codes_NxZ: Any, attributes_NxA: Any) -> tuple[np.ndarray, np
 
 
 def _pair(start_BxZ: Any, end_BxZ: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Both as float64 (B, 1, Z)."""
+    """Returns both as float64 (B, 1, Z)."""
     start, end = (np.asarray(x, np.float64)[:, None] for x in (start_BxZ, end_BxZ))
     if start.shape != end.shape:
         raise ValueError(f"start and end must have the same shape, not {start.shape}, {end.shape}")

@@ -8,8 +8,8 @@ import numpy as np
 from genjax.evaluation.latent import paths
 from genjax.evaluation.latent.latent_space import plane
 from genjax.plots.grid import paired
+from genjax.plots.histograms import plot_latents
 from genjax.plots.labeled import plot_codes, plot_grid
-from genjax.plots.latents import plot_latents
 
 _ROWS, _STEPS, _SIDE = 8, 11, 15  # of pictures
 _PAIRS, _COLUMNS = 32, 8  # reconstructions
@@ -28,14 +28,14 @@ class Picture(NamedTuple):
 
 
 def samples(images: np.ndarray) -> Picture:
-    """New samples."""
+    """Shows new samples."""
     columns = max(1, round(len(images) ** 0.5))
     image = plot_grid(images, columns, title=f"{len(images)} samples")
     return Picture("samples", image, "Images decoded from random latents, in no order.")
 
 
 def decoded(space: Any) -> list[Picture]:
-    """What the decoder alone shows."""
+    """Shows what the decoder alone can."""
     straight, arcs, label = space.paths(_ROWS, _STEPS)
     shown = [int(i) for i in space.order[:_MOST_SHOWN]]
     steps = np.linspace(-_REACH, _REACH, _STEPS)
@@ -96,7 +96,7 @@ def decoded(space: Any) -> list[Picture]:
 
 
 def encoded(space: Any, chosen: Sequence[int]) -> list[Picture]:
-    """Reconstructions, the map of codes, and the distribution of the latents."""
+    """Shows reconstructions, the map of codes, and the distribution of the latents."""
     test, shown = space.test, [int(i) for i in space.order[:_MOST_SHOWN]]
     number = min(_PAIRS, len(test.x))
     outputs = space.decode(test.mean[:number], test.label[:number])
@@ -125,7 +125,7 @@ def encoded(space: Any, chosen: Sequence[int]) -> list[Picture]:
 
 
 def _map(space: Any, chosen: Sequence[int]) -> Picture:
-    """The codes on a plane, in the color of their class, else of the first chosen attribute."""
+    """Shows the codes in the colors of their classes, else of the first chosen attribute."""
     test = space.test
     if space.classes:
         return code_map(test.mean, test.label, space.classes)
@@ -138,7 +138,7 @@ def _map(space: Any, chosen: Sequence[int]) -> Picture:
 def code_map(
     codes_NxZ: np.ndarray, label_N: np.ndarray, names: Sequence[str], what: str = "test examples"
 ) -> Picture:
-    """A 2-D map of codes (N, Z); `names` of their classes, none where they have none."""
+    """Draws a map of codes (N, Z); `names` of their classes, none where they have none."""
     points, (across, up) = plane(codes_NxZ)
     title = f"Codes of the first {len(points):,} {what}"
     image = plot_codes(points, label_N, names, title=title, xlabel=across, ylabel=up)
@@ -153,11 +153,11 @@ def code_map(
 def attributes(
     space: Any, train: Any, chosen: Sequence[int]
 ) -> tuple[list[Picture], list[dict[str, Any]]]:
-    """Vectors of attributes from the training split, applied to test examples that lack them.
+    """Applies vectors of attributes from the training split to test examples that lack them.
 
-    `attributes`: a row for each, an example and its code moved along the vector from -1.5 to 1.5
-    of its lengths. `arithmetic`: the mean code with the attribute, that without it, an example's
-    code, and that code + mean with - mean without, each decoded.
+    `attributes`: a row for each, an example and its code moved along the vector from -1.5 to 1.5 of
+    its lengths. `arithmetic`: the mean code with the attribute, that without it, an example's code,
+    and that code + mean with - mean without, each decoded.
     """
     having, lacking = paths.attribute_means(train.mean, train.attributes)
     vectors, test = having - lacking, space.test

@@ -16,7 +16,7 @@ from genjax.core.family import Family
 from genjax.core.tokens import PAD
 from genjax.data.record import DataMissing
 from genjax.data.source import first_rows
-from genjax.evaluation.latent import report
+from genjax.evaluation.latent import page
 from genjax.evaluation.latent.latent_space import class_names
 from genjax.evaluation.latent.pictures import Picture, code_map
 from genjax.losses import gaussian_kl
@@ -74,13 +74,13 @@ def write(
 
 
 def _test_rows(model: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Test sentences and their classes."""
+    """Reads test sentences and their classes."""
     x, label = first_rows(model.run.dataset.test, _NUM_JUDGED)
     return x.astype(np.int32), label
 
 
 def _map(model: Any, x_NxT: np.ndarray, label_N: np.ndarray | None) -> Picture:
-    """The codes of the sentences on a plane, in the colors of their classes, if any."""
+    """Draws the codes of the sentences, in the colors of their classes, if any."""
     names = class_names(model.run.dataset) if label_N is not None else []
     if label_N is None or label_N.ndim != 1:
         label_N, names = np.zeros(len(x_NxT), np.int32), []
@@ -88,7 +88,7 @@ def _map(model: Any, x_NxT: np.ndarray, label_N: np.ndarray | None) -> Picture:
 
 
 def _judged(x_NxT: np.ndarray, y_NxT: np.ndarray) -> dict[str, Any]:
-    """How much of the sentences comes back, word by word and as a whole."""
+    """Counts how much of the sentences comes back, word by word and as a whole."""
     real, same = x_NxT != PAD, x_NxT == y_NxT
     return {
         "sentences": len(x_NxT),
@@ -103,7 +103,7 @@ def _reconstructions(model: Any, x_NxT: np.ndarray, y_NxT: np.ndarray) -> list[s
 
 
 def _interpolations(model: Any, x_NxT: np.ndarray) -> list[str]:
-    """The ways from the first sentence to the second, from the third to the fourth, …"""
+    """Goes from the first sentence to the second, from the third to the fourth, …"""
     starts = range(0, min(2 * _NUM_PAIRS, len(x_NxT) - 1), 2)
     if not starts:
         return []
@@ -118,7 +118,7 @@ def _interpolations(model: Any, x_NxT: np.ndarray) -> list[str]:
 
 
 def _augmented(model: Any, x_NxT: np.ndarray, variants: int, seed: int) -> list[str]:
-    """A sentence, a tab and a variant of it in each line."""
+    """Puts a sentence, a tab and a variant of it in each line."""
     keys = jax.random.split(jax.random.key(seed), variants)
     drawn = [model.strings(model.augment(x_NxT, key)) for key in keys]
     sentences = model.strings(x_NxT)
@@ -128,7 +128,7 @@ def _augmented(model: Any, x_NxT: np.ndarray, variants: int, seed: int) -> list[
 def _latents(
     model: Any, x_NxT: np.ndarray, evaluation: Mapping[str, Any]
 ) -> list[dict[str, float]]:
-    """Of each latent, from that which tells most of a sentence to that which tells least."""
+    """Describes each latent, from that which tells most of a sentence to that which tells least."""
     mean, log_variance = model.posterior(x_NxT)
     kl = evaluation.get("kl_per_latent")
     columns = {
@@ -157,7 +157,7 @@ def _save(
         folder.mkdir(parents=True, exist_ok=True)
         for name, found in texts.items():
             files.write_whole(folder / f"{name}.txt", "\n".join([*found, ""]))
-    written = report.write(
+    written = page.write(
         folder, numbers, pictures, [(f"{name}.txt", _TOLD[name]) for name in texts]
     )
     return [*(folder / f"{name}.txt" for name in texts), *written, folder / "latent.json"]

@@ -8,14 +8,14 @@ from genjax.data.text.tags import Entity, entities
 def entity_scores(
     tags: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]], suffix: bool = False
 ) -> dict[str, float]:
-    """`precision`, `recall` and `f1` of entities, right in type and both ends; `f1_TYPE` of each.
+    """Computes `precision`, `recall`, `f1` of entities, right in type and both ends, and `f1_TYPE`.
 
     A ratio of nothing to nothing is 0.
 
     Args:
       tags: those of each sentence.
-      predicted: those that were predicted, as many for each sentence: `O` for words that a model
-        did not see, so that what is there counts as missed.
+      predicted: as many for each sentence: `O` for words that a model did not see, so that what is
+        there counts as missed.
       suffix: see `Scheme`.
     """
     right: set[tuple[int, Entity]] = set()

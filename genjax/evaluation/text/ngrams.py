@@ -16,7 +16,7 @@ _NEVER = (PAD, BOS, MASK)  # tokens that a text does not consist of: nothing is 
 
 
 class NGrams:
-    """Interpolated Kneser-Ney smoothing over tokens (N,), int.
+    """Smooths counts of n-grams by interpolated Kneser-Ney.
 
     With c the number of times that h w stands in the text, and D a discount for each order,
 
@@ -24,8 +24,8 @@ class NGrams:
 
     where c(h) is the sum of c(h w) and n(h) the number of different w. Of all orders but the
     highest, c(h w) is the number of different tokens in front of h w. The lowest order is mixed
-    with the uniform distribution likewise. D = n1 / (n1 + 2 n2), of the numbers of n-grams with
-    c = 1 and c = 2. A single order is the discounted frequency of each token.
+    with the uniform distribution likewise. D = n1 / (n1 + 2 n2), of the numbers of n-grams with c =
+    1 and c = 2. A single order is the discounted frequency of each token.
 
     Source: Chen and Goodman 1998 (An empirical study of smoothing techniques for language
     modeling), section 4.1.6, equations 29 to 36 and, for D, section 2.8.
@@ -58,7 +58,7 @@ class NGrams:
         self._asked_about = vocab_size - len(_NEVER)
 
     def log_probabilities(self, tokens_N: np.ndarray) -> np.ndarray:
-        """Of each token after those before it, in nats, float64; without PAD, BOS and MASK."""
+        """Computes nats of each token after those before it; skips PAD, BOS and MASK."""
         tokens_N = np.asarray(tokens_N)
         grams_M = self._grams(tokens_N, self.order)[_asked(tokens_N)]
         p_M = np.full(len(grams_M), 1 / self._asked_about)
@@ -67,7 +67,7 @@ class NGrams:
         return np.log(p_M)
 
     def _grams(self, tokens_N: np.ndarray, n: int) -> np.ndarray:
-        """For each token the number whose digits to the base V are it and the n - 1 before it."""
+        """Numbers each token and the n - 1 before it, as digits to the base V."""
         before = np.full(n - 1, BOS, np.int64)
         padded = np.concatenate([before, tokens_N.astype(np.int64)])
         grams_N = np.zeros(len(tokens_N), np.int64)
@@ -93,7 +93,7 @@ class _Table(NamedTuple):
     vocab_size: int
 
     def mixed(self, grams_M: np.ndarray, lower_M: np.ndarray) -> np.ndarray:
-        """Probabilities of this order from those of the order below; the same of new contexts."""
+        """Mixes the probabilities of the order below into this one's; new contexts keep them."""
         context_M = grams_M // self.vocab_size
         total_M = _looked_up(context_M, self.context, self.total)
         rest_M = _looked_up(context_M, self.context, self.rest)
@@ -113,7 +113,7 @@ def _table(gram: np.ndarray, count: np.ndarray, vocab_size: int) -> _Table:
 
 
 def _looked_up(wanted: np.ndarray, keys: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The values of keys, which are in ascending order; 0 of what is none of them."""
+    """Returns the values of keys, which are in ascending order; 0 of what is none of them."""
     at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
     return np.where(keys[at] == wanted, values[at], 0.0)
 

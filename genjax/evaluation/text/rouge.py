@@ -14,13 +14,9 @@ from genjax.evaluation.text.units import units
 
 
 def rouge(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, float]:
-    """`rouge_1`, `rouge_2` (n-grams in common) and `rouge_l` (longest common subsequence).
+    """Computes `rouge_1`, `rouge_2` (n-grams in common) and `rouge_l` (common subsequence).
 
     Each is the mean over the texts of the F1 of precision and recall, between 0 and 1.
-
-    Args:
-      hypotheses: texts, at least one.
-      references: one for each.
     """
     pairs = [
         (units(h, lowercase=True, signs=False), units(r, lowercase=True, signs=False))
@@ -39,7 +35,7 @@ def _ngrams(hypothesis: list[str], reference: list[str], n: int) -> float:
 
 
 def _longest(a: list[str], b: list[str]) -> int:
-    """The length of the longest common subsequence."""
+    """Returns the length of the longest common subsequence."""
     row = [0] * (len(b) + 1)
     for word in a:
         above = row

@@ -32,11 +32,11 @@ def of_model(
     model: Any, means: Mapping[str, Any], beam: int = 0, length_penalty: float = 0.6,
     bleu_tokenize: str = "",
 ) -> Scores:  # fmt: skip
-    """The scores of a model, or lists of them over a population's members, and what they hold for.
+    """Scores a model, or each member of a population, and says what the scores hold for.
 
     Of running text: bits per character and byte. Of answers to sources (translations,
-    reconstructions): those of `translation_scores`, decoded greedily or by beam search. Of tags
-    that mark entities: those of `entity_scores`.
+    reconstructions): `translation_scores`, decoded greedily or by beam search. Of tags that mark
+    entities: `entity_scores`.
 
     Args:
       model: a loaded one.
@@ -58,7 +58,7 @@ def of_model(
 
 
 def check_bleu_tokenize(model: Any, flag: str) -> None:
-    """Raises `ConfigError` unless sacreBLEU's tokenizer of the flag, or the run, can be used."""
+    """Raises `ConfigError` unless sacreBLEU's tokenizer of the flag, or the run, is there."""
     if flag and not answers(model.family):
         raise ConfigError(
             f"--bleu_tokenize={flag}: is for translations; {model.config.family} has none"
@@ -70,7 +70,7 @@ def check_bleu_tokenize(model: Any, flag: str) -> None:
 
 
 def draw_attention(model: Any, folder: Path) -> list[Path]:
-    """Attention maps of the first test sentences; none for families without."""
+    """Draws attention maps of the first test sentences; none for families without."""
     if not answers(model.family) or not isinstance(model.family, Attends):
         return []
     model = model.member(0) if model.num_members else model
@@ -82,7 +82,7 @@ def draw_attention(model: Any, folder: Path) -> list[Path]:
 
 
 def _bits(dataset: Any, loss: np.ndarray, texts: Iterable[str]) -> Scores:
-    """From nats a token, of one model or of each member of a population.
+    """Computes bits from nats a token, of one model or of each member of a population.
 
     Of the texts as they were written, but in small letters where the model reads no others: an
     unknown character counts with its own bytes. The first token is not predicted and not counted;
@@ -137,7 +137,7 @@ def _scores(model: Any, beam: int, length_penalty: float, bleu_tokenize: str) ->
 
 
 def _test(model: Any, most: int) -> tuple[Sequence[str], Sequence[str]]:
-    """Sources and targets (of sentences, their classes) as written, not as the model reads them."""
+    """Reads sources and targets (of sentences, their classes) as they are written."""
     dataset, data = model.run.dataset, model.config.data
     if data.name == "reverse":  # drawn as tokens
         found = list(rows(dataset.test, 1000))
@@ -149,7 +149,7 @@ def _test(model: Any, most: int) -> tuple[Sequence[str], Sequence[str]]:
 
 
 def _entities(model: Any) -> Scores:
-    """Of whole sentences as they are written: entities that `data.length` cuts off are missed."""
+    """Scores whole sentences as written: entities that `data.length` cuts off are missed."""
     dataset, data = model.run.dataset, model.config.data
     spans = scheme(dataset.labels)
     right = [tags for _, tags, _ in loading.read(data, "test")]

@@ -7,7 +7,7 @@ from genjax.evaluation.text.units import TOLD, are_without_spaces, units
 
 
 def why_not(tokenize: str) -> str:
-    """Why `bleu` cannot be computed with sacreBLEU's tokenizer `tokenize` here; "" if it can."""
+    """Says why `bleu` cannot be computed with sacreBLEU's tokenizer here; "" if it can."""
     from sacrebleu.metrics import BLEU
 
     try:
@@ -18,7 +18,7 @@ def why_not(tokenize: str) -> str:
 
 
 def misread(references: Iterable[str], tokenize: str) -> str:
-    """What is to be known of `bleu` of such references with a tokenizer; "": nothing."""
+    """Warns of a tokenizer that misreads such references; "": it does not."""
     if tokenize not in ("13a", "intl") or not are_without_spaces(references):
         return ""
     return (
@@ -31,7 +31,7 @@ def translation_scores(
     hypotheses: Sequence[str], references: Sequence[str], *, lowercase: bool = False,
     tokenize: str = "13a",
 ) -> tuple[dict[str, float], dict[str, str]]:  # fmt: skip
-    """Scores of texts against one reference each, and what they hold for, both by name.
+    """Scores texts against one reference each; returns numbers, and what they hold for, by name.
 
     `word_bleu` counts lower-cased words, as papers on small data do; `bleu` and `chrf` are
     sacreBLEU's (Post 2018; Popović 2015), from 0 to 100; the others are those of

@@ -22,7 +22,7 @@ _ASCII, _ASCII_AND_SIGNS = re.compile("[A-Za-z0-9]+"), re.compile(r"[A-Za-z0-9_]
 
 
 def units(text: str, *, lowercase: bool, signs: bool) -> list[str]:
-    """The words of a text, in composed form (NFC): é is é, however it is written.
+    """Splits a text into words, in composed form (NFC): é is é, however it is written.
 
     Args:
       text: any.
@@ -36,7 +36,7 @@ def units(text: str, *, lowercase: bool, signs: bool) -> list[str]:
 
 
 def are_without_spaces(texts: Iterable[str]) -> bool:
-    """Whether most of the letters of texts are of scripts that put no spaces between words."""
+    """Says whether most letters of texts are of scripts that put no spaces between words."""
     found = [unit for text in texts for unit in units(text, lowercase=False, signs=False)]
     letters = "".join(found)
     return 2 * len(pieces(_OWN, letters)) > len(pieces(rf"{_OWN}|{_LETTER}", letters))

@@ -56,7 +56,7 @@ class Analogies(NamedTuple):
 
 
 def word_similarity(vectors: WordVectors, path: str | Path, delimiter: str = "\t") -> Similarity:
-    """Correlation with a list of pairs, such as WordSim-353 or SimLex-999.
+    """Correlates cosines with a list of pairs, such as WordSim-353 or SimLex-999.
 
     Args:
       vectors: the words.
@@ -91,7 +91,7 @@ def word_similarity(vectors: WordVectors, path: str | Path, delimiter: str = "\t
 
 
 def analogies(vectors: WordVectors, path: str | Path) -> Analogies:
-    """Answers to a list of analogies, such as `questions-words.txt` (Mikolov et al. 2013a).
+    """Answers a list of analogies, such as `questions-words.txt` (Mikolov et al. 2013a).
 
     The answer is the word nearest to b - a + c (of unit vectors), other than a, b and c.
 
@@ -125,7 +125,7 @@ def analogies(vectors: WordVectors, path: str | Path) -> Analogies:
 
 
 def _answered(vectors: WordVectors, asked_Qx4: np.ndarray) -> np.ndarray:
-    """Whether each question is answered as expected, bool (Q,)."""
+    """Says of each question whether it is answered as expected, bool (Q,)."""
     words = vectors.words[:_MOST_WORDS]
     unit = vectors.unit[:_MOST_WORDS]
     spellings: dict[str, list[int]] = {}  # all rows of a word
@@ -146,13 +146,13 @@ def _answered(vectors: WordVectors, asked_Qx4: np.ndarray) -> np.ndarray:
 
 
 def _first_rows(vectors: WordVectors) -> dict[str, int]:
-    """The row of each word in capitals, the first of several."""
+    """Returns the row of each word in capitals, the first of several."""
     words = vectors.words[:_MOST_WORDS]
     return {word.upper(): i for i, word in reversed(list(enumerate(words)))}
 
 
 def _lines(path: str | Path) -> Iterator[tuple[int, str]]:
-    """Number and text of the lines that are neither empty nor comments."""
+    """Yields number and text of the lines that are neither empty nor comments."""
     for number, line in enumerate(text_files.lines(Path(path).expanduser()), 1):
         if line.strip() and not line.startswith("#"):
             yield number, line.removesuffix("\n")

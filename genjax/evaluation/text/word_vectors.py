@@ -18,12 +18,7 @@ _SMALL = 2**20  # bytes of memory that need no asking
 
 
 class WordVectors:
-    """A vocabulary and its table.
-
-    Args:
-      words: V different words, by convention the most frequent first.
-      vectors: float32 (V, D).
-    """
+    """A vocabulary of V different words, the most frequent first, and its table, float32 (V, D)."""
 
     def __init__(self, words: Sequence[str], vectors: np.ndarray):
         self.words, self.vectors = list(words), np.asarray(vectors, np.float32)
@@ -38,13 +33,13 @@ class WordVectors:
         return self.vectors / np.maximum(norm_Vx1, np.finfo(np.float32).tiny)
 
     def similarity(self, a: str, b: str) -> float:
-        """The cosine of the angle between two words; `KeyError` for one without a vector."""
+        """Computes the cosine of two words; `KeyError` for one without a vector."""
         return float(self.unit[self.index[a]] @ self.unit[self.index[b]])
 
     def most_similar(
         self, positive: Sequence[str], negative: Sequence[str] = (), n: int = 10
     ) -> list[tuple[str, float]]:
-        """The n words, none of those given, nearest to the mean of some minus others.
+        """Finds the n words, none of those given, nearest to the mean of some minus others.
 
         `most_similar(["king", "woman"], ["man"])` asks what is to woman as king is to man (Mikolov
         et al. 2013c, "Linguistic regularities in continuous space word representations").
@@ -87,7 +82,7 @@ class WordVectors:
 
 
 def read(path: str | Path) -> WordVectors:
-    """What `WordVectors.write`, word2vec's program or gensim wrote, told apart by `.bin`.
+    """Reads what `WordVectors.write`, word2vec's program or gensim wrote, told apart by `.bin`.
 
     Raises:
       ConfigError: no such file, or it is of neither format.
@@ -134,7 +129,7 @@ def _read_binary(path: Path) -> WordVectors:
 
 
 def _checked(path: Path, words: list[str], vectors: np.ndarray) -> WordVectors:
-    """The vectors, unless a number among them is none, which would be near to every word."""
+    """Refuses vectors with NaN or infinite numbers, which would be near to every word."""
     finite = np.isfinite(vectors).all(axis=1)
     if not finite.all():
         i = int(np.argmin(finite))
@@ -144,7 +139,7 @@ def _checked(path: Path, words: list[str], vectors: np.ndarray) -> WordVectors:
 
 
 def _header(path: Path, line: bytes, room: int) -> tuple[int, int]:
-    """Number of words and of dimensions, which a file of `room` bytes may hold."""
+    """Reads the number of words and of dimensions, which a file of `room` bytes may hold."""
     try:
         size, dim = map(int, line.split())
         if size < 1 or dim < 1:

@@ -15,7 +15,7 @@ _REACH = 4.0  # standard deviations of the prior that a panel shows
 def plot_latents(
     draws_NxZ: Any, *, titles: Sequence[str] | None = None, columns: int = 4
 ) -> np.ndarray:
-    """One panel a latent: the histogram of its draws, and the standard normal density as a line.
+    """Draws a panel a latent: the histogram of its draws, and the standard normal density.
 
     Draws beyond four standard deviations of the prior count in the outermost bins.
 
@@ -26,9 +26,6 @@ def plot_latents(
 
     Returns:
       uint8 (height, width, 3).
-
-    Raises:
-      ValueError: draws are not (N, Z) with N and Z above 0.
     """
     draws = np.asarray(draws_NxZ, np.float64)
     if draws.ndim != 2 or not draws.size:

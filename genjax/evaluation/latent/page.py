@@ -26,8 +26,8 @@ def write(
 
     Args:
       folder: where to; made if absent.
-      numbers: `family` and `step`; with `eval` (name to number), `latents` and `attributes`
-        (rows) where there are any.
+      numbers: `family` and `step`; with `eval` (name to number), `latents` and `attributes` (rows)
+        where there are any.
       pictures: to be written.
       texts: names of files in the folder, with what they hold in words.
 
@@ -56,7 +56,7 @@ def write(
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Rows as a Markdown table."""
+    """Makes rows a Markdown table."""
 
     def cell(value: Any) -> str:
         text = f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from genjax.plots.latents import plot_latents
+from genjax.plots.histograms import plot_latents
 
 
 def test_each_latent_has_a_panel():
