@@ -171,9 +171,7 @@ def train_deep(
 
     def measure(params: Any, key: jax.Array, pool_Nx2: jax.Array, clip: Any) -> Any:
         x = jnp.concatenate(_pair(pool_Nx2, key, _PROBED // 2))
-        return {
-            "norms": layer_norms(critic, params, x), "at_bound": _share_at_bound(params, clip)
-        }  # fmt: skip
+        return {"norms": layer_norms(critic, params, x), "at_bound": _share_at_bound(params, clip)}
 
     train = _over_clips_and_seeds(critic, measure, clips, steps, _DEEP_BATCH, MEASURES)
     found: Arrays = jax.device_get(jax.jit(train)(jnp.asarray(pool_Nx2), seed_keys(seeds)))

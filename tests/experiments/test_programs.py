@@ -117,7 +117,7 @@ def test_oscillation_ends_in_tables_and_pictures(oscillation):
         ("weight_clipping --clips=", "--clips="),
         ("weight_clipping --clips=inf", "--clips=inf"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_are_told_in_one_line_before_anything_is_written(args, message, tmp_path, capfd):
     name, *flags = args.split()
     assert main(name, *flags, f"--workdir={tmp_path / 'new'}") == 2
