@@ -65,14 +65,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def scores(vectors: WordVectors) -> dict[str, float]:
-    """Spearman's correlation by data set."""
+    """Computes Spearman's correlation by data set."""
     from gensim.test.utils import datapath
 
     return {n: word_similarity(vectors, datapath(f)).spearman for n, f in _SETS.items()}
 
 
 def report(runs: Sequence[dict[str, Any]], epochs: int) -> str:
-    """Means with their standard errors, by side, as a table of Markdown."""
+    """Writes means with their standard errors, by side, as a table of Markdown."""
     rows = [f"| {epochs} epochs | words/s | WordSim-353 | SimLex-999 |", "|---|---|---|---|"]
     for side in ("genjax", "gensim"):
         of = [run for run in runs if run["side"] == side]

@@ -44,7 +44,7 @@ class Product(NamedTuple):
 
     @property
     def flops(self) -> float:
-        """Multiplications and additions, of all of them."""
+        """Counts the multiplications and additions of all of them."""
         return 2.0 * self.m * self.k * self.n * self.number
 
 
@@ -52,32 +52,32 @@ Network = Sequence[Product]  # forward products, first layer first
 
 
 def dense(batch: int, widths: Sequence[int]) -> list[Product]:
-    """Forward products of fully connected layers from widths[0] inputs to widths[-1] outputs."""
+    """Counts the forward products of dense layers from widths[0] inputs to widths[-1] outputs."""
     return [Product(batch, k, n) for k, n in pairwise(widths)]
 
 
 def forward(network: Network) -> list[Product]:
-    """The forward pass."""
+    """Returns the products of the forward pass."""
     return list(network)
 
 
 def weight_gradients(network: Network) -> list[Product]:
-    """x^T @ dy of every layer."""
+    """Returns x^T @ dy of every layer."""
     return [Product(p.k, p.m, p.n, p.number) for p in network]
 
 
 def input_gradients(network: Network) -> list[Product]:
-    """dy @ W^T of every layer."""
+    """Returns dy @ W^T of every layer."""
     return [Product(p.m, p.n, p.k, p.number) for p in network]
 
 
 def times(factor: float, products: Sequence[Product]) -> list[Product]:
-    """The products `factor` times."""
+    """Returns the products `factor` times."""
     return [p._replace(number=p.number * factor) for p in products]
 
 
 def gan(generator: Network, critic: Network, n_critic: int = 1) -> list[Product]:
-    """The products of one iteration without a penalty: critic updates and a generator update."""
+    """Counts an iteration's products without a penalty: critic updates, a generator update."""
     critic_update = [
         *forward(generator),
         *times(2, [*forward(critic), *weight_gradients(critic), *input_gradients(critic[1:])]),
@@ -90,7 +90,7 @@ def gan(generator: Network, critic: Network, n_critic: int = 1) -> list[Product]
 
 
 def wgan_gp(generator: Network, critic: Network, n_critic: int) -> list[Product]:
-    """The products of one iteration: those of `gan`, and of a penalty for each critic update."""
+    """Counts an iteration's products: those of `gan`, and of a penalty for each critic update."""
     penalty = [
         *forward(critic[:-1]), *input_gradients(critic),
         *forward(critic[:-1]), *weight_gradients(critic),
@@ -99,19 +99,19 @@ def wgan_gp(generator: Network, critic: Network, n_critic: int) -> list[Product]
 
 
 def update(network: Network) -> list[Product]:
-    """The products of one update of a network behind embeddings, which have a gradient as well."""
+    """Counts the products of an update behind embeddings, which have a gradient as well."""
     return merged([*forward(network), *weight_gradients(network), *input_gradients(network)])
 
 
 def autoencoder(network: Network) -> list[Product]:
-    """The products of one update of a network whose first layer meets the data."""
+    """Counts the products of one update of a network whose first layer meets the data."""
     return merged([*forward(network), *weight_gradients(network), *input_gradients(network[1:])])
 
 
 def transformer_layers(
     batch: int, length: int, num_layers: int, num_heads: int, width: int
 ) -> list[Product]:
-    """Forward products of layers of which each place sees all others, four times as wide inside."""
+    """Counts the forward products of layers whose places see all others, 4 times as wide inside."""
     tokens, heads, size = batch * length, batch * num_heads, width // num_heads
     layer = [
         Product(tokens, width, 3 * width), Product(tokens, width, width),
@@ -122,7 +122,7 @@ def transformer_layers(
 
 
 def merged(products: Sequence[Product]) -> list[Product]:
-    """One entry for each shape."""
+    """Returns one entry for each shape."""
     counts: dict[tuple[int, int, int], float] = {}
     for p in products:
         counts[p.m, p.k, p.n] = counts.get((p.m, p.k, p.n), 0) + p.number
@@ -130,5 +130,5 @@ def merged(products: Sequence[Product]) -> list[Product]:
 
 
 def flops(products: Sequence[Product]) -> float:
-    """Operations of all products."""
+    """Counts the operations of all products."""
     return sum(p.flops for p in products)

@@ -14,7 +14,7 @@ _REPEATS = 12  # of each shape, dispatched together so that starting one hides b
 
 
 def rates(shapes: Sequence[Sequence[float]], square: int = _SQUARE) -> Timed:
-    """A side that measures; its result has `square_flops` a second and `shapes_seconds`.
+    """Makes a side that measures: `square_flops` a second, and `shapes_seconds`.
 
     Args:
       shapes: (m, k, n, number) of each product of one unit of the row.

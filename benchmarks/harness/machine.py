@@ -16,7 +16,7 @@ IDLE_CORES = 0.1  # others may use so much during a row that still counts as mea
 
 
 def describe() -> dict[str, Any]:
-    """CPU, cores, memory, system and versions."""
+    """Describes CPU, cores, memory, system and versions."""
     return {
         "cpu": _cpu_name(),
         "cores": cores(),
@@ -28,14 +28,14 @@ def describe() -> dict[str, Any]:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Counts the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def load(seconds: float = 1.0) -> dict[str, Any]:
-    """How busy the machine is with others, seen over `seconds`: call it while measuring nothing.
+    """Measures how busy others keep the machine, over `seconds` in which we measure nothing.
 
     Returns:
       `load_average` (1 minute, which our own runs raise too), `other_cores` (cores that processes
@@ -62,7 +62,7 @@ def load(seconds: float = 1.0) -> dict[str, Any]:
 
 
 class Meter:
-    """Cores that others keep busy from its making on, while we work.
+    """Counts the cores that others keep busy from its making on, while we work.
 
     Args:
       pids: our own processes beside this one, alive until `other_cores` is asked.
@@ -73,7 +73,7 @@ class Meter:
         self._start = self._now()
 
     def other_cores(self) -> float | None:
-        """Busy cores that are not ours, on average so far; None where it cannot be told."""
+        """Counts busy cores that are not ours, on average so far; None where it is not known."""
         now = self._now()
         if now is None or self._start is None:
             return None
@@ -96,7 +96,7 @@ class _Ticks(NamedTuple):
 
 
 def _busy_ticks() -> int | None:
-    """Ticks that all cores were not idle; what the host took from a virtual machine counts."""
+    """Counts busy ticks of all cores, with what the host took from a virtual machine."""
     try:
         with open("/proc/stat") as f:
             user, nice, system, _, _, irq, softirq, steal, *_ = map(int, f.readline().split()[1:])
@@ -106,13 +106,13 @@ def _busy_ticks() -> int | None:
 
 
 def _ticks(pid: int, with_children: bool = False) -> int | None:
-    """User and system ticks of a process, and of its ended children if wanted."""
+    """Counts user and system ticks of a process, and of its ended children if wanted."""
     fields = _stat(pid)
     return None if fields is None else sum(map(int, fields[11 : 15 if with_children else 13]))
 
 
 def _stat(pid: int) -> list[str] | None:
-    """The fields of /proc/PID/stat from the third on (the second, a name, may hold blanks)."""
+    """Reads the fields of /proc/PID/stat from the third on (the second may hold blanks)."""
     try:
         with open(f"/proc/{pid}/stat") as f:
             return f.read().rpartition(")")[2].split()
@@ -133,7 +133,7 @@ def _pids() -> list[int]:
 
 
 def _family_of(pid: int) -> Iterable[int]:
-    """`pid` and all its descendants."""
+    """Returns `pid` and all its descendants."""
     parents = {p: int(fields[1]) for p in _pids() if (fields := _stat(p))}
     found = [pid]
     for parent in found:
@@ -179,7 +179,7 @@ def _memory_gib() -> float | None:
 
 
 def version(package: str) -> str | None:
-    """The installed version of a package; None: it is not installed."""
+    """Returns the installed version of a package; None: it is not installed."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

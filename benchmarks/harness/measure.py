@@ -14,7 +14,7 @@ INSTALL = "pip install .[benchmarks]"
 
 
 def measure(row: Row, rounds: int | None = None, search: bool = False) -> dict[str, Any]:
-    """The row's result.
+    """Measures a row.
 
     Our side runs even where the peer is not installed; a peer's mode that fails is told in `note`
     and left out. What stops our own side is raised.
@@ -78,7 +78,7 @@ def _mode(child: Child, replies: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _add_ratio(result: dict[str, Any], row: Row, sides: Sequence[Side]) -> None:
-    """Our time, and the peer's: that of its quickest mode."""
+    """Adds our time, and the peer's: that of its quickest mode."""
     result["seconds"] = result["modes"][_label(row, row.ours)]["seconds"]
     if result["floor_seconds"]:
         result["floor_share"] = result["floor_seconds"] / result["seconds"]
@@ -92,7 +92,7 @@ def _add_ratio(result: dict[str, Any], row: Row, sides: Sequence[Side]) -> None:
 
 
 def _add_floor(result: dict[str, Any], row: Row, measured: Sequence[dict[str, float]]) -> None:
-    """`floor_seconds`: at the rate of large squares; `floor_seconds_shapes`: of its own shapes."""
+    """Adds `floor_seconds` at large squares' rate, `floor_seconds_shapes` of its own shapes."""
     operations = floor.flops(row.products)
     rate = median([m["square_flops"] for m in measured])
     result["floor_seconds"] = operations / rate

@@ -1,4 +1,4 @@
-"""What a benchmark says: the table on the terminal, and the recorded page."""
+"""What a benchmark reports: the table on the terminal, and the recorded page."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,14 +14,14 @@ FLOOR_NOTE = (
 
 
 def table(results: Sequence[Result]) -> str:
-    """The results as aligned text."""
+    """Writes the results as aligned text."""
     lines = [_HEAD, *(_cells(r) for r in results)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(_HEAD))]
     return "\n".join("  ".join(c.ljust(w) for c, w in zip(line, widths)).rstrip() for line in lines)
 
 
 def details(result: Result) -> str:
-    """One row in full: both sides' settings, every mode's median, the floors, who disturbed."""
+    """Writes one row in full: settings, every mode's median, the floors, who disturbed."""
     lines = [f"{result['name']}: seconds a {result['unit']}"]
     if result.get("note"):
         lines.append(f"  {result['note']}")
@@ -42,7 +42,7 @@ def details(result: Result) -> str:
 
 
 def machine(described: Result, before: Result, after: Result) -> str:
-    """The machine and who else was on it, one fact a line."""
+    """Writes what the machine is and who else was on it, one fact a line."""
     versions = ", ".join(f"{name} {v}" for name, v in described["versions"].items())
     lines = [
         f"{described['cpu']}, {described['cores']} cores, {described['memory_gib']} GiB, "
@@ -61,7 +61,7 @@ def machine(described: Result, before: Result, after: Result) -> str:
 
 
 def markdown(results: Sequence[Result]) -> str:
-    """The recorded page: one table, and for each occasion its machine and its rows in full."""
+    """Writes the recorded page: a table, and for each occasion its machine and its rows in full."""
     rule = "|" + "---|" * len(_HEAD)
     rows = [f"| {' | '.join(cells)} |" for cells in (_HEAD, *(_cells(r) for r in results))]
     lines = [
@@ -77,7 +77,7 @@ def markdown(results: Sequence[Result]) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """A duration with three digits, in ms or s."""
+    """Writes a duration with three digits, in ms or s."""
     if value is None:
         return "-"
     return f"{value * 1e3:.3g} ms" if value < 1 else f"{value:.3g} s"

@@ -51,11 +51,11 @@ class Side:
     env: Mapping[str, str] = field(default_factory=dict)
 
     def missing(self) -> list[str]:
-        """The packages that are not installed."""
+        """Returns the packages that are not installed."""
         return [name for name in self.packages if importlib.util.find_spec(name) is None]
 
     def version(self) -> str:
-        """Its packages with their versions, as in `keras 3.15.1, jax 0.10.2`."""
+        """Returns its packages with their versions, as in `keras 3.15.1, jax 0.10.2`."""
         return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in self.packages)
 
 
@@ -80,7 +80,7 @@ class Child:
             raise
 
     def run(self, seconds: float = _RUN_SECONDS) -> dict[str, Any]:
-        """One run: `seconds` for each unit of the row, and `result`.
+        """Makes one run: `seconds` for each unit of the row, and `result`.
 
         Raises:
           SideError: it failed or took longer than `seconds`.
@@ -133,7 +133,7 @@ class Child:
         return message
 
     def _read(self, deadline: float) -> bytes:
-        """What the child has written, waited for until `deadline`; empty at its end."""
+        """Waits until `deadline` for what the child writes; empty at its end."""
         assert self._process.stdout is not None
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
@@ -164,5 +164,5 @@ def interleave(
 
 
 def spread(values: Sequence[float]) -> float:
-    """Largest minus smallest, over the median: how far the runs of one side disagree."""
+    """Computes largest minus smallest, over the median: how far a side's runs disagree."""
     return (max(values) - min(values)) / statistics.median(values)

@@ -22,7 +22,7 @@ _PATIENCE_SECONDS = 150.0
 
 
 def ours(recipe: str, data_dir: str = "") -> Timed:
-    """`python -m experiments.train`, the first run of which fills the compilation cache.
+    """Sets up `python -m experiments.train`, whose first run fills the compilation cache.
 
     The first step is done when its metrics are in `metrics.jsonl`; nothing is trained after that.
     """
@@ -44,7 +44,7 @@ def ours(recipe: str, data_dir: str = "") -> Timed:
 
 
 def program(recipe: str, fields: dict[str, Any], runs: int) -> Timed:
-    """A whole `experiments.train`, from its start to its end, over the `runs` that it makes."""
+    """Sets up a whole `experiments.train`, from start to end, over the `runs` that it makes."""
 
     def run() -> float:
         with tempfile.TemporaryDirectory() as folder:
@@ -67,7 +67,7 @@ def program(recipe: str, fields: dict[str, Any], runs: int) -> Timed:
 
 
 def torch_script(recipe: str, num_examples: int, height: int) -> Timed:
-    """`benchmarks.peers.torch_first_step`: the recipe's networks, an .npy file like its data."""
+    """Sets up `torch_first_step`: the recipe's networks, an .npy file like its data."""
     from genjax import recipes  # in this process only, not in the one that is timed
 
     c = recipes.load(str(ROOT / recipe))
@@ -94,7 +94,7 @@ def torch_script(recipe: str, num_examples: int, height: int) -> Timed:
 
 
 def seconds_until(command: Sequence[str], done: Callable[[], bool] | None = None) -> float:
-    """Starts a program and gives the seconds until it is `done`; then ends its process group.
+    """Starts a program, measures the seconds until it is `done`, and ends its process group.
 
     Args:
       command: the program and its arguments, run in the repository's root.

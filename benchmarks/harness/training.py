@@ -57,7 +57,7 @@ def rows(spec: DataSpec, **arrays: np.ndarray) -> Dataset:
 
 
 def built(config: ConfigDict, spec: DataSpec) -> tuple[Any, Any]:
-    """Builds a family: itself, and its first state."""
+    """Builds a family; returns it and its first state."""
     enable_compilation_cache()
     family = families.build(config, spec, _TOTAL_STEPS)
     return family, jax.jit(family.init)(jax.random.key(0))

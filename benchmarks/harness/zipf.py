@@ -6,7 +6,7 @@ _LINE = 16  # words, as a definition of the corpus `definitions` has
 
 
 def lines(words: int, vocab_size: int) -> np.ndarray:
-    """About `words` words, int32 (L, 16): word 0 is the most frequent, every word occurs.
+    """Draws about `words` words, int32 (L, 16); word 0 is the most frequent, every word occurs.
 
     Source of the law: Mandelbrot 1953, `1 / (rank + 2.7)`.
     """

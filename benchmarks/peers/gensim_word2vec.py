@@ -15,7 +15,7 @@ MODES = ("sentences", "corpus_file")
 
 def training(mode: str, architecture: str, words: int, *, vocab_size: int, dim: int, window: int,
              num_negatives: int, subsample: float, learning_rate: float) -> Timed:  # fmt: skip
-    """The rows `word2vec_*`: an epoch of `words` words a run.
+    """Sets up the rows `word2vec_*`: an epoch of `words` words a run.
 
     Modes: `sentences` in memory, which workers share through Python, or a `corpus_file`, which
     each of them reads its part of.

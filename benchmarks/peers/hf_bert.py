@@ -21,7 +21,7 @@ _IGNORED = -100
 
 def training(mode: str, steps: int, *, vocab_size: int, length: int, num_layers: int,
              num_heads: int, width: int, **loop: Any) -> Timed:  # fmt: skip
-    """The row `bert_transformers`: `steps` updates a run."""
+    """Sets up the row `bert_transformers`: `steps` updates a run."""
     settle(mode, MODES)
     config = BertConfig(
         vocab_size=vocab_size, hidden_size=width, num_hidden_layers=num_layers,
@@ -36,7 +36,7 @@ def training(mode: str, steps: int, *, vocab_size: int, length: int, num_layers:
 
 
 def whole(network: BertForMaskedLM, inputs: Tensor, positions: Tensor, targets: Tensor) -> Tensor:
-    """As its documentation trains it."""
+    """Computes the loss as its documentation does."""
     labels = torch.full_like(inputs, _IGNORED).scatter(1, positions, targets)
     return network(input_ids=inputs, labels=labels).loss
 
@@ -44,7 +44,7 @@ def whole(network: BertForMaskedLM, inputs: Tensor, positions: Tensor, targets: 
 def gathered(
     network: BertForMaskedLM, inputs: Tensor, positions: Tensor, targets: Tensor
 ) -> Tensor:
-    """The same number with less work."""
+    """Computes the same loss with less work."""
     h = network.bert(input_ids=inputs).last_hidden_state
     h = h.gather(1, positions[..., None].expand(-1, -1, h.shape[-1]))
     return functional.cross_entropy(network.cls(h).flatten(0, 1), targets.flatten())

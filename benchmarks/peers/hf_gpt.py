@@ -9,7 +9,7 @@ from benchmarks.peers.torch_loop import described, settle
 
 def decoding(batch_size: int, size: int, *, vocab_size: int, length: int, num_layers: int,
              num_heads: int, width: int) -> Timed:  # fmt: skip
-    """The rows `gpt_decode_*`: `size` tokens behind prompts of one token, drawn, none the last."""
+    """Sets up the rows `gpt_decode_*`: draws `size` tokens after prompts of one token."""
     settle()
     config = GPT2Config(
         vocab_size=vocab_size, n_positions=length, n_embd=width, n_layer=num_layers,

@@ -9,7 +9,7 @@ from benchmarks.peers.torch_loop import described, settle
 
 def beam(batch_size: int, size: int, beam_width: int, *, vocab_size: int, width: int,
          num_heads: int, layers: int, inner: int, length: int) -> Timed:  # fmt: skip
-    """The rows `translation_beam_*`: answers of `size` tokens, none the last, to one batch."""
+    """Sets up the rows `translation_beam_*`: answers of `size` tokens to one batch."""
     settle()
     config = MarianConfig(
         vocab_size=vocab_size, decoder_vocab_size=vocab_size, max_position_embeddings=2 * length,

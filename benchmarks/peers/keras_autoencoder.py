@@ -13,7 +13,7 @@ def dense(
     epochs: int, *, size: int, hidden: Sequence[int], latent_dim: int, num_examples: int,
     batch_size: int, learning_rate: float, steps_per_execution: int = 1,
 ) -> Timed:  # fmt: skip
-    """The row `autoencoder_keras`: `epochs` a run, of whole batches only."""
+    """Sets up the row `autoencoder_keras`: `epochs` a run, of whole batches only."""
     backend = keras.backend.backend()
     if backend == "torch":
         import torch
@@ -41,7 +41,7 @@ def dense(
 
 
 def network(size: int, hidden: Sequence[int], latent_dim: int) -> keras.Model:
-    """Layers of the given widths with ReLU between, a linear code, logits out."""
+    """Makes layers of the given widths with ReLU between, a linear code, logits out."""
     layers = [keras.layers.Dense(n, activation="relu") for n in hidden]
     layers += [keras.layers.Dense(latent_dim)]
     layers += [keras.layers.Dense(n, activation="relu") for n in reversed(hidden)]

@@ -42,7 +42,7 @@ class _Decoder(BaseDecoder):
 
 def dense(epochs: int, *, size: int, hidden: Sequence[int], latent_dim: int, num_examples: int,
           batch_size: int, learning_rate: float) -> Timed:  # fmt: skip
-    """The row `vae_pythae`: `epochs` of the trainer a run; its data stay in memory."""
+    """Sets up the row `vae_pythae`: `epochs` of the trainer a run; its data stay in memory."""
     settle()
     logging.disable(logging.INFO)
     networks: Any = (_Encoder(size, hidden, latent_dim), _Decoder(size, hidden, latent_dim))

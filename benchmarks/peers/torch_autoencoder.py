@@ -17,14 +17,14 @@ MODES = ("eager", "compiled", "compiled_step")
 
 
 def network(encoder: Sequence[int], decoder: Sequence[int]) -> nn.Module:
-    """Layers of the given widths with ReLU between, a linear code, logits out."""
+    """Makes layers of the given widths with ReLU between, a linear code, logits out."""
     return nn.Sequential(*layers(encoder), *layers(decoder))
 
 
 def dense(mode: str, epochs: int, *, size: int, hidden: Sequence[int], latent_dim: int,
           num_examples: int, batch_size: int, learning_rate: float,
           masking: float = 0.0) -> Timed:  # fmt: skip
-    """The rows `autoencoder_torch` and, with `masking`, `denoising_autoencoder`: `epochs` a run."""
+    """Sets up `autoencoder_torch` and, with `masking`, `denoising_autoencoder`: `epochs` a run."""
     settle(mode, MODES)
     model = network([size, *hidden, latent_dim], [latent_dim, *reversed(hidden), size])
     update = updater(mode, model, learning_rate, masking)
@@ -35,7 +35,7 @@ def dense(mode: str, epochs: int, *, size: int, hidden: Sequence[int], latent_di
 
 def updater(mode: str, model: nn.Module, learning_rate: float,
             masking: float = 0.0) -> Callable[[Tensor], None]:  # fmt: skip
-    """A function that updates `model` with one batch, in one of `MODES`.
+    """Makes a function that updates `model` with one batch, in one of `MODES`.
 
     With `masking`, each element of the input (not of the target) is 0 with that probability.
     """
@@ -53,7 +53,7 @@ class _CrossEntropy(nn.Module):
 
 
 def by_adam(mode: str, objective: nn.Module, learning_rate: float) -> Callable[[Tensor], None]:
-    """A function that updates the parameters of `objective`, batch to loss, in one of `MODES`."""
+    """Makes a function that updates `objective`, batch to loss, in one of `MODES`."""
     if mode == "compiled_step":
         return _whole_step(objective, learning_rate)
     return minimizer(mode, objective, adam(objective, learning_rate))

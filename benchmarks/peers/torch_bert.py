@@ -19,7 +19,7 @@ SPECIALS, BOS, MASK = 5, 2, 4
 
 
 class BERT(nn.Module):
-    """Tokens (B, T), places (B, M) and what stood there (B, M), to the mean cross-entropy."""
+    """Tokens (B, T), places (B, M) and the tokens there (B, M) to the mean cross-entropy."""
 
     def __init__(self, vocab_size: int, length: int, num_layers: int, num_heads: int, width: int):
         super().__init__()
@@ -35,7 +35,7 @@ class BERT(nn.Module):
                 nn.init.normal_(p, std=0.02)
 
     def forward(self, inputs: Tensor, positions: Tensor, targets: Tensor) -> Tensor:
-        """The loss; all places are asked for, as rows have no padding."""
+        """Computes the loss; attention sees all places, as rows have no padding."""
         h = self.tokens(inputs) + self.positions.weight[: inputs.shape[1]] + self.types.weight[0]
         h = self.norm(h)
         for layer in self.layers:
@@ -58,14 +58,14 @@ class Layer(nn.Module):
         self.feed_forward_norm = nn.LayerNorm(width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, D) to (B, T, D)."""
+        """Maps (B, T, D) to (B, T, D)."""
         answers = attend(self.query_key_value(x), self.num_heads)
         x = self.attention_norm(x + self.out(answers))
         return self.feed_forward_norm(x + self.down(functional.gelu(self.up(x))))
 
 
 def hide(x: Tensor, number: int, vocab_size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """`number` tokens of each row to guess: inputs (B, T), positions and targets (B, number)."""
+    """Hides `number` tokens of each row: inputs (B, T), positions and targets (B, number)."""
     order = torch.rand(x.shape).masked_fill(x < SPECIALS, 2.0).argsort(-1)
     positions = order[:, :number].sort(-1).values
     targets, how = x.gather(1, positions), torch.rand(positions.shape)
@@ -77,7 +77,7 @@ def hide(x: Tensor, number: int, vocab_size: int) -> tuple[Tensor, Tensor, Tenso
 
 def training(mode: str, steps: int, *, vocab_size: int, length: int, num_layers: int,
              num_heads: int, width: int, **loop: Any) -> Timed:  # fmt: skip
-    """The row `bert`: `steps` updates a run."""
+    """Sets up the row `bert`: `steps` updates a run."""
     settle(mode)
     network = BERT(vocab_size, length, num_layers, num_heads, width)
     return train(mode, network, network, steps, vocab_size=vocab_size, length=length, **loop)
@@ -86,7 +86,7 @@ def training(mode: str, steps: int, *, vocab_size: int, length: int, num_layers:
 def train(mode: str, network: nn.Module, loss: Callable[..., Tensor], steps: int, *,
           vocab_size: int, length: int, batch_size: int, mask_rate: float, num_tokens: int,
           learning_rate: float, weight_decay: float, clip_norm: float) -> Timed:  # fmt: skip
-    """`loss(inputs, positions, targets)` of rows of `length` tokens, BOS the first, minimized."""
+    """Minimizes `loss(inputs, positions, targets)` of rows of `length` tokens, BOS the first."""
     text = torch.randint(SPECIALS, vocab_size, (num_tokens,))
     window, begin = torch.arange(length - 1), torch.full((batch_size, 1), BOS)
     number = round(mask_rate * (length - 1))

@@ -35,7 +35,7 @@ class Trainer(torch_wgan_gp.Trainer):
             self.generator_loss = torch.compile(self._generator_loss)
 
     def iteration(self) -> None:
-        """A critic update and a generator update."""
+        """Makes a critic update and a generator update."""
         z = torch.randn(2, self.batch_size, self.latent_dim)
         self.d_optimizer.zero_grad()
         self.critic_loss(next(self.real), z[0]).backward()
@@ -53,7 +53,7 @@ class Trainer(torch_wgan_gp.Trainer):
 
 def conv(mode: str, iterations: int, *, latent_dim: int, channels: Sequence[int], height: int,
          num_examples: int, **recipe: Any) -> Timed:  # fmt: skip
-    """The row `dcgan`: `iterations` a run."""
+    """Sets up the row `dcgan`: `iterations` a run."""
     settle(mode, MODES)
     networks = conv_networks(latent_dim, channels, height, norm=True)
     data = torch.rand(num_examples, 1, height, height) * 2 - 1

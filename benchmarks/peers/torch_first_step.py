@@ -17,7 +17,7 @@ from benchmarks.peers.torch_wgan_gp import Trainer, conv_networks, mlp_networks
 
 
 def main(path: str, recipe: dict[str, Any]) -> None:
-    """One generator iteration."""
+    """Makes one generator iteration."""
     images = np.load(path)
     data, height, latent_dim = torch.from_numpy(images), images.shape[1], recipe["latent_dim"]
     hidden, channels = recipe.pop("hidden"), recipe.pop("channels")

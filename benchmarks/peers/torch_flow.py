@@ -46,7 +46,7 @@ class UNet(nn.Module):
         nn.init.zeros_(self.head.weight)
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
-        """The velocity."""
+        """Computes the velocity."""
         message = self.message(sinusoidal(time, self.features))
         x, skips = self.stem(self.unshuffle(x)), []
         for layer in self.down:
@@ -78,7 +78,7 @@ class ResBlock(nn.Module):
         self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
 
     def forward(self, x: Tensor, message: Tensor) -> Tensor:
-        """Features of the next layer."""
+        """Computes the features of the next layer."""
         scale, shift = self.message(message)[:, :, None, None].chunk(2, 1)
         h = self.first(functional.silu(self.first_norm(x)))
         h = self.second(functional.silu(self.second_norm(h) * (1 + scale) + shift))
@@ -90,14 +90,14 @@ def _norm(channels: int) -> nn.Module:
 
 
 def sinusoidal(time: Tensor, features: int) -> Tensor:
-    """The embedding of `genjax.models.time.sinusoidal`."""
+    """Computes the embedding of `genjax.models.time.sinusoidal`."""
     exponents = torch.linspace(math.log(1000.0), math.log(0.1), features // 2)
     angles = time[:, None] * exponents.exp()
     return torch.cat([angles.cos(), angles.sin()], -1)
 
 
 def loss(network: nn.Module, x: Tensor, noise: Tensor, time: Tensor) -> Tensor:
-    """Mean squared error of the velocity between noise and data `x`, in [-1, 1]."""
+    """Computes the mean squared error of the velocity between noise and data `x`, in [-1, 1]."""
     velocity = x - noise
     points = noise + time[:, None, None, None] * velocity
     return functional.mse_loss(network(points, time), velocity)
@@ -106,7 +106,7 @@ def loss(network: nn.Module, x: Tensor, noise: Tensor, time: Tensor) -> Tensor:
 def unet(mode: str, steps: int, *, height: int, num_examples: int, batch_size: int,
          learning_rate: float, channels: Sequence[int], blocks: int, patch: int,
          features: int) -> Timed:  # fmt: skip
-    """The row `flow_matching`: `steps` updates a run."""
+    """Sets up the row `flow_matching`: `steps` updates a run."""
     settle(mode, MODES)
     network = UNet(1, channels, blocks, patch, features)
     data = torch.rand(num_examples, 1, height, height)

@@ -29,7 +29,7 @@ class GPT(nn.Module):
                 nn.init.normal_(p, std=0.02 / (2 * num_layers) ** 0.5 if residual else 0.02)
 
     def forward(self, x: Tensor, target: Tensor | None = None) -> Tensor:
-        """Of all places for the loss, of the last one else."""
+        """Computes the loss of all places, or the logits of the last one."""
         h = self.tokens(x) + self.positions.weight[: x.shape[1]]
         for block in self.blocks:
             h = block(h)
@@ -41,7 +41,7 @@ class GPT(nn.Module):
 
     @torch.no_grad()
     def generate(self, x: Tensor, size: int) -> Tensor:
-        """The prompt and `size` tokens, each drawn from what the whole text so far says of it."""
+        """Draws `size` tokens behind the prompt, each from the logits of the whole text so far."""
         for _ in range(size):
             logits = self(x[:, -self.length :])
             token = torch.multinomial(functional.softmax(logits, -1), 1)
@@ -63,14 +63,14 @@ class Block(nn.Module):
         self.down = nn.Linear(4 * width, width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, D) to (B, T, D)."""
+        """Maps (B, T, D) to (B, T, D)."""
         parts = self.query_key_value(self.attention_norm(x))
         x = x + self.out(attend(parts, self.num_heads, causal=True))
         return x + self.down(functional.gelu(self.up(self.feed_forward_norm(x))))
 
 
 def attend(query_key_value: Tensor, num_heads: int, causal: bool = False) -> Tensor:
-    """Attention of heads whose queries, keys and values are the parts of (B, T, 3 D): (B, T, D)."""
+    """Computes attention (B, T, D) of heads with queries, keys and values (B, T, 3 D)."""
     parts = query_key_value.chunk(3, -1)
     query, key, value = (a.unflatten(-1, (num_heads, -1)).transpose(1, 2) for a in parts)
     answers = functional.scaled_dot_product_attention(query, key, value, is_causal=causal)
@@ -79,7 +79,7 @@ def attend(query_key_value: Tensor, num_heads: int, causal: bool = False) -> Ten
 
 def training(mode: str, steps: int, *, batch_size: int, num_tokens: int, learning_rate: float,
              weight_decay: float, clip_norm: float, **model: int) -> Timed:  # fmt: skip
-    """The row `gpt`: `steps` updates a run."""
+    """Sets up the row `gpt`: `steps` updates a run."""
     settle(mode)
     network, length = GPT(**model), model["length"]
     data = torch.randint(5, model["vocab_size"], (num_tokens,))
@@ -95,7 +95,7 @@ def training(mode: str, steps: int, *, batch_size: int, num_tokens: int, learnin
 
 
 def decoding(batch_size: int, size: int, **model: int) -> Timed:
-    """The rows `gpt_decode_*`: `size` tokens behind prompts of one token.
+    """Sets up the rows `gpt_decode_*`: `size` tokens after prompts of one token.
 
     Eager: the text grows with every token, and so would the programs that a compiler makes.
     """

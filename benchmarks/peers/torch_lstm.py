@@ -21,7 +21,7 @@ class LanguageModel(nn.Module):
         with_one_bias(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Loss of a batch."""
+        """Computes the loss of a batch."""
         h, _ = self.lstm(self.embedding(x[:, :-1]))
         logits = self.head(h)
         return functional.cross_entropy(logits.flatten(0, 1), x[:, 1:].flatten())
@@ -30,7 +30,7 @@ class LanguageModel(nn.Module):
 def training(mode: str, steps: int, *, vocab_size: int, units: int, layers: int, batch_size: int,
              length: int, num_tokens: int, learning_rate: float,
              clip_norm: float) -> Timed:  # fmt: skip
-    """The rows `lstm_lm_*`: `steps` updates a run, each of windows at random offsets."""
+    """Sets up the rows `lstm_lm_*`: `steps` updates a run, each of windows at random offsets."""
     settle(mode)
     model = LanguageModel(vocab_size, units, layers)
     optimizer = torch.optim.SGD(trained(model), learning_rate, foreach=True)

@@ -33,7 +33,7 @@ class Seq2Seq(nn.Module):
         with_one_bias(self)
 
     def forward(self, pairs: Tensor) -> Tensor:
-        """Loss of a batch."""
+        """Computes the loss of a batch."""
         x, y = pairs.unbind(1)
         value, (h, c) = self.encoder(self.source(x))
         h, c = (s.transpose(0, 1).flatten(1) for s in (h, c))
@@ -54,7 +54,7 @@ class Seq2Seq(nn.Module):
 def attention(mode: str, iterations: int, *, vocab_size: int, embed_dim: int, units: int,
               batch_size: int, length: int, num_examples: int, learning_rate: float,
               clip_norm: float) -> Timed:  # fmt: skip
-    """The row `seq2seq_attention`: `iterations` updates a run, of pairs at random."""
+    """Sets up the row `seq2seq_attention`: `iterations` updates a run, of pairs at random."""
     settle(mode)
     model = Seq2Seq(vocab_size, embed_dim, units)
     optimizer = adam(model, learning_rate)

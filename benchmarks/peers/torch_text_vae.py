@@ -27,7 +27,7 @@ class TextVAE(nn.Module):
         with_one_bias(self)
 
     def forward(self, x: Tensor, noise: Tensor, hidden: Tensor) -> Tensor:
-        """Loss of a batch.
+        """Computes the loss of a batch.
 
         Args:
           x: tokens (B, T).
@@ -50,7 +50,7 @@ class TextVAE(nn.Module):
 def text_vae(mode: str, iterations: int, *, vocab_size: int, embed_dim: int, units: int,
              latent_dim: int, length: int, num_examples: int, batch_size: int,
              word_dropout: float, learning_rate: float, clip_norm: float) -> Timed:  # fmt: skip
-    """The row `text_vae`: `iterations` updates a run."""
+    """Sets up the row `text_vae`: `iterations` updates a run."""
     settle(mode)
     model = TextVAE(vocab_size, embed_dim, units, latent_dim)
     minimize = minimizer(mode, model, adam(model, learning_rate), clip_norm)

@@ -37,7 +37,7 @@ class Translator(nn.Module):
         self.register_buffer("mask", nn.Transformer.generate_square_subsequent_mask(length))
 
     def forward(self, pairs: Tensor) -> Tensor:
-        """Loss of a batch."""
+        """Computes the loss of a batch."""
         x, y = pairs.unbind(1)
         inputs = functional.pad(y[:, :-1], (1, 0), value=BOS)
         found = self.stacks(
@@ -52,7 +52,7 @@ class Translator(nn.Module):
 def transformer(mode: str, iterations: int, *, vocab_size: int, width: int, num_heads: int,
                 layers: int, inner: int, batch_size: int, length: int, num_examples: int,
                 learning_rate: float, dropout: float) -> Timed:  # fmt: skip
-    """The row `transformer`: `iterations` updates a run, of pairs at random."""
+    """Sets up the row `transformer`: `iterations` updates a run, of pairs at random."""
     settle(mode)
     model = Translator(vocab_size, width, num_heads, layers, inner, length, dropout)
     update = minimizer(mode, model, adam(model, learning_rate))

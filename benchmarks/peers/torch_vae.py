@@ -28,7 +28,7 @@ class Bound(nn.Module):
         self.encoder, self.decoder, self.draws = encoder, decoder, draws
 
     def forward(self, x: Tensor) -> Tensor:
-        """Loss of a batch (B, size)."""
+        """Computes the loss of a batch (B, size)."""
         mean, log_variance = self.encoder(x).chunk(2, dim=-1)
         if self.draws > 1:
             return -self.importance_bound(x, mean, log_variance, self.draws).mean()
@@ -40,7 +40,7 @@ class Bound(nn.Module):
         return (cross_entropy + kl) / len(x)
 
     def importance_bound(self, x: Tensor, mean: Tensor, log_variance: Tensor, k: int) -> Tensor:
-        """The importance weighted bound of k draws, (B,)."""
+        """Computes the importance weighted bound of k draws, (B,)."""
         noise = torch.randn(k, *mean.shape)
         z = mean + torch.exp(0.5 * log_variance) * noise
         logits = self.decoder(z)
@@ -52,13 +52,13 @@ class Bound(nn.Module):
 
 
 def dense_bound(size: int, hidden: Sequence[int], latent_dim: int, draws: int = 1) -> Bound:
-    """The bound of dense networks."""
+    """Makes the bound of dense networks."""
     decoder = nn.Sequential(*layers([latent_dim, *reversed(hidden), size]))
     return Bound(nn.Sequential(*layers([size, *hidden, 2 * latent_dim])), decoder, draws)
 
 
 def conv_bound(height: int, channels: Sequence[int], latent_dim: int) -> Bound:
-    """The bound of convolutions 4x4 of stride 2 and their mirror image; gray images."""
+    """Makes the bound of convolutions 4x4 of stride 2 and their mirror image; gray images."""
     side = height // 2 ** len(channels)
     inner = (channels[-1], side, side)
     down: list[nn.Module] = [nn.Unflatten(1, (1, height, height))]
@@ -100,7 +100,7 @@ def train_and_judge(
 
 
 def _bounds(bound: Bound, x: Tensor, draws: int) -> tuple[Tensor, Tensor]:
-    """Sums over the batch of the ELBO, its reconstruction a mean of draws, and of the other."""
+    """Sums both bounds over the batch; the ELBO's reconstruction is a mean of draws."""
     mean, log_variance = bound.encoder(x).chunk(2, dim=-1)
     kl = -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(-1)
     likelihoods, weights = [], []
@@ -118,19 +118,19 @@ def _bounds(bound: Bound, x: Tensor, draws: int) -> tuple[Tensor, Tensor]:
 
 
 def dense(mode: str, epochs: int, **settings: Any) -> Timed:
-    """The row `vae_torch`: `epochs` a run, of whole batches only."""
+    """Sets up the row `vae_torch`: `epochs` a run, of whole batches only."""
     updates = settings["num_examples"] // settings["batch_size"]
     return _updates(mode, epochs * updates, epochs, **settings)
 
 
 def iwae(mode: str, iterations: int, **settings: Any) -> Timed:
-    """The row `iwae`: `iterations` updates a run."""
+    """Sets up the row `iwae`: `iterations` updates a run."""
     return _updates(mode, iterations, iterations, **settings)
 
 
 def samples(mode: str, iterations: int, *, num_samples: int, size: int, hidden: Sequence[int],
             latent_dim: int, **_: Any) -> Timed:  # fmt: skip
-    """The row `vae_samples`: `iterations` times `num_samples` images a run."""
+    """Sets up the row `vae_samples`: `iterations` times `num_samples` images a run."""
     settle()
     decoder = dense_bound(size, hidden, latent_dim).decoder
     decode = torch.compile(decoder) if mode == "compiled" else decoder

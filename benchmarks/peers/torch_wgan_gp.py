@@ -31,7 +31,7 @@ def mlp_networks(
     latent_dim: int, generator_hidden: Sequence[int], critic_hidden: Sequence[int], size: int,
     norm: bool = True,
 ) -> tuple[nn.Module, nn.Module]:  # fmt: skip
-    """Generator (B, latent) to (B, size) in [-1, 1], with batch norm or not; critic to (B, 1)."""
+    """Makes a generator (B, latent) to (B, size) in [-1, 1], and a critic to (B, 1)."""
     layers: list[nn.Module] = []
     for k, n in zip([latent_dim, *generator_hidden], generator_hidden):
         layers += [nn.Linear(k, n), *[nn.BatchNorm1d(n)] * norm, nn.LeakyReLU(0.2)]
@@ -67,7 +67,7 @@ def functional_critic_loss(
     score: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, position: Tensor,
     penalty_weight: float, forward: bool,
 ) -> Tensor:  # fmt: skip
-    """The critic's loss for `torch.func.grad`; with `forward`, its gradient but not its value."""
+    """Computes the critic's loss; with `forward` only its gradient is right, not its value."""
     x = torch.lerp(fake, real, _rows(position, fake))
     gradient = torch.func.grad(lambda inputs: score(inputs).sum())(x)
     if forward:
@@ -132,21 +132,21 @@ class Trainer:
                 self.generator_loss = torch.compile(self.generator_loss)
 
     def iteration(self) -> None:
-        """`n_critic` critic updates and one generator update."""
+        """Makes `n_critic` critic updates and one generator update."""
         for _ in range(self.n_critic):
             z, position = torch.randn(self.batch_size, self.latent_dim), torch.rand(self.batch_size)
             self.critic_update(next(self.real), z, position)
         self.generator_update(torch.randn(self.batch_size, self.latent_dim))
 
     def critic_update(self, real: Tensor, z: Tensor, position: Tensor) -> None:
-        """One update with the given data and noise."""
+        """Makes one update with the given data and noise."""
         gradients = self.critic_gradients(real, z, position)
         for p, gradient in zip(self.critic.parameters(), gradients):
             p.grad = gradient
         self.d_optimizer.step()
 
     def generator_update(self, z: Tensor) -> None:
-        """One update with the given noise."""
+        """Makes one update with the given noise."""
         self.critic.requires_grad_(False)
         self.g_optimizer.zero_grad()
         self.generator_loss(z).backward()
@@ -184,7 +184,7 @@ def mlp(
     mode: str, iterations: int, *, latent_dim: int, generator_hidden: Sequence[int],
     critic_hidden: Sequence[int], height: int, num_examples: int, **recipe: Any,
 ) -> Timed:  # fmt: skip
-    """The row `wgan_gp_mlp`: `iterations` a run."""
+    """Sets up the row `wgan_gp_mlp`: `iterations` a run."""
     settle(mode, MODES)
     size = height**2
     networks = mlp_networks(latent_dim, generator_hidden, critic_hidden, size)
@@ -197,7 +197,7 @@ def conv(
     mode: str, iterations: int, *, latent_dim: int, channels: Sequence[int], height: int,
     num_examples: int, colors: int = 1, **recipe: Any,
 ) -> Timed:  # fmt: skip
-    """The rows `wgan_gp_conv` and `wgan_gp_64`: `iterations` a run."""
+    """Sets up the rows `wgan_gp_conv` and `wgan_gp_64`: `iterations` a run."""
     settle(mode, MODES)
     networks = conv_networks(latent_dim, channels, height, colors)
     data = torch.rand(num_examples, colors, height, height) * 2 - 1

@@ -12,7 +12,7 @@ MODULES = (
 
 
 def all_rows() -> dict[str, Row]:
-    """Every row by its name, in the order in which they run.
+    """Returns every row by its name, in the order in which they run.
 
     Imported here, so that the process of one family's side does not import all others.
     """

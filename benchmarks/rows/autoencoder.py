@@ -17,7 +17,7 @@ _MODES = "eager compiled compiled_step"
 
 
 def rows() -> list[Row]:
-    """The rows `autoencoder_torch`, `autoencoder_keras` and `denoising_autoencoder`."""
+    """Makes the rows `autoencoder_torch`, `autoencoder_keras` and `denoising_autoencoder`."""
     run, denoising = {"epochs": 1, **_DENSE}, {"epochs": 1, **_DENOISING}
     unit = f"epoch ({_UPDATES} updates)"
 
@@ -50,7 +50,7 @@ def autoencoder(
     epochs: int, *, size: int, hidden: Sequence[int], latent_dim: int, num_examples: int,
     batch_size: int, learning_rate: float, masking: float = 0.0,
 ) -> Timed:  # fmt: skip
-    """Our side: `epochs` a run of num_examples // batch_size updates each, scanned."""
+    """Sets up our side: `epochs` a run of num_examples // batch_size updates each, scanned."""
     config = training.recipe("autoencoder", batch_size=batch_size)
     config.model.update(
         network="mlp", latent_dim=latent_dim, encoder_hidden=tuple(hidden),
@@ -66,7 +66,7 @@ def autoencoder(
 
 
 def _products(settings: Mapping[str, Any]) -> tuple[Product, ...]:
-    """The products of an epoch."""
+    """Counts the products of an epoch."""
     half = [settings["size"], *settings["hidden"], settings["latent_dim"]]
     network = floor.dense(settings["batch_size"], [*half, *half[-2::-1]])
     return tuple(floor.times(_UPDATES, floor.autoencoder(network)))

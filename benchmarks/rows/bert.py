@@ -16,7 +16,7 @@ _TRAINING: dict[str, Any] = {
 
 
 def rows() -> list[Row]:
-    """The rows `bert` and `bert_transformers`."""
+    """Makes the rows `bert` and `bert_transformers`."""
     run = {"steps": 3, **_TRAINING}
     unit = f"update (batch {_TRAINING['batch_size']} of {_TRAINING['length']} tokens)"
     products = tuple(bert(**_TRAINING))
@@ -39,7 +39,7 @@ def update(
     steps: int, *, vocab_size: int, length: int, num_layers: int, num_heads: int, width: int,
     batch_size: int, mask_rate: float, num_tokens: int, **optimizer: float,
 ) -> Timed:  # fmt: skip
-    """Our side: `steps` updates a run, scanned."""
+    """Sets up our side: `steps` updates a run, scanned."""
     config = training.recipe("bert", batch_size=batch_size)
     config.loss.mask_rate = mask_rate
     config.model.update(
@@ -54,7 +54,7 @@ def bert(
     *, batch_size: int, vocab_size: int, length: int, num_layers: int, num_heads: int, width: int,
     mask_rate: float, **_: Any,
 ) -> list[Product]:  # fmt: skip
-    """The products of an update."""
+    """Counts the products of an update."""
     masked = batch_size * round(mask_rate * (length - 1))
     layers = floor.transformer_layers(batch_size, length, num_layers, num_heads, width)
     head = [Product(masked, width, width), Product(masked, width, vocab_size)]

@@ -23,7 +23,7 @@ _RING: dict[str, Any] = {
 
 
 def rows() -> list[Row]:
-    """The rows `population`, `population_program` and `warm_start_*`."""
+    """Makes the rows `population`, `population_program` and `warm_start_*`."""
 
     def program(label: str, runs: int, **fields: Any) -> Side:
         arguments = {
@@ -75,12 +75,12 @@ def _warm_starts() -> list[Row]:
 
 
 def population(members: int, steps: int, *, hidden: Sequence[int], batch_size: int) -> Timed:
-    """Our side of `population`: `members` ring WGAN-GPs vmapped, `steps` updates a run."""
+    """Sets up our side of `population`: `members` ring WGAN-GPs vmapped, `steps` updates a run."""
     return training.timed(*_ring(hidden, batch_size, "vmap", members), steps, members)
 
 
 def singles(members: int, steps: int, *, hidden: Sequence[int], batch_size: int) -> Timed:
-    """Its other side: the same runs one after another, compiled once, scanned."""
+    """Sets up its other side: the same runs one after another, compiled once, scanned."""
     executor = training.executor(*_ring(hidden, batch_size, "scan", 1))
     init = jax.jit(lambda seed: executor.family.init(jax.random.key(seed)))
     states, made = [init(seed) for seed in range(members)], 0

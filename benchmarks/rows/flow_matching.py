@@ -17,7 +17,7 @@ _UNET: dict[str, Any] = {
 
 
 def rows() -> list[Row]:
-    """The row `flow_matching`."""
+    """Makes the row `flow_matching`."""
     run = {"steps": 5, **_UNET}
     return [
         Row(
@@ -34,7 +34,7 @@ def flow_matching(
     steps: int, *, height: int, num_examples: int, batch_size: int, learning_rate: float,
     channels: Sequence[int], **model: Any,
 ) -> Timed:  # fmt: skip
-    """Our side: `steps` updates a run, scanned."""
+    """Sets up our side: `steps` updates a run, scanned."""
     config = training.recipe("flow_matching", batch_size=batch_size)
     config.model.update(model, channels=tuple(channels))
     config.optimizer.update(
@@ -46,7 +46,7 @@ def flow_matching(
 def unet(
     *, height: int, batch_size: int, channels: Sequence[int], blocks: int, patch: int, **rest: Any
 ) -> list[Product]:
-    """Forward products of the convolutions of `genjax.models.unet.UNet`, gray images."""
+    """Counts the forward products of the convolutions of `genjax.models.unet.UNet`, gray images."""
     made: list[Product] = []
     side, pixels = height // patch, patch**2
 

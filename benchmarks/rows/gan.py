@@ -32,7 +32,7 @@ _DCGAN: dict[str, Any] = {
 
 
 def rows() -> list[Row]:
-    """The rows `wgan_gp_mlp`, `wgan_gp_conv`, `wgan_gp_conv_stock`, `dcgan` and `wgan_gp_64`."""
+    """Makes the rows `wgan_gp_*` and `dcgan`."""
     mlp, conv = {"iterations": 10, **_MLP}, {"iterations": 1, **_CONV}
     large, five = {"iterations": 1, **_LARGE}, {"iterations": 5, **_DCGAN}
     unit = "generator iteration (5 critic updates, 1 generator update)"
@@ -76,7 +76,7 @@ def wgan_gp_mlp(
     iterations: int, *, latent_dim: int, generator_hidden: Sequence[int],
     critic_hidden: Sequence[int], height: int, num_examples: int, **recipe: Any,
 ) -> Timed:  # fmt: skip
-    """Our side of `wgan_gp_mlp`: `iterations` a run, scanned."""
+    """Sets up our side of `wgan_gp_mlp`: `iterations` a run, scanned."""
     config = wgan_gp(**recipe)
     config.model.update(
         network="mlp", latent_dim=latent_dim, generator_hidden=tuple(generator_hidden),
@@ -90,7 +90,7 @@ def wgan_gp_conv(
     iterations: int, *, latent_dim: int, channels: Sequence[int], height: int, num_examples: int,
     colors: int = 1, lowering: str = "auto", **recipe: Any,
 ) -> Timed:  # fmt: skip
-    """Our side of `wgan_gp_conv`, `wgan_gp_conv_stock` and `wgan_gp_64`, scanned."""
+    """Sets up our side of `wgan_gp_conv`, `wgan_gp_conv_stock` and `wgan_gp_64`, scanned."""
     config = wgan_gp(**recipe)
     config.model.update(_conv_model(latent_dim, channels, "none"), conv_lowering=lowering)
     images = training.images(num_examples, height, colors)
@@ -101,7 +101,7 @@ def dcgan(
     iterations: int, *, latent_dim: int, channels: Sequence[int], height: int, num_examples: int,
     batch_size: int, **rates: Any,
 ) -> Timed:  # fmt: skip
-    """Our side of `dcgan`: `iterations` a run, scanned."""
+    """Sets up our side of `dcgan`: `iterations` a run, scanned."""
     config = _both(training.recipe("dcgan", batch_size=batch_size), rates)
     config.model.update(_conv_model(latent_dim, channels, "batch"))
     config.loss.update(label_smoothing=0.0, instance_noise=0.0)
@@ -134,7 +134,7 @@ def _wgan_gp_products(generator: list[Product], critic: list[Product]) -> list[P
 
 
 def _dense(settings: Mapping[str, Any]) -> tuple[list[Product], list[Product]]:
-    """Forward products of generator and critic."""
+    """Counts the forward products of generator and critic."""
     batch, size = settings["batch_size"], settings["height"] ** 2
     generator = [settings["latent_dim"], *settings["generator_hidden"], size]
     critic = [size, *settings["critic_hidden"], 1]
@@ -142,7 +142,7 @@ def _dense(settings: Mapping[str, Any]) -> tuple[list[Product], list[Product]]:
 
 
 def _convolutions(settings: Mapping[str, Any]) -> tuple[list[Product], list[Product]]:
-    """Forward products of generator and critic: 4x4 convolutions of stride 2, mirrored."""
+    """Counts the forward products of both networks: 4x4 convolutions of stride 2, mirrored."""
     batch, side = settings["batch_size"], settings["height"]
     widths: Sequence[int] = [settings.get("colors", 1), *settings["channels"]]
     generator, critic = [], []

@@ -30,7 +30,7 @@ _CHUNK = 16
 
 
 def rows() -> list[Row]:
-    """The rows `gpt`, `gpt_decode_*` and `cross_entropy_*`."""
+    """Makes the rows `gpt`, `gpt_decode_*` and `cross_entropy_*`."""
     run = {"steps": 20, **_TRAINING}
     return [
         Row(
@@ -70,7 +70,7 @@ def _cross_entropy_row(name: str, vocab_size: int) -> Row:
 
 def update(steps: int, *, batch_size: int, num_tokens: int, learning_rate: float,
            weight_decay: float, clip_norm: float, **model: int) -> Timed:  # fmt: skip
-    """Our side of `gpt`: `steps` updates a run, scanned."""
+    """Sets up our side of `gpt`: `steps` updates a run, scanned."""
     config = _config(**model)
     config.batch_size = batch_size
     config.optimizer.update(
@@ -82,7 +82,7 @@ def update(steps: int, *, batch_size: int, num_tokens: int, learning_rate: float
 
 
 def decoding(batch_size: int, size: int, **model: int) -> Timed:
-    """Our side of `gpt_decode_*`: `size` tokens behind prompts of one token, as one program."""
+    """Sets up our side of `gpt_decode_*`: `size` tokens after one, as one program."""
     spec = DataSpec("text", (model["length"] + 1,), vocab_size=model["vocab_size"])
     family, state = training.built(_config(**model), spec)
     prompt = jnp.full((batch_size, 1), 5, jnp.int32)
@@ -100,7 +100,7 @@ def decoding(batch_size: int, size: int, **model: int) -> Timed:
 
 
 def cross_entropy(rows: int, places: int, width: int, vocab_size: int, chunk: int) -> Timed:
-    """Both sides of `cross_entropy_*`: loss and gradients; the result is the memory they took."""
+    """Sets up both sides of `cross_entropy_*`: loss and gradients; the result is their memory."""
 
     def loss(hidden: jax.Array, kernel: jax.Array, target: jax.Array) -> jax.Array:
         if not chunk:
@@ -127,7 +127,7 @@ def cross_entropy(rows: int, places: int, width: int, vocab_size: int, chunk: in
 
 
 def _config(*, num_layers: int, num_heads: int, width: int, length: int, **_: int) -> ConfigDict:
-    """The recipe's layers, which are nanoGPT's."""
+    """Makes the recipe with its layers, which are nanoGPT's."""
     config = training.recipe("gpt")
     config.model.update(num_layers=num_layers, num_heads=num_heads, width=width)
     config.data.length, config.loss.bos_rate = length, 0.0
@@ -138,6 +138,6 @@ def products(
     *, batch_size: int, vocab_size: int, length: int, num_layers: int, num_heads: int, width: int,
     **_: Any,
 ) -> list[Product]:  # fmt: skip
-    """The products of an update; those of attention as if each place saw all others."""
+    """Counts the products of an update; those of attention as if each place saw all others."""
     layers = floor.transformer_layers(batch_size, length, num_layers, num_heads, width)
     return floor.update([*layers, Product(batch_size * length, width, vocab_size)])

@@ -15,7 +15,7 @@ _STEPS = {200: 5, 650: 2}  # updates a run, by units of a layer: the small and t
 
 
 def rows() -> list[Row]:
-    """The rows `lstm_lm_200` and `lstm_lm_650`."""
+    """Makes the rows `lstm_lm_200` and `lstm_lm_650`."""
     return [
         Row(
             f"lstm_lm_{units}", "PyTorch",
@@ -33,7 +33,7 @@ def update(
     steps: int, *, vocab_size: int, units: int, layers: int, batch_size: int, length: int,
     num_tokens: int, learning_rate: float, clip_norm: float,
 ) -> Timed:  # fmt: skip
-    """Our side: `steps` updates a run, scanned."""
+    """Sets up our side: `steps` updates a run, scanned."""
     config = training.recipe("lstm_lm", batch_size=batch_size)
     config.loss.bos_rate = 0.0
     config.model.update(
@@ -51,7 +51,7 @@ def update(
 def products(
     *, vocab_size: int, units: int, layers: int, batch_size: int, length: int, **_: Any
 ) -> list[Product]:
-    """The products of an update, of which those with the state are one a step."""
+    """Counts the products of an update, of which those with the state are one a step."""
     places = batch_size * length
     return floor.update([
         Product(places, units, 4 * units, layers),

@@ -20,7 +20,7 @@ _SEQ2SEQ: dict[str, Any] = {"embed_dim": 256, "units": 512, "clip_norm": 1.0, **
 
 
 def rows() -> list[Row]:
-    """The row `seq2seq_attention`."""
+    """Makes the row `seq2seq_attention`."""
     run = {"iterations": 3, **_SEQ2SEQ}
     return [
         Row(
@@ -34,7 +34,7 @@ def rows() -> list[Row]:
 def attention(
     iterations: int, *, embed_dim: int, units: int, clip_norm: float, **pairs: Any
 ) -> Timed:
-    """Our side: `iterations` updates a run, scanned."""
+    """Sets up our side: `iterations` updates a run, scanned."""
     model = {"embed_dim": embed_dim, "hidden": units, "dropout": 0.0}
     config = translator("seq2seq_multi30k", model)
     return updates(config, iterations, clip_norm=clip_norm, **pairs)
@@ -70,7 +70,7 @@ def updates(
 
 
 def _network() -> list[Product]:
-    """Forward products of an encoder of two directions, a decoder and its output."""
+    """Counts the forward products of an encoder of two directions, a decoder and its output."""
     width, units, batch = _SEQ2SEQ["embed_dim"], _SEQ2SEQ["units"], PAIRS["batch_size"]
     half, steps = units // 2, PAIRS["length"]
     tokens = batch * steps

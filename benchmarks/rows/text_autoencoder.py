@@ -19,7 +19,7 @@ _VAE: dict[str, Any] = {
 
 
 def rows() -> list[Row]:
-    """The row `text_vae`."""
+    """Makes the row `text_vae`."""
     run = {"iterations": 3, **_VAE}
     return [
         Row(
@@ -36,7 +36,7 @@ def text_vae(
     num_examples: int, batch_size: int, word_dropout: float, learning_rate: float,
     clip_norm: float,
 ) -> Timed:  # fmt: skip
-    """Our side: `iterations` updates a run, scanned."""
+    """Sets up our side: `iterations` updates a run, scanned."""
     config = training.recipe("text_vae", batch_size=batch_size)
     config.model.update(
         cell="lstm", embed_dim=embed_dim, hidden=units, layers=1, latent_dim=latent_dim,
@@ -56,7 +56,7 @@ def text_vae(
 
 
 def _network() -> list[Product]:
-    """Forward products of an encoder of two directions, the latents, the decoder and its output."""
+    """Counts the forward products of encoder (two directions), latents, decoder and output."""
     batch, steps, width, units, latents = (
         _VAE[name] for name in ("batch_size", "length", "embed_dim", "units", "latent_dim")
     )

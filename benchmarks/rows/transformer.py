@@ -22,7 +22,7 @@ _BEAM: dict[str, Any] = {
 
 
 def rows() -> list[Row]:
-    """The rows `transformer` and `translation_beam_*`."""
+    """Makes the rows `transformer` and `translation_beam_*`."""
     run, both = {"iterations": 3, **_TRAINING}, ("torch", "transformers")
     return [
         Row(
@@ -47,7 +47,7 @@ def update(
     iterations: int, *, width: int, num_heads: int, layers: int, inner: int, dropout: float,
     **pairs: Any,
 ) -> Timed:  # fmt: skip
-    """Our side of `transformer`: `iterations` updates a run, scanned."""
+    """Sets up our side of `transformer`: `iterations` updates a run, scanned."""
     model = {"width": width, "num_heads": num_heads, "num_layers": layers, "mlp_dim": inner}
     config = translator("transformer_multi30k", model | {"dropout": dropout})
     return updates(config, iterations, **pairs)
@@ -57,7 +57,7 @@ def beam(
     batch_size: int, size: int, beam_width: int, *, vocab_size: int, length: int, width: int,
     num_heads: int, layers: int, inner: int,
 ) -> Timed:  # fmt: skip
-    """Our side of `translation_beam_*`: answers of `size` tokens to one batch, as one program."""
+    """Sets up our side of `translation_beam_*`: answers of `size` tokens, as one program."""
     model = {"width": width, "num_heads": num_heads, "num_layers": layers, "mlp_dim": inner}
     config = translator("transformer_multi30k", model)
     family, state = training.built(config, spec(vocab_size, length, size))
@@ -78,7 +78,7 @@ def beam(
 
 
 def _network() -> list[Product]:
-    """Forward products of the layers and of the output; those of attention's weights are few."""
+    """Counts the forward products of layers and output; those of attention's weights are few."""
     width, inner, places = _MODEL["width"], _MODEL["inner"], PAIRS["batch_size"] * PAIRS["length"]
     each = [
         Product(places, width, width, 12), Product(places, width, inner, 2),

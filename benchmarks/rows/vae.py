@@ -22,7 +22,7 @@ _MODES = "eager compiled compiled_step"
 
 
 def rows() -> list[Row]:
-    """The rows `vae_torch`, `vae_pythae`, `iwae` and `vae_samples`."""
+    """Makes the rows `vae_torch`, `vae_pythae`, `iwae` and `vae_samples`."""
     updates = _DENSE["num_examples"] // _DENSE["batch_size"]
     epoch, ten = {"epochs": 1, **_DENSE}, {"iterations": 10, **_IWAE}
     samples, unit = {"iterations": 10, **_SAMPLES}, f"epoch ({updates} updates)"
@@ -51,18 +51,18 @@ def rows() -> list[Row]:
 
 
 def vae(epochs: int, **recipe: Any) -> Timed:
-    """Our side of `vae_*`: `epochs` a run of num_examples // batch_size updates each."""
+    """Sets up our side of `vae_*`: `epochs` a run of num_examples // batch_size updates each."""
     updates = epochs * (recipe["num_examples"] // recipe["batch_size"])
     return training.timed(*_config_and_data(**recipe), updates, epochs)
 
 
 def iwae(iterations: int, **recipe: Any) -> Timed:
-    """Our side of `iwae`: `iterations` updates a run."""
+    """Sets up our side of `iwae`: `iterations` updates a run."""
     return training.timed(*_config_and_data(**recipe), iterations)
 
 
 def vae_samples(iterations: int, *, num_samples: int, **recipe: Any) -> Timed:
-    """Our side of `vae_samples`: `iterations` times `num_samples` images a run, on the host."""
+    """Sets up our side of `vae_samples`: `iterations` times `num_samples` images a run."""
     executor = training.executor(*_config_and_data(**recipe))
     state = executor.init()
 
@@ -92,7 +92,7 @@ def _config_and_data(
 
 
 def _network(draws: int) -> list[Product]:
-    """Forward products: the encoder once, the decoder for every draw."""
+    """Counts the forward products: the encoder once, the decoder for every draw."""
     batch, widths = _DENSE["batch_size"], [_DENSE["size"], *_DENSE["hidden"]]
     encoder = floor.dense(batch, [*widths, 2 * _DENSE["latent_dim"]])
     return [*encoder, *floor.dense(draws * batch, _decoder())]

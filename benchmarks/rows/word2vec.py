@@ -23,7 +23,7 @@ _SETTINGS: dict[str, Any] = {
 
 
 def rows() -> list[Row]:
-    """The rows `word2vec_skipgram` and `word2vec_cbow`."""
+    """Makes the rows `word2vec_skipgram` and `word2vec_cbow`."""
     return [
         Row(
             f"word2vec_{architecture}", "gensim", f"epoch of {_WORDS:,} words", ours(epoch, run),
@@ -39,7 +39,7 @@ def epoch(
     architecture: str, words: int, *, vocab_size: int, dim: int, window: int, num_negatives: int,
     subsample: float, learning_rate: float,
 ) -> Timed:  # fmt: skip
-    """Our side: an epoch of `words` words a run, scanned."""
+    """Sets up our side: an epoch of `words` words a run, scanned."""
     config = training.recipe(f"word2vec_{architecture}")
     config.model.embedding_dim = dim
     config.loss.update(window=window, num_negatives=num_negatives, subsample=subsample)
