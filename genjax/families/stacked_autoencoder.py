@@ -158,12 +158,11 @@ class StackedAutoencoder(Family):
         """Computes how well a layer reconstructs its clean inputs from corrupted ones.
 
         Args:
-          params: of the layer's encoder and decoder.
+          params: `encoder_K` and `decoder_K` of layer K.
           rows: the codes of the layers below, `clean` and `corrupted`.
-          shared: `layer`, the number of the layer.
-          part: not used.
+          shared, part: not used.
         """
-        k = shared["layer"]
+        k = int(min(params).rpartition("_")[2])
         code = self._activation(self._apply(params, f"encoder_{k}", rows["corrupted"]))
         output = self._apply(params, f"decoder_{k}", code)
         value = self._error(k)(output, rows["clean"]).mean()
@@ -181,13 +180,15 @@ class StackedAutoencoder(Family):
         value = self._error(0)(output, rows["x"]).mean()
         return value, {"loss": value}
 
-    def layer_inputs(self, layer: int, state: State, batch: Batch) -> tuple[Batch, dict[str, Any]]:
+    def layer_inputs(
+        self, state: State, batch: Batch, layer: int = 0
+    ) -> tuple[Batch, dict[str, Any]]:
         """Computes and corrupts the inputs of a layer for the update that follows `state`."""
         clean, key = self.code(state.params, batch["x"], layer), step_key(state, _CORRUPTION)
         corrupted = corrupt(clean, key, self.loss.corruption, self.loss.corruption_level[layer])
-        return {"clean": clean, "corrupted": corrupted}, {"layer": layer}
+        return {"clean": clean, "corrupted": corrupted}, {}
 
-    def finetune_inputs(self, batch: Batch) -> tuple[Batch, dict[str, Any]]:
+    def finetune_inputs(self, state: State, batch: Batch) -> tuple[Batch, dict[str, Any]]:
         """Selects what fine-tuning sees of a batch."""
         return {"x": batch["x"]}, {}
 
@@ -219,7 +220,7 @@ class StackedAutoencoder(Family):
         return state, metrics | {"stage": jnp.asarray(stage, jnp.float32)}
 
     def _pretrain(self, layer: int, state: State, batch: Batch) -> tuple[State, Metrics]:
-        inputs, optimizer = self.layer_inputs(layer, state, batch), self.layer_optimizers[layer]
+        inputs, optimizer = self.layer_inputs(state, batch, layer), self.layer_optimizers[layer]
         every = state.opt_state["pretrain_optimizer"]
         own = every._replace(inner_state=every.inner_state[layer])
         state, own, metrics = self._moved(
@@ -230,7 +231,7 @@ class StackedAutoencoder(Family):
         return state.replace(opt_state=state.opt_state | opt_state), metrics
 
     def _finetune(self, state: State, batch: Batch) -> tuple[State, Metrics]:
-        inputs, own = self.finetune_inputs(batch), state.opt_state["optimizer"]
+        inputs, own = self.finetune_inputs(state, batch), state.opt_state["optimizer"]
         state, own, metrics = self._moved(
             state, self._tuned, self.finetune_loss, inputs, self.optimizer, own
         )
@@ -334,7 +335,7 @@ class StackedClassifier(StackedAutoencoder):
         value = losses.label_cross_entropy(logits, rows["label"]).mean()
         return value, {"loss": value}
 
-    def finetune_inputs(self, batch: Batch) -> tuple[Batch, dict[str, Any]]:
+    def finetune_inputs(self, state: State, batch: Batch) -> tuple[Batch, dict[str, Any]]:
         """Selects what fine-tuning sees of a batch."""
         prefix = "labeled_" if self.num_labeled else ""
         return {name: batch[prefix + name] for name in ("x", "label")}, {}
