@@ -1,5 +1,6 @@
 """Where tests run (CPU, with a compile cache that all test processes share) and where data lies."""
 
+import ctypes
 import gc
 import os
 from collections.abc import Iterator
@@ -37,17 +38,21 @@ def shared_data() -> Path:
     return path
 
 
+_PAGES = 1_200 * 2**20 // os.sysconf("SC_PAGE_SIZE")  # 1.2 GB
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _few_programs() -> Iterator[None]:
-    """Lets go of compiled programs before Linux runs out of mappings (vm.max_map_count: 65,530).
+    """Lets go of compiled programs, of which half of the tests make gigabytes.
 
-    Each program holds some, a process that runs half of the tests makes thousands of programs, and
-    the one that gets no mapping any more ends it (SIGABRT inside XLA).
+    Each holds memory mappings as well, and the process that gets none any more ends
+    (vm.max_map_count: 65,530; SIGABRT inside XLA).
     """
     yield
-    maps = Path("/proc/self/maps")
-    if maps.exists() and maps.read_bytes().count(b"\n") > 20_000:
+    statm = Path("/proc/self/statm")
+    if statm.exists() and int(statm.read_text().split()[1]) > _PAGES:
         import jax
 
         jax.clear_caches()
         gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)  # what was freed goes back to Linux
