@@ -148,13 +148,10 @@ class EmbedsTokens(Protocol):
 
 @runtime_checkable
 class EmbedsWords(EmbedsTokens, Protocol):
-    """Embeds words, known or not, by their characters, in several layers."""
+    """Embeds words, known or not, by their characters."""
 
     def embed_words(self, state: State, chars_BxTxC: jax.Array) -> jax.Array:
         """Computes vectors (B, T, D) of words that are given by their characters."""
-
-    def layers(self, state: State, x_BxT: jax.Array) -> jax.Array:
-        """Computes the vectors of each layer, (B, T, L, D)."""
 
 
 @runtime_checkable
@@ -189,13 +186,14 @@ class PredictsContext(Protocol):
 
 @runtime_checkable
 class HasFeatures(Protocol):
-    """Gives what its layers say of examples: the contract that transfer builds on."""
+    """Shows what the layers of its encoder, critic or network make of examples.
 
-    def features(self, state: State, x: jax.Array) -> dict[str, jax.Array]:
-        """Computes the output of each layer, (B, …) each, by the layer's name.
+    This is the contract that transfer builds on. Names say network and layer, counted from the
+    input: `encoder.1`, `critic.0`, `stack.3`; a code that the encoder ends in is `encoder.code`.
+    """
 
-        The names say the network they come from: `encoder.1`, `critic.0`, `stack.3`.
-        """
+    def features(self, state: State, x: jax.Array, *labels: Any) -> dict[str, jax.Array]:
+        """Computes the output of each layer, by its name: (B, …), of texts (B, T, D)."""
 
 
 def as_sampler(family: Any) -> Samples:

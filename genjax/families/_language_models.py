@@ -8,7 +8,7 @@ them is the network. The functions serve others too.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,7 @@ from genjax.core.fields import field
 from genjax.core.random import batch_uniform, step_key
 from genjax.core.update import minimize
 from genjax.generation import decoder_of, draw
+from genjax.models.features import watched
 from genjax.ops.cross_entropy import token_logits
 
 _DROPOUT, _BOS = range(2)  # uses of the step's key
@@ -58,6 +59,7 @@ class LanguageModel(Family):
     """
 
     continues_text = True
+    layers_name: ClassVar[str]  # of the network's layers among `features`
 
     loss: NextTokenLoss
     optimizer: optax.GradientTransformation
@@ -139,6 +141,12 @@ class LanguageModel(Family):
     def score(self, state: State, x: jax.Array) -> jax.Array:
         """Computes nats of each token that is predicted, 0 of padding: (B, T - 1) of windows."""
         return self.nll(state.eval_params, *self.inputs_and_targets(x))
+
+    def features(self, state: State, x: jax.Array) -> dict[str, jax.Array]:
+        """Computes the vectors (B, T, D) of each layer that predict what `score` scores."""
+        watching, layers = watched(self, network=self.layers_name)
+        watching.hidden(state.eval_params, *self.inputs_and_targets(x))
+        return layers
 
     def prefill(self, state: State, x_BxS: jax.Array) -> tuple[jax.Array, Any]:
         """Reads prompts: the logits (B, V) of what follows them, and the cache behind them."""

@@ -26,6 +26,7 @@ from genjax.core.optimizer import make_optimizer
 from genjax.core.random import init_key, step_key
 from genjax.core.update import first_state, minimize
 from genjax.families._language_models import count_tokens, inputs_and_targets, summary
+from genjax.models.features import watched
 from genjax.ops.cross_entropy import token_logits
 
 _DROPOUT = 0  # use of the step's key
@@ -181,6 +182,12 @@ class Pairs(Family):
     def score(self, state: State, x_BxS: jax.Array, y_BxU: jax.Array) -> jax.Array:
         """Computes the nats of each token of the target, 0 of padding: (B, U)."""
         return self.nll(state.eval_params, x_BxS, y_BxU)
+
+    def features(self, state: State, x_BxS: jax.Array) -> dict[str, jax.Array]:
+        """Computes the vectors (B, S, D) of each layer of the encoder, of sources."""
+        watching, layers = watched(self, network="encoder")
+        watching.prefill(state, x_BxS)
+        return layers
 
     def prefill(self, state: State, x_BxS: jax.Array) -> tuple[jax.Array, Any]:
         """Reads sources: logits (B, V) of the target's first token, and the cache behind BOS."""

@@ -27,6 +27,7 @@ from genjax.core.update import first_state, minimize
 from genjax.data.corruption import CORRUPTIONS, corrupt
 from genjax.families._checks import check_level
 from genjax.families._coders import Coders, make_coders
+from genjax.models.features import watched
 
 _DROPOUT, _CORRUPTION = range(2)  # uses of the step's key
 
@@ -193,6 +194,12 @@ class Autoencoder(Family):
     def reconstruct(self, state: State, x: jax.Array) -> jax.Array:
         """Takes examples (B, …) through the code and back."""
         return self.decode(state, self.encode(state, x))
+
+    def features(self, state: State, x: jax.Array) -> dict[str, jax.Array]:
+        """Computes the hidden layers of the encoder, and the codes."""
+        watching, layers = watched(self, encoder="encoder")
+        code = watching.encode(state, x)
+        return layers | {"encoder.code": code}
 
     def sample(self, state: State, key: jax.Array, n: int) -> jax.Array:
         """Decodes `n` standard normal codes."""

@@ -32,6 +32,7 @@ from genjax.data.text.masking import mask_tokens
 from genjax.families._encoders import DEFAULTS, NUM_TYPES, places
 from genjax.families._transformers import LayerFields, make_layers
 from genjax.models.bert import Encoder, Heads, one_text, two_texts
+from genjax.models.features import watched
 from genjax.models.sentence import pool
 
 _MASK, _PAIR, _DROPOUT = range(3)  # uses of the step's key, and of an example's own noise
@@ -205,6 +206,12 @@ class BERT(Family):
     def embed(self, state: State, x_BxT: jax.Array) -> jax.Array:
         """Computes the vectors (B, T, D) of tokens in their text."""
         return self.encoded(state.eval_params, one_text(x_BxT))[:, 1:]
+
+    def features(self, state: State, x_BxT: jax.Array) -> dict[str, jax.Array]:
+        """Computes the vectors (B, T, D) of each layer; those of the last one are `embed`'s."""
+        watching, layers = watched(self, encoder="encoder")
+        watching.embed(state, x_BxT)
+        return {name: h_BxTxD[:, 1:] for name, h_BxTxD in layers.items()}
 
     def encode(self, state: State, x_BxT: jax.Array) -> jax.Array:
         """Computes the mean (B, D) of the vectors of a text's tokens."""

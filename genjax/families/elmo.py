@@ -209,10 +209,12 @@ class ELMo(Family):
             chars_BxTxC = jnp.concatenate([self._chars(begin_Bx1), chars_BxTxC], axis=1)
         return self._embedded(state, chars_BxTxC)
 
-    def layers(self, state: State, x_BxT: jax.Array) -> jax.Array:
-        """Computes what is mixed, (B, T, layers + 1, 2 width)."""
+    def features(self, state: State, x_BxT: jax.Array) -> dict[str, jax.Array]:
+        """Computes what is mixed, (B, T, 2 width) each, words alone first, and `embed`'s mix."""
         params, chars = state.eval_params, self._chars(self._begun(x_BxT))
-        return jax.vmap(self._joined, in_axes=1, out_axes=2)(self.hidden(params, chars))
+        layers = self.hidden(params, chars)
+        found = {f"bilm.{i}": self._joined(layers[:, i]) for i in range(layers.shape[1])}
+        return found | {"bilm.mix": self._joined(self.mixed(params, layers))}
 
     def encode(self, state: State, x_BxT: jax.Array) -> jax.Array:
         """Computes the mean (B, 2 width) of the vectors of a text."""

@@ -28,6 +28,7 @@ from genjax.core.optimizer import ema_update, make_optimizer
 from genjax.core.random import batch_normal, batch_uniform, init_key, step_key
 from genjax.families._gan_fields import Loss, Model, check
 from genjax.families._gan_networks import make_critic, make_generator
+from genjax.models.features import watched
 from genjax.models.minibatch import pack
 from genjax.ops.platform import lowering
 from genjax.ops.spectral import initial_vectors, power_iteration, spectrally_normalized
@@ -330,6 +331,12 @@ class GAN(Family):
         """Computes the critic's scores (B / pack,) of examples (B, …) in the range of the data."""
         x = pack(self._standard(x), self.model.pack)
         return self.judge(state.params["critic"], state.variables["critic"], x)[0]
+
+    def features(self, state: State, x: jax.Array) -> dict[str, jax.Array]:
+        """Computes the hidden layers of the critic, (B / pack, …) each, of examples (B, …)."""
+        watching, layers = watched(self, critic="critic")
+        watching.score(state, x)
+        return layers
 
     # Behind them.
 

@@ -126,6 +126,8 @@ class GPT(LanguageModel):
     Sentences stand alone or packed: several in a row, of which none sees another.
     """
 
+    layers_name = "stack"
+
     model: Model
     loss: Loss
     network: Network

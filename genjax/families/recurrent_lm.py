@@ -108,6 +108,8 @@ class Network(nn.Module):
 class RecurrentLM(LanguageModel):
     """The family `recurrent_lm`; its cache is the network's carry."""
 
+    layers_name = "recurrent"
+
     model: Model
     network: Network
 

@@ -277,6 +277,11 @@ class StackedAutoencoder(Family):
         """Encodes examples (B, …) in the range of the data: the top's codes (B, layers[-1])."""
         return self.code(state.eval_params, x)
 
+    def features(self, state: State, x: jax.Array) -> dict[str, jax.Array]:
+        """Computes the codes (B, N) of each layer; the top's are `encode`'s."""
+        names = [*(f"encoder.{k}" for k in range(self._depth - 1)), "encoder.code"]
+        return {n: self.code(state.eval_params, x, k) for k, n in enumerate(names, 1)}
+
     def decode(self, state: State, code_BxZ: jax.Array) -> jax.Array:
         """Decodes codes of the top layer (B, layers[-1]): examples (B, …)."""
         return self._mean(self.output(state.eval_params, code_BxZ))

@@ -42,6 +42,7 @@ from genjax.models.bert import Encoder, one_text
 from genjax.models.characters import CharacterCNN
 from genjax.models.dense import Dropout
 from genjax.models.embedding import Embedding
+from genjax.models.features import watched
 from genjax.models.recurrent import Recurrent
 
 _DROPOUT, _WORDS = range(2)  # uses of the step's key
@@ -254,6 +255,15 @@ class Tagger(Family):
         params = state.eval_params
         scores_BxTxK = self.scores(params, {"x": x_BxT, "chars": chars_BxTxC})
         return self.best_tags(params, scores_BxTxK, x_BxT)
+
+    def features(
+        self, state: State, x_BxT: jax.Array, chars_BxTxC: Any = None
+    ) -> dict[str, jax.Array]:
+        """Computes the layers of the recurrent network, and of BERT where it is: (B, T, D) each."""
+        watching, layers = watched(self, scorer="scorer", encoder="encoder")
+        watching.tag(state, x_BxT, chars_BxTxC)
+        first = {"encoder": 1, "scorer": 0}  # behind BERT's BOS
+        return {name: h[:, first[name.partition(".")[0]] :] for name, h in layers.items()}
 
 
 def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Tagger:

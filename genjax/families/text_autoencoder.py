@@ -47,6 +47,7 @@ from genjax.families._posteriors import bound_terms, count_active
 from genjax.families._recurrent import make_recurrent
 from genjax.families._text_autoencoder_fields import Loss, Model
 from genjax.generation import GREEDY, Decoder, Sampling, generate
+from genjax.models.features import watched
 from genjax.models.sentence import RecurrentEncoder
 from genjax.models.sentence_autoencoder import SentenceDecoder, SentenceEncoder
 from genjax.ops.cross_entropy import token_logits
@@ -181,6 +182,12 @@ class TextAutoencoder(Family):
     def prefill(self, state: State, x_BxS: jax.Array) -> tuple[jax.Array, Any]:
         """Reads sentences (B, S) as their vectors, see `prefill_codes`."""
         return self.prefill_codes(state, self.encode(state, x_BxS))
+
+    def features(self, state: State, x_BxT: jax.Array) -> dict[str, jax.Array]:
+        """Computes the outputs (B, T, H) of each layer of the encoder, and the vectors (B, Z)."""
+        watching, layers = watched(self, encoder="encoder")
+        code = watching.encode(state, x_BxT)
+        return layers | {"encoder.code": code}
 
     def prefill_codes(self, state: State, z_BxZ: jax.Array) -> tuple[jax.Array, Any]:
         """Begins texts of latents (B, Z): logits (B, V) of the first tokens, the cache with BOS."""

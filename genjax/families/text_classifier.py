@@ -38,6 +38,7 @@ from genjax.families._encoders import (
     make_encoder,
 )
 from genjax.families._recurrent import RecurrentFields, make_recurrent
+from genjax.models.features import watched
 from genjax.models.sentence import (
     POOLINGS,
     Bag,
@@ -187,6 +188,14 @@ class TextClassifier(Family):
     def encode(self, state: State, x_BxT: jax.Array) -> jax.Array:
         """Computes the vectors (B, D) that sentences (B, T) are classified by."""
         return self.encoded(state.eval_params, x_BxT)
+
+    def features(self, state: State, x_BxT: jax.Array) -> dict[str, jax.Array]:
+        """Computes the layers of the encoder, (B, T, D), of bag (B, D), and the vectors (B, D)."""
+        watching, layers = watched(self, encoder="encoder")
+        code = watching.encode(state, x_BxT)
+        if self.model.network == "bert":  # of words, without BOS
+            layers = {name: h_BxTxD[:, 1:] for name, h_BxTxD in layers.items()}
+        return layers | {"encoder.code": code}
 
     def classify(self, state: State, x_BxT: jax.Array) -> jax.Array:
         """Computes the class probabilities (B, num_classes) of sentences (B, T)."""

@@ -40,6 +40,7 @@ from genjax.core.random import (
 from genjax.core.update import first_state, minimize
 from genjax.families._coders import Coders, make_coders
 from genjax.families._posteriors import bound_terms, count_active
+from genjax.models.features import watched
 
 _NOISE, _BINARIZATION = range(2)  # uses of the step's key, and of evaluation's
 _MIN_LOG_SCALE = math.log(1 / 256)  # a finer density of gray levels is unbounded
@@ -262,6 +263,12 @@ class VAE(Family):
     def reconstruct(self, state: State, x: jax.Array, label_B: Any = None) -> jax.Array:
         """Takes examples (B, …) through the posterior mean and back."""
         return self.decode(state, self.encode(state, x, label_B), label_B)
+
+    def features(self, state: State, x: jax.Array, label_B: Any = None) -> dict[str, jax.Array]:
+        """Computes the hidden layers of the encoder, and the posterior means."""
+        watching, layers = watched(self, encoder="encoder")
+        mean = watching.encode(state, x, label_B)
+        return layers | {"encoder.code": mean}
 
     def sample(self, state: State, key: jax.Array, n: int) -> jax.Array:
         """Draws `n` examples."""

@@ -10,6 +10,7 @@ from flax import linen as nn
 
 from genjax.models.conv import Conv, ConvTranspose
 from genjax.models.dense import ACTIVATIONS, Norm, initial_weights
+from genjax.models.features import asked, offer
 from genjax.models.minibatch import MinibatchStddev
 from genjax.ops.conv import to_batch_first, to_batch_last, wants_batch_last
 
@@ -50,6 +51,8 @@ class ConvEncoder(nn.Module):
             norm = self.norm if i else "none"
             x = Norm(norm, self.dtype, 0 if last else -1)(x, train=train)
             x = ACTIVATIONS[self.activation](x)
+            if asked(self):
+                offer(self, to_batch_first(x) if last else x)
         x = to_batch_first(x) if last else x
         x = x.reshape(x.shape[0], -1)
         if self.minibatch_stddev:

@@ -11,6 +11,7 @@ from flax import linen as nn
 from genjax.core import checks
 from genjax.core.batch import AXIS, batch_devices
 from genjax.core.random import batch_uniform
+from genjax.models.features import offer
 from genjax.models.minibatch import MinibatchStddev
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
@@ -90,6 +91,7 @@ class MLP(nn.Module):
             x = Norm(self.norm, self.dtype)(x, train=train)
             x = activation(x)
             x = Dropout(self.dropout)(x, train=train)
+            offer(self, x)
         if self.minibatch_stddev:
             x = MinibatchStddev()(x, train=train)
         y = nn.Dense(math.prod(self.out_shape), **options)(x)

@@ -9,6 +9,7 @@ from flax import linen as nn
 
 from genjax.core import checks
 from genjax.models.dense import Dropout
+from genjax.models.features import offer
 from genjax.ops.precision import matmul
 from genjax.ops.recurrence import CELLS, Carry, recurrence, zero_carry
 
@@ -137,6 +138,7 @@ class Recurrent(nn.Module):
             if keep_TxB is not None:
                 y_TxBxH = jnp.where(keep_TxB[..., None], y_TxBxH, 0)
             y_BxTxH = jnp.swapaxes(y_TxBxH, 0, 1)
+            offer(self, y_BxTxH)
         return y_BxTxH, tuple(last)
 
     def initial_carry(self, batch_size: int) -> tuple[Carry, ...]:

@@ -13,6 +13,7 @@ from genjax.core import checks, tokens
 from genjax.models.bert import Encoder, one_text
 from genjax.models.dense import Dropout
 from genjax.models.embedding import Embedding
+from genjax.models.features import offer
 from genjax.models.recurrent import Recurrent
 from genjax.models.transformer import Layers, Stack
 from genjax.ops.attention import padding_mask
@@ -78,6 +79,7 @@ class Bag(nn.Module):
         for _ in range(self.num_layers):
             h = nn.relu(nn.Dense(self.hidden, dtype=self.dtype)(h))
             h = Dropout(self.dropout)(h, train=train)
+            offer(self, h)
         return h
 
 

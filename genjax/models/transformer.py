@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.models.dense import Dropout
+from genjax.models.features import asked, offer
 from genjax.ops.attention import multi_head_attention, write_cache
 from genjax.ops.embedding import rotate, rotations
 from genjax.ops.norm import normalize
@@ -306,18 +307,24 @@ class Stack(nn.Module):
         context = AttentionContext(mask, self._rope(positions_BxT), memory_BxMxD, memory_mask)
         random = train and of.dropout > 0
         keys = jax.random.split(self.make_rng("dropout"), of.num_layers) if random else None
+        wanted = asked(self)
 
         def one(x: jax.Array, of_layer: Any) -> Any:
             params, key = of_layer
             rngs = {"dropout": key} if random else {}
             layer: Any = self._layer
-            return layer.apply({"params": params}, x, context, train=train, rngs=rngs)
+            x, _ = layer.apply({"params": params}, x, context, train=train, rngs=rngs)
+            return x, x if wanted else None
 
         if of.remat:
             one = jax.checkpoint(one, prevent_cse=not of.scan)
         unroll = 1 if of.scan else of.num_layers
-        x, _ = jax.lax.scan(one, x_BxTxD, (self.stacked, keys), unroll=unroll)
-        return self._last(x)
+        x, each = jax.lax.scan(one, x_BxTxD, (self.stacked, keys), unroll=unroll)
+        x = self._last(x)
+        if each is not None:  # the last layer's as it is read
+            for h in (*each[:-1], x):
+                offer(self, h)
+        return x
 
     def extend(
         self,

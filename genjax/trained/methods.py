@@ -188,10 +188,24 @@ class Methods:
             )
         return self._call("embed_words", found.astype(np.int32))
 
-    def layers(self, x: Any) -> np.ndarray:
-        """Tells the vectors of every layer, of ELMo: (N, T, L, D)."""
-        self._need("layers")
-        return self._call("layers", self._input(x))
+    def features(self, x: Any, labels: Any = None, chars: Any = None) -> dict[str, np.ndarray]:
+        """Computes the output of each layer of an encoder, critic or language model.
+
+        Args:
+          x: examples in the range of the data, texts, or tokens; of a tagger as for `tag`.
+          labels: see `encode`.
+          chars: of a tagger that sees them, the characters (N, T, C) of tokens.
+
+        Returns:
+          Arrays (N, …) by name: `encoder.0`, `encoder.1`, …, `encoder.code`; see the family. Of
+          texts (N, T, D), where the vectors at padding mean nothing. Of a critic that judges
+          packs, a row for each pack.
+        """
+        self._need("features")
+        if isinstance(self.family, can.Tags) and isinstance(x, (str, list, tuple)):
+            return self._call("features", *self._read.sentences("x", x))
+        more = self._labels(labels, len(x)) if chars is None else (chars,)
+        return self._call("features", self._input(x), *more)
 
     def attention(self, x: Any, y: Any) -> np.ndarray:
         """Tells how tokens of targets y attend to those of sources x: (N, U, S)."""
@@ -283,8 +297,9 @@ class Methods:
             i = next(number)
             return function(self.state, jax.random.fold_in(key, i) if i else key, *block, *more)
 
-        whole = name == "score" and self.config.model.get("minibatch_stddev", False)
-        pack = self.config.model.get("pack", 1) if name == "score" else 1
+        judges = name in ("score", "features")  # a critic does, which may see several as one
+        whole = judges and self.config.model.get("minibatch_stddev", False)
+        pack = self.config.model.get("pack", 1) if judges else 1
         return self._blocks(apply, *rows, whole=whole, pack=pack)
 
     def _blocks(self, apply: Any, *rows: np.ndarray, whole: bool = False, pack: int = 1) -> Any:
@@ -332,7 +347,7 @@ METHODS: dict[str, type] = {
     "write": can.WritesCodes,
     "embed": can.EmbedsTokens,
     "embed_words": can.EmbedsWords,
-    "layers": can.EmbedsWords,
+    "features": can.HasFeatures,
     "attention": can.Attends,
     "vectors": can.HasWordVectors,
     "similarity": can.HasWordVectors,

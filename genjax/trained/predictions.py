@@ -11,6 +11,7 @@ from genjax.core.config import ConfigError
 from genjax.core.tokens import EOS, PAD
 from genjax.data.text.conll import word_rows
 from genjax.data.text.sentences import padded
+from genjax.trained.reading import in_words
 
 _NARROWEST = 8  # places of a row
 TaggedWords = list[tuple[str, str]]
@@ -75,9 +76,7 @@ def tag(model: Any, sentences: Sequence[Any]) -> list[TaggedWords]:
     _check(model, sentences)
     dataset = model.run.dataset
     shape = dataset.spec.char_shape
-    words = [
-        s.split() if isinstance(s, str) else ["_".join(w.split()) for w in s] for s in sentences
-    ]
+    words = in_words(sentences)
     places = [(i, at) for i, s in enumerate(words) for at in windows(len(s), shape[0])]
     rows = word_rows(
         [words[i][at : at + shape[0]] for i, at in places], dataset.codec, dataset.char_codec, shape

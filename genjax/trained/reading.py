@@ -1,5 +1,6 @@
 """How a model's data set reads what its methods are given: pictures, texts, labels."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,17 @@ from genjax.core import arguments
 from genjax.core.config import ConfigError
 from genjax.core.tokens import EOS, MASK, PAD, SPECIALS
 from genjax.data.source import Codec, Dataset
+from genjax.data.text.conll import word_rows
 from genjax.data.text.sentences import padded
 
 _MASK = SPECIALS[MASK]  # how a text says that a token is to be filled in
+
+
+def in_words(sentences: Sequence[str | Sequence[str]]) -> list[list[str]]:
+    """Splits sentences into words, none of which has white space in it."""
+    return [
+        s.split() if isinstance(s, str) else ["_".join(w.split()) for w in s] for s in sentences
+    ]
 
 
 class Reader:
@@ -88,6 +97,21 @@ class Reader:
                 rows.append(np.pad(part, (0, length - len(part)), constant_values=PAD))
                 owner.append(i)
         return np.array(rows, np.int32), np.array(owner)
+
+    def sentences(self, name: str, given: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Sentences for a tagger, strings or lists of words, as tokens and their characters."""
+        if isinstance(given, str) or not given:
+            raise ConfigError(f"{name}: must be a list of sentences")
+        words, (length, characters) = in_words(given), self.spec.char_shape
+        for i, sentence in enumerate(words):
+            if len(sentence) > length:
+                raise ConfigError(
+                    f"{name}[{i}]: has {len(sentence)} words; this model sees {length} at most"
+                )
+        chars = self._dataset.char_codec
+        assert chars is not None  # data of a tagger have one
+        rows = word_rows(words, self._codec(name, False), chars, (length, characters))
+        return rows["x"].astype(np.int32), rows["chars"].astype(np.int32)
 
     def words(self, name: str, given: Any) -> np.ndarray:
         """Words, as strings or tokens (N,), as tokens."""

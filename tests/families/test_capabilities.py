@@ -16,26 +16,27 @@ PROTOCOLS = {
     for name, kind in vars(capabilities).items()
     if getattr(kind, "_is_protocol", False) and kind.__module__ == capabilities.__name__
 }
-CODES = {"Encodes", "Decodes", "Reconstructs", "Samples"}
+CODES = {"Encodes", "Decodes", "HasFeatures", "Reconstructs", "Samples"}
+PAIRS = {"HasFeatures", "Scores", "Writes"}
 SENTENCES = CODES | {"Writes", "WritesCodes", "Interpolates"}
-LANGUAGE = {"Samples", "Scores", "Writes"}
+LANGUAGE = {"HasFeatures", "Samples", "Scores", "Writes"}
 EXPECTED = {
     "Autoencoder": CODES,
-    "BERT": {"EmbedsTokens", "Encodes", "PredictsMasked", "Reconstructs"},
-    "ELMo": {"EmbedsTokens", "EmbedsWords", "Encodes"},
+    "BERT": {"EmbedsTokens", "Encodes", "HasFeatures", "PredictsMasked", "Reconstructs"},
+    "ELMo": {"EmbedsTokens", "EmbedsWords", "Encodes", "HasFeatures"},
     "FlowMatching": {"Encodes", "Decodes", "Samples", "SamplesClasses"},
-    "GAN": {"Decodes", "Samples", "Scores"},
+    "GAN": {"Decodes", "HasFeatures", "Samples", "Scores"},
     "GPT": LANGUAGE | {"HasWindow"},
     "RecurrentLM": LANGUAGE,
-    "Seq2Seq": {"Scores", "Writes"},
-    "AttendingSeq2Seq": {"Attends", "Scores", "Writes"},
+    "Seq2Seq": PAIRS,
+    "AttendingSeq2Seq": PAIRS | {"Attends"},
     "StackedAutoencoder": CODES,
     "StackedClassifier": CODES | {"Classifies"},
-    "Tagger": {"Tags"},
+    "Tagger": {"HasFeatures", "Tags"},
     "TextAutoencoder": SENTENCES,
     "VariationalTextAutoencoder": SENTENCES | {"HasPosterior"},
-    "TextClassifier": {"Classifies", "Encodes"},
-    "Transformer": {"Attends", "Scores", "Writes"},
+    "TextClassifier": {"Classifies", "Encodes", "HasFeatures"},
+    "Transformer": PAIRS | {"Attends"},
     "VAE": CODES | {"HasPosterior", "SamplesClasses"},
     "Word2Vec": {"Encodes", "HasWordVectors", "PredictsContext"},
 }

@@ -81,9 +81,8 @@ def test_words_have_their_vectors_whether_or_not_they_are_in_the_vocabulary(kind
     assert not np.allclose(vectors[0, 0], vectors[0, 6])  # the same word elsewhere
     unseen = by_letters(state, spell(["the", "importing", *words[2:]], 20)[None])
     assert np.isfinite(unseen).all() and not np.allclose(unseen[0, 1], vectors[0, 1])
-    layers = jitted.layers(state, x)
-    assert layers.shape == (1, T, 3, 12)
-    np.testing.assert_allclose(layers.mean(2), vectors, atol=1e-5)
+    layers = [jitted.features(state, x)[f"bilm.{i}"] for i in range(3)]
+    np.testing.assert_allclose(np.mean(layers, 0), vectors, atol=1e-5)
     np.testing.assert_allclose(jitted.encode(state, x)[0], vectors[0].mean(0), atol=1e-5)
 
 

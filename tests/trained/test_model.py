@@ -77,6 +77,8 @@ def given(model: Model, method: str, n: int) -> tuple[Any, ...]:
         "tokens": (["ab"] * n,), "strings": (x,), "embed_words": (chars,),
         "tag": (x, chars) if spec.char_shape else (x,), "predict": (["a b"] * n,),
     }  # fmt: skip
+    if spec.char_shape:
+        found["features"] = (x, None, chars)
     return (found | (of_pairs if spec.kind == "pair" else {})).get(method, (x, *label))
 
 
@@ -88,7 +90,7 @@ def with_methods(model: Model, **methods: Callable[..., Any]) -> Model:
 
 
 def leaves(found: Any) -> list[Any]:
-    return list(found) if isinstance(found, tuple) else [found]
+    return [found] if isinstance(found, list) else jax.tree.leaves(found)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +107,7 @@ def test_every_method_answers_with_numpy_arrays_or_lists(
             assert isinstance(part, (np.ndarray, list, int)), method
             if method == "vectors" or isinstance(found, int):
                 continue
-            pack = model.config.model.get("pack", 1) if method == "score" else 1
+            pack = model.config.model.get("pack", 1) if method in ("score", "features") else 1
             assert len(part) == n // pack, method
             if isinstance(part, np.ndarray) and part.dtype.kind == "f":
                 assert not np.isnan(part).any(), method
@@ -148,7 +150,7 @@ def test_a_family_of_ones_own_has_its_functions_too(make: Callable[..., Model]) 
     [
         ("autoencoder", "reconstruct", 11, 2), ("vae:conditional", "posterior", 11, 0),
         ("vae:conditional", "decode", 9, 0), ("r3gan+pack+lazy", "score", 22, 0),
-        ("gpt", "score", 6, 0),
+        ("gpt", "score", 6, 0), ("r3gan+pack+lazy", "features", 22, 2),
         pytest.param(
             "flow_matching+mlp+conditional", "encode", 7, 2, marks=pytest.mark.slow
         ),
