@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from genjax.core.batch import AXIS
 from genjax.core.family import new_state
 from genjax.core.random import (
+    batch_normal,
+    batch_uniform,
     data_key,
     example_normal,
     example_uniform,
@@ -80,3 +83,14 @@ def test_noise_of_nothing_is_refused_by_name(change, message):
     right = {"seed": 1, "x": np.zeros((4, 2)), "numbers_N": np.arange(3), "size": 2}
     with pytest.raises(ValueError, match=message):
         example_normal(**(right | change))
+
+
+def test_noise_of_the_batch_axis_is_that_of_the_global_batch():
+    key = jax.random.key(5)
+    for draw in (batch_normal, batch_uniform):
+        whole = draw(key, (6, 2))
+        parts = jax.vmap(
+            lambda _, draw=draw: draw(key, (2, 2)),
+            axis_name=AXIS, axis_size=3,
+        )(jnp.arange(3))  # fmt: skip
+        np.testing.assert_array_equal(parts.reshape(6, 2), whole)

@@ -54,5 +54,7 @@ def test_shape_and_dtype_stay(kind):
 
 
 def test_mistakes_are_told():
-    with pytest.raises(ValueError, match="must be one of none, gaussian"):
+    with pytest.raises(ValueError, match="kind='dropout': must be one of none, gaussian"):
         corrupt(X, KEY, "dropout", 0.1)
+    with pytest.raises(ValueError, match="key=0: must be a PRNG key"):
+        corrupt(X, 0, "gaussian", 0.1)

@@ -7,8 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from genjax.core.batch import AXIS, batch_mean, batch_sum
-from genjax.core.random import batch_normal, batch_uniform
 from genjax.models.convnets import ConvDecoder, ConvEncoder
 from genjax.models.dense import ACTIVATIONS, MAXOUT_PIECES, MLP, NORMS, Dropout, Norm
 
@@ -84,25 +82,6 @@ def test_dropped_elements_get_no_gradient():
     gradient = jax.grad(lambda x: dropout.apply({}, x, train=True, rngs=rngs).sum())(x)
     kept = dropout.apply({}, x, train=True, rngs=rngs) != 0
     np.testing.assert_array_equal(gradient, jnp.where(kept, 2.0, 0.0))
-
-
-def test_noise_of_the_batch_axis_is_that_of_the_global_batch():
-    key = jax.random.key(5)
-    for draw in (batch_normal, batch_uniform):
-        whole = draw(key, (6, 2))
-        parts = jax.vmap(
-            lambda _, draw=draw: draw(key, (2, 2)),
-            axis_name=AXIS, axis_size=3,
-        )(jnp.arange(3))  # fmt: skip
-        np.testing.assert_array_equal(parts.reshape(6, 2), whole)
-
-
-def test_means_and_sums_over_the_batch_axis():
-    x = jnp.arange(6.0).reshape(3, 2)
-    mean, total = jax.vmap(lambda x: (batch_mean({"a": x}), batch_sum(x)), axis_name=AXIS)(x)
-    np.testing.assert_allclose(mean["a"], np.broadcast_to(x.mean(0), (3, 2)))
-    np.testing.assert_allclose(total, np.broadcast_to(x.sum(0), (3, 2)))
-    assert batch_mean(x) is x and batch_sum(x) is x
 
 
 @pytest.mark.parametrize("norm", NORMS)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from genjax.models.recurrent import Recurrent
-from genjax.ops.recurrence import CELLS, zero_carry
+from genjax.ops.recurrence import CELLS
 
 STEPS, BATCH, HIDDEN, INPUTS = 5, 3, 4, 6
 LENGTHS = np.array([5, 2, 0])
@@ -135,13 +135,6 @@ def test_bfloat16_keeps_states_in_float32():
     np.testing.assert_allclose(h.astype(jnp.float32), exact, atol=0.03)
     gradient = jax.grad(lambda p: outputs(net, x, params=p)[0].astype(jnp.float32).sum())(params)
     assert all(g.dtype == jnp.float32 for g in jax.tree.leaves(gradient))
-
-
-def test_zero_carry_is_the_default():
-    net, x = network(cell="lstm"), sequences()
-    params = net.init(jax.random.key(0), x)
-    zero = (zero_carry("lstm", BATCH, HIDDEN),) * 2
-    assert (outputs(net, x, None, zero, params)[0] == outputs(net, x, params=params)[0]).all()
 
 
 @pytest.mark.slow

@@ -8,17 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from genjax.data import corruption
-from genjax.models import embedding, sentence
+from genjax.models import sentence
 from genjax.models.recurrent import Recurrent
 from genjax.models.time import TimeMLP, sinusoidal
 from genjax.models.unet import UNet
-from genjax.ops import attention
 
 B, T, D = 4, 5, 8
 X, KEY = jnp.ones((B, T, D)), jax.random.key(0)
 TIME, LABEL = jnp.ones(B), jnp.zeros(B, jnp.int32)
-HEADS = jnp.ones((B, 2, T, D))
 IMAGE = jnp.ones((B, 8, 8, 1))
 
 
@@ -45,31 +42,12 @@ CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     "lengths (B, 1)": (of(LSTM, X, LABEL[:, None]), r"lengths_B: must have shape \(B,\)"),
     "a mask for lengths": (of(LSTM, X, np.ones((B, T), bool)), "lengths_B: must hold integers"),
     "too long": (of(LSTM, X, np.full(B, T + 1)), "lengths_B: has 6; must be at least 0"),
-    "a mask of keys": (
-        lambda: attention.multi_head_attention(HEADS, HEADS, HEADS, jnp.ones((B, T), bool)),
-        "mask: must be a number, or have the axes of the weights of a head",
-    ),
-    "a mask by heads": (
-        lambda: attention.multi_head_attention(HEADS, HEADS, HEADS, jnp.ones((B, 2, T, T), bool)),
-        r"mask: .*has shape \(4, 2, 5, 5\)",
-    ),
-    "a mask that is added": (
-        lambda: attention.masked_softmax(X, jnp.zeros(X.shape)),
-        "mask: must hold booleans, not float32",
-    ),
-    "keys of other rows": (
-        lambda: attention.additive_scores(X, X[:1], jnp.ones(D)), r"key: .*B=4 of query"
-    ),
     "a mask (B, 1) of places": (
         lambda: sentence.pool(X, jnp.ones((B, 1)), "mean"), r"real_BxT: .*not \(4, 1\)"
     ),
     "an unknown pooling": (
         lambda: sentence.pool(X, jnp.ones((B, T)), "sum"), "kind='sum': must be one of mean, max"
     ),
-    "float ids": (lambda: embedding.lookup(X[0], TIME), "ids: must hold integers, not float32"),
-    "negative ids": (lambda: embedding.lookup(X[0], np.full(B, -1)), "ids: has -1; must be"),
-    "a seed for a key": (lambda: corruption.corrupt(X, 0, "gaussian", 0.1), "key=0: must be a"),
-    "an unknown noise": (lambda: corruption.corrupt(X, KEY, "snow", 0.1), "kind='snow': must be"),
 }  # fmt: skip
 
 

@@ -102,16 +102,22 @@ def test_decoders_start_from_the_last_states_of_each_row(cell, bidirectional):
     ("attention", "input_feeding"), [("additive", True), ("location", True), ("dot", False)]
 )
 def test_gradients_of_all_parameters_are_those_of_finite_differences(attention, input_feeding):
-    network, params = make(attention, input_feeding, bidirectional=True)
-    direction = jax.tree.map(lambda p: jax.random.normal(jax.random.key(p.size), p.shape), params)
+    with jax.enable_x64(True):
+        network, params = make(attention, input_feeding, bidirectional=True, dtype=jnp.float64)
+        params = jax.tree.map(lambda p: p.astype(jnp.float64), params)
+        direction = jax.tree.map(lambda p: jnp.cos(jnp.arange(p.size)).reshape(p.shape), params)
 
-    @jax.jit
-    def loss(distance):
-        moved = jax.tree.map(lambda p, d: p + distance * d, params, direction)
-        return jnp.sin(3 * network.apply({"params": moved}, X, INPUTS)).sum()
+        @jax.jit
+        def both(params):
+            def loss(distance):
+                moved = jax.tree.map(lambda p, d: p + distance * d, params, direction)
+                return jnp.sin(3 * network.apply({"params": moved}, X, INPUTS)).sum()
 
-    expected = (loss(1e-3) - loss(-1e-3)) / 2e-3
-    np.testing.assert_allclose(jax.grad(loss)(0.0), expected, rtol=0.02, atol=0.02)
+            return jax.grad(loss)(0.0), (loss(1e-5) - loss(-1e-5)) / 2e-5
+
+        got, expected = both(params)
+        assert got.dtype == jnp.float64
+        np.testing.assert_allclose(got, expected, rtol=1e-6)
 
 
 def test_dropout_draws_for_each_step_and_layer():

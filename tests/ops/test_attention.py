@@ -132,3 +132,23 @@ def test_masked_equals_subset(seed, seen, hidden):
     found = attention.multi_head_attention(query, key, value, mask)
     part = attention.multi_head_attention(query, key[:, :, chosen], value[:, :, chosen])
     np.testing.assert_allclose(found, part, rtol=1e-10, atol=1e-12)
+
+
+HEADS = np.ones((B, 2, K, D))
+MASKS = {
+    "of keys": ((B, K), bool, "mask: must be a number, or have the axes of the weights of a head"),
+    "by heads": ((B, 2, K, K), bool, r"mask: .*has shape \(2, 2, 5, 5\)"),
+    "that is added": ((B, K, K), float, "mask: must hold booleans, not float64"),
+}
+
+
+@pytest.mark.parametrize("kind", MASKS)
+def test_masks_of_other_shapes_or_numbers_are_refused(kind):
+    shape, dtype, message = MASKS[kind]
+    with pytest.raises(ValueError, match=message):
+        attention.multi_head_attention(HEADS, HEADS, HEADS, np.ones(shape, dtype))
+
+
+def test_keys_of_other_rows_are_refused():
+    with pytest.raises(ValueError, match=r"key: .*B=2 of query"):
+        attention.additive_scores(np.ones((B, Q, D)), np.ones((1, K, D)), np.ones(D))

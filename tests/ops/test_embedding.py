@@ -43,3 +43,10 @@ def test_features_are_rotated_as_complex_numbers():
     products = jax.vmap(lambda m: rotate(x, rotations(jnp.asarray(positions + m), 8)))(np.arange(2))
     scores = jnp.einsum("mbhqd,mbhkd->mbhqk", products, products)
     np.testing.assert_allclose(scores[0], scores[1], atol=1e-5)  # distances alone count
+
+
+def test_ids_that_are_none_are_refused():
+    with pytest.raises(ValueError, match="ids: must hold integers, not float64"):
+        lookup(draw(4, 3), np.ones(2))
+    with pytest.raises(ValueError, match="ids: has -1; must be"):
+        lookup(draw(4, 3), np.array([0, -1]))

@@ -31,3 +31,5 @@ def test_it_is_the_plain_form(centered, bias):
         return jax.jvp(gradient, (X,), (np.cos(X),))[1]
 
     np.testing.assert_allclose(along(ours), along(plain), rtol=1e-9, atol=1e-12)
+    flat = jax.grad(lambda x: ours(x, SCALE, bias).sum())(np.zeros((1, 6)))
+    assert jnp.isfinite(flat).all()

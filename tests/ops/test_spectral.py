@@ -18,11 +18,12 @@ NETWORKS = {
 
 def made(name="dense", iterations=0):
     network, shape = NETWORKS[name]
-    params = network.init(jax.random.key(0), jnp.zeros(shape))["params"]
+    params = jax.jit(network.init)(jax.random.key(0), jnp.zeros(shape, jnp.float32))["params"]
     vectors = initial_vectors(params, jax.random.key(1))
-    for _ in range(iterations):
-        vectors = power_iteration(params, vectors)
-    return params, vectors
+    more = jax.jit(
+        lambda v: jax.lax.fori_loop(0, iterations, lambda _, v: power_iteration(params, v), v)
+    )
+    return params, more(vectors)
 
 
 def kernels(params):
