@@ -29,26 +29,26 @@ def examples(name: str, x: Any, spec: DataSpec) -> np.ndarray:
         are divided by 255.
       spec: of the data.
     """
-    x = _array(name, x, f"an array {_listed(spec.shape)}")
-    if x.shape[1:] != spec.shape or x.ndim != len(spec.shape) + 1:
+    found = _array(name, x, f"an array {_listed(spec.shape)}")
+    if found.shape[1:] != spec.shape or found.ndim != len(spec.shape) + 1:
         hint = ""
-        if x.shape == spec.shape:
+        if found.shape == spec.shape:
             hint = f"; of a single example, {name}[None]"
-        elif x.ndim > 1 and (*x.shape[1:], 1) == spec.shape:
+        elif found.ndim > 1 and (*found.shape[1:], 1) == spec.shape:
             hint = f"; {name}[..., None] adds the channel"
-        raise _error(name, f"must have shape {_listed(spec.shape)}, not {x.shape}{hint}")
-    _some(name, x)
+        raise _error(name, f"must have shape {_listed(spec.shape)}, not {found.shape}{hint}")
+    _some(name, found)
     image = spec.kind == "image"
-    if image and x.dtype == np.uint8:
-        return x.astype(np.float32) / np.float32(255)
-    if not _is_float(x):
+    if image and found.dtype == np.uint8:
+        return found.astype(np.float32) / np.float32(255)
+    if not _is_float(found):
         allowed = "floats in [0, 1], or uint8 in 0 … 255" if image else "floats"
-        raise _error(name, f"must hold {allowed}, not {x.dtype}")
-    x = _finite(name, x)
-    if image and (x.min() < -_SLACK or x.max() > 1 + _SLACK):
-        least, most = float(x.min()), float(x.max())
+        raise _error(name, f"must hold {allowed}, not {found.dtype}")
+    found = _finite(name, found)
+    if image and (found.min() < -_SLACK or found.max() > 1 + _SLACK):
+        least, most = float(found.min()), float(found.max())
         raise _error(name, f"must be in [0, 1], as the data are; is in [{least:.3g}, {most:.3g}]")
-    return x
+    return found
 
 
 def codes(name: str, z: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -7,10 +7,11 @@ axis is looked up while the step is traced, so a loss or a module needs no argum
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 
+_Tree = TypeVar("_Tree")
 AXIS = "devices"  # the name that `jax.pmap` gives the devices of a step
 
 
@@ -22,19 +23,24 @@ def batch_devices() -> int:
         return 0
 
 
-def batch_mean(tree: Any) -> Any:
+def batch_mean(tree: _Tree) -> _Tree:
     """Averages every leaf over the devices."""
-    return jax.lax.pmean(tree, AXIS) if batch_devices() else tree
+    return _over_devices(jax.lax.pmean, tree)
 
 
-def batch_sum(tree: Any) -> Any:
+def batch_sum(tree: _Tree) -> _Tree:
     """Adds every leaf over the devices."""
-    return jax.lax.psum(tree, AXIS) if batch_devices() else tree
+    return _over_devices(jax.lax.psum, tree)
 
 
-def batch_max(tree: Any) -> Any:
+def batch_max(tree: _Tree) -> _Tree:
     """Takes the maximum of every leaf over the devices."""
-    return jax.lax.pmax(tree, AXIS) if batch_devices() else tree
+    return _over_devices(jax.lax.pmax, tree)
+
+
+def _over_devices(reduce: Callable[..., Any], tree: _Tree) -> _Tree:
+    reduced: _Tree = reduce(tree, AXIS) if batch_devices() else tree
+    return reduced
 
 
 def batch_gather(x: jax.Array) -> jax.Array:

@@ -268,9 +268,9 @@ def total_steps(c: ConfigDict, examples_per_step: int, num_examples: int) -> int
       num_examples: size of the training split, 0 for data drawn without end.
     """
     if c.steps:
-        return c.steps
+        return int(c.steps)
     if c.examples:
-        return -(-c.examples // examples_per_step)
+        return int(-(-c.examples // examples_per_step))
     if not num_examples:
         raise fail("epochs", c.epochs, f"data.name={c.data.name} has none; give steps or examples")
-    return max(1, round(c.epochs * num_examples / examples_per_step))
+    return int(max(1, round(c.epochs * num_examples / examples_per_step)))

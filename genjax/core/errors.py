@@ -20,7 +20,7 @@ def fail(field: str, value: Any, allowed: str) -> ConfigError:
 def in_python(error: ConfigError) -> ConfigError:
     """The error as a caller from Python reads it: `workdir='runs/a'` for `--workdir=runs/a`."""
 
-    def spelled(match: re.Match) -> str:
+    def spelled(match: re.Match[str]) -> str:
         name, value = match.groups()
         return f"{name}={value}" if value.isdecimal() else f"{name}={value!r}"
 

@@ -150,7 +150,8 @@ def compute_dtype(precision: str) -> Any:
 def new_state(key: jax.Array, **fields: Any) -> State:
     """The state at step 0 with root key `key`; every leaf strongly typed, so nothing recompiles."""
     state = State(step=jnp.zeros((), jnp.int32), key=key, **fields)
-    return jax.tree.map(_strong, state)
+    strong: State = jax.tree.map(_strong, state)
+    return strong
 
 
 def _strong(x: Any) -> jax.Array:

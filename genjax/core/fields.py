@@ -7,7 +7,7 @@ that gives a field another default, `name: str = "ring"`, leaves its other rules
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from ml_collections import ConfigDict
@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 from genjax.core.errors import fail
 
 _Section = TypeVar("_Section")
-_BOUNDS = {
+_BOUNDS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
     "ge": ("at least {}", lambda value, bound: value >= bound),
     "gt": ("above {}", lambda value, bound: value > bound),
     "le": ("at most {}", lambda value, bound: value <= bound),

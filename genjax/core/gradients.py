@@ -16,7 +16,7 @@ def value_and_grad(
     *,
     accumulate_steps: int = 1,
 ) -> tuple[tuple[jax.Array, Any], Any]:
-    """Value, auxiliary output and gradient of `loss(params, batch, part) -> (scalar, aux)`.
+    """Computes value, auxiliary output and gradient of `loss(params, batch, part) -> (value, aux)`.
 
     `loss` is a mean over the rows of `batch`. Noise belongs into `batch`, drawn for all rows, so
     that its parts see the same noise as the whole; what is drawn inside, such as dropout, folds
@@ -50,4 +50,5 @@ def value_and_grad(
         return jax.tree.map(jnp.add, total, grad(params, part, number)), None
 
     total, _ = jax.lax.scan(add, zero, (jnp.arange(accumulate_steps), parts))
-    return batch_mean(jax.tree.map(lambda x: x / accumulate_steps, total))
+    value, gradient = jax.tree.map(lambda x: x / accumulate_steps, total)
+    return batch_mean((value, gradient))

@@ -68,10 +68,10 @@ def example_uniform(seed: int, x: jax.Array, numbers_N: jax.Array, size: int) ->
     shape = (x.shape[0], *place_NxS.shape)
     counts = [jnp.broadcast_to(a, shape).ravel() for a in (_content(x)[:, None, None], place_NxS)]
     # One flat call compiles five times as fast as a key for each example.
-    bits = threefry_2x32(jnp.array([seed, 0], jnp.uint32), jnp.concatenate(counts))
-    bits = bits[: bits.size // 2].reshape(shape)
+    bits: jax.Array = threefry_2x32(jnp.array([seed, 0], jnp.uint32), jnp.concatenate(counts))
+    bits = bits[: bits.size // 2].reshape(shape) >> 9
     # 23 bits as the middles of equal intervals, exact in float32.
-    return ((bits >> 9).astype(jnp.float32) + 0.5) * np.float32(2**-23)
+    return (bits.astype(jnp.float32) + 0.5) * np.float32(2**-23)
 
 
 def example_normal(seed: int, x: jax.Array, numbers_N: jax.Array, size: int) -> jax.Array:
