@@ -50,7 +50,7 @@ def _assert_as_expected(runs, name):
     written = _written(runs / name)
     assert written.keys() == expected.keys()
     for key, value in expected.items():
-        np.testing.assert_allclose(written[key], value, rtol=1e-4, atol=1e-6, err_msg=key)
+        np.testing.assert_allclose(written[key], value, rtol=2e-3, err_msg=key)
 
 
 @pytest.mark.parametrize("name", RUNS)

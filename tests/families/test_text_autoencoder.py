@@ -316,7 +316,7 @@ def test_only_the_variational_form_has_a_prior_and_posteriors():
     [
         ({"model__latent_dim": 0}, r"model\.latent_dim=0: must be at least 1"),
         ({"model__pooling": "sum"}, r"model\.pooling='sum': must be one of mean, max, last"),
-        ({"loss__drop": 1.5}, r"loss\.drop=1\.5: must be at least 0 and at most 1"),
+        ({"loss__drop": 1.5}, r"loss\.drop=1\.5: must be between 0 and 1"),
         ({"loss__swap": -1}, r"loss\.swap=-1"),
         ({**VARIATIONAL, "loss__kl_annealing": "cosine"}, "constant, linear, sigmoid, cyclical"),
         ({**VARIATIONAL, "loss__kl_annealing": "linear"}, r"kl_annealing_steps=0: must be at .* 1"),
