@@ -2,8 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 WORKDIR ?= runs/wgan_gp_digits
-# Further arguments of pytest: make test PYTEST_ARGS="-k wgan"
+# Most of a test's time is compiling, which uses one core. A file stays in one process, so that what
+# its tests share is made once. Further arguments of pytest: make test PYTEST_ARGS="-k wgan"
+PROCESSES ?= 2
 PYTEST_ARGS ?=
+PYTEST := $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile
 
 .PHONY: train test test-slow lint docs bench clean
 
@@ -22,16 +25,16 @@ train: .venv/installed
 # Quick: see tests/conftest.py. Of the slow tests those are that hold within a tolerance, or of the
 # programs; what must be equal to the bit is compiled as it is for users.
 QUICK := GENJAX_TEST_COMPILE=quick
-SLOW_QUICK := tests/cli tests/trained/test_model.py tests/contracts/test_placements_agree.py \
-	tests/contracts/test_learning.py
+SLOW_QUICK := tests/cli tests/trained tests/families tests/models tests/evaluation tests/experiments \
+	tests/benchmarks tests/contracts/test_placements_agree.py tests/contracts/test_learning.py
 
 test: .venv/installed-test
-	$(QUICK) $(BIN)/python -m pytest -m "not slow and not long" $(PYTEST_ARGS)
+	$(QUICK) $(PYTEST) -m "not slow and not long" $(PYTEST_ARGS)
 
 # The slow tests that CI runs as well; those marked `long` are run by name.
 test-slow: .venv/installed-test
-	$(QUICK) $(BIN)/python -m pytest -m "slow and not long" $(PYTEST_ARGS) $(SLOW_QUICK)
-	$(BIN)/python -m pytest -m "slow and not long" $(SLOW_QUICK:%=--ignore=%) $(PYTEST_ARGS)
+	$(QUICK) $(PYTEST) -m "slow and not long" $(PYTEST_ARGS) $(SLOW_QUICK)
+	$(PYTEST) -m "slow and not long" $(SLOW_QUICK:%=--ignore=%) $(PYTEST_ARGS)
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .
