@@ -2,7 +2,7 @@
 
 import functools
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -37,9 +37,9 @@ class Small(NamedTuple):
 
 
 @functools.cache
-def small(name: str) -> Small:
+def small(name: str, **changes: Any) -> Small:
     """Builds the family of a recipe or variant; its parameters are drawn, its optimizers rest."""
-    config = recipes.tiny(name, Path(), batch_size=ROWS, **NAMES[name])
+    config = recipes.tiny(name, Path(), batch_size=ROWS, **(NAMES.get(name, {}) | changes))
     with config.unlocked():
         for section in recipes.optimizer_sections(config):  # the simplest one
             plain = {"name": "sgd", "b1": 0.0, "schedule": "constant", "clip_norm": 0.0}

@@ -173,6 +173,18 @@ def test_batches_give_what_one_program_gives(
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow  # reads tagged words
+def test_a_tagger_reads_sentences_for_its_features(make: Callable[..., Model]) -> None:
+    model = make("tagger")
+    found = model.features(["a b c", ["a", "b", "c"]])["scorer.0"]
+    assert found[:, :3].any(-1).all() and not found[:, 3:].any()
+    np.testing.assert_array_equal(found[0], found[1])
+    with pytest.raises(ConfigError, match=r"x\[0\]: has 99 words; this model sees 16 at most"):
+        model.features(["a " * 99])
+    with pytest.raises(ConfigError, match="x: must be a list of sentences"):
+        model.features("a b")
+
+
 def test_many_rows_make_two_programs(make: Callable[..., Model]) -> None:
     model, shapes = make("autoencoder"), []
 
