@@ -25,8 +25,8 @@ train: .venv/installed
 # Quick: see tests/conftest.py. Of the slow tests those are that hold within a tolerance, or of the
 # programs; what must be equal to the bit is compiled as it is for users.
 QUICK := GENJAX_TEST_COMPILE=quick
-SLOW_QUICK := tests/cli tests/trained tests/families tests/models tests/evaluation tests/experiments \
-	tests/benchmarks tests/contracts/test_placements_agree.py tests/contracts/test_learning.py
+SLOW_QUICK := tests/cli tests/trained tests/contracts/test_placements_agree.py \
+	tests/contracts/test_learning.py
 
 test: .venv/installed-test
 	$(QUICK) $(PYTEST) -m "not slow and not long" $(PYTEST_ARGS)
