@@ -184,7 +184,7 @@ def _computed(
         arrays = {n: np.asarray(v) for n, v in function(*args).items()}
         with files.writing(f"--workdir={folder}"), files.replacing(path) as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
-    return read_npz(path)
+    return read_npz(path, f"{path} (remove it to compute it again)")
 
 
 def history(run: str | Path) -> dict[str, Series]:

@@ -1,35 +1,49 @@
-"""Generative model families in JAX and Flax: pure losses and steps, one engine, built for speed."""
+"""Generative model families in JAX and Flax: pure losses and steps, one engine, built for speed.
 
-from typing import TYPE_CHECKING, Any, Literal
+    config = genjax.recipe("vae", steps=500)
+    result = genjax.train(config, "runs/vae", data={"x": images})
+    codes = genjax.load("runs/vae").encode(images)
+
+Each name is looked up when it is first used: `import genjax` alone does not start JAX.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from genjax.trained.model import Model
+    from genjax import families, losses
+    from genjax.api import Result, load, recipe, train
+    from genjax.core.family import Family, State
 
-__all__ = ["load"]
+__version__ = "0.1.0"
+__all__ = [
+    "Family",
+    "Result",
+    "State",
+    "__version__",
+    "families",
+    "load",
+    "losses",
+    "recipe",
+    "train",
+]
+_ROOMS = {
+    "Family": "core.family",
+    "State": "core.family",
+    "Result": "api",
+    "load": "api",
+    "recipe": "api",
+    "train": "api",
+}
 
 
-def load(
-    workdir: Any, step: "int | Literal['best'] | None" = None, *, recipe: Any = None
-) -> "Model":
-    """A trained model from the folder of its run.
+def __getattr__(name: str) -> Any:
+    if name in ("families", "losses"):
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in _ROOMS:
+        return getattr(importlib.import_module(f"{__name__}.{_ROOMS[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-        model = genjax.load("runs/ae")
-        codes = model.encode(images)
 
-    Args:
-      workdir: the run's folder.
-      step: of the checkpoint; "best": the one kept by `best_metric`; None: the newest complete one.
-      recipe: the file of a family of one's own, `my_vae.py`, which is executed. Nothing in the
-        run's folder ever is.
-
-    Raises:
-      ConfigError: a `ValueError`: no run there, or no such checkpoint.
-    """
-    # Here, as `import genjax` alone stays free of JAX.
-    from genjax.core.config import ConfigError, in_python
-    from genjax.trained.loading import load
-
-    try:
-        return load(workdir, step, recipe)
-    except ConfigError as error:
-        raise in_python(error) from error
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Each imports from those before it.
 ROOMS = (
     "core", "ops", "losses", "models", "data", "generation", "families", "plots", "engine", "hf",
-    "trained", "evaluation", "recipes", "cli",
+    "trained", "evaluation", "recipes", "api", "cli", "__main__",
 )  # fmt: skip
 OUTSIDE = ("experiments", "benchmarks", "configs", "tests")
 MODULES = {

@@ -1,6 +1,6 @@
-"""Evaluates a trained run on the test split, and its samples by what can judge them.
+"""Evaluates a run on the test split, and its samples by what can judge them.
 
-    python -m experiments.evaluate --workdir=DIR [--step=N|best] [--member=I]
+    genjax evaluate --workdir=DIR [--step=N|best] [--member=I]
         [--metrics=fid,kid,is,prdc] [--num_samples=10000] [--split=train] [--weights=FILE]
 
 Mixtures (`ring`, `grid`, `stacked_digits`) are scored as PacGAN scores. Samples of other labeled

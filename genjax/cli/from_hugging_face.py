@@ -1,14 +1,14 @@
 """Makes a run of a Hugging Face folder of GPT-2 or BERT, at step 0.
 
-    python -m experiments.from_hugging_face --folder=FOLDER --workdir=DIR [--config.FIELD=VALUE …]
+    genjax from-hugging-face --folder=FOLDER --workdir=DIR [--config.FIELD=VALUE …]
 
 FOLDER holds config.json, model.safetensors (or its shards) and tokenizer.json, as `save_pretrained`
 of `transformers` writes them. DIR is then a run like any other: it can be evaluated and sampled,
 and trained further on the texts that the config names (by default Python's own docs):
 
-    python -m experiments.from_hugging_face --folder=gpt2 --workdir=runs/gpt2 \\
+    genjax from-hugging-face --folder=gpt2 --workdir=runs/gpt2 \\
         --config.data.name=text:FILE --config.data.length=256 --config.steps=2000
-    python -m experiments.train --config=runs/gpt2/config.json --workdir=runs/gpt2
+    genjax train --config=runs/gpt2/config.json --workdir=runs/gpt2
 
 `data.length` below the folder's number of places leaves out the last of them.
 """

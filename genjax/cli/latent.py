@@ -1,6 +1,6 @@
-"""Draws the latent space of a trained run: what lies where, and which directions mean what.
+"""Draws the latent space of a run: what lies where, which directions mean what.
 
-    python -m experiments.latent --workdir=DIR [--out=FOLDER] [--attributes=Smiling,Male]
+    genjax latent --workdir=DIR [--out=FOLDER] [--attributes=Smiling,Male]
 
 Works for every family that decodes images from latents. FOLDER gets pictures: new samples, the
 manifold over two latents, straight and spherical interpolations, a traversal of each latent; of
@@ -13,7 +13,7 @@ Of an autoencoder of sentences FOLDER gets texts: reconstructions, interpolation
 variants of each (`augmented.txt`, sentence and variant with a tab between) and, if there is a
 prior, samples. They are of test sentences, or of your own, one a line:
 
-    python -m experiments.latent --workdir=DIR [--out=FOLDER] [--sentences=FILE] [--variants=3]
+    genjax latent --workdir=DIR [--out=FOLDER] [--sentences=FILE] [--variants=3]
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
-"""What n-grams make of a run's text: baselines for the loss of its model.
+"""Scores n-grams on a run's text: baselines for the loss of its model.
 
-    python -m experiments.ngrams --workdir=DIR [--order=3]
+    genjax ngrams --workdir=DIR [--order=3]
 
 The tokens are the run's own, and so are the splits. For each order up to --order it prints the nats
 of a token of the test split (`loss`), after those before it, by Kneser-Ney smoothing; and the nats

@@ -1,4 +1,4 @@
-"""`experiments.sample` for models that tell classes or tags of texts."""
+"""`genjax sample` for models that tell classes or tags of texts."""
 
 from collections.abc import Sequence
 from pathlib import Path

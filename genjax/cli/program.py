@@ -152,11 +152,16 @@ def check_member(member: int, num_members: int) -> None:
 
 def command(program: str, *args: str) -> str:
     """A command line that runs `program`, in the way in which this process was started."""
-    started = Path(sys.argv[0]).name if sys.argv else ""
-    module = [f"genjax-{program.replace('_', '-')}"] if started.startswith("genjax-") else [
-        "python", "-m", f"experiments.{program}",
-    ]  # fmt: skip
-    return shlex.join([*module, *args])
+    started, dashed = Path(sys.argv[0] if sys.argv else ""), program.replace("_", "-")
+    if started.name == "genjax":
+        words = ["genjax", dashed]
+    elif started.name == "__main__.py" and started.parent.name == "genjax":
+        words = ["python", "-m", "genjax", dashed]
+    elif started.name.startswith("genjax-"):
+        words = [f"genjax-{dashed}"]
+    else:
+        words = ["python", "-m", f"experiments.{program}"]
+    return shlex.join([*words, *args])
 
 
 def _flags(define: Define) -> flags.FlagValues:
@@ -267,7 +272,9 @@ def _take(argv: Sequence[str], name: str) -> tuple[str | None, list[str]]:
 
 
 def _help(doc: str | None, values: flags.FlagValues, config: str | None) -> None:
-    print((doc or "").strip(), "\n\nFlags:")
+    pattern = r"(?<=    )genjax ([a-z-]+)"
+    doc = re.sub(pattern, lambda m: command(m[1].replace("-", "_")), (doc or "").strip())
+    print(doc, "\n\nFlags:")
     for name in sorted(values):
         flag = values[name]
         print(f"  --{name}={flag.default!s}\n      {flag.help}")

@@ -1,6 +1,6 @@
-"""Draws samples of a trained run.
+"""Draws samples of a run, or writes texts with it.
 
-    python -m experiments.sample --workdir=DIR [--n=64] [--out=FILE] [--seed=0] [--step=N|best]
+    genjax sample --workdir=DIR [--n=64] [--out=FILE] [--seed=0] [--step=N|best]
 
 FILE ends in .png (a grid of images, a scatter plot of points), .npy or .npz (the samples as they
 are, in the range of the data; under the name `x` in .npz). Of a population, .npy and .npz hold all
@@ -10,7 +10,7 @@ the `member` of a row of sweep.csv.
 
 A model that writes texts continues or translates what it is given, on the terminal or in a file:
 
-    python -m experiments.sample --workdir=DIR [--prompt=TEXT | --prompts=FILE] [--n=1]
+    genjax sample --workdir=DIR [--prompt=TEXT | --prompts=FILE] [--n=1]
         [--max_tokens=N] [--temperature=1] [--top_k=0] [--top_p=1] [--min_p=0]
         [--repetition_penalty=1] [--no_repeat=0] [--beam=0 [--length_penalty=0.6]] [--out=FILE.txt]
 
@@ -19,7 +19,7 @@ A .png of a model that attends shows what each word of its answers looked at.
 A classifier or tagger of texts tells the class of each, and its probability, or the tag of each
 word (white space separates words; punctuation marks are words of their own, if training had it so):
 
-    python -m experiments.sample --workdir=DIR [--prompt=TEXT | --prompts=FILE]
+    genjax sample --workdir=DIR [--prompt=TEXT | --prompts=FILE]
         [--out=FILE.tsv|FILE.conll]
 """
 

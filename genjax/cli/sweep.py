@@ -1,6 +1,6 @@
 """Trains a recipe with many seeds and settings at once.
 
-    python -m experiments.sweep --config=… --workdir=DIR --seeds=32 [--grid FIELD=a,b,c] …
+    genjax sweep --config=… --workdir=DIR --seeds=32 [--grid FIELD=a,b,c] …
 
 Seeds, and numbers of the optimizers (learning_rate, b1, b2, weight_decay), are members of one
 population, trained as one vmapped program. Other fields make groups that are trained one after the

@@ -1,6 +1,6 @@
-"""Writes a run of family gpt or bert as a Hugging Face folder: GPT-2 or BERT for `transformers`.
+"""Writes a run of family gpt or bert as a Hugging Face folder.
 
-    python -m experiments.to_hugging_face --workdir=DIR --out=FOLDER [--step=N|best] [--member=0]
+    genjax to-hugging-face --workdir=DIR --out=FOLDER [--step=N|best] [--member=0]
 
 FOLDER gets config.json, model.safetensors and tokenizer.json with the run's own tokens and ids, so
 that `AutoModelForCausalLM.from_pretrained(FOLDER)` (of BERT `AutoModelForMaskedLM`) and

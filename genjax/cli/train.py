@@ -1,6 +1,6 @@
 """Trains a recipe; the same command again resumes the run.
 
-    python -m experiments.train --config=configs/NAME.py --workdir=DIR [--config.FIELD=VALUE …]
+    genjax train --config=NAME --workdir=DIR [--config.FIELD=VALUE …]
 
 Exit status: 0 done; 2 bad configuration or data, or a checkpoint that cannot be written;
 3 training diverged; 143 stopped by SIGTERM, SIGINT or SIGHUP (a terminal that hangs up), with a
@@ -63,10 +63,11 @@ def _train_joined(values: Any, config: Any, again: str, said: Sequence[str], pee
 
 def report(run: Any, workdir: str, summary: Any) -> str:
     """The end of a run for its reader: numbers, where the time went, where to look further."""
+    from genjax.engine.writers import last_evaluation
     from genjax.evaluation.report import table
 
     config = run.config
-    numbers = summary.evaluation or _last_evaluation(workdir)
+    numbers = summary.evaluation or last_evaluation(Path(workdir).expanduser())
     parts = [
         table(
             {"eval": numbers}, title=f"{config.family} on {config.data.name}, step {summary.step}"
@@ -91,12 +92,3 @@ def report(run: Any, workdir: str, summary: Any) -> str:
         parts.append(f"Best {what}: {value:.4g} at step {step}; evaluate or sample: --step=best")
     commands = advice.commands(run, workdir)
     return "\n\n".join([*parts, "Look further:\n" + "\n".join(f"  {c}" for c in commands)])
-
-
-def _last_evaluation(workdir: str) -> dict[str, Any]:
-    from genjax.engine.writers import METRICS, read_metrics
-
-    rows = read_metrics(Path(workdir).expanduser() / METRICS)
-    rows = [r for r in rows if any(n.startswith("eval/") for n in r)]
-    last = rows[-1] if rows else {}
-    return {n.removeprefix("eval/"): v for n, v in last.items() if n.startswith("eval/")}

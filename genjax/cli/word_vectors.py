@@ -1,6 +1,6 @@
-"""Looks at the word vectors of a trained run, judges them and writes them for other programs.
+"""Looks at the word vectors of a run, judges them and writes them.
 
-    python -m experiments.word_vectors --workdir=DIR [--most_similar=king,queen]
+    genjax word-vectors --workdir=DIR [--most_similar=king,queen]
         [--similarity=FILE,FILE] [--analogies=FILE] [--out=vectors.bin]
 
 Shows the ten nearest words of each word of `--most_similar`. Words are scored against pairs with a

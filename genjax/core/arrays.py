@@ -43,22 +43,23 @@ def sound(path: Path) -> bool:
     return True
 
 
-def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a `.npz` file as `np.savez` writes it, by name.
+def read_npz(path: Path, where: str) -> dict[str, np.ndarray]:
+    """The arrays of a `.npz` file as `np.savez` writes it, by name; `where` begins errors.
 
     Raises:
       ConfigError: it is none: damaged, packed (which may unpack to any size), or of objects.
     """
     try:
         with opened(path) as file, zipfile.ZipFile(file) as parts:
-            size = path.stat().st_size
+            left = path.stat().st_size
             for part in parts.infolist():
-                if part.compress_type != zipfile.ZIP_STORED or part.file_size > size:
+                left -= part.file_size
+                if part.compress_type != zipfile.ZIP_STORED or left < 0:
                     raise ValueError(f"{part.filename[:60]} is packed, or larger than the file")
                 with parts.open(part) as array:
                     check_npy(array, part.file_size)  # type: ignore[arg-type]
         with np.load(path, allow_pickle=False) as found:
             return dict(found)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        message = f"{path}: is no file of arrays ({reason(error)}); remove it"
-        raise ConfigError(message) from error
+        message = f"is no file of arrays as np.savez writes it ({reason(error)})"
+        raise ConfigError(f"{where}: {message}") from error

@@ -25,9 +25,17 @@ SCHEDULES = ("constant", "linear", "cosine", "inverse_sqrt")
 TOKENIZERS = ("char", "word", "bpe", "unigram")  # that are trained
 STORED = "hugging_face"  # that comes with weights
 BLEU_TOKENIZERS = (  # of sacreBLEU
-    "13a", "intl", "zh", "char", "none", "ja-mecab", "ko-mecab", "flores101", "flores200",
+    "13a",
+    "intl",
+    "zh",
+    "char",
+    "none",
+    "ja-mecab",
+    "ko-mecab",
+    "flores101",
+    "flores200",
     "spBLEU-1K",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,21 @@ from genjax.data.source import Dataset
 TOKENIZER = "tokenizer"  # the folder of a workdir that keeps what turned its texts into tokens
 
 
-def load(data: ConfigDict, saved: Path | None = None, pretrained: Path | None = None) -> Dataset:
+def load(
+    data: ConfigDict,
+    saved: Path | None = None,
+    pretrained: Path | None = None,
+    arrays: Mapping[str, Any] | None = None,
+) -> Dataset:
     """Loads the data set that a config's `data` section names.
 
     `digits`: bundled 8x8 digits. `ring`, `grid`: two-dimensional mixtures drawn on the device.
     `stacked_digits`: three digits as the channels of an image, 1,000 modes.
-    `tfds:NAME[/CONFIG][:VERSION]`: a TFDS data set. `images:DIR`: a folder of images. Of text, see
-    `genjax.data.text.loading`: `python_docs`, bundled; `reverse`, drawn pairs; `text:FILE`,
-    `tsv:FILE`, `pairs:SRC,TGT`, `conll:FILE`; `tfds:NAME` for families of text.
+    `tfds:NAME[/CONFIG][:VERSION]`: a TFDS data set. `images:DIR`: a folder of images.
+    `npz:FILE`, or `arrays` in memory: see `genjax.data.arrays`.
+
+    Of text, see `genjax.data.text.loading`: `python_docs`, bundled; `reverse`, drawn pairs;
+    `text:FILE`, `tsv:FILE`, `pairs:SRC,TGT`, `conll:FILE`; `tfds:NAME` for families of text.
 
     Families that learn from few labels declare `data.num_labeled`, see `genjax.data.labeled`.
 
@@ -27,11 +34,12 @@ def load(data: ConfigDict, saved: Path | None = None, pretrained: Path | None = 
       data: the section.
       saved: a folder that `save` wrote: texts become the tokens that they were then.
       pretrained: such a folder of another run, whose tokenizer counts where nothing is saved.
+      arrays: those in memory that `data.name=arrays` means.
 
     Raises:
       ConfigError: unknown name, missing or unreadable data, or a setting that the data cannot meet.
     """
-    dataset = _named(data, saved, pretrained)
+    dataset = _named(data, saved, pretrained, arrays)
     if "checksum" not in dataset.found:  # bundled or drawn
         from genjax.data.cache import checksum_of_arrays
 
@@ -45,14 +53,18 @@ def load(data: ConfigDict, saved: Path | None = None, pretrained: Path | None = 
 
 
 def recorded(
-    data: ConfigDict, record: Mapping[str, Any], saved: Path, pretrained: Path | None = None
+    data: ConfigDict,
+    record: Mapping[str, Any],
+    saved: Path,
+    pretrained: Path | None = None,
+    arrays: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Makes the data set that a run recorded, whose splits are read at first use.
 
     Args:
       data: the section of the run's config.
       record: what `genjax.data.record.of` made of the data set.
-      saved, pretrained: as `load` takes them.
+      saved, pretrained, arrays: as `load` takes them.
 
     Raises:
       ConfigError: the record or what is saved cannot be read. At first use of a split `DataMissing`
@@ -63,7 +75,7 @@ def recorded(
 
     words = vocabulary.load(saved, record.get("spec", {}).get("kind", ""))
     name = f"config.data.name={data.name!r}"
-    return records.dataset(record, words, lambda: load(data, saved, pretrained), name)
+    return records.dataset(record, words, lambda: load(data, saved, pretrained, arrays), name)
 
 
 def save(dataset: Dataset, folder: Path) -> None:
@@ -75,7 +87,9 @@ def save(dataset: Dataset, folder: Path) -> None:
             vocabulary.write(vocabulary.of(dataset), dataset.spec.kind, folder)
 
 
-def _named(data: ConfigDict, saved: Path | None, pretrained: Path | None) -> Dataset:
+def _named(
+    data: ConfigDict, saved: Path | None, pretrained: Path | None, given: Mapping[str, Any] | None
+) -> Dataset:
     kind, colon, rest = data.name.partition(":")
     # One import each, when needed: the start of a run pays only for what it uses.
     if data.name == "digits":
@@ -107,6 +121,10 @@ def _named(data: ConfigDict, saved: Path | None, pretrained: Path | None) -> Dat
         from genjax.data.image import images
 
         return images.load(data)
-    names = "digits, ring, grid, stacked_digits, tfds:NAME, images:DIR"
+    if data.name == "arrays" or (kind == "npz" and rest):
+        from genjax.data import arrays
+
+        return arrays.load(data, given)
+    names = "digits, ring, grid, stacked_digits, tfds:NAME, images:DIR, npz:FILE"
     texts = "python_docs, reverse, text:FILE, tsv:FILE, pairs:SRC,TGT, conll:FILE"
     raise fail("data.name", data.name, f"must be {names}, or of texts {texts}")

@@ -40,6 +40,19 @@ def permuted(positions: Any, epoch: Any, key_data: Any, n: int, xp: ModuleType =
         return _permuted(positions, epoch, key_data, n, xp)
 
 
+def held_out(label: np.ndarray, fraction: float) -> np.ndarray:
+    """True for the rows of a test split: of each class that share, rounded, at least one row.
+
+    The rows of class c are the first ones in a fixed random order of its rows.
+    """
+    test = np.zeros(len(label), bool)
+    for c in np.unique(label):
+        rows = np.flatnonzero(label == c)
+        order = permuted(np.arange(len(rows)), c, np.zeros(2, np.uint32), len(rows), np)
+        test[rows[order < max(1, round(fraction * len(rows)))]] = True
+    return test
+
+
 def _permuted(positions: Any, epoch: Any, key_data: Any, n: int, xp: ModuleType) -> Any:
     a, b = _factors(n)
     key_data, epoch = xp.asarray(key_data, xp.uint32), xp.asarray(epoch, xp.uint32)

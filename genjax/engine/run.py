@@ -35,7 +35,12 @@ class Run(NamedTuple):
 
 
 def prepare(
-    config: ConfigDict, workdir: str | Path | None = None, *, use: bool = False, **population: Any
+    config: ConfigDict,
+    workdir: str | Path | None = None,
+    *,
+    use: bool = False,
+    arrays: Mapping[str, Any] | None = None,
+    **population: Any,
 ) -> Run:
     """Checks the config, loads its data, builds its family and executor.
 
@@ -46,6 +51,7 @@ def prepare(
       workdir: a run's folder, if it is there: texts become tokens as they did in that run.
       use: whether the run is to be used and not trained: what its folder records of the data then
         stands for them, and they are read when something first asks for an example.
+      arrays: the data that are in memory, see `genjax.data.arrays`.
       **population: `seeds` and `hyperparameters` of `Population`.
 
     Raises:
@@ -59,10 +65,11 @@ def prepare(
     config = pretrained.adopt(config, folder)
     saved = folder / data.TOKENIZER if folder else None
     record = read_data(folder) if use and folder else None
+    tokenizer = pretrained.tokenizer(config)
     if record is not None and saved is not None:
-        dataset = data.recorded(config.data, record, saved, pretrained.tokenizer(config))
+        dataset = data.recorded(config.data, record, saved, tokenizer, arrays)
     else:
-        dataset = data.load(config.data, saved, pretrained.tokenizer(config))
+        dataset = data.load(config.data, saved, tokenizer, arrays)
     examples, number = families.examples_per_step(config), dataset.train.num_examples
     total = total_steps(config, examples, number)
     family = families.build(config, dataset.spec, total)

@@ -188,6 +188,13 @@ def read_metrics(path: str | os.PathLike) -> list[dict[str, Any]]:
     return [row for row in rows if all(np.shape(v) == usual[n] for n, v in row.items())]
 
 
+def last_evaluation(workdir: Path) -> dict[str, Any]:
+    """The numbers of the run's last evaluation by name; empty before the first."""
+    rows = [r for r in read_metrics(workdir / METRICS) if any(n.startswith("eval/") for n in r)]
+    last = rows[-1] if rows else {}
+    return {n.removeprefix("eval/"): v for n, v in last.items() if n.startswith("eval/")}
+
+
 def _row(line: str) -> dict[str, Any] | None:
     """Reads a line as a row; None if it is damaged."""
     if not line.isascii():  # what is written is, whatever a name holds

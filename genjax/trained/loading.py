@@ -1,8 +1,9 @@
 """Trained runs from their folders; see `genjax.load`."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from absl import logging
 from ml_collections import ConfigDict
@@ -20,7 +21,7 @@ __all__ = ["Model", "load"]
 
 def load(
     workdir: str | os.PathLike, step: int | Literal["best"] | None = None,
-    recipe: str | os.PathLike | None = None,
+    recipe: str | os.PathLike | None = None, data: Mapping[str, Any] | None = None,
 ) -> Model:  # fmt: skip
     """The model of the run in `workdir`, on one device, however trained; see `genjax.load`."""
     folder = Path(workdir).expanduser().absolute()
@@ -35,7 +36,7 @@ def load(
             "%s: was trained by another program of the family %s than the one given; that one is "
             "kept there as recipe.py.txt", workdir, config.family,
         )  # fmt: skip
-    run = prepare(config, folder, use=True, **read_population(folder))
+    run = prepare(config, folder, use=True, arrays=data, **read_population(folder))
     checkpoints = Checkpoints(folder / (BEST if step == "best" else CHECKPOINTS))
     template = run.executor.template()
     if step == "best":

@@ -320,7 +320,7 @@ ELSEWHERE = {
     "n-grams of images": ("ngrams --workdir=trained", "--workdir=trained | no running text"),
     "tokens of weights that are not there": (
         "train LM NEW --config.data.tokenizer=hugging_face",
-        "config.data.tokenizer='hugging_face' | experiments.from_hugging_face | char, word",
+        "config.data.tokenizer='hugging_face' | genjax from-hugging-face | char, word",
     ),
     "norms without their epsilon": (
         "train LM NEW --config.model.norm_epsilon=0",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from genjax.cli import advice, program, train
+from genjax.cli import advice, train
 from genjax.engine import loop
 from genjax.engine.executor import Executor
 from genjax.engine.run import prepare
@@ -68,8 +68,3 @@ def test_a_short_run_has_trained_and_the_same_again_has_nothing_to_do(
     assert "nothing was left" not in out and "total (s)" in out
     assert main(*args) == 0
     assert "nothing was left to do" in capfd.readouterr().out
-
-
-def test_installed_commands_are_advised_by_their_own_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["/usr/bin/genjax-train"])
-    assert program.command("word_vectors", "--workdir=a b") == "genjax-word-vectors '--workdir=a b'"

@@ -39,8 +39,10 @@ class Other(Model):
 def test_a_section_is_read_back_as_what_declares_it():
     config = base(model=section(Other, share=0.25))
     assert config.model.to_dict() == {
-        "network": "conv", "share": 0.25, "inner": {"rate": 0.2, "widths": (8, 8)}
-    }  # fmt: skip
+        "network": "conv",
+        "share": 0.25,
+        "inner": {"rate": 0.2, "widths": (8, 8)},
+    }
     assert read(Other, config, "model") == Other(share=0.25)
 
 

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 from genjax.core.config import ConfigError, fail
 from genjax.core.family import DataSpec
 from genjax.data.in_memory import Resident
-from genjax.data.shuffle import permuted
+from genjax.data.shuffle import held_out
 from genjax.data.source import Dataset
 
 _MAX = 16
@@ -29,15 +29,13 @@ def load(data: ConfigDict) -> Dataset:
     levels = _MAX
     if data.image_size not in (0, 8) or data.channels == 3:
         x, levels = _rescaled(x, data.image_size, data.channels or 1), 255
-    test = _test_rows(label, data.test_fraction)
+    test = held_out(label, data.test_fraction)
     if test.all():
         raise fail("data.test_fraction", data.test_fraction, "leaves no digits to train on")
-    train, held_out = (
-        Resident({"x": x[rows], "label": label[rows]}, levels) for rows in (~test, test)
-    )
+    train, rest = (Resident({"x": x[rows], "label": label[rows]}, levels) for rows in (~test, test))
     percent = f"{100 * data.test_fraction:g} %"
     return Dataset(
-        DataSpec("image", x.shape[1:], num_classes=10), train, held_out, labels=tuple("0123456789"),
+        DataSpec("image", x.shape[1:], num_classes=10), train, rest, labels=tuple("0123456789"),
         found={"source": f"test split a fixed {percent} of each class"},
     )  # fmt: skip
 
@@ -67,13 +65,3 @@ def _rescaled(x: np.ndarray, size: int, channels: int) -> np.ndarray:
 
     gray = np.round(x[..., 0] * (255 / _MAX)).astype(np.uint8)
     return np.stack([fit(Image.fromarray(g), size, channels) for g in gray])
-
-
-def _test_rows(label: np.ndarray, fraction: float) -> np.ndarray:
-    """Marks the rows of the test split."""
-    test = np.zeros(len(label), bool)
-    for c in range(10):
-        rows = np.flatnonzero(label == c)
-        order = permuted(np.arange(len(rows)), c, np.zeros(2, np.uint32), len(rows), np)
-        test[rows[order < max(1, round(fraction * len(rows)))]] = True
-    return test

@@ -235,7 +235,7 @@ def train(
     """
     check(data)
     if data.tokenizer == STORED:
-        what = "comes with weights, by experiments.from_hugging_face; here"
+        what = "comes with weights, by genjax from-hugging-face; here"
         raise fail("data.tokenizer", STORED, f"{what} must be one of {', '.join(TOKENIZERS)}")
     if data.tokenizer == "char":
         return Chars(_frequent(data, texts, list), data.lowercase)
