@@ -1,6 +1,6 @@
 """Arrays as a data set: those that a caller has in memory, or those of an `.npz` file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from genjax.data.source import Dataset, Source
 
 NAME = "arrays"  # `data.name` of what is in memory
 _FILE = "npz:"
+_MOST_CLASSES = 2**16  # a mistake is likelier, and would cost all memory
 _KINDS = "images (N, H, W, C), uint8 or floats in [0, 1], or points (N, D), floats"
 
 
@@ -30,7 +31,7 @@ def named(config: ConfigDict, given: Any) -> ConfigDict:
 
 
 def load(data: ConfigDict, given: Mapping[str, Any] | None = None) -> Dataset:
-    """The arrays of `npz:FILE`, or those that are `given`, as images or points.
+    """Makes images or points of the arrays of `npz:FILE`, or of those that are `given`.
 
     `x` are images (N, H, W, C), uint8 or floats in [0, 1], or points (N, D), floats. `label` (N,),
     whole numbers from 0, may be there. `test` is a dict of the same for the test split, which a
@@ -51,17 +52,20 @@ def load(data: ConfigDict, given: Mapping[str, Any] | None = None) -> Dataset:
         )
     else:
         where = "data"
-    splits = _splits(given, where)
-    train, test = splits if len(splits) == 2 else _divided(splits[0], data.test_fraction)
-    if _rows(train) != _rows(test):
-        raise ConfigError(f"{where}: test has {_told(test)}; must be as training, {_told(train)}")
-    classes = max((int(s["label"].max()) + 1 for s in (train, test) if "label" in s), default=0)
-    found = {"checksum": checksum_of_arrays(train, test)}
-    if len(splits) == 1:
-        each = " of each class" if classes else ""
+    train = _split(given, where, ("label", "test"))
+    found = {}
+    if isinstance(given, Mapping) and given.get("test") is not None:
+        test = _split(given["test"], f"{where}: test", ("label",))
+    else:
+        train, test = _divided(train, data.test_fraction)
+        each = " of each class" if "label" in train else ""
         found["source"] = f"test split a fixed {100 * data.test_fraction:g} %{each}"
-    sources = (_source(data, train), _source(data, test))
-    return Dataset(_spec(data, train["x"], classes, where), *sources, found=found)
+    if _rows(train) != _rows(test):
+        raise ConfigError(f"{where}: test has {_rows(test)}; must be as training, {_rows(train)}")
+    found["checksum"] = checksum_of_arrays(train, test)
+    labels = [split["label"].max() for split in (train, test) if "label" in split]
+    spec = _spec(data, train["x"], int(max(labels, default=-1)) + 1, where)
+    return Dataset(spec, _source(data, train), _source(data, test), found=found)
 
 
 def _read(data: ConfigDict) -> dict[str, Any]:
@@ -73,65 +77,50 @@ def _read(data: ConfigDict) -> dict[str, Any]:
     return found | ({"test": test} if test else {})
 
 
-def _splits(given: Any, where: str) -> list[dict[str, np.ndarray]]:
-    """The given training split, and the test split if there is one, checked each by itself."""
-    if not isinstance(given, Mapping) or not isinstance(given.get("test", {}), Mapping):
-        raise ConfigError(f"{where}: must be a dict of arrays, x and label, and of test, the same")
-    found = []
-    for prefix, split in (("", given), ("test ", given.get("test"))):
-        if split is None:
-            continue
-        known = {"x", "label"} | ({"test"} if not prefix else set())
-        if "x" not in split or split.keys() - known:
-            names = ", ".join(map(str, split)) or "nothing"
-            message = f"{prefix}has {names}; must be x, and may be label and test"
-            raise ConfigError(f"{where}: {message}")
-        arrays = {"x": _examples(split["x"], f"{where}: {prefix}x")}
-        if split.get("label") is not None:
-            name = f"{where}: {prefix}label"
-            arrays["label"] = _labels(split["label"], name, len(arrays["x"]))
-        found.append(arrays)
-    return found
+def _split(given: Any, where: str, optional: Sequence[str]) -> dict[str, np.ndarray]:
+    """Copies of a split's arrays, as the caller may change theirs: uint8 or float32, and int32."""
+    if not isinstance(given, Mapping) or not {"x"} <= given.keys() <= {"x", *optional}:
+        names = ", ".join(map(str, given)) if isinstance(given, Mapping) else type(given).__name__
+        allowed = f"must be a dict of x and, if there are any, {' and '.join(optional)}"
+        raise ConfigError(f"{where}: is {names or 'empty'}; {allowed}")
+    x = _examples(_array(given["x"], f"{where}: x"), f"{where}: x")
+    if given.get("label") is None:
+        return {"x": x}
+    label, name = _array(given["label"], f"{where}: label"), f"{where}: label"
+    if label.shape != x.shape[:1] or label.dtype.kind not in "iu":
+        message = f"must be whole numbers ({len(x)},), one for each example"
+        raise ConfigError(f"{name}: is {label.dtype} {label.shape}; {message}")
+    if not 0 <= label.min() <= label.max() < _MOST_CLASSES:
+        wrong = label.min() if label.min() < 0 else label.max()
+        raise ConfigError(f"{name}: has {wrong}; must be in 0 … {_MOST_CLASSES - 1}")
+    return {"x": x, "label": label.astype(np.int32)}
 
 
 def _array(value: Any, name: str) -> np.ndarray:
     try:
-        found = np.asarray(value)
+        return np.asarray(value)
     except Exception as error:  # of rows of different lengths, of tensors on a device, …
         raise ConfigError(f"{name}: is no array ({type(error).__name__})") from error
-    return found
 
 
-def _examples(value: Any, name: str) -> np.ndarray:
-    """A copy, as the caller may go on with his: uint8, or float32."""
-    x = _array(value, name)
+def _examples(x: np.ndarray, name: str) -> np.ndarray:
     floats = np.issubdtype(x.dtype, np.floating)
     if not (floats and x.ndim in (2, 4)) and not (x.dtype == np.uint8 and x.ndim == 4):
         tokens = "; tokens come from texts, data.name=text:FILE" if x.dtype.kind in "iu" else ""
         raise ConfigError(f"{name}: is {x.dtype} {x.shape}; must be {_KINDS}{tokens}")
-    if len(x) < 2 or 0 in x.shape:
-        raise ConfigError(f"{name}: has shape {x.shape}; must hold at least two examples")
+    if 0 in x.shape:
+        raise ConfigError(f"{name}: is empty, {x.shape}")
     x = np.array(x, np.float32 if floats else np.uint8, order="C")
-    least, most = (0, 1) if x.ndim == 4 else (-np.inf, np.inf)
-    if floats and not (np.isfinite(x).all() and x.min() >= least and x.max() <= most):
-        wrong = x[~(np.isfinite(x) & (x >= least) & (x <= most))][0]
-        allowed = "must be in [0, 1], or uint8" if x.ndim == 4 else "must be finite"
-        raise ConfigError(f"{name}: has {wrong:g}; {allowed}")
+    if floats:
+        image = x.ndim == 4
+        within = (x >= 0) & (x <= 1) if image else np.isfinite(x)
+        if not within.all():
+            allowed = "must be in [0, 1], or uint8" if image else "must be finite"
+            raise ConfigError(f"{name}: has {x[~within][0]:g}; {allowed}")
     return x
 
 
-def _labels(value: Any, name: str, number: int) -> np.ndarray:
-    label = _array(value, name)
-    if label.shape != (number,) or label.dtype.kind not in "iu":
-        message = f"must be whole numbers ({number},), one for each example"
-        raise ConfigError(f"{name}: is {label.dtype} {label.shape}; {message}")
-    if label.min() < 0 or label.max() >= number:
-        wrong = label.min() if label.min() < 0 else label.max()
-        raise ConfigError(f"{name}: has {wrong}; must be in 0 … N - 1, with N={number} examples")
-    return label.astype(np.int32)
-
-
-def _divided(arrays: dict[str, np.ndarray], fraction: float) -> tuple[dict, dict]:
+def _divided(arrays: dict[str, np.ndarray], fraction: float) -> tuple[Any, Any]:
     test = held_out(arrays.get("label", np.zeros(len(arrays["x"]), np.int32)), fraction)
     if test.all():
         raise fail("data.test_fraction", fraction, "leaves no example to train on")
@@ -144,7 +133,7 @@ def _spec(data: ConfigDict, x: np.ndarray, classes: int, where: str) -> DataSpec
     if x.ndim == 2:
         center, scale = float(x.mean(dtype=np.float64)), float(x.std(dtype=np.float64))
         if not scale:
-            raise ConfigError(f"{where}: x has one value, {center:g}; must vary")
+            raise ConfigError(f"{where}: x: has one value, {center:g}; must vary")
         return DataSpec("point", shape, classes, center, scale)
     for field, sizes in (("image_size", shape[:2]), ("channels", shape[2:])):
         if data[field] and {data[field]} != {*sizes}:
@@ -161,10 +150,5 @@ def _source(data: ConfigDict, arrays: dict[str, np.ndarray]) -> Source:
     return Streamed(arrays)
 
 
-def _rows(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Types and shapes of a split's rows."""
-    return {name: (a.dtype, a.shape[1:]) for name, a in arrays.items()}
-
-
-def _told(arrays: Mapping[str, np.ndarray]) -> str:
-    return " and ".join(f"{name} {a.dtype} {a.shape}" for name, a in arrays.items())
+def _rows(arrays: Mapping[str, np.ndarray]) -> str:
+    return " and ".join(f"{name} {a.dtype} {a.shape[1:]}" for name, a in arrays.items())
