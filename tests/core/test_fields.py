@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 from genjax import data, families, recipes
 from genjax.core.config import Base, ConfigError, base, validate
 from genjax.core.fields import Field, described, field, read, section, subsection
+from genjax.engine.run import prepare
 from tests.contracts import recipes as tiny
 
 
@@ -86,6 +87,13 @@ def test_examples_of_a_step_are_known_before_the_family_is_built(recipe, tmp_pat
     config = tiny.tiny(recipe, tmp_path_factory.getbasetemp() / "examples_per_step")
     family = families.build(config, data.load(config.data).spec, 1)
     assert families.examples_per_step(config) == math.prod(family.batch_shape)
+
+
+def test_a_family_that_consumes_another_number_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(families, "examples_per_step", lambda config: 1)
+    prepare(tiny.tiny("autoencoder", tmp_path))  # whose length is in steps
+    with pytest.raises(ConfigError, match=r"a step of it consumes 16 examples, not 1; its file"):
+        prepare(tiny.tiny("autoencoder", tmp_path, steps=0, epochs=1.0))
 
 
 def test_a_family_of_ones_own_need_not_declare_its_fields(monkeypatch):
