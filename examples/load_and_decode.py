@@ -1,6 +1,6 @@
 """A trained run from Python: encode, decode and interpolate held-out images, and save a picture.
 
-python -m experiments.train --config=configs/vae.py --workdir=runs/vae
+genjax train --config=vae --workdir=runs/vae
 python examples/load_and_decode.py --workdir=runs/vae --out=runs/vae/between.png
 
 Each row begins with an image, ends with another one, and shows between them what the decoder makes

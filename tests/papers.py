@@ -24,15 +24,16 @@ def inline(text: str) -> list[str]:
 
 
 def commands(text: str) -> list[list[str]]:
-    """The commands of ours in a page: the words behind `python -m`, in blocks and inline."""
+    """The commands of ours in a page, in blocks and inline: a program and its arguments."""
     lines = "\n".join(blocks(text, "bash")).replace("\\\n", " ").splitlines()
-    found = [re.search(r"python -m (experiments\..*)", line) for line in [*lines, *inline(text)]]
+    ours = re.compile(r"(?:\bpython -m experiments\.|\bgenjax )([a-z_-]+ .*--.*)")
+    found = [ours.search(line) for line in [*lines, *inline(text)]]
     return [shlex.split(match[1], comments=True) for match in found if match]
 
 
 def accept(command: list[str]) -> None:
     """Parses a command as the program itself does, with its recipe and all of its fields."""
-    name, args = command[0].removeprefix("experiments."), command[1:]
+    name, *args = command[0].replace("-", "_"), *command[1:]
     where = f"genjax.cli.{name}" if find_spec(f"genjax.cli.{name}") else f"experiments.{name}"
     module = importlib.import_module(where)
     if any(a.startswith("--config=") for a in args):

@@ -72,12 +72,13 @@ def test_the_job_for_slurm_is_a_script_whose_command_is_accepted(monkeypatch):
     papers.accept(command)
 
 
-def test_the_losses_of_a_family_are_taken_as_the_page_says():
-    (source,) = [
-        b for b in papers.blocks((DOCS / "running.md").read_text(), "python") if "grad" in b
-    ]
+def test_what_the_page_does_from_python_works(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source = "\n".join(papers.blocks((DOCS / "running.md").read_text(), "python"))
     names = {}
-    exec(source, names)
+    exec(source.replace("epochs=10", "steps=2"), names)
+    assert (names["result"].step, names["samples"].shape) == (2, (64, 8, 8, 1))
+    assert names["codes"].shape == (len(names["images"]), 16)
     assert all(bool(jax.numpy.isfinite(x).all()) for x in jax.tree.leaves(names["gradient"]))
 
 
