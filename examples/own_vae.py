@@ -27,7 +27,7 @@ class VAE(core.Family):
 
     def elbo_loss(self, params, rows, shared, part=0):
         mean, log_variance = jnp.moveaxis(self.encoder.apply(params["encoder"], rows["x"]), 1, 0)
-        z = mean + jnp.exp(log_variance / 2) * rows["noise"]
+        z = mean + jnp.exp(log_variance / 2) * rows.get("noise", 0.0)
         nll = -losses.bernoulli_log_likelihood(self.decoder.apply(params["decoder"], z), rows["x"])
         kl = losses.gaussian_kl(mean, log_variance).sum(-1)
         return (nll + kl).mean(), {"nll": nll.mean(), "kl": kl.mean(), "loss": (nll + kl).mean()}
@@ -44,13 +44,13 @@ class VAE(core.Family):
         return core.minimize(self.elbo_loss, state, rows, None, self.optimizer, self)
 
     def evaluate(self, state, batch):  # each example alone, at the mean of its posterior
-        each = jax.vmap(lambda x: self.elbo_loss(state.params, {"x": x[None], "noise": 0}, None)[1])
+        each = jax.vmap(lambda x: self.elbo_loss(state.eval_params, {"x": x[None]}, None)[1])
         sums = {name: (batch["mask"] * value).sum() for name, value in each(batch["x"]).items()}
         return core.batch_sum(sums | {"count": batch["mask"].sum()})
 
     def sample(self, state, key, n):
         z = jax.random.normal(key, (n, self.model.latent_dim))
-        return jax.nn.sigmoid(self.decoder.apply(state.params["decoder"], z))
+        return jax.nn.sigmoid(self.decoder.apply(state.eval_params["decoder"], z))
 
 
 def build(config, spec, total_steps):
