@@ -10,11 +10,9 @@ _LONGEST = 60  # characters of a prompt
 
 
 def commands(run: Any, workdir: str | Path) -> list[str]:
-    """Command lines, each of which the programs accept for this run.
+    """Returns command lines, each of which the programs accept for this run.
 
-    Args:
-      run: from `genjax.engine.run.prepare`.
-      workdir: the run's folder, as the user gave it.
+    `workdir` is the run's folder, as the user gave it.
     """
     from genjax import families
     from genjax.core.capabilities import HasWordVectors
@@ -34,7 +32,7 @@ def commands(run: Any, workdir: str | Path) -> list[str]:
 
 
 def _shown(run: Any) -> str | None:
-    """The flag with which `sample` shows what the model can; None where it shows nothing."""
+    """Returns the flag with which `sample` shows what the model can; None without one."""
     from genjax.core.capabilities import Classifies, Samples, Tags
     from genjax.evaluation import shown
     from genjax.generation.texts import answers
@@ -50,7 +48,7 @@ def _shown(run: Any) -> str | None:
 
 
 def _prompt(run: Any) -> str:
-    """The beginning of a test example."""
+    """Returns the beginning of a test example."""
     from genjax.data.source import first_rows
 
     text = run.dataset.codec.decode(first_rows(run.dataset.test, 1)[0][0])
@@ -61,7 +59,7 @@ def _prompt(run: Any) -> str:
 
 
 def _has_space(run: Any) -> bool:
-    """Whether `latent` shows something of the run."""
+    """Says whether `latent` shows something of the run."""
     import jax
 
     from genjax.core.capabilities import Decodes, Encodes, Interpolates

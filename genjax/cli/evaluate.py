@@ -19,7 +19,7 @@ lower-cased words, and sacreBLEU's own, by the tokenizer of --bleu_tokenize: zh 
 chrF, greedy or by the beam of --beam; entities by F1 of whole spans.
 """
 
-from collections.abc import Sequence
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +34,6 @@ from genjax.evaluation import groups as sweeps
 
 EVAL = "eval.json"
 _NUM_RECONSTRUCTED = 32
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Evaluates; returns the exit status."""
-    return program.run(_evaluate, argv)
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -129,7 +124,7 @@ def _evaluate_run(values: Any, workdir: Any, member: int | None, group: sweeps.G
 def _numbers(
     values: Any, folder: Path, member: int | None
 ) -> tuple[Any, dict[str, Any], dict[str, str]]:
-    """The model that is evaluated, its numbers by section, and what its scores hold for."""
+    """Returns the model that is evaluated, its numbers by section, and what scores hold for."""
     from genjax.evaluation.image import scorer as scoring
     from genjax.evaluation.samples import as_lists, judged
     from genjax.evaluation.text import scores as text_scores
@@ -164,11 +159,7 @@ def _numbers(
 
 
 def _scorer(model: Any, values: Any) -> Any:
-    """Makes the scorer that the flags ask for; None without `--metrics`.
-
-    Raises:
-      ConfigError: they do not go together, or not with the data.
-    """
+    """Makes the scorer that the flags ask for; None without `--metrics`."""
     if not values.metrics:
         given = [n for n in ("weights", "extractor") if values[n].value]
         if given:
@@ -208,17 +199,17 @@ def _write(path: Path, record: dict[str, Any]) -> None:
 
 
 def _by_member(numbers: dict[str, Any], num_members: int) -> dict[str, list[float]]:
-    """The numbers of which each member has one, by full name."""
+    """Returns the numbers of which each member has one, by full name."""
     return {
         f"{section}/{name}": value
         for section, found in numbers.items()
         for name, value in found.items()
-        if isinstance(value, list) and len(value) == num_members and not isinstance(value[0], list)
+        if sweeps.one_each(value, num_members)
     }
 
 
 def over_members(numbers: Any) -> dict[str, Any]:
-    """For each number that members have: its mean and the mean's standard error."""
+    """Returns mean and standard error of each number that members have."""
     result: dict[str, Any] = {}
     for name, value in numbers.items():
         if isinstance(value, dict):
@@ -229,7 +220,7 @@ def over_members(numbers: Any) -> dict[str, Any]:
 
 
 def _draw(model: Any, folder: Path) -> list[Path]:
-    """Test images above what became of them, or attention maps; none where there are none."""
+    """Draws test images above what became of them, or attention maps; none without either."""
     if model.run.dataset.codec is not None:
         from genjax.evaluation.text import scores as text_scores
 
@@ -247,3 +238,6 @@ def _draw(model: Any, folder: Path) -> list[Path]:
     path = folder / "samples" / f"reconstructions_{model.step:07d}.png"
     save_png(path, reconstruction_grid(x, np.asarray(model.reconstruct(x, *given))))
     return [path]
+
+
+main = functools.partial(program.run, _evaluate)

@@ -13,7 +13,7 @@ and trained further on the texts that the config names (by default Python's own 
 `data.length` below the folder's number of places leaves out the last of them.
 """
 
-from collections.abc import Sequence
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,6 @@ from absl import flags
 from genjax import recipes
 from genjax.cli import program
 from genjax.core.config import ConfigError
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Makes the run; returns the exit status."""
-    return program.run(_from_hugging_face, argv)
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -54,3 +49,6 @@ def _from_hugging_face(argv: list[str]) -> int:
         print(f"  {program.command('sample', at, '--prompt=The')}")
     print(f"  {program.command('train', again, at)}")
     return program.DONE
+
+
+main = functools.partial(program.run, _from_hugging_face)

@@ -16,6 +16,7 @@ prior, samples. They are of test sentences, or of your own, one a line:
     genjax latent --workdir=DIR [--out=FOLDER] [--sentences=FILE] [--variants=3]
 """
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,11 +32,6 @@ _NUM_SAMPLES = 64
 _NUM_ATTRIBUTES = 8  # shown where none are named
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Draws the latent space; returns the exit status."""
-    return program.run(_latent, argv)
-
-
 def _define(values: flags.FlagValues) -> None:
     text: Any = {"flag_values": values}
     flags.DEFINE_string("workdir", "", "The folder of a run.", **text)
@@ -44,7 +40,7 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_string("sentences", "", "A file of sentences, one a line.", **text)
     flags.DEFINE_integer("variants", 3, "Of each sentence.", 1, **text)
     flags.DEFINE_integer("seed", 0, "Of draws.", 0, MAX_SEED, **text)
-    flags.DEFINE_integer("step", None, "Of the checkpoint; by default the newest.", 0, **text)
+    flags.DEFINE_string("step", "", "Of the checkpoint, or best; by default the newest.", **text)
     flags.DEFINE_integer("member", 0, "Of a population.", 0, **text)
 
 
@@ -54,19 +50,13 @@ def _latent(argv: list[str]) -> int:
     there = next(p for p in (folder, *folder.parents) if p.exists())
     if not there.is_dir():
         raise ConfigError(f"--out={values.out}: {there} is a file; must be a folder")
-    from genjax.engine.workdir import read_config
-
-    read_config(values.workdir)  # before JAX is given time to start
-    from genjax.engine.compilation_cache import enable_compilation_cache
-    from genjax.evaluation.latent import page, pictures
-    from genjax.evaluation.latent import sentences as of_sentences
-    from genjax.trained.loading import load
-
     sentences = _sentences(values.sentences)
-    enable_compilation_cache()
-    whole = load(values.workdir, values.step)
+    whole = program.load(values, None)
     program.check_member(values.member, whole.num_members)
     model = whole.member(values.member) if whole.num_members else whole
+    from genjax.evaluation.latent import page, pictures
+    from genjax.evaluation.latent import sentences as of_sentences
+
     if model.run.dataset.codec is not None:
         if values.attributes:
             given = ",".join(values.attributes)
@@ -111,7 +101,7 @@ def _sentences(path: str) -> list[str]:
 
 
 def _space(model: Any, values: Any) -> tuple[Any, str]:
-    """The latent space, of the prior alone where the data are gone, and why it has no examples.
+    """Opens the latent space, of the prior alone where the data are gone, and says why.
 
     Raises:
       ConfigError: without the data there is nothing to show.
@@ -128,7 +118,7 @@ def _space(model: Any, values: Any) -> tuple[Any, str]:
 
 
 def choose(space: Any, wanted: Sequence[str]) -> list[int]:
-    """The numbers of the wanted attributes, or of eight that about half of the examples have.
+    """Numbers the wanted attributes, or eight that about half of the examples have.
 
     Raises:
       ConfigError: there is no attribute of a wanted name.
@@ -149,14 +139,17 @@ def choose(space: Any, wanted: Sequence[str]) -> list[int]:
 
 
 def _evaluation(model: Any, member: int) -> dict[str, Any]:
-    """What `evaluate` says of the test split, of one member of a population."""
-    means = {name: np.asarray(value) for name, value in model.evaluate().items()}
-    chosen = {n: v[member] if model.num_members else v for n, v in means.items()}
-    return {name: value.tolist() for name, value in chosen.items()}
+    """Evaluates on the test split; of a population one member."""
+    from genjax.evaluation.samples import as_lists
+
+    means = as_lists(model.evaluate())
+    return {n: v[member] if model.num_members else v for n, v in means.items()}
 
 
 def _statistics(space: Any, evaluation: dict[str, Any]) -> list[dict[str, float]]:
-    """Of each latent: what its draws and means are over the test examples, its KL in `evaluate`."""
+    """Describes each latent: its draws and means over test examples, its KL in `evaluate`."""
+    from genjax.evaluation.latent.page import latent_rows
+
     test = space.test
     columns = {
         "mean": space.center, "standard_deviation": space.spread,
@@ -164,7 +157,7 @@ def _statistics(space: Any, evaluation: dict[str, Any]) -> list[dict[str, float]
     }  # fmt: skip
     if test.kl is not None:
         columns["kl"] = evaluation.get("kl_per_latent", test.kl.mean(0))
-    return [
-        {"latent": int(i)} | {name: float(column[i]) for name, column in columns.items()}
-        for i in space.order
-    ]
+    return latent_rows(columns, space.order)
+
+
+main = functools.partial(program.run, _latent)

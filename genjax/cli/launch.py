@@ -17,7 +17,7 @@ from genjax.engine.peers import Peers
 
 
 def define_distributed(values: flags.FlagValues) -> None:
-    """Flags of a run over several processes."""
+    """Defines the flags of a run over several processes."""
     text: Any = {"flag_values": values}
     flags.DEFINE_string(
         "coordinator_address",
@@ -34,7 +34,7 @@ def define_distributed(values: flags.FlagValues) -> None:
 
 
 def start_jax(values: Any, again: str) -> Peers:
-    """Compilation cache on, and this process joined with the others of its run, if any.
+    """Turns the compilation cache on, and joins this process with the others of its run, if any.
 
     Args:
       values: the flags of `define_distributed`, and `workdir`.
@@ -73,7 +73,7 @@ def start_jax(values: Any, again: str) -> Peers:
 
 
 def in_cluster(env: Any) -> bool:
-    """Whether this is one of several processes of a job that `jax.distributed` finds by itself."""
+    """Says whether this is one of several processes of a job that `jax.distributed` finds."""
     if int(env.get("SLURM_STEP_NUM_TASKS", "1")) > 1:  # set by srun only, not by sbatch
         return True
     if "," in env.get("TPU_WORKER_HOSTNAMES", env.get("TPU_PROCESS_ADDRESSES", "")):  # GKE
@@ -88,7 +88,7 @@ def train(
     run: Any, workdir: str | Path, command: str, profile_steps: str = "", *,
     said: Sequence[str] = (), if_diverged: str = "", peers: Peers | None = None,
 ) -> tuple[int, Any]:  # fmt: skip
-    """Trains and tells, in one line on standard error, if it ends before its end.
+    """Trains, and says in one line on standard error if it ends before its end.
 
     Args:
       run: from `genjax.engine.run.prepare`.
@@ -139,7 +139,7 @@ def train(
 
 
 def _say_diverged(error: Any, command: str, advice: str) -> None:
-    """Tells that a run diverged, and how to go on."""
+    """Says that a run diverged, and how to go on."""
     if advice or not is_main_process():
         program.say(f"{error}; {advice}" if advice else error)
         return
@@ -151,21 +151,21 @@ def _say_diverged(error: Any, command: str, advice: str) -> None:
 
 
 def num_processes() -> int:
-    """Of the run."""
+    """Returns that of the run."""
     import jax
 
     return jax.process_count()
 
 
 def is_main_process() -> bool:
-    """Whether this is process 0, the one that prints."""
+    """Says whether this is process 0, the one that prints."""
     import jax
 
     return jax.process_index() == 0
 
 
 def saved(workdir: str | Path) -> str:
-    """What is left to go on from, for a message."""
+    """Says what is left to go on from."""
     from genjax.engine.checkpoints import Checkpoints
     from genjax.engine.workdir import CHECKPOINTS
 

@@ -8,7 +8,8 @@ of those that are no special tokens (`loss_of_words`), which is what masked lang
 asked for.
 """
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,6 @@ from genjax.cli import program
 from genjax.core.config import ConfigError
 
 _ROWS = 4096  # read at once
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Counts and prints; returns the exit status."""
-    return program.run(_ngrams, argv)
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -75,3 +71,6 @@ def _rows(source: Any, kind: str, begin: int) -> Iterator[np.ndarray]:
             yield batch["x"][:, :-1]
         else:
             yield np.pad(batch["x"], ((0, 0), (1, 0)), constant_values=begin)
+
+
+main = functools.partial(program.run, _ngrams)

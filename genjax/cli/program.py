@@ -26,9 +26,9 @@ _NO_HOME = "Could not determine home"  # of `Path.expanduser`, of `~NAME` where 
 
 
 def run(
-    body: Callable[[list[str]], int], argv: Sequence[str] | None, *, trains: bool = False
+    body: Callable[[list[str]], int], argv: Sequence[str] | None = None, *, trains: bool = False
 ) -> int:
-    """Runs a program and returns its exit status; what it is told wrong becomes one line.
+    """Runs a program and returns its exit status; a mistake in what it was given becomes one line.
 
     Standard output and standard error may be closed, full or broken. A program that trains goes on
     and ends as it would. What others print is what they are for: where it cannot be written they
@@ -69,7 +69,7 @@ def run(
 
 
 def _no_home(arguments: Sequence[str]) -> str:
-    """The line for the argument whose path begins with the home of nobody; empty without any."""
+    """Names the argument whose path begins with the home of nobody; empty without any."""
     for argument in arguments:
         name, _, value = argument.partition("=")
         if any(part.startswith("~") for part in re.split("[:,]", value)):
@@ -84,7 +84,7 @@ def say(text: Any) -> None:
 
 
 def parse(argv: Sequence[str], doc: str | None, define: Define) -> Any:
-    """The flags of a program, as attributes.
+    """Parses the flags of a program, to be read as attributes.
 
     Nothing is kept in absl's global flags, so one process can run several programs.
 
@@ -104,7 +104,7 @@ def parse(argv: Sequence[str], doc: str | None, define: Define) -> Any:
         raise ConfigError(
             f"--config.{field}={value}: no such flag here; the run's own config.json counts"
         )
-    with _told(values, []):
+    with _complaining(values, []):
         left = values(["", *argv])[1:]
     if left:
         raise ConfigError(f"{left[0]!r}: is no flag; flags are written --NAME=VALUE")
@@ -116,7 +116,7 @@ def parse(argv: Sequence[str], doc: str | None, define: Define) -> Any:
 def parse_with_config(
     argv: Sequence[str], doc: str | None, define: Define, said: list[str] | None = None
 ) -> tuple[Any, ConfigDict]:
-    """As `parse`, for programs that take `--config` and its overrides: flags and config, locked.
+    """Parses as `parse` where there are `--config` and its overrides: flags, and config, locked.
 
     `said`: see `recipes.override`.
     """
@@ -128,14 +128,14 @@ def parse_with_config(
     if not given:
         raise ConfigError("--config: missing; must be a recipe, as in --config=configs/wgan_gp.py")
     config = recipes.load(given)
-    with _told(values, ["config"]):
+    with _complaining(values, ["config"]):
         config = recipes.override(config, rest, values, said)
     _need_workdir(values)
     return values, config
 
 
 def checkpoint_step(text: str) -> Any:
-    """What `--step=text` means to `genjax.load`: a step, "best", or None for the newest."""
+    """Reads `--step` as `genjax.load` does: a step, "best", or None for the newest."""
     if text in ("", "best"):
         return text or None
     if not text.isdecimal():
@@ -144,14 +144,39 @@ def checkpoint_step(text: str) -> Any:
 
 
 def check_member(member: int, num_members: int) -> None:
-    """Raises `ConfigError` unless a run of `num_members` (0: a single run) has this `--member`."""
+    """Raises `ConfigError` unless a run of `num_members` (0: a single run) has this member."""
     n = max(num_members, 1)
     if member >= n:
         raise ConfigError(f"--member={member}: must be below the number of members, {n}")
 
 
+def load(values: Any, member: int | None) -> Any:
+    """Loads the model of the run that the flags name.
+
+    Args:
+      values: of the flags `workdir` and `step`.
+      member: of a population; None: all.
+
+    Raises:
+      ConfigError: there is no such run, checkpoint or member.
+    """
+    from genjax.engine.workdir import read_config
+
+    step = checkpoint_step(values.step)
+    read_config(values.workdir)  # before JAX is given time to start
+    from genjax.engine.compilation_cache import enable_compilation_cache
+    from genjax.trained.loading import load
+
+    enable_compilation_cache()
+    model = load(values.workdir, step)
+    if member is None:
+        return model
+    check_member(member, model.num_members)
+    return model.member(member) if model.num_members else model
+
+
 def command(program: str, *args: str) -> str:
-    """A command line that runs `program`, in the way in which this process was started."""
+    """Returns a command line that runs `program`, in the way this process was started."""
     started, dashed = Path(sys.argv[0] if sys.argv else ""), program.replace("_", "-")
     if started.name == "genjax":
         words = ["genjax", dashed]
@@ -165,7 +190,7 @@ def command(program: str, *args: str) -> str:
 
 
 def _flags(define: Define) -> flags.FlagValues:
-    """The flags of a program, and that which all share."""
+    """Defines the flags of a program, and that which all share."""
     values = flags.FlagValues()
     define(values)
     message = "FILE.py with the family of one's own that the config names: it is executed."
@@ -181,7 +206,7 @@ def _load_recipe(recipe: str | None) -> None:
 
 
 @contextmanager
-def _told(values: flags.FlagValues, more: Sequence[str]) -> Iterator[None]:
+def _complaining(values: flags.FlagValues, more: Sequence[str]) -> Iterator[None]:
     """Turns absl's complaints into `ConfigError`; `more` are further names that it may suggest."""
     try:
         yield
@@ -214,7 +239,7 @@ def _unraisable(event: Any) -> None:
 
 @contextmanager
 def _logging_to(stream: Any) -> Iterator[None]:
-    """Logs in lines of this program's to `stream`, wherever absl and others were first imported."""
+    """Logs to `stream` in lines of this program's, wherever absl was first imported."""
     flags.FLAGS.mark_as_parsed()  # else absl warns that none are
     logging.use_absl_handler()
     logging.set_verbosity(logging.INFO)
@@ -234,13 +259,13 @@ def _logging_to(stream: Any) -> Iterator[None]:
 
 
 def _concerns(record: LogRecord) -> bool:
-    """Whether a message is for the user: of libraries only warnings are."""
+    """Says whether a message is for the user: of libraries only warnings are."""
     return record.levelno >= WARNING or record.pathname.startswith(_HERE)
 
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM and SIGHUP interrupt like SIGINT, until the training loop answers them all."""
+    """Lets SIGTERM and SIGHUP interrupt as SIGINT does, until the loop answers them all."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -256,7 +281,7 @@ def _terminable() -> Iterator[None]:
 
 
 def _take(argv: Sequence[str], name: str) -> tuple[str | None, list[str]]:
-    """The value of the last `--name=value` or `--name value`, and the other arguments."""
+    """Takes the last `--name=value` or `--name value`: its value, and the other arguments."""
     value, rest, i = None, [], 0
     while i < len(argv):
         match = re.fullmatch(rf"--?{name}(=(.*))?", argv[i], re.DOTALL)

@@ -23,24 +23,19 @@ word (white space separates words; punctuation marks are words of their own, if 
         [--out=FILE.tsv|FILE.conll]
 """
 
+import functools
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from absl import flags
 
-from genjax.cli import predicting, program, writing
+from genjax.cli import program, writing
 from genjax.core import files
 from genjax.core.config import MAX_SEED, ConfigError
 from genjax.evaluation import groups as sweeps
 
 _SUFFIXES = (".png", ".npy", ".npz")  # and .txt for texts
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Samples; returns the exit status."""
-    return program.run(_sample, argv)
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -66,7 +61,7 @@ def _define(values: flags.FlagValues) -> None:
 
 def _sample(argv: list[str]) -> int:
     values = program.parse(argv, __doc__, _define)
-    step = program.checkpoint_step(values.step)
+    program.checkpoint_step(values.step)
     if values.out:
         check_out(values.out)
     writing.check(values)
@@ -74,15 +69,9 @@ def _sample(argv: list[str]) -> int:
         group, chosen, message = sweeps.pick(groups, values.member)
         values.workdir, values.member = str(group.folder), chosen
         program.say(message)
-    from genjax.engine.workdir import read_config
-
-    read_config(values.workdir)  # before JAX is given time to start
-    from genjax.engine.compilation_cache import enable_compilation_cache
+    model = program.load(values, None)
     from genjax.evaluation import shown
-    from genjax.trained.loading import load
 
-    enable_compilation_cache()
-    model = load(values.workdir, step)
     if values.member is not None:
         program.check_member(values.member, model.num_members)
     if model.run.dataset.codec is not None:
@@ -109,7 +98,7 @@ def _sample(argv: list[str]) -> int:
 def check_out(text: str) -> None:
     """Raises `ConfigError` unless `text` names a file that can be written."""
     out = Path(text).expanduser().absolute()
-    if out.suffix not in (*_SUFFIXES, ".txt", *predicting.SUFFIXES):
+    if out.suffix not in (*_SUFFIXES, ".txt", *writing.PREDICTED):
         raise ConfigError(f"--out={text}: must end in {', '.join(_SUFFIXES)}, of texts in .txt")
     if out.is_dir():
         raise ConfigError(f"--out={text}: is a folder; must be a file")
@@ -137,3 +126,6 @@ def _write(out: Path, x: Any) -> None:
             out.parent.mkdir(parents=True, exist_ok=True)
             with files.replacing(out) as file:
                 save(file, x)
+
+
+main = functools.partial(program.run, _sample)

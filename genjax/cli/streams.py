@@ -10,7 +10,7 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 
@@ -19,10 +19,10 @@ class Lost(BaseException):
 
 
 class Stream(io.TextIOBase):
-    """A text stream whose writes do not fail; what it lacks is that of the stream below.
+    """A text stream whose writes do not fail.
 
     Args:
-      stream: below; None as Python has it for a descriptor that was closed.
+      stream: the one below; None as Python has it for a descriptor that was closed.
       product: raise `Lost` at the first write that fails.
 
     Attributes:
@@ -46,11 +46,6 @@ class Stream(io.TextIOBase):
             self._lose(error)
         return len(text)
 
-    def writelines(self, lines: Iterable[str]) -> None:  # type: ignore[override]
-        """Writes each."""
-        for line in lines:
-            self.write(line)
-
     def flush(self) -> None:
         """Hands on what was written."""
         try:
@@ -59,14 +54,14 @@ class Stream(io.TextIOBase):
             self._lose(error)
 
     def close(self) -> None:
-        """Nothing: the stream below is not this one's, and Python closes what nobody holds."""
+        """Does nothing: the stream below is not this one's, and Python closes what nobody holds."""
 
     def isatty(self) -> bool:
-        """Whether the stream below is a terminal."""
+        """Says whether the stream below is a terminal."""
         return self._stream.isatty()
 
     def fileno(self) -> int:
-        """The descriptor below."""
+        """Returns the descriptor below."""
         return self._stream.fileno()
 
     def __getattr__(self, name: str) -> Any:
@@ -101,10 +96,9 @@ class _Closed(io.TextIOBase):
 
 @contextlib.contextmanager
 def sturdy(*, product: bool) -> Iterator[tuple[Stream, Stream]]:
-    """Within it `sys.stdout` and `sys.stderr` are `Stream`s, which it yields.
+    """Makes `sys.stdout` and `sys.stderr` `Stream`s within it, and yields them.
 
-    Args:
-      product: standard output is what the program is for: writes that fail raise `Lost`.
+    `product`: standard output is what the program is for; writes that fail raise `Lost`.
     """
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = Stream(before[0], product=product), Stream(before[1])

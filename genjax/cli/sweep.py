@@ -10,6 +10,7 @@ group, whose population is a run of its own.
 """
 
 import csv
+import functools
 import io
 import itertools
 import json
@@ -37,11 +38,6 @@ class Axis(NamedTuple):
 
     field: str
     values: list[Any]
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Sweeps; returns the exit status."""
-    return program.run(_sweep, argv, trains=True)
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -91,7 +87,7 @@ def _sweep(argv: list[str]) -> int:
 def _named_best(
     workdir: str, groups: Sequence[Group], rows: Sequence[sweeps.Row], looks: Sequence[str]
 ) -> str:
-    """The best setting in a line, and the commands that look at the best member of it."""
+    """Names the best setting in a line, and the commands that look at its best member."""
     fields = groups[0].fields()
     metric, mode = sweeps.criterion(groups[0].config, sweeps.names(rows))
     found = sweeps.best_setting(rows, fields, metric, mode)
@@ -110,7 +106,7 @@ def _named_best(
 
 
 def parse_axis(config: ConfigDict, text: str) -> Axis:
-    """`"FIELD=a,b,c"` as an axis; the values have the type of the field in `config`.
+    """Reads `"FIELD=a,b,c"`; the values have the type of the field in `config`.
 
     Raises:
       ConfigError: no such field, a value of a wrong type or out of range, or given twice.
@@ -135,7 +131,7 @@ def parse_axis(config: ConfigDict, text: str) -> Axis:
 
 
 def plan(config: ConfigDict, axes: Sequence[Axis], num_seeds: int, workdir: Path) -> list[Group]:
-    """The groups of a sweep over all combinations of values and over the seeds."""
+    """Plans the groups of a sweep over all combinations of values and over the seeds."""
     check_seed("config.seed", config.seed, num_seeds)
     fields = [axis.field for axis in axes]
     if len(lengths := [field for field in fields if field in DURATIONS]) > 1:
@@ -163,7 +159,7 @@ def plan(config: ConfigDict, axes: Sequence[Axis], num_seeds: int, workdir: Path
 
 
 def is_injected(field: str) -> bool:
-    """Whether members of one population can differ in `field`."""
+    """Says whether members of one population can differ in `field`."""
     from genjax.core.optimizer import INJECTED
 
     section, _, name = field.rpartition(".")
@@ -178,7 +174,7 @@ def _prepare(group: Group) -> Any:
 
 
 def _train_groups(groups: Sequence[Group], command: str) -> int:
-    """Trains all; DIVERGED if all members of some group did, at once what else is not DONE."""
+    """Trains all; DIVERGED if all members of some group did, at once what is not DONE."""
     worst = program.DONE
     for i, group in enumerate(groups):
         name = ", ".join(f"{n}={v}" for n, v in group.settings.items())
@@ -230,3 +226,6 @@ def _write(workdir: Path, groups: Sequence[Group], rows: Sequence[dict[str, Any]
             table.writeheader()
             table.writerows(rows)
             files.write_whole(workdir / _CSV, text.getvalue())
+
+
+main = functools.partial(program.run, _sweep, trains=True)

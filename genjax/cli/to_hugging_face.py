@@ -8,18 +8,13 @@ that `AutoModelForCausalLM.from_pretrained(FOLDER)` (of BERT `AutoModelForMasked
 sample: the averages, where the run keeps some.
 """
 
-from collections.abc import Sequence
+import functools
 from typing import Any
 
 from absl import flags
 
 from genjax.cli import program
 from genjax.core.config import ConfigError
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Writes the folder; returns the exit status."""
-    return program.run(_to_hugging_face, argv)
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -32,23 +27,20 @@ def _define(values: flags.FlagValues) -> None:
 
 def _to_hugging_face(argv: list[str]) -> int:
     values = program.parse(argv, __doc__, _define)
-    step = program.checkpoint_step(values.step)
+    program.checkpoint_step(values.step)
     if not values.out:
         raise ConfigError("--out: missing; must be the folder to make, as in --out=my_gpt2")
-    from genjax.engine.workdir import read_config
-
-    read_config(values.workdir)  # before JAX is given time to start
+    model = program.load(values, values.member)
     import jax
     import numpy as np
 
     from genjax import hf
-    from genjax.trained.loading import load
 
-    model = load(values.workdir, step)
-    program.check_member(values.member, model.num_members)
-    model = model.member(values.member) if model.num_members else model
     params = jax.tree.map(np.asarray, model.state.eval_params)
     codec = model.run.dataset.codec
     hf.write(values.out, hf.Pretrained(model.config, params, codec))  # type: ignore[arg-type]
     print(values.out)
     return program.DONE
+
+
+main = functools.partial(program.run, _to_hugging_face)

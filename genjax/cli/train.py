@@ -8,6 +8,7 @@ checkpoint written, or because another process of the run is gone (the newest ch
 Standard output and standard error that are closed, full or broken change nothing.
 """
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,6 @@ from absl import flags
 
 from genjax.cli import advice, launch, program
 from genjax.core.config import ConfigError, fail
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Trains; returns the exit status."""
-    return program.run(_train, argv, trains=True)
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -62,7 +58,7 @@ def _train_joined(values: Any, config: Any, again: str, said: Sequence[str], pee
 
 
 def report(run: Any, workdir: str, summary: Any) -> str:
-    """The end of a run for its reader: numbers, where the time went, where to look further."""
+    """Describes the end of a run: numbers, where the time went, where to look further."""
     from genjax.engine.writers import last_evaluation
     from genjax.evaluation.report import table
 
@@ -92,3 +88,6 @@ def report(run: Any, workdir: str, summary: Any) -> str:
         parts.append(f"Best {what}: {value:.4g} at step {step}; evaluate or sample: --step=best")
     commands = advice.commands(run, workdir)
     return "\n\n".join([*parts, "Look further:\n" + "\n".join(f"  {c}" for c in commands)])
+
+
+main = functools.partial(program.run, _train, trains=True)

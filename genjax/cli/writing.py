@@ -1,4 +1,4 @@
-"""`genjax.cli.sample` for models of texts."""
+"""`genjax.cli.sample` for models that write texts, or tell their classes or tags."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +11,14 @@ from genjax.core import files
 from genjax.core.config import ConfigError
 
 _SUFFIXES = (".txt", ".png")
+_TAGS, _CLASSES = (".conll", ".txt"), (".tsv", ".txt")
+PREDICTED = (".conll", ".tsv")  # suffixes of predictions alone
+_OWN = ("prompt", "prompts")  # flags of text that are for predictions too
 _DRAWN = ("temperature", "top_k", "top_p", "min_p")  # flags that beam search does not follow
 
 
 def define(values: flags.FlagValues) -> None:
-    """Flags of text; those that are None depend on others."""
+    """Defines flags of text; those that are None depend on others."""
     text: Any = {"flag_values": values}
     flags.DEFINE_multi_string(
         "prompt",
@@ -124,18 +127,48 @@ def write(model: Any, values: Any) -> int:
 
 
 def _predict(model: Any, values: Any, out: Path | None) -> int:
-    from genjax.cli import predicting
     from genjax.core.capabilities import Tags
 
-    predicting.check(values, model.config.family, tags=isinstance(model.family, Tags))
+    _check_predicting(values, model.config.family, tags=isinstance(model.family, Tags))
     prompts = _prompts(values)
     if not prompts:
         raise ConfigError("--prompt: missing; must be a text, or --prompts a file of them")
-    return _tell(predicting.lines(model, prompts), out, "\n")
+    return _tell(_predictions(model, prompts), out, "\n")
+
+
+def _check_predicting(values: Any, family: str, tags: bool) -> None:
+    """Raises `ConfigError` for a flag that is not for predictions of tags, or of classes."""
+    own = flags.FlagValues()
+    define(own)
+    for name in ["n", *own]:
+        if name not in _OWN and values[name].present:
+            message = f"is for models that write texts; {family} says what they are"
+            raise ConfigError(f"--{name}={values[name].value}: {message}")
+    suffixes, what = (_TAGS, "tags") if tags else (_CLASSES, "classes")
+    if values.out and Path(values.out).suffix not in suffixes:
+        raise ConfigError(f"--out={values.out}: must end in {' or '.join(suffixes)} for {what}")
+
+
+def _predictions(model: Any, prompts: Sequence[str]) -> list[str]:
+    """Makes a line for each text: class, probability and the text, tabs between them.
+
+    Of a tagger the lines of each sentence's words, each with a tab and its tag, and an empty line
+    behind each sentence, as `conll:FILE` has them.
+    """
+    from genjax.core.capabilities import Tags
+    from genjax.trained.predictions import classify, tag
+
+    if not isinstance(model.family, Tags):
+        classified = zip(classify(model, prompts), prompts)
+        return [f"{c.label}\t{c.probability:.4f}\t{prompt}" for c, prompt in classified]
+    found = []
+    for words in tag(model, prompts):
+        found += [*(f"{word}\t{name}" for word, name in words), ""]
+    return found
 
 
 def _write_samples(model: Any, prompts: Sequence[str], n: int, values: Any, out: Any) -> int:
-    """What a model that reads no prompts draws of itself."""
+    """Writes what a model that reads no prompts draws of itself."""
     from genjax.core.capabilities import Samples
     from genjax.evaluation.shown import BETWEEN
 
@@ -167,7 +200,7 @@ def _stream(prompt: str, pieces: Any) -> None:
 
 
 def _tell(texts: Sequence[str], out: Path | None, between: str) -> int:
-    """Texts to the terminal, or to a file, whose path is printed."""
+    """Writes texts to the terminal, or to a file, whose path is printed."""
     whole = between.join(texts)
     if out is None:
         print(whole)

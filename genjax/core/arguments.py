@@ -116,7 +116,7 @@ def is_texts(given: Any) -> bool:
     return isinstance(given, (list, tuple)) and any(isinstance(x, str) for x in given)
 
 
-def whole(name: str, value: Any, least: int = 1, most: float = math.inf) -> int:
+def integer(name: str, value: Any, least: int = 1, most: float = math.inf) -> int:
     """A whole number in the range."""
     limits = f"at least {least}" if most == math.inf else f"in {least} … {int(most)}"
     right = isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
@@ -129,7 +129,7 @@ def key(name: str, seed: Any) -> jax.Array:
     """The PRNG key of a seed, or that key itself."""
     if isinstance(seed, jax.Array) and jax.dtypes.issubdtype(seed.dtype, jax.dtypes.prng_key):
         return seed
-    return jax.random.key(whole(name, seed, 0, MAX_SEED))
+    return jax.random.key(integer(name, seed, 0, MAX_SEED))
 
 
 def block_size(spec: DataSpec, members: int) -> int:

@@ -26,20 +26,20 @@ PACKED = 1032  # bytes that one byte of a deflated file can stand for at most
 
 
 def shown(value: Any, most: int = 60) -> str:
-    """`repr(value)`, cut in its middle where it is long: what a file holds may have any length."""
+    """Returns `repr(value)`, cut in its middle where it is long."""
     text = repr(value[: 4 * most] if isinstance(value, str) else value)
     return text if len(text) <= most else f"{text[: most // 2]}…{text[-most // 3 :]}"
 
 
 def reason(error: BaseException, most: int = 160) -> str:
-    """Why something failed, in one line that is not long."""
+    """Says why something failed, in one line that is not long."""
     message = str(getattr(error, "strerror", None) or error).strip()
     line = (message.splitlines() or [""])[0].strip() or type(error).__name__
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def opened(path: Path) -> BinaryIO:
-    """A regular file, opened for reading; `OSError` for a pipe or a device, which may never end."""
+    """Opens a regular file to read; `OSError` for a pipe or a device, which may never end."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
@@ -50,7 +50,7 @@ def opened(path: Path) -> BinaryIO:
 
 
 def read_bytes(path: Path, most: int = LARGEST_JSON) -> bytes:
-    """All of a regular file; `OSError` where it has more than `most` bytes."""
+    """Reads all of a regular file; `OSError` where it has more than `most` bytes."""
     with opened(path) as file:
         found = file.read(most + 1)
     if len(found) > most:
@@ -59,11 +59,9 @@ def read_bytes(path: Path, most: int = LARGEST_JSON) -> bytes:
 
 
 def parse_json(text: bytes | str, *, finite: bool = True) -> Any:
-    """The value of a JSON text.
+    """Parses a JSON text in UTF-8.
 
-    Args:
-      text: UTF-8.
-      finite: whether NaN and infinite numbers, which JSON does not have, are refused.
+    `finite`: whether NaN and infinite numbers, which JSON does not have, are refused.
 
     Raises:
       ValueError: it is none, is nested too deeply, or names a key twice.
@@ -77,11 +75,10 @@ def parse_json(text: bytes | str, *, finite: bool = True) -> Any:
 
 
 def read_json(path: Path, *, finite: bool = True, most: int = LARGEST_JSON) -> Any:
-    """The value in a JSON file; see `parse_json`.
+    """Reads the value in a JSON file; see `parse_json`.
 
     Raises:
       OSError: no such file, no regular one, or more than `most` bytes.
-      ValueError: see `parse_json`.
     """
     return parse_json(read_bytes(path, most), finite=finite)
 
@@ -97,12 +94,7 @@ def read_object(path: Path, end: str = "") -> dict[str, Any]:
 
 @contextlib.contextmanager
 def reading(name: Any, end: str = "") -> Iterator[None]:
-    """Turns what reading files of any content raises into a `ConfigError`: it cannot be read.
-
-    Args:
-      name: what the line begins with.
-      end: of the line.
-    """
+    """Turns errors of reading within into a `ConfigError` that ends with `end`."""
     try:
         yield
     except ConfigError:
@@ -197,7 +189,7 @@ def writing(name: Any) -> Iterator[None]:
 
 
 def inside(folder: Path, name: Any) -> Path:
-    """The file in `folder` that a file of the folder names.
+    """Returns the file in `folder` that a file of the folder names.
 
     Links are resolved, and what they lead to must be in `folder` as well. One kind of folder is
     made of links that lead out of it, the cache of Hugging Face: `NAME/snapshots/REVISION/FILE` is

@@ -212,6 +212,11 @@ def table(found: Sequence[Row], fields: Sequence[str]) -> str:
     return "\n".join([*aligned, *filter(None, [explained(seeds, "seeds")])])
 
 
+def one_each(value: Any, members: int) -> bool:
+    """Says whether this is one number a member, and not the vectors that some families have."""
+    return isinstance(value, list) and len(value) == members and not isinstance(value[0], list)
+
+
 def _settings(found: Sequence[Row], fields: Sequence[str]) -> list[list[Row]]:
     """Returns the rows of each setting, in their order."""
     each: dict[tuple[Any, ...], list[Row]] = {}
@@ -226,10 +231,5 @@ def _last(group: Group) -> dict[str, list[float]]:
 
     last: dict[str, Any] = {}
     for row in read_metrics(group.folder / METRICS):
-        # One number a member: not the vectors that some families evaluate to.
-        last |= {
-            n: v for n, v in row.items()
-            if "/" in n and isinstance(v, list) and len(v) == len(group.seeds)
-            and not isinstance(v[0], list)
-        }  # fmt: skip
+        last |= {n: v for n, v in row.items() if "/" in n and one_each(v, len(group.seeds))}
     return {n: last[n] for n in sorted(last, key=lambda n: (n.startswith("eval/"), n))}

@@ -180,7 +180,7 @@ class TextGenerator:
             ("n", n, 1, math.inf), ("max_tokens", max_tokens, 0, math.inf),
             ("seed", seed, 0, MAX_SEED), ("beam", beam, 0, math.inf),
         ):  # fmt: skip
-            arguments.whole(prefix + name, value, least, most)
+            arguments.integer(prefix + name, value, least, most)
         try:
             sampling.check(prefix)
             checks.number(f"{prefix}length_penalty", length_penalty, 0)

@@ -12,7 +12,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def flattened(params: Any) -> Arrays:
-    """Parameters by dotted names, with zeros for the biases of dense layers and norms without."""
+    """Returns parameters by dotted names, with zeros for biases that layers and norms lack."""
     flat = {name: np.asarray(x) for name, x in flatten_dict(params, sep=".").items()}
     for name, x in list(flat.items()):
         module, _, leaf = name.rpartition(".")
@@ -23,7 +23,7 @@ def flattened(params: Any) -> Arrays:
 
 
 def stacked(tensors: Arrays, name: str) -> np.ndarray:
-    """What `name`, with the number of a layer in place of `{}`, is in all layers: (L, …)."""
+    """Stacks what `name`, with a layer's number for `{}`, is in all layers: (L, …)."""
     found: list[np.ndarray] = []
     while (of_layer := name.format(len(found))) in tensors:
         found.append(tensors[of_layer])
@@ -31,7 +31,7 @@ def stacked(tensors: Arrays, name: str) -> np.ndarray:
 
 
 def without_copy(tensors: Arrays, copy: str, of: str, message: str) -> Arrays:
-    """The tensors without `copy`, which must be what `of` is, if it is there."""
+    """Returns the tensors without `copy`, which must equal `of` if it is there."""
     if copy in tensors and of in tensors and not np.array_equal(tensors[copy], tensors[of]):
         raise ConfigError(f"{message}: {copy} is not {of}; with tie_word_embeddings it must be")
     return {name: x for name, x in tensors.items() if name != copy}

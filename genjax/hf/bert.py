@@ -62,7 +62,7 @@ _NEW = {"gamma": "weight", "beta": "bias"}
 
 
 def to_tensors(params: Any) -> Arrays:
-    """Tensors by their Hugging Face names from the parameters of family `bert`."""
+    """Makes tensors by their Hugging Face names from the parameters of family `bert`."""
     flat = flattened(params)
     for leaf in ("kernel", "bias"):
         parts = np.split(flat[f"{_LAYERS}{_FUSED}{leaf}"], 3, axis=-1)
@@ -85,7 +85,7 @@ def to_tensors(params: Any) -> Arrays:
 
 
 def from_tensors(tensors: Arrays) -> Any:
-    """The parameters whose `to_tensors` these are."""
+    """Inverts `to_tensors`."""
     flat = {ours: tensors[theirs] for ours, theirs in _TABLES.items()}
     paired = f"{_PAIRS}weight" in tensors
     for ours, theirs in (_OUTER | (_POOLER if paired else {})).items():
@@ -104,7 +104,7 @@ def from_tensors(tensors: Arrays) -> Any:
 
 
 def _module(flat: Arrays, ours: str) -> tuple[np.ndarray, np.ndarray]:
-    """Weight and bias of a dense layer or norm, or of all layers' as PyTorch has them."""
+    """Returns weight and bias of a dense layer or norm, or of all layers', as PyTorch has them."""
     bias = flat[f"{ours}.bias"]
     if f"{ours}.scale" in flat:
         return flat[f"{ours}.scale"], bias
@@ -118,7 +118,7 @@ def _leaves(ours: str, weight: np.ndarray, bias: np.ndarray) -> Arrays:
 
 
 def cleaned(tensors: Arrays, hf: dict[str, Any], message: str) -> Arrays:
-    """Tensors of a file under the names that `to_tensors` gives, without what says nothing.
+    """Renames a file's tensors to what `to_tensors` gives, without what says nothing.
 
     That is numbers of places, tied copies, and the pooler where nothing judges what it says. Where
     there is no head (`BertModel`), a new one is added.
@@ -143,7 +143,7 @@ def cleaned(tensors: Arrays, hf: dict[str, Any], message: str) -> Arrays:
 
 
 def _new_head(size: int, width: int) -> Arrays:
-    """A head that hands vectors on, of no bias to any token."""
+    """Makes a head that hands vectors on, of no bias to any token."""
     at = "cls.predictions.transform."
     return {
         "cls.predictions.bias": np.zeros(size, np.float32),
@@ -155,11 +155,7 @@ def _new_head(size: int, width: int) -> Arrays:
 
 
 def fields(hf: dict[str, Any], tensors: Arrays, message: str) -> dict[str, Any]:
-    """The fields of our config, by dotted name, for a folder's `config.json`.
-
-    Raises:
-      ConfigError: the folder's model is another one than `bert` can be.
-    """
+    """Returns our config's fields, by dotted name, for `config.json`; `ConfigError` if none fit."""
     ask = Fields(hf, message, "BERT")
     ask.only("position_embedding_type", "absolute")
     ask.only("is_decoder", False)
@@ -183,11 +179,7 @@ def fields(hf: dict[str, Any], tensors: Arrays, message: str) -> dict[str, Any]:
 
 
 def described(config: ConfigDict, params: Any) -> dict[str, Any]:
-    """The `config.json` of our model, without the size of its vocabulary.
-
-    Raises:
-      ConfigError: BERT cannot be such a model.
-    """
+    """Returns the `config.json` of our model without `vocab_size`; `ConfigError` if none fits."""
     m = config.model
     check_layers(m, "BERT")
     if m.norm_first:

@@ -12,19 +12,13 @@ _MOST = 2**24  # no array has a longer axis
 
 
 class Fields:
-    """The fields of a folder's `config.json`.
-
-    Args:
-      found: the JSON.
-      message: its file, for errors.
-      model: the name of the architecture, for errors.
-    """
+    """Reads the fields of a folder's `config.json`; `message` and `model` begin errors."""
 
     def __init__(self, found: Mapping[str, Any], message: str, model: str):
-        self._found, self._told, self._model = found, message, model
+        self._found, self._file, self._model = found, message, model
 
     def number(self, name: str, default: Any, least: float = 1) -> Any:
-        """A number of the type of `default`, from `least` to 2^24."""
+        """Reads a number of the type of `default`, from `least` to 2^24."""
         value = self._found.get(name, default)
         kinds = int if isinstance(default, int) else (int, float)
         if isinstance(value, bool) or not isinstance(value, kinds) or value < least:
@@ -35,14 +29,14 @@ class Fields:
         return type(default)(value)
 
     def choice(self, name: str, default: str, allowed: Mapping[str, str]) -> str:
-        """Our name of what the field says."""
+        """Returns our name of what the field says."""
         value = self._found.get(name, default)
         if not isinstance(value, str) or value not in allowed:
             raise self._error(name, value, f"must be one of {', '.join(allowed)}")
         return allowed[value]
 
     def flag(self, name: str, default: bool) -> bool:
-        """A truth value."""
+        """Reads a truth value."""
         return bool(self._found.get(name, default))
 
     def only(self, name: str, value: Any) -> None:
@@ -51,11 +45,11 @@ class Fields:
             raise self._error(name, self._found[name], f"genjax's {self._model} has {value!r} only")
 
     def _error(self, name: str, value: Any, allowed: str) -> ConfigError:
-        return ConfigError(f"{self._told}: {name}={shown(value)}: {allowed}")
+        return ConfigError(f"{self._file}: {name}={shown(value)}: {allowed}")
 
 
 def check_layers(m: ConfigDict, model: str) -> None:
-    """Raises `ConfigError` unless the layers of section `model` are such as GPT-2 and BERT have."""
+    """Raises `ConfigError` unless the layers of `model` are such as GPT-2 and BERT have."""
     if m.norm != "layer":
         raise fail("model.norm", m.norm, f"{model} has norm=layer")
     if m.positions != "learned":
@@ -65,7 +59,7 @@ def check_layers(m: ConfigDict, model: str) -> None:
 
 
 def activation(m: ConfigDict, names: Mapping[str, str], model: str) -> str:
-    """The first Hugging Face name of the activation, by `names` of theirs to ours."""
+    """Returns the first Hugging Face name of the activation, by `names` of theirs to ours."""
     for theirs, ours in names.items():
         if ours == m.activation:
             return theirs

@@ -18,13 +18,8 @@ _OTHERS = (
 )  # fmt: skip
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a file; raises `ConfigError` that names it."""
-    return files.read_object(path)
-
-
 def read_tensors(folder: Path) -> tuple[str, Arrays]:
-    """What to call the file in errors, and all tensors in it or in the shards that it lists.
+    """Reads all tensors in a folder's file or shards; returns its name for errors, too.
 
     Numbers of any precision become float32; whole numbers stay what they are.
     """
@@ -33,7 +28,7 @@ def read_tensors(folder: Path) -> tuple[str, Arrays]:
         return str(file), _tensors(file)
     if not index.is_file():
         raise ConfigError(f"{folder}: has neither {WEIGHTS} nor {_INDEX}{_instead(folder)}")
-    shards = read_json(index).get("weight_map")
+    shards = files.read_object(index).get("weight_map")
     if not isinstance(shards, dict) or not all(isinstance(s, str) for s in shards.values()):
         raise ConfigError(f"{index}: must have a weight_map of tensors' names to files")
     tensors: Arrays = {}
@@ -51,7 +46,7 @@ def read_tensors(folder: Path) -> tuple[str, Arrays]:
 
 
 def _instead(folder: Path) -> str:
-    """What to do with weights of another format, if there are any."""
+    """Says what to do with weights of another format, if there are any."""
     found = next((name for name in _OTHERS if (folder / name).is_file()), None)
     if found is None:
         return ""

@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 from genjax import families
 from genjax.core.config import ConfigError, fail
 from genjax.core.family import DataSpec
-from genjax.core.files import reason, shown
+from genjax.core.files import read_object, reason, shown
 from genjax.core.tokens import BOS, EOS, MASK, PAD, SPECIALS, UNK
 from genjax.data.source import Codec
 from genjax.data.text import tokenizers
@@ -41,7 +41,7 @@ class Pretrained(NamedTuple):
 
 
 def read(folder: str | os.PathLike) -> Pretrained:
-    """The GPT-2 or BERT of a Hugging Face folder, under our names and ids; see the package.
+    """Reads the GPT-2 or BERT of a Hugging Face folder, under our names and ids; see the package.
 
     The config's fields beyond the model's are those of fine-tuning on the bundled texts.
 
@@ -52,7 +52,7 @@ def read(folder: str | os.PathLike) -> Pretrained:
     path = Path(folder).expanduser()
     if not path.is_dir():
         raise ConfigError(f"{folder}: no such folder; must hold {files.CONFIG}, {files.WEIGHTS}")
-    record, message = files.read_json(path / files.CONFIG), str(path / files.CONFIG)
+    record, message = read_object(path / files.CONFIG), str(path / files.CONFIG)
     layout = _LAYOUTS.get(str(record.get("model_type")))
     if layout is None:
         kind, known = record.get("model_type"), ", ".join(_LAYOUTS)
@@ -115,14 +115,14 @@ def write(folder: str | os.PathLike, model: Pretrained) -> None:
 def _codec(
     folder: Path, record: dict[str, Any], layout: ModuleType
 ) -> tuple[np.ndarray, Codec]:  # fmt: skip
-    """The id in the folder of each of our tokens, -1 where there is none; and the tokenizer."""
+    """Returns the folder's id of each of our tokens, -1 where there is none; and the tokenizer."""
     file, encoder = folder / files.TOKENIZER, layout is bert
     if not file.is_file():
         raise ConfigError(
             f"{folder}: has no {files.TOKENIZER}; where transformers is installed, "
             f"AutoTokenizer.from_pretrained({str(folder)!r}).save_pretrained(…) writes it"
         )
-    found = files.read_json(file)
+    found = read_object(file)
     try:
         finder = Finder(folder, record, found, encoder)
         model, source_V = renumbered(found, str(file), finder)
@@ -142,7 +142,7 @@ def _codec(
 def _rows(
     layout: ModuleType, tensors: Arrays, record: dict[str, Any], there: int, message: str
 ) -> int:  # fmt: skip
-    """How many tokens the weights are of: all of the tokenizer's, or more.
+    """Counts the tokens that the weights are of: all of the tokenizer's, or more.
 
     Some folders have more rows, so that their number is a multiple of 64, say. These rows are no
     tokens', and left out.
@@ -163,7 +163,7 @@ def _rows(
 
 
 def _zeros(config: ConfigDict, vocab_size: int) -> Any:
-    """Parameters of the config's family as it reads a folder, of zeros that take no memory."""
+    """Makes parameters of the family as it reads a folder, of zeros that take no memory."""
     spec = DataSpec("text", (config.data.length + 1,), vocab_size=vocab_size)
     init = families.build(config, spec, 1).init
     params = jax.eval_shape(init, jax.random.key(0)).params
@@ -171,7 +171,7 @@ def _zeros(config: ConfigDict, vocab_size: int) -> Any:
 
 
 def _moved(layout: ModuleType, params: Any, source_V: np.ndarray) -> Any:
-    """The parameters with what belongs to tokens at our ids."""
+    """Moves what belongs to tokens to our ids."""
     flat = flatten_dict(params, sep=".")
     for name, axis in layout.VOCABULARY.items():
         if name in flat:

@@ -52,7 +52,7 @@ _BUFFER = re.compile(r"\.attn\.(bias|masked_bias)$")  # the causal mask, in olde
 
 
 def to_tensors(params: Any) -> Arrays:
-    """Tensors by their Hugging Face names from the parameters of family `gpt`."""
+    """Makes tensors by their Hugging Face names from the parameters of family `gpt`."""
     flat = flattened(params)
     tensors = {theirs: flat[ours] for ours, theirs in _OUTER.items()}
     for ours, theirs in _OF_LAYER.items():
@@ -62,7 +62,7 @@ def to_tensors(params: Any) -> Arrays:
 
 
 def from_tensors(tensors: Arrays) -> Any:
-    """The parameters whose `to_tensors` these are."""
+    """Inverts `to_tensors`."""
     flat = {ours: tensors[theirs] for ours, theirs in _OUTER.items()}
     for ours, theirs in _OF_LAYER.items():
         flat[_LAYERS + ours] = stacked(tensors, _LAYER + theirs)
@@ -72,7 +72,7 @@ def from_tensors(tensors: Arrays) -> Any:
 
 
 def cleaned(tensors: Arrays, hf: dict[str, Any], message: str) -> Arrays:
-    """Tensors of a file under the names that `to_tensors` gives, without masks and tied copies."""
+    """Renames a file's tensors to what `to_tensors` gives, without masks and tied copies."""
     inner = {
         name if name.startswith(("transformer.", "lm_head.")) else f"transformer.{name}": x
         for name, x in tensors.items()
@@ -83,11 +83,7 @@ def cleaned(tensors: Arrays, hf: dict[str, Any], message: str) -> Arrays:
 
 
 def fields(hf: dict[str, Any], tensors: Arrays, message: str) -> dict[str, Any]:
-    """The fields of our config, by dotted name, for a folder's `config.json`.
-
-    Raises:
-      ConfigError: the folder's model is another one than `gpt` can be.
-    """
+    """Returns our config's fields, by dotted name, for `config.json`; `ConfigError` if none fit."""
     ask = Fields(hf, message, "GPT")
     ask.only("scale_attn_weights", True)
     ask.only("scale_attn_by_inverse_layer_idx", False)
@@ -108,11 +104,7 @@ def fields(hf: dict[str, Any], tensors: Arrays, message: str) -> dict[str, Any]:
 
 
 def described(config: ConfigDict, params: Any) -> dict[str, Any]:
-    """The `config.json` of our model, without the size of its vocabulary.
-
-    Raises:
-      ConfigError: GPT-2 cannot be such a model.
-    """
+    """Returns the `config.json` of our model without `vocab_size`; `ConfigError` if none fits."""
     m = config.model
     check_layers(m, "GPT-2")
     if not m.norm_first:

@@ -57,10 +57,10 @@ def make(pretrained: Any, workdir: str) -> None:
 
 
 def fitted(config: ConfigDict, params: Any, template: Any) -> Any:
-    """The parameters with as many places as the config has, and without a head that it has not.
+    """Cuts the parameters to the config's places, and drops a head that it has not.
 
     Raises:
-      ConfigError: it has more, or is another in what decides shapes.
+      ConfigError: the config has more places, or differs in what decides shapes.
     """
     flat, wanted = (flatten_dict(tree, sep=".") for tree in (params, template))
     if "next_sentence" in config.loss and not config.loss.next_sentence:

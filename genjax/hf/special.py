@@ -11,9 +11,10 @@ from typing import Any
 from absl import logging
 
 from genjax.core.config import ConfigError
+from genjax.core.files import read_object
 from genjax.core.tokens import BOS, EOS, MASK, PAD, UNK
 from genjax.data.text.tokenizers import is_text
-from genjax.hf.files import CONFIG, TOKENIZER, read_json
+from genjax.hf.files import CONFIG, TOKENIZER
 
 # Names that folders give the special tokens, ours first.
 NAMES = {
@@ -37,7 +38,7 @@ class Finder:
     """Finds the special tokens of a folder.
 
     An id that is none of the tokenizer's, or that of a token which texts consist of, counts as
-    none. What is odd is told in warnings.
+    none. Warnings say what is odd.
 
     Args:
       folder: with `tokenizer.json`, and perhaps others of the files above.
@@ -57,13 +58,13 @@ class Finder:
     ):
         self._folder, self._tokenizer, self._encoder = folder, tokenizer, encoder
         self._records = {CONFIG: config} | {
-            file: read_json(folder / file)
+            file: read_object(folder / file)
             for file in (_GENERATION, *_NAMED) if (folder / file).is_file()
         }  # fmt: skip
         self.odd: dict[int, str] = {}
 
     def __call__(self, ids: Mapping[str, int]) -> Names:
-        """The names of the special tokens, of a tokenizer's tokens by name."""
+        """Returns the names of the special tokens, of a tokenizer's tokens by name."""
         found: Names = {}
         for role in _ORDER:
             name = self._by_id(role, ids)
@@ -119,7 +120,7 @@ class Finder:
 
 
 def by_name(ids: Mapping[str, int]) -> Names:
-    """The special tokens among a tokenizer's, by the names that are known alone."""
+    """Finds the special tokens among a tokenizer's, by the names that are known alone."""
     return {
         role: next((name for name in names if name in ids), None) for role, names in NAMES.items()
     }

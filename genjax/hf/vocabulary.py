@@ -31,9 +31,9 @@ class Vocabulary(NamedTuple):
 def renumbered(
     found: dict[str, Any], message: str, choose: Callable[[Mapping[str, int]], Names] = by_name
 ) -> Vocabulary:  # fmt: skip
-    """The tokenizer with the special tokens in front and all others behind them, in their order.
+    """Puts the special tokens in front and all others behind them, in their order.
 
-    What it adds around texts, cuts and pads is left out: families do that.
+    What a tokenizer adds around texts, cuts and pads is left out: families do that.
 
     Args:
       found: the JSON, or one of our own without special tokens.
@@ -76,12 +76,12 @@ def renumbered(
 
 
 def _new(name: str, taken: Mapping[str, int]) -> str:
-    """A name like `name` that no token has."""
+    """Returns a name like `name` that no token has."""
     return _new(f"{name}_", taken) if name in taken else name
 
 
 def tokenizer_json(codec: Codec, around: str) -> dict[str, Any]:
-    """The `tokenizer.json` of a codec.
+    """Returns the `tokenizer.json` of a codec.
 
     Args:
       codec: of `genjax.data.text.tokenizers`.
@@ -106,12 +106,12 @@ def tokenizer_json(codec: Codec, around: str) -> dict[str, Any]:
 
 
 def special_names(model: dict[str, Any]) -> list[str]:
-    """The names of our five special tokens in a tokenizer under our ids."""
+    """Returns the names of our five special tokens in a tokenizer under our ids."""
     return [token["content"] for token in model["added_tokens"][:NUM_SPECIALS]]
 
 
 def _by_pattern(message: dict[str, Any]) -> dict[str, Any]:
-    """Characters or words, which a text is cut into by a regular expression."""
+    """Makes a tokenizer of characters or words, into which a regular expression cuts a text."""
     found: dict[str, Any] = {
         "version": "1.0", "added_tokens": [], "normalizer": None, "decoder": None,
         "model": {

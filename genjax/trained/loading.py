@@ -23,7 +23,7 @@ def load(
     workdir: str | os.PathLike, step: int | Literal["best"] | None = None,
     recipe: str | os.PathLike | None = None, data: Mapping[str, Any] | None = None,
 ) -> Model:  # fmt: skip
-    """The model of the run in `workdir`, on one device, however trained; see `genjax.load`."""
+    """Loads the run in `workdir` on one device, however trained; see `genjax.load`."""
     folder = Path(workdir).expanduser().absolute()
     if recipe is not None:
         families.load(recipe, f"recipe={os.fspath(recipe)!r}")

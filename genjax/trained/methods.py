@@ -37,9 +37,7 @@ class Methods:
     def encode(self, x: Any, labels: Any = None) -> np.ndarray:
         """Encodes examples (N, …) or texts: their codes or vectors (N, D).
 
-        Args:
-          x: examples in the range of the data, texts, or tokens.
-          labels: a class for each, (N,), which a conditional model needs and no other takes.
+        `labels`: a class for each, (N,), which a conditional model needs and no other takes.
         """
         self._need("encode")
         return self._call("encode", self._input(x), *self._labels(labels, len(x)))
@@ -64,12 +62,7 @@ class Methods:
     def reconstruct(self, x: Any, labels: Any = None) -> Any:
         """Encodes and decodes examples (N, …), or texts; BERT guesses words that it hides itself.
 
-        Args:
-          x: examples in the range of the data, texts, or tokens.
-          labels: see `encode`.
-
-        Returns:
-          (N, …) like `x`; of a list of texts, texts.
+        Returns (N, …) like `x`; of a list of texts, texts. For `labels` see `encode`.
         """
         self._need("reconstruct")
         found = self._call("reconstruct", self._input(x), *self._labels(labels, len(x)))
@@ -87,11 +80,9 @@ class Methods:
         return self._call("classify", self._input(x))
 
     def score(self, x: Any, targets: Any = None) -> np.ndarray:
-        """Scores examples, or tells the nats of each token of texts.
+        """Scores examples, or computes the nats of each token of texts.
 
-        Args:
-          x: examples, or texts; of a translator, sources.
-          targets: of a translator, a target for each.
+        `targets`: of a translator, a target for each of the sources `x`.
 
         Returns:
           Of a GAN the critic's scores (N,), higher for what it takes for real, one for each pack of
@@ -106,7 +97,7 @@ class Methods:
         return self._call("score", self._input(x))
 
     def perplexity(self, texts: Any, targets: Any = None) -> np.ndarray:
-        """Tells e to the mean nats of a text's tokens, EOS included; float64 (N,).
+        """Computes e to the mean nats of a text's tokens, EOS included; float64 (N,).
 
         Args:
           texts: a list of texts or tokens, of running text at least two tokens each; of a
@@ -134,12 +125,8 @@ class Methods:
     def interpolate(self, x: Any, y: Any, shares: Any) -> Any:
         """Decodes sentences on the way from x to y: of (1 - share) z_x + share z_y.
 
-        Args:
-          x, y: N texts each, or tokens.
-          shares: numbers (K,), in [0, 1].
-
-        Returns:
-          N lists of K strings, or tokens (N, K, T).
+        `x` and `y` are N texts each, or tokens; `shares` are numbers (K,), in [0, 1]. Returns N
+        lists of K strings, or tokens (N, K, T).
         """
         self._need("interpolate")
         share = arguments.codes("shares", shares, ())
@@ -208,7 +195,7 @@ class Methods:
         return self._call("features", self._input(x), *more)
 
     def attention(self, x: Any, y: Any) -> np.ndarray:
-        """Tells how tokens of targets y attend to those of sources x: (N, U, S)."""
+        """Computes how tokens of targets y attend to those of sources x: (N, U, S)."""
         self._need("attention")
         return self._call("attention", *self._pairs(x, y))
 
@@ -218,7 +205,7 @@ class Methods:
         return to_numpy(self._jitted("vectors")(self.state))
 
     def similarity(self, words: Any) -> np.ndarray:
-        """Tells the cosine of words, (N,) tokens or strings, to all words: (N, V)."""
+        """Computes the cosine of words, (N,) tokens or strings, to all words: (N, V)."""
         self._need("similarity")
         return self._call("similarity", self._read.words("words", words))
 
@@ -272,14 +259,14 @@ class Methods:
         return rows
 
     def _strings(self, ids: np.ndarray) -> Any:
-        """Tokens (…, T) as nested lists of strings."""
+        """Turns tokens (…, T) into nested lists of strings."""
         if ids.ndim > 2:
             return [self._strings(rows) for rows in ids]
         return self.strings(ids)
 
     @functools.cached_property
     def _code_shape(self) -> tuple[int, ...]:
-        """Of what `decode` takes of one example."""
+        """The shape of what `decode` takes of one example."""
         if not isinstance(self.family, can.Encodes):
             return (self.config.model.latent_dim,)
         given = self._read.template()
@@ -287,7 +274,7 @@ class Methods:
         return tuple(found.shape[self._axis + 1 :])
 
     def _call(self, name: str, *rows: np.ndarray, more: Any = (), key: Any = None) -> Any:
-        """A function of the family of all rows; with a key, block i has its own."""
+        """Calls a function of the family for all rows; with a key, block i has its own."""
         self._need(name)
         function, number = self._jitted(name), itertools.count()
 
@@ -303,7 +290,7 @@ class Methods:
         return self._blocks(apply, *rows, whole=whole, pack=pack)
 
     def _blocks(self, apply: Any, *rows: np.ndarray, whole: bool = False, pack: int = 1) -> Any:
-        """`whole`: all rows at once, as they see each other; `pack` of them have one result."""
+        """Applies to blocks; `whole`: all rows see each other; `pack` rows have one result."""
         if len(rows[0]) % pack:
             raise ConfigError(f"x: has {len(rows[0])} examples; the critic judges {pack} as one")
         if whole:
@@ -360,12 +347,12 @@ METHODS: dict[str, type] = {
 
 
 def to_numpy(tree: Any) -> Any:
-    """A pytree of arrays as NumPy arrays."""
+    """Turns a pytree of arrays into NumPy arrays."""
     return jax.tree.map(np.asarray, jax.device_get(tree))
 
 
 def _perplexity(nats: np.ndarray, rows: np.ndarray, owner: np.ndarray) -> np.ndarray:
-    """Of texts (…, N) whose rows these are; `owner` says which text a row is of."""
+    """Computes that of texts (…, N) whose rows these are; `owner` is the text of each row."""
     predicted = rows[:, rows.shape[1] - nats.shape[-1] :] != PAD
     number = np.bincount(owner, predicted.sum(1))
     if not number.all():

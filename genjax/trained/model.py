@@ -55,7 +55,7 @@ class Model(Methods):
         return (name for name in super().__dir__() if name not in missing)
 
     def __getattr__(self, name: str) -> Any:
-        """Methods of a family of one's own, jitted and without the state."""
+        """Returns methods of a family of one's own, jitted and without the state."""
         family = self.__dict__.get("family")
         if family is None or name not in uses(family):
             raise AttributeError(f"{name!r}: this model has {self._known()}")
@@ -79,7 +79,7 @@ class Model(Methods):
         Raises:
           ConfigError: the family makes no samples, or an argument is out of range.
         """
-        n = arguments.whole("n", n)
+        n = arguments.integer("n", n)
         key = None if seed is None else arguments.key("seed", seed)
         size = self._read.draws(self.num_members)
         if n <= size:
@@ -99,7 +99,7 @@ class Model(Methods):
         """Takes member `i` of a population, as a single model."""
         if not self.num_members:
             raise IndexError(f"member {i}: this is a single model")
-        if not 0 <= arguments.whole("i", i, -(2**31)) < self.num_members:
+        if not 0 <= arguments.integer("i", i, -(2**31)) < self.num_members:
             raise IndexError(f"member {i}: must be below {self.num_members}, the number of members")
         state = jax.tree.map(lambda x: x[i], self.state.replace(step=None))  # all share the step
         return Model(self.run, state.replace(step=self.state.step), self.step, 0)
@@ -107,13 +107,12 @@ class Model(Methods):
     # Texts.
 
     def predict(self, texts: Sequence[str | Sequence[str]]) -> list[Classified] | list[TaggedWords]:
-        """What new texts are, by name, of a classifier of sentences or a tagger of words.
+        """Names the class of new texts, or the tags of their words.
 
             model.predict(["a fine film"])  # [Classified(label="positive", probability=0.98)]
             model.predict(["Anna saw Rome"])  # [[("Anna", "B-PER"), ("saw", "O"), …]]
 
-        Args:
-          texts: see `genjax.trained.predictions.classify` and `genjax.trained.predictions.tag`.
+        For `texts` see `genjax.trained.predictions.classify` and `genjax.trained.predictions.tag`.
 
         Raises:
           ConfigError: the family does neither, or this is a population.
@@ -121,7 +120,7 @@ class Model(Methods):
         return predict(self, texts)
 
     def tag(self, sentences: Any, chars: Any = None) -> Any:
-        """The words of sentences with their tags, see `genjax.trained.predictions.tag`.
+        """Tags the words of sentences, see `genjax.trained.predictions.tag`.
 
         Args:
           sentences: strings, or lists of words; or tokens (B, T).
@@ -184,7 +183,7 @@ class Model(Methods):
 
     @functools.cached_property
     def texts(self) -> TextGenerator:
-        """What writes texts; see `generate`."""
+        """The writer of texts; see `generate`."""
         if self.num_members:
             raise ConfigError("a population writes no text; one member does: model.member(i)")
         return TextGenerator(self.family, self.run.dataset, self.state)

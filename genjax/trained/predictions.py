@@ -1,4 +1,4 @@
-"""What trained models say of new texts, by name: their classes, and the tags of their words."""
+"""Predictions on new texts, by name: their classes, and the tags of their words."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ class Classified(NamedTuple):
 
 
 def can_predict(model: Any) -> bool:
-    """Whether a `genjax.trained.model.Model` is one that `predict` is for."""
+    """Says whether `predict` is for a `genjax.trained.model.Model`."""
     kind, family = model.run.dataset.spec.kind, model.family
     return (kind == "tagged" and isinstance(family, Tags)) or (
         kind == "sentence" and isinstance(family, Classifies)
@@ -35,7 +35,7 @@ def can_predict(model: Any) -> bool:
 def predict(
     model: Any, texts: Sequence[str | Sequence[str]]
 ) -> list[Classified] | list[TaggedWords]:
-    """What `classify` or `tag` says of texts, whichever the model is for."""
+    """Classifies or tags texts, whichever the model is for."""
     if not can_predict(model):
         family = model.config.family
         raise ConfigError(
@@ -45,12 +45,10 @@ def predict(
 
 
 def classify(model: Any, texts: Sequence[Any]) -> list[Classified]:
-    """The class of each text.
+    """Classifies each text by a single model of the family `text_classifier`.
 
-    Args:
-      model: a single one, of the family `text_classifier`.
-      texts: read as those of the data: what is beyond `data.length` tokens is not seen, which is
-        told in the log.
+    Texts are read as those of the data: what is beyond `data.length` tokens is not seen, which is
+    logged.
     """
     _check(model, texts)
     dataset = model.run.dataset
@@ -63,15 +61,12 @@ def classify(model: Any, texts: Sequence[Any]) -> list[Classified]:
 
 
 def tag(model: Any, sentences: Sequence[Any]) -> list[TaggedWords]:
-    """The words of each sentence, each with its tag.
+    """Tags each word of each sentence by a single model of the family `tagger`.
 
     A sentence of more than `data.length` words is read in windows of as many, which overlap by
-    half; a word has the tag of the window in which it stands farthest from an end.
-
-    Args:
-      model: a single one, of the family `tagger`.
-      sentences: lists of words, or strings whose words white space separates. Words are those of
-        the training data, where punctuation marks usually are words of their own.
+    half; a word has the tag of the window in which it stands farthest from an end. Sentences are
+    lists of words, or strings whose words white space separates. Words are those of the training
+    data, where punctuation marks usually are words of their own.
     """
     _check(model, sentences)
     dataset = model.run.dataset
@@ -93,7 +88,7 @@ def tag(model: Any, sentences: Sequence[Any]) -> list[TaggedWords]:
 
 
 def windows(num_words: int, length: int) -> list[int]:
-    """Where windows of `length` words begin that hold all words and overlap by half."""
+    """Returns where windows of `length` words begin that hold all words and overlap by half."""
     if num_words <= length:
         return [0] if num_words else []
     return [*range(0, num_words - length, max(length // 2, 1)), num_words - length]
@@ -107,10 +102,7 @@ def _check(model: Any, texts: Any) -> None:
 
 
 def _in_order(function: Callable[..., Any], rows: dict[str, np.ndarray]) -> list[np.ndarray]:
-    """What `function` gives for each row; rows of about one length go together, few widths do.
-
-    The methods of a model make the batches.
-    """
+    """Applies `function` to each row; rows of about one length go together, few widths do."""
     size_N = np.count_nonzero(rows["x"], axis=1)
     widths = _NARROWEST * 2 ** np.arange(32)
     width_N = np.minimum(widths[np.searchsorted(widths, size_N)], rows["x"].shape[1])

@@ -24,11 +24,7 @@ def in_words(sentences: Sequence[str | Sequence[str]]) -> list[list[str]]:
 
 
 class Reader:
-    """What turns arguments into rows of arrays; see `genjax.core.arguments` for errors.
-
-    Args:
-      dataset: of the run.
-      conditional: whether its model takes labels.
+    """Turns arguments into rows of arrays; see `genjax.core.arguments` for errors.
 
     Attributes:
       spec: of the data.
@@ -40,16 +36,16 @@ class Reader:
         self._dataset = dataset
 
     def block(self, members: int) -> int:
-        """Rows of a program at most."""
+        """Returns the rows of a program at most."""
         return arguments.block_size(self.spec, members)
 
     def draws(self, members: int) -> int:
-        """Samples of a program at most: a multiple of the classes, which are drawn in turn."""
+        """Returns the samples of a program at most: a multiple of the classes, drawn in turn."""
         size = arguments.draw_size(self.spec, members)
         return size + -size % max(1, self.classes)
 
     def input(self, name: str, x: Any, *, target: bool = False, masked: bool = False) -> np.ndarray:
-        """Examples, texts or tokens as rows of the model's input; `target`: as its targets."""
+        """Reads examples, texts or tokens as rows of the model's input, or of its targets."""
         spec = self.spec
         if spec.kind in ("image", "point"):
             return arguments.examples(name, x, spec)
@@ -62,7 +58,7 @@ class Reader:
     def tokens(
         self, name: str, given: Any, *, target: bool = False, masked: bool = False
     ) -> np.ndarray:
-        """Texts as rows of tokens, see `genjax.trained.model.Model.tokens`."""
+        """Reads texts as rows of tokens, see `genjax.trained.model.Model.tokens`."""
         codec = self._codec(name, target)
         texts = arguments.texts(name, given)
         length = (self.spec.target_shape if target else self.spec.shape)[0]
@@ -85,7 +81,7 @@ class Reader:
         return x
 
     def windows(self, name: str, given: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Texts as windows of running text (W, T), and the number of the text that each is of.
+        """Reads texts as windows of running text (W, T), and the number of the text of each.
 
         A window begins with the last token of the one before.
         """
@@ -114,7 +110,7 @@ class Reader:
         return rows["x"].astype(np.int32), rows["chars"].astype(np.int32)
 
     def words(self, name: str, given: Any) -> np.ndarray:
-        """Words, as strings or tokens (N,), as tokens."""
+        """Reads words, as strings or tokens (N,), as tokens."""
         if not arguments.is_texts(given):
             return arguments.tokens(name, given, self.spec.vocab_size, ())
         codec, found = self._codec(name, False), []
@@ -126,7 +122,7 @@ class Reader:
         return np.array(found, np.int32)
 
     def strings(self, ids: Any) -> list[str]:
-        """Rows of tokens (…, T) as strings."""
+        """Turns rows of tokens (…, T) into strings."""
         codec = self._dataset.target_codec or self._dataset.codec
         if codec is None:
             raise ConfigError("ids: this model writes no sentences")
@@ -136,7 +132,7 @@ class Reader:
         return [codec.decode(row) for row in ids.reshape(-1, ids.shape[-1])]
 
     def labels(self, labels: Any, rows: int, *, in_turn: bool) -> tuple[np.ndarray, ...]:
-        """The labels of rows, if the model takes any."""
+        """Reads the labels of rows, if the model takes any."""
         if not self.classes:
             if labels is not None:
                 raise ConfigError("labels: this model is not conditional; it takes none")
@@ -149,7 +145,7 @@ class Reader:
         return ((np.arange(rows) % self.classes).astype(np.int32),)
 
     def template(self) -> tuple[np.ndarray, ...]:
-        """Arguments of one example, for shapes alone."""
+        """Makes arguments of one example, for shapes alone."""
         kind = np.float32 if self.spec.kind in ("image", "point") else np.int32
         labels = (np.zeros(1, np.int32),) if self.classes else ()
         return (np.zeros((1, *self.spec.shape), kind), *labels)
@@ -161,7 +157,7 @@ class Reader:
         return codec
 
     def _encoded(self, text: str, codec: Codec) -> list[int]:
-        """A text in which `<mask>` is one token."""
+        """Encodes a text in which `<mask>` is one token."""
         first, *rest = text.split(_MASK)
         ids = list(codec.encode(first))
         for part in rest:

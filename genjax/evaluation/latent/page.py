@@ -1,6 +1,6 @@
 """`latent.md` and `latent.json`: the numbers, and each picture or text with what it shows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,14 @@ def write(
         files.write_json(folder / "latent.json", numbers)
         files.write_whole(folder / "latent.md", "\n".join(text))
     return [folder / f"{p.name}.png" for p in pictures] + [folder / "latent.md"]
+
+
+def latent_rows(columns: Mapping[str, Any], order: Any) -> list[dict[str, float]]:
+    """Makes rows of numbers of each latent, `columns` by name, in the given order."""
+    return [
+        {"latent": int(i)} | {name: float(column[i]) for name, column in columns.items()}
+        for i in order
+    ]
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> list[str]:

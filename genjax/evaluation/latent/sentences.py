@@ -135,10 +135,7 @@ def _latents(
         "kl": np.asarray(gaussian_kl(mean, log_variance)).mean(0) if kl is None else np.asarray(kl),
         "standard_deviation_of_means": np.asarray(mean).std(0),
     }
-    return [
-        {"latent": int(i)} | {name: float(column[i]) for name, column in columns.items()}
-        for i in np.argsort(-columns["kl"], kind="stable")
-    ]
+    return page.latent_rows(columns, np.argsort(-columns["kl"], kind="stable"))
 
 
 _TOLD = {

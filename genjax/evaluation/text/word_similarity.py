@@ -6,9 +6,9 @@ beyond the first 300,000 do not, and what holds an unknown word is left out.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -122,6 +122,21 @@ def analogies(vectors: WordVectors, path: str | Path) -> Analogies:
         correct, questions = sections.get(name, (0, 0))
         sections[name] = correct + int(is_right), questions + 1
     return Analogies(int(right.sum()), len(asked), unknown, sections)
+
+
+def scores(
+    vectors: WordVectors, similarity: Sequence[str], questions: Sequence[str]
+) -> dict[str, Any]:
+    """Returns numbers by file: correlations with people's scores, accuracy of analogies."""
+    numbers: dict[str, Any] = {}
+    for path in similarity:
+        found = word_similarity(vectors, path)
+        numbers[Path(path).stem] = found._asdict()
+    for path in questions:
+        answered = analogies(vectors, path)
+        counts = {"questions": answered.questions, "unknown": answered.unknown}
+        numbers[Path(path).stem] = {"accuracy": answered.accuracy, **counts}
+    return numbers
 
 
 def _answered(vectors: WordVectors, asked_Qx4: np.ndarray) -> np.ndarray:
