@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # they start JAX
 
 
 def recipe(name: str | os.PathLike, *overrides: str, **fields: Any) -> ConfigDict:
-    """The config of a recipe, locked.
+    """Returns the config of a recipe, locked.
 
         genjax.recipe("wgan_gp_mixture:ring", "loss.n_critic=5", batch_size=256)
 
@@ -47,7 +47,7 @@ def load(
     recipe: str | os.PathLike | None = None,
     data: Mapping[str, Any] | None = None,
 ) -> "Model":
-    """A trained model from the folder of its run.
+    """Loads a trained model from the folder of its run.
 
         model = genjax.load("runs/ae")
         codes = model.encode(images)

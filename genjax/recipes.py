@@ -22,12 +22,12 @@ _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: 
 
 
 def load(spec: str) -> ConfigDict:
-    """The config that `--config=spec` means.
+    """Loads the config that `--config=spec` means.
 
     Args:
-      spec: a file, or the name of a recipe: `configs/NAME.py` below the current folder, else one
-        of those that genjax comes with. `:ARG` at its end is handed to `get_config(ARG)`. Where
-        the file has a function `build`, it is a family of its own, called like the file. The
+      spec: a file, or the name of a recipe: `configs/NAME.py` below the current folder, else one of
+        those that genjax comes with. `:ARG` at its end is handed to `get_config(ARG)`. Where the
+        file has a function `build`, it is a family of its own, called like the file. The
         `config.json` of a run is the config of that run, and nothing of it is executed.
 
     Raises:
@@ -116,7 +116,7 @@ def override(
 def _implied(
     recipe: ConfigDict, config: ConfigDict, given: set[str]
 ) -> tuple[dict[str, Any], list[str]]:
-    """What the `given` fields of `config` mean for others of the recipe's, and a line for each."""
+    """Returns what the `given` fields mean for others of the recipe's, and a line for each."""
     changes: dict[str, Any] = {}
     lines = []
     durations = [name for name in DURATIONS if name in given and config.get(name)]
@@ -135,12 +135,12 @@ def _implied(
 
 
 def with_value(config: ConfigDict, field: str, text: str) -> ConfigDict:
-    """`config` with one field set from text, as by `--config.FIELD=text`."""
+    """Sets one field from text, as by `--config.FIELD=text`."""
     return override(config, [f"--config.{field}={text}"], flags.FlagValues())
 
 
 def overrides(args: Iterable[str]) -> list[tuple[str, str | None]]:
-    """(field, value) of each override in `args`; the value is None where it is no part of it."""
+    """Returns (field, value) of each override in `args`; None where it has no value."""
     matches = [m for m in map(_OVERRIDE.fullmatch, args) if m]
     return [(m["field"], m["value"]) for m in matches]
 
@@ -161,7 +161,7 @@ def check_field(config: ConfigDict, field: str, value: str | None, flag: str = "
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """ "did you mean …?", or what there is, where nothing is near."""
+    """Returns "did you mean …?", or what there is, where nothing is near."""
     names = sorted(names)
     # A field may be remembered without its section, or in another one.
     near = [n for n in names if n.rpartition(".")[2] == name.rpartition(".")[2]]
@@ -172,7 +172,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 
 def flat(config: ConfigDict, prefix: str = "") -> list[tuple[str, Any]]:
-    """(dotted name, value) of all fields."""
+    """Lists (dotted name, value) of all fields."""
     fields: list[tuple[str, Any]] = []
     for name, value in config.items():
         if isinstance(value, ConfigDict):
@@ -203,7 +203,7 @@ def _find(spec: str) -> tuple[Path, str | None]:
 
 
 def _recorded(spec: str, path: Path) -> ConfigDict:
-    """The config of the run whose `config.json` this is; nothing is executed."""
+    """Reads the config of the run whose `config.json` this is; executes nothing of it."""
     from genjax.engine.workdir import CONFIG, read_config
 
     if path.name != CONFIG:
@@ -212,7 +212,7 @@ def _recorded(spec: str, path: Path) -> ConfigDict:
 
 
 def _wrong_type(config: ConfigDict, args: Sequence[str], error: Exception) -> ConfigError:
-    """The error for the override that absl or ml_collections refused."""
+    """Makes the error for the override that absl or ml_collections refused."""
     message = re.match(r"flag --config\.([\w.]+)=(.*?): ", str(error), re.DOTALL)
     if message and any(message[1] == field for field, _ in overrides(args)):
         return fail(message[1], message[2], f"must be {_kind(get(config, message[1]))}")
@@ -229,7 +229,7 @@ def _kind(default: Any) -> str:
 
 
 def _check_value(field: str, value: Any, default: Any) -> None:
-    """What the types of ml_collections leave open: infinite numbers, what a tuple holds."""
+    """Checks what ml_collections leaves open: infinite numbers, what a tuple holds."""
     if isinstance(value, float) and not math.isfinite(value):
         raise fail(field, value, "must be finite")
     if isinstance(value, tuple) and default:
@@ -239,7 +239,7 @@ def _check_value(field: str, value: Any, default: Any) -> None:
 
 
 def split_list(text: str) -> list[str]:
-    """`"a,b,(1,2)"` as its parts; commas within brackets do not separate."""
+    """Splits `"a,b,(1,2)"`; commas within brackets do not separate."""
     parts, depth = [""], 0
     for c in text:
         depth += (c in "([{") - (c in ")]}")

@@ -43,7 +43,7 @@ def _ngrams(argv: list[str]) -> int:
         raise ConfigError(f"--workdir={values.workdir}: holds no running text and no sentences")
 
     def text(source: Any) -> np.ndarray:
-        """A split's tokens (N,), one text after another; BOS in front of each sentence."""
+        """Returns a split's tokens (N,), one text after another; BOS before each sentence."""
         return np.concatenate([x[x != PAD] for x in _rows(source, dataset.spec.kind, BOS)])
 
     train, test = text(dataset.train), text(dataset.test)

@@ -1,4 +1,4 @@
-"""What the methods of `genjax.trained.model.Model` are given, checked for programs.
+"""Checks what the methods of `genjax.trained.model.Model` are given, for programs.
 
 All raise `ConfigError`, a `ValueError`, in one line that names the argument; their results are
 NumPy arrays.
@@ -21,13 +21,10 @@ _SLACK = 1e-3  # beyond the range of pictures that rounding explains
 
 
 def examples(name: str, x: Any, spec: DataSpec) -> np.ndarray:
-    """Pictures or points (N, …), float32, as the model was trained on.
+    """Reads pictures or points (N, …), float32, as the model was trained on.
 
-    Args:
-      name: of the argument.
-      x: floats in the range of the data, [0, 1] for pictures; or pictures of bytes, uint8, which
-        are divided by 255.
-      spec: of the data.
+    `x`: floats in the range of the data, [0, 1] for pictures; or pictures of bytes, uint8, which
+    are divided by 255.
     """
     found = _array(name, x, f"an array {_listed(spec.shape)}")
     if found.shape[1:] != spec.shape or found.ndim != len(spec.shape) + 1:
@@ -52,7 +49,7 @@ def examples(name: str, x: Any, spec: DataSpec) -> np.ndarray:
 
 
 def codes(name: str, z: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Latents (N, *shape), float32."""
+    """Reads latents (N, *shape), float32."""
     z = _array(name, z, f"an array {_listed(shape)}")
     if z.shape[1:] != shape or z.ndim != len(shape) + 1:
         hint = f"; of a single one, {name}[None]" if z.shape == shape else ""
@@ -64,13 +61,9 @@ def codes(name: str, z: Any, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def tokens(name: str, ids: Any, number: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Rows of tokens (N, *shape), int32; the last axis may be shorter than the shape's.
+    """Reads rows of tokens (N, *shape), int32; the last axis may be shorter than the shape's.
 
-    Args:
-      name: of the argument.
-      ids: integers.
-      number: of tokens in the vocabulary.
-      shape: of an example at most; empty for single tokens.
+    `number` is that of tokens in the vocabulary; `shape` is empty for single tokens.
     """
     wanted = _listed(shape)
     ids = _array(name, ids, f"a list of texts, or tokens {wanted}")
@@ -83,7 +76,7 @@ def tokens(name: str, ids: Any, number: int, shape: tuple[int, ...]) -> np.ndarr
 
 
 def labels(name: str, label: Any, classes: int, rows: int | None = None) -> np.ndarray:
-    """A class for each of `rows` examples, int32 (N,)."""
+    """Reads a class for each of `rows` examples, int32 (N,)."""
     label = _array(name, label, "a class for each example, (N,)")
     if label.ndim != 1 or (rows is not None and len(label) != rows):
         wanted = "N" if rows is None else str(rows)
@@ -93,7 +86,7 @@ def labels(name: str, label: Any, classes: int, rows: int | None = None) -> np.n
 
 
 def texts(name: str, given: Any) -> list[str]:
-    """A list of texts."""
+    """Reads a list of texts."""
     if isinstance(given, str):
         raise _error(name, f"must be a list of texts, not one: [{shown(given, 40)}]")
     if is_texts(given):
@@ -108,7 +101,7 @@ def texts(name: str, given: Any) -> list[str]:
 
 
 def is_texts(given: Any) -> bool:
-    """Whether it is meant as texts, which one is as well: `texts` refuses that."""
+    """Says whether it is meant as texts, which one is as well: `texts` refuses that."""
     if isinstance(given, str):
         return True
     if isinstance(given, np.ndarray):
@@ -117,7 +110,7 @@ def is_texts(given: Any) -> bool:
 
 
 def integer(name: str, value: Any, least: int = 1, most: float = math.inf) -> int:
-    """A whole number in the range."""
+    """Reads a whole number in the range."""
     limits = f"at least {least}" if most == math.inf else f"in {least} … {int(most)}"
     right = isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
     if not right or not least <= value <= most:
@@ -126,21 +119,21 @@ def integer(name: str, value: Any, least: int = 1, most: float = math.inf) -> in
 
 
 def key(name: str, seed: Any) -> jax.Array:
-    """The PRNG key of a seed, or that key itself."""
+    """Makes the PRNG key of a seed; returns a key as it is."""
     if isinstance(seed, jax.Array) and jax.dtypes.issubdtype(seed.dtype, jax.dtypes.prng_key):
         return seed
     return jax.random.key(integer(name, seed, 0, MAX_SEED))
 
 
 def block_size(spec: DataSpec, members: int) -> int:
-    """Rows of a program: a power of two, fewer for large examples and for many members."""
+    """Returns the rows of a program: a power of two, fewer for large examples or many members."""
     most = _AT_ONCE if spec.kind in ("image", "point") else _AT_ONCE // 4
     size = max(1, min(most, _ELEMENTS // (max(1, math.prod(spec.shape)) * max(1, members))))
     return 1 << (size.bit_length() - 1)
 
 
 def draw_size(spec: DataSpec, members: int) -> int:
-    """Samples of a program: as many as a run judges, unless examples are large."""
+    """Returns the samples of a program: as many as a run judges, unless examples are large."""
     most = 16 * _AT_ONCE if spec.kind in ("image", "point") else _AT_ONCE
     return max(1, min(most, 2 * _ELEMENTS // (max(1, math.prod(spec.shape)) * max(1, members))))
 
@@ -148,7 +141,7 @@ def draw_size(spec: DataSpec, members: int) -> int:
 def in_blocks(
     function: Callable[..., Any], rows: Sequence[np.ndarray], size: int, axis: int = 0
 ) -> Any:
-    """`function` of all rows, at most `size` of them at a time; NumPy arrays.
+    """Applies `function` to all rows, at most `size` of them at a time; returns NumPy arrays.
 
     A block that is not full is filled up with its first row to a power of four, so that few
     programs are compiled, whatever the number of rows.
@@ -219,7 +212,7 @@ def _error(name: str, what: str) -> ConfigError:
 
 
 def _listed(shape: Sequence[int]) -> str:
-    """The shape of N rows."""
+    """Spells the shape of N rows."""
     return f"(N, {', '.join(map(str, shape))})" if shape else "(N,)"
 
 

@@ -29,7 +29,7 @@ class Spread(NamedTuple):
         return f"{self.mean:.4g} ± {self.standard_error:.2g}"
 
     def record(self) -> dict[str, Any]:
-        """As JSON: what there is no number of is left out."""
+        """Returns it as JSON, without what there is no number of."""
         fields: dict[str, Any] = {"mean": self.mean if self.finite else None}
         if self.standard_error is not None:
             fields["standard_error"] = self.standard_error
@@ -37,7 +37,7 @@ class Spread(NamedTuple):
 
 
 def spread(values: Any) -> Spread:
-    """Mean and standard error over the members, from one number of each: (members,)."""
+    """Computes mean and standard error over the members, from one number of each: (members,)."""
     x = np.asarray(values, np.float64).ravel()
     finite = x[np.isfinite(x)]
     n = finite.size
@@ -51,7 +51,7 @@ def by_name(members: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 
 def explained(counts: Iterable[int], what: str = "members") -> str:
-    """What ± stands for where it is over so many of them; empty where it is nowhere."""
+    """Says what ± stands for over so many members; empty where it is nowhere."""
     several = sorted({n for n in counts if n > 1})
     if not several:
         return ""

@@ -22,7 +22,7 @@ _KINDS = "images (N, H, W, C), uint8 or floats in [0, 1], or points (N, D), floa
 
 
 def named(config: ConfigDict, given: Any) -> ConfigDict:
-    """The config of a run on the arrays that are `given`; itself where there are none."""
+    """Returns the config of a run on the arrays that are `given`; itself without any."""
     if given is None:
         return config
     config = config.copy_and_resolve_references().unlock()

@@ -41,10 +41,7 @@ def permuted(positions: Any, epoch: Any, key_data: Any, n: int, xp: ModuleType =
 
 
 def held_out(label: np.ndarray, fraction: float) -> np.ndarray:
-    """True for the rows of a test split: of each class that share, rounded, at least one row.
-
-    The rows of class c are the first ones in a fixed random order of its rows.
-    """
+    """Marks the rows of a test split: of each class that share, rounded, at least one row."""
     test = np.zeros(len(label), bool)
     for c in np.unique(label):
         rows = np.flatnonzero(label == c)

@@ -239,7 +239,7 @@ class _Training:
             self._save()
 
     def _finish(self) -> None:
-        """Evaluation and samples at the end; not again where the run was through already."""
+        """Evaluates and samples at the end; not again where the run was through already."""
         if self.first_step < self.total:
             self._evaluate()
             self._draw()

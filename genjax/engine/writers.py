@@ -189,7 +189,7 @@ def read_metrics(path: str | os.PathLike) -> list[dict[str, Any]]:
 
 
 def last_evaluation(workdir: Path) -> dict[str, Any]:
-    """The numbers of the run's last evaluation by name; empty before the first."""
+    """Returns the numbers of the run's last evaluation by name; empty before the first."""
     rows = [r for r in read_metrics(workdir / METRICS) if any(n.startswith("eval/") for n in r)]
     last = rows[-1] if rows else {}
     return {n.removeprefix("eval/"): v for n, v in last.items() if n.startswith("eval/")}

@@ -14,14 +14,14 @@ from genjax.core.config import ConfigError
 
 
 def wasserstein_distance(x_NxD: np.ndarray, y_NxD: np.ndarray, *, order: int = 1) -> float:
-    """Wasserstein distance W_p between two samples, with the Euclidean distance as ground cost.
+    """Computes the distance W_p between two samples, with the Euclidean one as ground cost.
 
         W_p = (min over permutations s of mean_i |x_i - y_s(i)|^p)^(1/p)
 
     It is the distance between the samples, not that between what they were drawn from: that of two
     samples of one distribution is above zero, and falls as slowly as N^(-1/D) for D above 2. The
-    memory is that of an N x N matrix and the time grows as N^3 (2 s for N = 2000); in one
-    dimension the sorted samples are the optimal pairs, whatever N.
+    memory is that of an N x N matrix and the time grows as N^3 (2 s for N = 2000); in one dimension
+    the sorted samples are the optimal pairs, whatever N.
 
     Args:
       x_NxD, y_NxD: the samples, equally many, at least one.

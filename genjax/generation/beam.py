@@ -29,7 +29,7 @@ class _Beams(NamedTuple):
 
 
 def length_penalty(length: Any, alpha: Any) -> jax.Array:
-    """lp = ((5 + length) / 6)^alpha, which a text's log probability is divided by."""
+    """Computes ((5 + length) / 6)^alpha, which a text's log probability is divided by."""
     checks.number("alpha", alpha, 0)
     return ((5 + jnp.asarray(length, jnp.float32)) / 6) ** alpha
 
@@ -38,7 +38,7 @@ def beam_search(
     decoder: Decoder, x_BxS: jax.Array, limit: Any, *, size: int, width: int, n_best: int = 1,
     alpha: Any = 0.0, repetition_penalty: Any = 1.0, no_repeat: Any = 0,
 ) -> tuple[jax.Array, jax.Array]:  # fmt: skip
-    """The `n_best` highest scores among texts of at most `limit` tokens, and their texts.
+    """Finds the `n_best` texts of at most `limit` tokens: their scores, and the texts.
 
     At every step the `width` likeliest texts live on. One that ends counts if it is itself among
     the `width` likeliest; the search of a row is done once `width` have ended, or no live text can
@@ -79,7 +79,7 @@ def beam_search(
         return x.reshape(rows * width, *x.shape[2:])
 
     def extend(beams: _Beams, logits_RxV: jax.Array) -> _Beams:
-        """All texts one token longer; `logits_RxV` and the cache are of R = B * K rows."""
+        """Makes all texts one token longer; `logits_RxV` and the cache are of R = B * K rows."""
         logits_RxV = restrain(
             jnp.asarray(logits_RxV, jnp.float32), flat(beams.ids_BxKxL), beams.num_tokens,
             repetition_penalty, no_repeat,
@@ -148,5 +148,5 @@ def _best(score_BxC: jax.Array, ids_BxCxL: jax.Array, n: int) -> tuple[jax.Array
 
 
 def _top_k(x: jax.Array, k: int) -> Any:
-    """`jax.lax.top_k`; with the barrier as XLA sorts all of `x` where only a part of k is used."""
+    """Calls `jax.lax.top_k` behind a barrier: XLA sorts all of `x` where only a part is used."""
     return jax.lax.optimization_barrier(jax.lax.top_k(x, k))

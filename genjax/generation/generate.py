@@ -95,7 +95,7 @@ def generate(
 
 
 def begin(decoder: Decoder, x_BxS: jax.Array, key: jax.Array, *, size: int) -> Text:
-    """The texts of `generate` before their first token."""
+    """Begins the texts of `generate` before their first token."""
     sizes = checks.integers("B S", x_BxS=x_BxS)
     checks.key("key", key, (0, 1))
     if key.ndim:
@@ -117,7 +117,7 @@ def begin(decoder: Decoder, x_BxS: jax.Array, key: jax.Array, *, size: int) -> T
 
 
 def advance(decoder: Decoder, text: Text, options: Sampling, until: Any) -> Text:
-    """The texts with `until` tokens each, unless they end before."""
+    """Writes texts of `until` tokens each, unless they end before."""
     options.check()
 
     def going(text: Text) -> jax.Array:
@@ -132,7 +132,7 @@ def advance(decoder: Decoder, text: Text, options: Sampling, until: Any) -> Text
         return (text.held_B >= decoder.window) & ~text.finished_B
 
     def refresh(text: Text) -> Text:
-        """The rows whose window is full, as if their last half were their prompt."""
+        """Restarts the rows whose window is full, as if their last half were their prompt."""
         tail_BxH = _tail(text, decoder.window // 2)
         logits_BxV, cache = decoder.prefill(tail_BxH)
         held_B, full = lengths(tail_BxH) + 1, full_B(text)
@@ -155,7 +155,7 @@ def advance(decoder: Decoder, text: Text, options: Sampling, until: Any) -> Text
 
 
 def _write(text: Text, options: Sampling) -> tuple[Text, jax.Array]:
-    """The texts one token longer, and that token."""
+    """Makes the texts one token longer, and returns that token."""
     logits_BxV = restrain(
         jnp.asarray(text.logits_BxV, jnp.float32), text.ids_BxL, text.num_tokens,
         options.repetition_penalty, options.no_repeat,
@@ -172,7 +172,7 @@ def _write(text: Text, options: Sampling) -> tuple[Text, jax.Array]:
 
 
 def _tail(text: Text, size: int) -> jax.Array:
-    """The last tokens of prompt and continuation, at most `size`, (B, size)."""
+    """Takes the last tokens of prompt and continuation, at most `size`, (B, size)."""
     given, length_Bx1 = text.prompt_BxS.shape[1], text.length_B[:, None]
     total_Bx1 = length_Bx1 + text.num_tokens
     index_BxH = jnp.maximum(total_Bx1 - size, 0) + jnp.arange(size)

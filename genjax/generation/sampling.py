@@ -56,7 +56,7 @@ GREEDY = Sampling(temperature=0.0)
 
 
 def sample(key_B: jax.Array, logits_BxV: jax.Array, options: Sampling) -> jax.Array:
-    """One token a row, int32 (B,).
+    """Draws one token a row, int32 (B,).
 
     Args:
       key_B: a typed key for each row.
@@ -84,11 +84,7 @@ def sample(key_B: jax.Array, logits_BxV: jax.Array, options: Sampling) -> jax.Ar
 
 
 def most_likely(logits_BxV: jax.Array, top_k: Any, top_p: Any, min_p: Any) -> jax.Array:
-    """The logits, -inf for all tokens but the likeliest ones; see `Sampling`.
-
-    Each limit counts in the distribution that those before it have left. The likeliest token
-    always stays, and so do those that are exactly as likely as the last that does.
-    """
+    """Sets all logits but the likeliest ones to -inf; see `Sampling`."""
     checks.floats("B V", logits_BxV=logits_BxV)
     Sampling(1.0, top_k, top_p, min_p).check()
 
@@ -109,7 +105,7 @@ def most_likely(logits_BxV: jax.Array, top_k: Any, top_p: Any, min_p: Any) -> ja
 def restrain(
     logits_BxV: jax.Array, written_BxL: jax.Array, count: Any, penalty: Any, no_repeat: Any
 ) -> jax.Array:
-    """The logits of what follows `written_BxL[:, :count]`, under repetition control.
+    """Controls repetition in the logits of what follows `written_BxL[:, :count]`.
 
     -inf for what would repeat a sequence of `no_repeat` tokens, unless nothing is left then; and
     always for PAD, BOS and MASK.
@@ -127,7 +123,7 @@ def restrain(
     rows_Bx1 = jnp.arange(len(logits_BxV))[:, None]
 
     def marked(ids_BxL: jax.Array) -> jax.Array:
-        """True for the tokens (B, V) that stand in a row; ids beyond V mark none."""
+        """Marks the tokens (B, V) that stand in a row; ids beyond V mark none."""
         return jnp.zeros(logits_BxV.shape, bool).at[rows_Bx1, ids_BxL].set(True, mode="drop")
 
     def penalized(x: jax.Array) -> jax.Array:

@@ -87,13 +87,13 @@ class TextGenerator:
         self, prompts: Sequence[str], *, n: int = 1, max_tokens: int = 0, seed: int = 0,
         sampling: Sampling = PLAIN, beam: int = 0, length_penalty: float = 0.6,
     ) -> list[Written]:  # fmt: skip
-        """`n` texts for each prompt, those of the first prompt first.
+        """Writes `n` texts for each prompt, those of the first prompt first.
 
         A text depends on its place in the list, the seed and its own prompt alone.
 
         Args:
-          prompts: an empty one is none. Only the last half of a window counts of one that fills
-            it; a source is cut where the training data were.
+          prompts: an empty one counts as none. Only the last half of a window counts of one that
+            fills it; a source is cut where the training data were.
           n: texts for each: draws, or those that beam search scores highest.
           max_tokens: of a text; 0: `longest`, or 200.
           seed: of draws.
@@ -136,7 +136,7 @@ class TextGenerator:
     def stream(
         self, prompt: str, *, max_tokens: int = 0, seed: int = 0, sampling: Sampling = PLAIN
     ) -> Iterator[str]:
-        """The first text of `write`, in pieces as they are written."""
+        """Yields the first text of `write`, in pieces as they are written."""
         self._check(1, max_tokens, seed, sampling)
         limit, given, sampling = self._limit(max_tokens), self._encode(prompt), numbers(sampling)
         x_BxS, key = self._padded([given]), jax.random.key(seed)
@@ -197,7 +197,7 @@ class TextGenerator:
         return ConfigError(f"{self._prefix}{name}={value}: {allowed}")
 
     def _encode(self, prompt: str) -> list[int]:
-        """The tokens of a prompt or source that the model is given."""
+        """Returns the tokens of a prompt or source that the model is given."""
         ids = list(self._codec.encode(prompt))
         if not self.continues:
             return ended(ids, self._widest).tolist()
@@ -271,7 +271,7 @@ class TextGenerator:
 
 
 def _power(n: int, base: int = 2) -> int:
-    """The smallest power of `base` that is at least `n`."""
+    """Returns the smallest power of `base` that is at least `n`."""
     power = 1
     while power < n:
         power *= base
@@ -283,7 +283,7 @@ def _up_to_padding(ids: np.ndarray) -> list[int]:
 
 
 def numbers(sampling: Sampling) -> Sampling:
-    """With the same types for all values, so that none makes a program of its own."""
+    """Returns it with the same types for all values, so that none makes a program of its own."""
     return Sampling(*(
         np.int32(value) if name in ("top_k", "no_repeat") else np.float32(value)
         for name, value in sampling._asdict().items()

@@ -89,5 +89,5 @@ def corrupt_tokens(
 
 
 def _is_word(x_BxT: jax.Array) -> jax.Array:
-    """True at words; a word without a token of its own (UNK) is one."""
+    """Marks words; a word without a token of its own (UNK) is one."""
     return (x_BxT >= tokens.NUM_SPECIALS) | (x_BxT == tokens.UNK)

@@ -39,7 +39,7 @@ class Weights(NamedTuple):
     """InceptionV3's, read from a file.
 
     Attributes:
-      variant: of `genjax.models.inception`, told by the number of classes.
+      variant: of `genjax.models.inception`, known by the number of classes.
       variables: of the network, float32.
       checksum: of the file, hexadecimal.
     """
