@@ -59,7 +59,7 @@ class Data:
         choices=("stop", "skip"),
     )
     test_fraction: float = field(
-        0.1, "of data that come without a split: digits, images:DIR, some tfds:", gt=0, lt=1
+        0.1, "of data that come without a split: digits, images:, npz:, some tfds:", gt=0, lt=1
     )
     device_limit_mb: int = field(
         2048, "a larger decoded set is streamed instead of kept on the device", ge=0
