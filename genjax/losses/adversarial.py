@@ -25,8 +25,9 @@ def minimax_critic_loss(
     With `label_smoothing` s, real examples have the label 1 - s and generated ones keep 0
     (one-sided, Salimans et al. 2016, section 3.4). Source: Goodfellow et al. 2014, equation 1.
 
-    >>> minimax_critic_loss(jnp.zeros(1), jnp.zeros(1)) / jnp.log(2.0)
-    Array([2.], dtype=float32)
+    Examples:
+      >>> minimax_critic_loss(jnp.zeros(1), jnp.zeros(1)) / jnp.log(2.0)
+      Array([2.], dtype=float32)
     """
     _smoothing(label_smoothing)
     real, fake = _pair(real_score_B, fake_score_B)
@@ -39,8 +40,9 @@ def minimax_generator_loss(fake_score_B: jax.Array) -> jax.Array:
 
     Source: Goodfellow et al. 2014, equation 1.
 
-    >>> minimax_generator_loss(jnp.zeros(1)) / jnp.log(2.0)
-    Array([-1.], dtype=float32)
+    Examples:
+      >>> minimax_generator_loss(jnp.zeros(1)) / jnp.log(2.0)
+      Array([-1.], dtype=float32)
     """
     return -jax.nn.softplus(_score(fake_score_B))
 
@@ -48,8 +50,9 @@ def minimax_generator_loss(fake_score_B: jax.Array) -> jax.Array:
 def non_saturating_generator_loss(fake_score_B: jax.Array) -> jax.Array:
     """Computes -log p(fake), (B,). Source: Goodfellow et al. 2014, section 3.
 
-    >>> non_saturating_generator_loss(jnp.zeros(1)) / jnp.log(2.0)
-    Array([1.], dtype=float32)
+    Examples:
+      >>> non_saturating_generator_loss(jnp.zeros(1)) / jnp.log(2.0)
+      Array([1.], dtype=float32)
     """
     return jax.nn.softplus(-_score(fake_score_B))
 
@@ -62,8 +65,9 @@ def least_squares_critic_loss(
     With `label_smoothing` s, the target of real examples is 1 - s.
     Source: Mao et al. 2017 (Least squares GAN), equation 2 with the 0-1 coding (equation 9).
 
-    >>> least_squares_critic_loss(jnp.array([2.0, 0.0]), jnp.array([0.5, -3.0]))
-    Array([0.625, 5.   ], dtype=float32)
+    Examples:
+      >>> least_squares_critic_loss(jnp.array([2.0, 0.0]), jnp.array([0.5, -3.0]))
+      Array([0.625, 5.   ], dtype=float32)
     """
     _smoothing(label_smoothing)
     real, fake = _pair(real_score_B, fake_score_B)
@@ -73,8 +77,9 @@ def least_squares_critic_loss(
 def least_squares_generator_loss(fake_score_B: jax.Array) -> jax.Array:
     """Computes (D(fake) - 1)^2 / 2, (B,). Source: Mao et al. 2017, as above.
 
-    >>> least_squares_generator_loss(jnp.array([0.5, -3.0]))
-    Array([0.125, 8.   ], dtype=float32)
+    Examples:
+      >>> least_squares_generator_loss(jnp.array([0.5, -3.0]))
+      Array([0.125, 8.   ], dtype=float32)
     """
     return jnp.square(_score(fake_score_B) - 1.0) / 2
 
@@ -84,8 +89,9 @@ def hinge_critic_loss(real_score_B: jax.Array, fake_score_B: jax.Array) -> jax.A
 
     Source: Lim and Ye 2017 (Geometric GAN); Miyato et al. 2018 (Spectral normalization), eq. 16.
 
-    >>> hinge_critic_loss(jnp.array([2.0, 0.0]), jnp.array([0.5, -3.0]))
-    Array([1.5, 1. ], dtype=float32)
+    Examples:
+      >>> hinge_critic_loss(jnp.array([2.0, 0.0]), jnp.array([0.5, -3.0]))
+      Array([1.5, 1. ], dtype=float32)
     """
     real, fake = _pair(real_score_B, fake_score_B)
     return jax.nn.relu(1.0 - real) + jax.nn.relu(1.0 + fake)
@@ -94,8 +100,9 @@ def hinge_critic_loss(real_score_B: jax.Array, fake_score_B: jax.Array) -> jax.A
 def hinge_generator_loss(fake_score_B: jax.Array) -> jax.Array:
     """Computes -D(fake), (B,). Source: Miyato et al. 2018, equation 17.
 
-    >>> hinge_generator_loss(jnp.array([0.5, -3.0]))
-    Array([-0.5,  3. ], dtype=float32)
+    Examples:
+      >>> hinge_generator_loss(jnp.array([0.5, -3.0]))
+      Array([-0.5,  3. ], dtype=float32)
     """
     return -_score(fake_score_B)
 
@@ -105,8 +112,9 @@ def wasserstein_critic_loss(real_score_B: jax.Array, fake_score_B: jax.Array) ->
 
     Source: Arjovsky et al. 2017 (Wasserstein GAN), equation 2.
 
-    >>> wasserstein_critic_loss(jnp.array([2.0, 0.0]), jnp.array([0.5, -3.0]))
-    Array([-1.5, -3. ], dtype=float32)
+    Examples:
+      >>> wasserstein_critic_loss(jnp.array([2.0, 0.0]), jnp.array([0.5, -3.0]))
+      Array([-1.5, -3. ], dtype=float32)
     """
     real, fake = _pair(real_score_B, fake_score_B)
     return fake - real
@@ -115,8 +123,9 @@ def wasserstein_critic_loss(real_score_B: jax.Array, fake_score_B: jax.Array) ->
 def wasserstein_generator_loss(fake_score_B: jax.Array) -> jax.Array:
     """Computes -D(fake), (B,). Source: Arjovsky et al. 2017, algorithm 1, line 10.
 
-    >>> wasserstein_generator_loss(jnp.array([0.5, -3.0]))
-    Array([-0.5,  3. ], dtype=float32)
+    Examples:
+      >>> wasserstein_generator_loss(jnp.array([0.5, -3.0]))
+      Array([-0.5,  3. ], dtype=float32)
     """
     return -_score(fake_score_B)
 
@@ -127,8 +136,9 @@ def relativistic_critic_loss(real_score_B: jax.Array, fake_score_B: jax.Array) -
     Source: Jolicoeur-Martineau 2018 (The relativistic discriminator), RSGAN; with R1 and R2 the
     loss of R3GAN (Huang et al. 2024).
 
-    >>> relativistic_critic_loss(jnp.array([5.0]), jnp.array([5.0])) / jnp.log(2.0)
-    Array([1.], dtype=float32)
+    Examples:
+      >>> relativistic_critic_loss(jnp.array([5.0]), jnp.array([5.0])) / jnp.log(2.0)
+      Array([1.], dtype=float32)
     """
     real, fake = _pair(real_score_B, fake_score_B)
     return jax.nn.softplus(fake - real)
@@ -137,8 +147,9 @@ def relativistic_critic_loss(real_score_B: jax.Array, fake_score_B: jax.Array) -
 def relativistic_generator_loss(real_score_B: jax.Array, fake_score_B: jax.Array) -> jax.Array:
     """Computes -log sigmoid(D(fake) - D(real)), (B,). Source: as for the critic.
 
-    >>> relativistic_generator_loss(jnp.array([5.0]), jnp.array([5.0])) / jnp.log(2.0)
-    Array([1.], dtype=float32)
+    Examples:
+      >>> relativistic_generator_loss(jnp.array([5.0]), jnp.array([5.0])) / jnp.log(2.0)
+      Array([1.], dtype=float32)
     """
     real, fake = _pair(real_score_B, fake_score_B)
     return jax.nn.softplus(real - fake)

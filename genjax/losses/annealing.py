@@ -31,8 +31,9 @@ def annealed(step: jax.Array | int, kind: str, steps: int, cycles: int = 1) -> j
     Raises:
       ValueError: an unknown kind, or a rise or cycles of no length.
 
-    >>> annealed(5, "linear", steps=20)
-    Array(0.25, dtype=float32)
+    Examples:
+      >>> annealed(5, "linear", steps=20)
+      Array(0.25, dtype=float32)
     """
     checks.chosen("kind", kind, ANNEALINGS)
     if kind != "constant":

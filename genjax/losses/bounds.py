@@ -39,9 +39,10 @@ def likelihood_bounds(draw: _Draw, num_samples: int, *, chunk: int = 10) -> Boun
     Raises:
       ValueError: a number below 1, or draws that are not (B, N).
 
-    >>> bounds = likelihood_bounds(lambda n: (-jnp.ones((1, len(n))), jnp.zeros((1, len(n)))), 4)
-    >>> bounds.importance_B
-    Array([-1.], dtype=float32)
+    Examples:
+      >>> bounds = likelihood_bounds(lambda n: (-jnp.ones((1, len(n))), jnp.zeros((1, len(n)))), 4)
+      >>> bounds.importance_B
+      Array([-1.], dtype=float32)
     """
     checks.whole("num_samples", num_samples, 1)
     checks.whole("chunk", chunk, 1)

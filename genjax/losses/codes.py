@@ -20,8 +20,9 @@ def sparsity_kl(rate: jax.Array, target: float, *, epsilon: float = 1e-6) -> jax
       target: the rate that costs nothing, in (0, 1).
       epsilon: rates are kept so far from 0 and 1, where the divergence is infinite.
 
-    >>> sparsity_kl(jnp.array([0.2, 0.8]), 0.2).round(4)  # 0, and 0.6 log 4
-    Array([0.    , 0.8318], dtype=float32)
+    Examples:
+      >>> sparsity_kl(jnp.array([0.2, 0.8]), 0.2).round(4)  # 0, and 0.6 log 4
+      Array([0.    , 0.8318], dtype=float32)
     """
     checks.floats("…", rate=rate)
     checks.within("rate", rate, 0, 1)
@@ -44,8 +45,9 @@ def contractive_penalty(encode: Callable[[jax.Array], jax.Array], x: jax.Array) 
     Raises:
       ValueError: codes of another shape.
 
-    >>> contractive_penalty(lambda x: 3 * x, jnp.ones((1, 2)))
-    Array([18.], dtype=float32)
+    Examples:
+      >>> contractive_penalty(lambda x: 3 * x, jnp.ones((1, 2)))
+      Array([18.], dtype=float32)
     """
     sizes = checks.floats("B …", x=x)
     code_BxZ, pullback = jax.vjp(encode, x)

@@ -47,10 +47,11 @@ def crf_log_likelihood(
       lengths_B: int32, words of each row; of a mask (B, T), `mask.sum(-1)`.
       transitions: see `Transitions`.
 
-    >>> equal = Transitions(jnp.zeros((3, 3)), jnp.zeros(3), jnp.zeros(3))  # 3^2 sequences of tags
-    >>> tags, lengths = jnp.array([[0, 2]]), jnp.array([2])
-    >>> crf_log_likelihood(jnp.zeros((1, 2, 3)), tags, lengths, equal) / jnp.log(3.0)
-    Array([-2.], dtype=float32)
+    Examples:
+      >>> equal = Transitions(jnp.zeros((3, 3)), jnp.zeros(3), jnp.zeros(3))  # 3^2 sequences
+      >>> tags, lengths = jnp.array([[0, 2]]), jnp.array([2])
+      >>> crf_log_likelihood(jnp.zeros((1, 2, 3)), tags, lengths, equal) / jnp.log(3.0)
+      Array([-2.], dtype=float32)
     """
     score_B = crf_score(scores_BxTxK, tags_BxT, lengths_B, transitions)
     return score_B - crf_log_partition(scores_BxTxK, lengths_B, transitions)
@@ -61,9 +62,10 @@ def crf_score(
 ) -> jax.Array:
     """Computes the score of tags, (B,); arguments as for `crf_log_likelihood`.
 
-    >>> ones = Transitions(jnp.ones((3, 3)), jnp.ones(3), jnp.ones(3))  # start, one pair, end
-    >>> crf_score(jnp.ones((1, 2, 3)), jnp.array([[0, 2]]), jnp.array([2]), ones)
-    Array([5.], dtype=float32)
+    Examples:
+      >>> ones = Transitions(jnp.ones((3, 3)), jnp.ones(3), jnp.ones(3))  # start, one pair, end
+      >>> crf_score(jnp.ones((1, 2, 3)), jnp.array([[0, 2]]), jnp.array([2]), ones)
+      Array([5.], dtype=float32)
     """
     _check(scores_BxTxK, lengths_B, transitions, tags_BxT)
     scores_BxTxK, transitions = at_least_float32(scores_BxTxK), _wide(transitions)
@@ -87,9 +89,10 @@ def crf_log_partition(
 ) -> jax.Array:
     """Computes log of the sum of exp(score) over all tags, by the forward algorithm, (B,).
 
-    >>> equal = Transitions(jnp.zeros((3, 3)), jnp.zeros(3), jnp.zeros(3))
-    >>> crf_log_partition(jnp.zeros((1, 2, 3)), jnp.array([2]), equal) / jnp.log(3.0)
-    Array([2.], dtype=float32)
+    Examples:
+      >>> equal = Transitions(jnp.zeros((3, 3)), jnp.zeros(3), jnp.zeros(3))
+      >>> crf_log_partition(jnp.zeros((1, 2, 3)), jnp.array([2]), equal) / jnp.log(3.0)
+      Array([2.], dtype=float32)
     """
     _check(scores_BxTxK, lengths_B, transitions)
     scores_BxTxK, transitions = at_least_float32(scores_BxTxK), _wide(transitions)
@@ -116,9 +119,10 @@ def crf_viterbi(
     Of tags that score the same, the one of the least id wins. Arguments as for
     `crf_log_likelihood`.
 
-    >>> equal = Transitions(jnp.zeros((2, 2)), jnp.zeros(2), jnp.zeros(2))
-    >>> crf_viterbi(jnp.array([[[0.0, 1.0], [3.0, 2.0]]]), jnp.array([2]), equal)
-    (Array([[1, 0]], dtype=int32), Array([4.], dtype=float32))
+    Examples:
+      >>> equal = Transitions(jnp.zeros((2, 2)), jnp.zeros(2), jnp.zeros(2))
+      >>> crf_viterbi(jnp.array([[[0.0, 1.0], [3.0, 2.0]]]), jnp.array([2]), equal)
+      (Array([[1, 0]], dtype=int32), Array([4.], dtype=float32))
     """
     _check(scores_BxTxK, lengths_B, transitions)
     scores_BxTxK, transitions = at_least_float32(scores_BxTxK), _wide(transitions)

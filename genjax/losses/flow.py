@@ -35,8 +35,10 @@ def conditional_path(
     Raises:
       ValueError: another shape or dtype; or, where values are known, one out of range.
 
-    >>> conditional_path(jnp.array([2.0]), jnp.array([6.0]), jnp.array([0.25]))
-    (Array([3.], dtype=float32), Array([4.], dtype=float32))
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> conditional_path(jnp.array([2.0]), jnp.array([6.0]), jnp.array([0.25]))
+      (Array([3.], dtype=float32), Array([4.], dtype=float32))
     """
     sizes = checks.floats("B …", noise=noise, data=data)
     checks.floats("B", sizes, time_B=time_B)
@@ -64,8 +66,10 @@ def flow_matching_loss(
       velocity: the field that is learned; it returns arrays of the shape of `data`.
       noise, data, time_B, sigma_min: see `conditional_path`.
 
-    >>> flow_matching_loss(lambda x, t: x, jnp.array([2.0]), jnp.array([6.0]), jnp.array([0.25]))
-    Array([1.], dtype=float32)
+    Examples:
+      >>> import jax.numpy as jnp
+      >>> flow_matching_loss(lambda x, t: x, jnp.array([2.0]), jnp.array([6.0]), jnp.array([0.25]))
+      Array([1.], dtype=float32)
     """
     x, target = conditional_path(noise, data, time_B, sigma_min=sigma_min)
     output = velocity(x, time_B)

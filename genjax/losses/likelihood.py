@@ -22,8 +22,9 @@ def bernoulli_log_likelihood(logits: jax.Array, x: jax.Array) -> jax.Array:
       logits: (B, …).
       x: (B, …), in [0, 1].
 
-    >>> bernoulli_log_likelihood(jnp.zeros((1, 3)), jnp.ones((1, 3))) / jnp.log(2.0)
-    Array([-3.], dtype=float32)
+    Examples:
+      >>> bernoulli_log_likelihood(jnp.zeros((1, 3)), jnp.ones((1, 3))) / jnp.log(2.0)
+      Array([-3.], dtype=float32)
     """
     checks.floats("B …", logits=logits, x=x)
     checks.within("x", x, 0, 1)
@@ -40,8 +41,9 @@ def gaussian_log_likelihood(mean: jax.Array, x: jax.Array, log_scale: Any) -> ja
       log_scale: logarithm of the standard deviation: a number, or with the axes of `x`, each of
         that length or 1.
 
-    >>> gaussian_log_likelihood(jnp.zeros((1, 2)), jnp.ones((1, 2)), 0.0) + jnp.log(2 * jnp.pi)
-    Array([-1.], dtype=float32)
+    Examples:
+      >>> gaussian_log_likelihood(jnp.zeros((1, 2)), jnp.ones((1, 2)), 0.0) + jnp.log(2 * jnp.pi)
+      Array([-1.], dtype=float32)
     """
     mean, x, log_scale = _checked(mean, x, log_scale)
     standard = (x - mean) * jnp.exp(-log_scale)
@@ -65,9 +67,10 @@ def discretized_logistic_log_likelihood(
         `x`, each of that length or 1.
       levels: number of gray levels of the data, at least 2.
 
-    >>> half = jnp.full((1, 1), 0.5)  # of two levels, each on its side of the mean
-    >>> discretized_logistic_log_likelihood(half, jnp.ones((1, 1)), 0.0, levels=2) / jnp.log(2.0)
-    Array([-1.], dtype=float32)
+    Examples:
+      >>> half = jnp.full((1, 1), 0.5)  # of two levels, each on its side of the mean
+      >>> discretized_logistic_log_likelihood(half, jnp.ones((1, 1)), 0.0, levels=2) / jnp.log(2.0)
+      Array([-1.], dtype=float32)
     """
     checks.whole("levels", levels, 2)
     mean, x, log_scale = _checked(mean, x, log_scale)

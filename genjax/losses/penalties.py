@@ -26,8 +26,9 @@ def interpolate(real: jax.Array, fake: jax.Array, weight_B: jax.Array) -> jax.Ar
       real, fake: (B, …), same shape.
       weight_B: one for each pair; uniform in [0, 1) for the gradient penalty.
 
-    >>> interpolate(jnp.full((1, 2), 4.0), jnp.zeros((1, 2)), jnp.array([0.25]))
-    Array([[1., 1.]], dtype=float32)
+    Examples:
+      >>> interpolate(jnp.full((1, 2), 4.0), jnp.zeros((1, 2)), jnp.array([0.25]))
+      Array([[1., 1.]], dtype=float32)
     """
     sizes = checks.floats("B …", real=real, fake=fake)
     checks.floats("B", sizes, weight_B=weight_B)
@@ -49,9 +50,10 @@ def gradient_penalty(
       weight_B: of the real examples, uniform in [0, 1).
       **settings: of `input_gradient_penalty`.
 
-    >>> real, fake = jnp.ones((1, 2)), jnp.zeros((1, 2))  # gradient (3, 4), norm 5
-    >>> gradient_penalty(lambda x: x @ jnp.array([3.0, 4.0]), real, fake, jnp.array([0.5]))
-    Array([16.], dtype=float32)
+    Examples:
+      >>> real, fake = jnp.ones((1, 2)), jnp.zeros((1, 2))  # gradient (3, 4), norm 5
+      >>> gradient_penalty(lambda x: x @ jnp.array([3.0, 4.0]), real, fake, jnp.array([0.5]))
+      Array([16.], dtype=float32)
     """
     return input_gradient_penalty(critic, interpolate(real, fake, weight_B), **settings)
 
@@ -85,8 +87,9 @@ def input_gradient_penalty(
     Raises:
       ValueError: unknown formulation, or scores that are not (B,).
 
-    >>> input_gradient_penalty(lambda x: x @ jnp.array([3.0, 4.0]), jnp.zeros((1, 2)))
-    Array([16.], dtype=float32)
+    Examples:
+      >>> input_gradient_penalty(lambda x: x @ jnp.array([3.0, 4.0]), jnp.zeros((1, 2)))
+      Array([16.], dtype=float32)
     """
     checks.chosen("formulation", formulation, FORMULATIONS)
     checks.number("target", target, 0)
@@ -119,8 +122,9 @@ def r1_penalty(
     Raises:
       ValueError: unknown formulation, or scores that are not (B,).
 
-    >>> r1_penalty(lambda x: x @ jnp.array([3.0, 4.0]), jnp.zeros((1, 2)))
-    Array([12.5], dtype=float32)
+    Examples:
+      >>> r1_penalty(lambda x: x @ jnp.array([3.0, 4.0]), jnp.zeros((1, 2)))
+      Array([12.5], dtype=float32)
     """
     checks.chosen("formulation", formulation, FORMULATIONS)
     gradient = _input_gradient(critic, x)
@@ -133,8 +137,9 @@ def r1_penalty(
 def input_gradient_norm(critic: _Critic, x: jax.Array, *, epsilon: float = 1e-12) -> jax.Array:
     """Computes `||grad_x D(x)||` for each example, (B,), float32.
 
-    >>> input_gradient_norm(lambda x: x @ jnp.array([3.0, 4.0]), jnp.zeros((1, 2)))
-    Array([5.], dtype=float32)
+    Examples:
+      >>> input_gradient_norm(lambda x: x @ jnp.array([3.0, 4.0]), jnp.zeros((1, 2)))
+      Array([5.], dtype=float32)
     """
     checks.number("epsilon", epsilon, 0)
     return _norm(_input_gradient(critic, x), epsilon)

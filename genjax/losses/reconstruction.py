@@ -15,8 +15,9 @@ def squared_error(output: jax.Array, target: jax.Array) -> jax.Array:
     Args:
       output, target: (B, …), same shape.
 
-    >>> squared_error(jnp.array([[1.0, 5.0]]), jnp.array([[1.0, 2.0]]))
-    Array([4.5], dtype=float32)
+    Examples:
+      >>> squared_error(jnp.array([[1.0, 5.0]]), jnp.array([[1.0, 2.0]]))
+      Array([4.5], dtype=float32)
     """
     checks.floats("B …", output=output, target=target)
     return _mean(jnp.square(at_least_float32(output) - at_least_float32(target)))
@@ -33,8 +34,9 @@ def bernoulli_cross_entropy(logits: jax.Array, target: jax.Array) -> jax.Array:
       logits: (B, …).
       target: (B, …), in [0, 1].
 
-    >>> bernoulli_cross_entropy(jnp.zeros((1, 2)), jnp.array([[0.0, 1.0]])) / jnp.log(2.0)
-    Array([1.], dtype=float32)
+    Examples:
+      >>> bernoulli_cross_entropy(jnp.zeros((1, 2)), jnp.array([[0.0, 1.0]])) / jnp.log(2.0)
+      Array([1.], dtype=float32)
     """
     checks.floats("B …", logits=logits, target=target)
     checks.within("target", target, 0, 1)
@@ -50,8 +52,9 @@ def label_cross_entropy(logits_BxC: jax.Array, label_B: jax.Array) -> jax.Array:
       label_B: int32, in 0 … C - 1; others raise `ValueError` where they are known, and give NaN
         elsewhere.
 
-    >>> label_cross_entropy(jnp.zeros((1, 4)), jnp.array([2])) / jnp.log(4.0)
-    Array([1.], dtype=float32)
+    Examples:
+      >>> label_cross_entropy(jnp.zeros((1, 4)), jnp.array([2])) / jnp.log(4.0)
+      Array([1.], dtype=float32)
     """
     checks.integers("B", checks.floats("B C", logits_BxC=logits_BxC), label_B=label_B)
     checks.indices("label_B", label_B, logits_BxC.shape[1])

@@ -35,8 +35,9 @@ def token_cross_entropy(
       label_smoothing: in [0, 1).
       z_loss: weight of `(log Z)^2`.
 
-    >>> token_cross_entropy(jnp.zeros((1, 2, 4)), jnp.array([[3, PAD]])) / jnp.log(4.0)
-    Array([[1., 0.]], dtype=float32)
+    Examples:
+      >>> token_cross_entropy(jnp.zeros((1, 2, 4)), jnp.array([[3, PAD]])) / jnp.log(4.0)
+      Array([[1., 0.]], dtype=float32)
     """
     sizes = checks.floats("… V", logits_BxTxV=logits_BxTxV)
     checks.integers("…", sizes, target_BxT=target_BxT)
@@ -69,9 +70,10 @@ def chunked_cross_entropy(
       bias_V: of the logits.
       label_smoothing, z_loss: see `token_cross_entropy`.
 
-    >>> hidden, kernel, target = jnp.ones((1, 3, 2)), jnp.ones((2, 4)), jnp.array([[1, 2, PAD]])
-    >>> chunked_cross_entropy(hidden, kernel, target, chunk=2) / jnp.log(4.0)
-    Array([[1., 1., 0.]], dtype=float32)
+    Examples:
+      >>> hidden, kernel, target = jnp.ones((1, 3, 2)), jnp.ones((2, 4)), jnp.array([[1, 2, PAD]])
+      >>> chunked_cross_entropy(hidden, kernel, target, chunk=2) / jnp.log(4.0)
+      Array([[1., 1., 0.]], dtype=float32)
     """
     sizes = checks.floats("B T D", hidden_BxTxD=hidden_BxTxD)
     checks.floats("D V", sizes, kernel_DxV=kernel_DxV)

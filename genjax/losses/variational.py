@@ -23,8 +23,9 @@ def reparameterize(mean: jax.Array, log_variance: jax.Array, noise: jax.Array) -
       mean, log_variance: with the axes of `noise`, each of that length or 1.
       noise: (…, Z).
 
-    >>> reparameterize(jnp.ones(1), jnp.log(jnp.full(1, 4.0)), jnp.full(1, 3.0))
-    Array([7.], dtype=float32)
+    Examples:
+      >>> reparameterize(jnp.ones(1), jnp.log(jnp.full(1, 4.0)), jnp.full(1, 3.0))
+      Array([7.], dtype=float32)
     """
     checks.spreads("mean", mean, "noise", noise)
     checks.spreads("log_variance", log_variance, "noise", noise)
@@ -37,8 +38,9 @@ def gaussian_kl(mean: jax.Array, log_variance: jax.Array) -> jax.Array:
     The KL of an example is the sum over its latents.
     Source: Kingma and Welling 2014 (Auto-encoding variational Bayes), appendix B.
 
-    >>> gaussian_kl(jnp.array([2.0]), jnp.array([0.0]))
-    Array([2.], dtype=float32)
+    Examples:
+      >>> gaussian_kl(jnp.array([2.0]), jnp.array([0.0]))
+      Array([2.], dtype=float32)
     """
     checks.floats("…", mean=mean, log_variance=log_variance)
     mean, log_variance = at_least_float32(mean), at_least_float32(log_variance)
@@ -59,8 +61,9 @@ def free_bits_kl(
       free_bits: nats a latent.
       mean_kl_Z: mean of the KL over the whole batch where `kl_BxZ` is a part of it.
 
-    >>> free_bits_kl(jnp.array([[0.25, 2.0], [0.5, 1.0]]), 0.5)
-    Array([2.5, 1.5], dtype=float32)
+    Examples:
+      >>> free_bits_kl(jnp.array([[0.25, 2.0], [0.5, 1.0]]), 0.5)
+      Array([2.5, 1.5], dtype=float32)
     """
     sizes = checks.floats("B Z", kl_BxZ=kl_BxZ)
     if mean_kl_Z is not None:
@@ -80,8 +83,9 @@ def log_prior_ratio(z: jax.Array, noise: jax.Array, log_variance: jax.Array) -> 
       z, noise: (…, Z), same shape.
       log_variance: with the axes of `z`, each of that length or 1.
 
-    >>> log_prior_ratio(jnp.array([3.0]), jnp.array([1.0]), jnp.array([0.0]))
-    Array(-4., dtype=float32)
+    Examples:
+      >>> log_prior_ratio(jnp.array([3.0]), jnp.array([1.0]), jnp.array([0.0]))
+      Array(-4., dtype=float32)
     """
     checks.floats("… Z", z=z, noise=noise)
     checks.floats("… Z", {"Z": (z.shape[-1], "z")}, log_variance=log_variance)
@@ -97,8 +101,9 @@ def importance_weighted_bound(log_weight_BxK: jax.Array) -> jax.Array:
     is a draw of the evidence lower bound.
     Source: Burda et al. 2016 (Importance weighted autoencoders), equation 8.
 
-    >>> importance_weighted_bound(jnp.log(jnp.array([[1.0, 3.0]]))) / jnp.log(2.0)
-    Array([1.], dtype=float32)
+    Examples:
+      >>> importance_weighted_bound(jnp.log(jnp.array([[1.0, 3.0]]))) / jnp.log(2.0)
+      Array([1.], dtype=float32)
     """
     checks.floats("B K", log_weight_BxK=log_weight_BxK)
     log_weight_BxK = at_least_float32(log_weight_BxK)

@@ -27,8 +27,9 @@ def negative_sampling_loss(
       negative: (…, N), scores of words drawn from the noise distribution.
       num_negatives: K, words of noise for each true one.
 
-    >>> negative_sampling_loss(jnp.zeros(3), jnp.array([1, 1, 0]), jnp.zeros(5), 4) / jnp.log(2.0)
-    Array(10., dtype=float32)
+    Examples:
+      >>> negative_sampling_loss(jnp.zeros(3), jnp.array([1, 1, 0]), jnp.zeros(5), 4) / jnp.log(2.0)
+      Array(10., dtype=float32)
     """
     sizes = checks.floats("… S", positive=positive)
     checks.masks("… S", sizes, mask=mask)
@@ -52,8 +53,9 @@ def hierarchical_softmax_loss(score: jax.Array, sign: jax.Array) -> jax.Array:
       sign: (…, depth), +1 or -1 for the two sides of a node, 0 beyond the end of the path; its
         other axes may have length 1.
 
-    >>> hierarchical_softmax_loss(jnp.zeros(3), jnp.array([1, -1, 0])) / jnp.log(2.0)
-    Array(2., dtype=float32)
+    Examples:
+      >>> hierarchical_softmax_loss(jnp.zeros(3), jnp.array([1, -1, 0])) / jnp.log(2.0)
+      Array(2., dtype=float32)
     """
     checks.spreads("sign", sign, "score", score, checks.masks)
     sizes = checks.floats("… K", score=score)

@@ -7,7 +7,6 @@ import inspect
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import pytest
 
 from genjax import losses
@@ -40,7 +39,7 @@ def test_losses_draw_nothing_and_know_no_device(path: Path) -> None:
 def test_every_loss_shows_a_value_that_is_right(path: Path) -> None:
     module = importlib.import_module(f"genjax.losses.{path.stem}")
     with jax.enable_x64(False):
-        assert doctest.testmod(module, extraglobs={"jnp": jnp}).failed == 0
+        assert doctest.testmod(module).failed == 0
     for name in defined(path):
         if inspect.isfunction(getattr(module, name)):
             assert ">>> " in getattr(module, name).__doc__, name

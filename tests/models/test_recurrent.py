@@ -16,9 +16,13 @@ def network(**fields):
     return Recurrent(**{"hidden": HIDDEN, "layers": 2, **fields})
 
 
+def initial(net, x):
+    return jax.jit(net.init)(jax.random.key(0), x)
+
+
 def outputs(net, x, lengths=None, carry=None, params=None, **kwargs):
-    variables = params or net.init(jax.random.key(0), x)
-    return net.apply(variables, x, lengths, carry, **kwargs)
+    apply = jax.jit(net.apply, static_argnames="train")
+    return apply(params or initial(net, x), x, lengths, carry, **kwargs)
 
 
 def sequences(batch=BATCH, steps=STEPS):
@@ -30,7 +34,7 @@ def sequences(batch=BATCH, steps=STEPS):
 def test_padding_changes_nothing(cell, bidirectional):
     """Masked rows equal each row alone without its padding, and outputs of padding are 0."""
     net, x = network(cell=cell, bidirectional=bidirectional), sequences()
-    params = net.init(jax.random.key(0), x)
+    params = initial(net, x)
     h, last = outputs(net, x, jnp.asarray(LENGTHS), params=params)
     for b, length in enumerate(LENGTHS):
         assert (h[b, length:] == 0).all()
@@ -46,7 +50,7 @@ def test_padding_changes_nothing(cell, bidirectional):
 @pytest.mark.parametrize("cell", CELLS)
 def test_padding_gets_no_gradient(cell):
     net, x = network(cell=cell, bidirectional=True), sequences()
-    params = net.init(jax.random.key(0), x)
+    params = initial(net, x)
 
     def total(x):
         h, last = outputs(net, x, jnp.asarray(LENGTHS), params=params)
@@ -60,14 +64,14 @@ def test_padding_gets_no_gradient(cell):
 
 def test_the_future_has_no_effect_and_no_gradient():
     net, x = network(), sequences()
-    params = net.init(jax.random.key(0), x)
+    params = initial(net, x)
     gradient = jax.grad(lambda x: outputs(net, x, params=params)[0][:, 2].sum())(x)
     assert (gradient[:, 3:] == 0).all() and (gradient[:, :3] != 0).all()
 
 
 def test_both_directions_are_two_runs():
     net, x = network(layers=1, bidirectional=True), sequences()
-    params = net.init(jax.random.key(0), x)
+    params = initial(net, x)
     h, (forward, backward) = outputs(net, x, params=params)
     single = network(layers=1)
     for i, (there, states) in enumerate(((x, forward), (x[:, ::-1], backward))):
@@ -81,7 +85,7 @@ def test_both_directions_are_two_runs():
 @pytest.mark.parametrize("cell", CELLS)
 def test_steps_one_by_one_equal_the_whole(cell):
     net, x = network(cell=cell), sequences()
-    params = net.init(jax.random.key(0), x)
+    params = initial(net, x)
     whole, last = outputs(net, x, params=params)
     carry = net.initial_carry(BATCH)
     for t in range(STEPS):
@@ -100,7 +104,7 @@ def test_an_lstm_remembers_at_first():
 def test_variational_dropout_is_one_mask_for_all_steps(variational):
     net = network(layers=1, dropout=0.5, variational=variational, cell="rnn")
     x = jnp.ones((2, STEPS, INPUTS))
-    params = net.init(jax.random.key(0), x)
+    params = initial(net, x)
     rngs = {"dropout": jax.random.key(2)}
     gradient = jax.grad(lambda x: outputs(net, x, params=params, train=True, rngs=rngs)[0].sum())(x)
     dropped = np.asarray(gradient == 0)
@@ -111,7 +115,7 @@ def test_variational_dropout_is_one_mask_for_all_steps(variational):
 def test_recurrent_dropout_is_of_the_state_alone():
     """At the first step the state is 0, so nothing is dropped; later something is."""
     net, x = network(layers=1, recurrent_dropout=0.5), sequences()
-    params = net.init(jax.random.key(0), x)
+    params = initial(net, x)
     rngs = {"dropout": jax.random.key(2)}
     h, _ = outputs(net, x, params=params)
     dropped, _ = outputs(net, x, params=params, train=True, rngs=rngs)
@@ -122,13 +126,13 @@ def test_recurrent_dropout_is_of_the_state_alone():
 def test_no_dropout_outside_training():
     net, x = network(dropout=0.5, recurrent_dropout=0.5), sequences()
     plain_net = network()
-    params = net.init(jax.random.key(0), x)
+    params = initial(net, x)
     assert (outputs(net, x, params=params)[0] == outputs(plain_net, x, params=params)[0]).all()
 
 
 def test_bfloat16_keeps_states_in_float32():
     net, x = network(dtype=jnp.bfloat16), sequences()
-    params = net.init(jax.random.key(0), x)
+    params = initial(net, x)
     h, last = outputs(net, x, params=params)
     exact, _ = outputs(network(), x, params=params)
     assert h.dtype == jnp.bfloat16 and all(s.dtype == jnp.float32 for s in jax.tree.leaves(last))

@@ -20,10 +20,14 @@ CASES = [
 def make(attention="additive", input_feeding=True, **changes):
     fields = {"layers": 2, "attention": attention, "input_feeding": input_feeding} | changes
     network = Seq2Seq(VOCAB, TARGET_VOCAB, EMBED, HIDDEN, **fields)
-    params = network.init(jax.random.key(0), X, INPUTS)["params"]
-    return network, jax.tree.map(
-        lambda p: p + 0.3 * jax.random.normal(jax.random.key(1), p.shape), params
-    )
+
+    @jax.jit
+    def init():
+        params = network.init(jax.random.key(0), X, INPUTS)["params"]
+        key = jax.random.key(1)
+        return jax.tree.map(lambda p: p + 0.3 * jax.random.normal(key, p.shape), params)
+
+    return network, init()
 
 
 def sigmoid(x):

@@ -101,10 +101,10 @@ def test_sinusoidal_tells_times_apart():
 def test_dense_network_has_the_shape_of_its_input(dtype):
     network = TimeMLP((8, 8), features=4, num_classes=2, dtype=dtype)
     x, time, label = draw((3, 2)), np.array([0.0, 0.5, 1.0]), np.array([0, 1, 2])
-    variables = network.init(jax.random.key(0), x, time, label)
-    y = network.apply(variables, x, time, label)
+    variables = jax.jit(network.init)(jax.random.key(0), x, time, label)
+    y = jax.jit(network.apply)(variables, x, time, label)
     assert y.shape == x.shape and y.dtype == dtype
-    same = network.apply(variables, x[[0, 0]], time[[0, 1]], label[[0, 0]])
+    same = jax.jit(network.apply)(variables, x[[0, 0]], time[[0, 1]], label[[0, 0]])
     assert (same[0] != same[1]).any()
 
 
