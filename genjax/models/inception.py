@@ -21,7 +21,6 @@ import numpy as np
 from flax import linen as nn
 
 NUM_CLASSES = {"fid": 1008, "torchvision": 1000}  # of each variant
-NUM_FEATURES = 2048
 SIZE = 299  # pixels of a side
 
 

@@ -40,7 +40,7 @@ def test_features_are_the_last_hidden_layer(own, dataset):
     extractor, _ = own
     x, _ = first_rows(dataset.test, 20)
     found = extractor.extract(x)
-    assert found.features.shape == (20, extractor.dim) == (20, 256)
+    assert found.features.shape == (20, 256)
     assert (found.features >= 0).all() and (found.features > 0).any()
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1.0, rtol=1e-5)
 

@@ -26,7 +26,7 @@ class Counting:
             flat = jnp.asarray(x).reshape(len(x), -1)
             return flat, jnp.ones((len(x), 2)) / 2
 
-        self.extractor = Extractor("pixels", 12, "as they are", checksum, 100, apply)
+        self.extractor = Extractor("pixels", "as they are", checksum, 100, apply)
 
 
 def source(n=250, seed=0):

@@ -34,7 +34,6 @@ class Extractor:
 
     Attributes:
       name: stands beside every number.
-      dim: D.
       resize: what becomes of the images' size, in words.
       checksum: of the weights, hexadecimal.
       batch_size: images that it takes at a time.
@@ -42,7 +41,6 @@ class Extractor:
     """
 
     name: str
-    dim: int
     resize: str
     checksum: str
     batch_size: int
@@ -76,7 +74,7 @@ def own(dataset: Dataset, folder: Path) -> Extractor:
 
     height, width = judge.shape[:2]
     return Extractor(
-        name="own classifier", dim=judge.hidden[-1], resize=f"{height}x{width} as they are",
+        name="own classifier", resize=f"{height}x{width} as they are",
         checksum=checksum, batch_size=1000, apply=apply,
     )  # fmt: skip
 
@@ -123,7 +121,7 @@ def inception_v3(path: str | Path, field: str = "--weights") -> Extractor:
 
     corners = "TensorFlow 1" if variant == "fid" else "PyTorch"
     return Extractor(
-        name=f"InceptionV3 ({variant})", dim=inception.NUM_FEATURES,
+        name=f"InceptionV3 ({variant})",
         resize=f"bilinear to {inception.SIZE} without antialias ({corners} corners)",
         checksum=checksum, batch_size=50, apply=lambda x: apply(variables, x),
     )  # fmt: skip
