@@ -17,14 +17,14 @@ from genjax.families import _own
 
 
 def names() -> list[str]:
-    """The families there are: the modules of this package."""
+    """Lists the families: the modules of this package."""
     return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
 
 
 def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
-    """The family that `config.family` names.
+    """Builds the family that `config.family` names.
 
-    That is a module of this package, or a family of one's own: the file that the user named, which
+    It is a module of this package, or a family of one's own: the file that the user named, which
     has a `build` of this signature. A name alone, which may come from a config that was downloaded,
     never imports anything.
 
@@ -35,7 +35,7 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
 
 
 def default_config(name: str) -> ConfigDict:
-    """Every field of the family `name` with its default; empty where its module does not say.
+    """Returns every field of the family `name` with its default; of one's own perhaps none.
 
     Raises:
       ConfigError: no such family.
@@ -66,10 +66,10 @@ def examples_per_step(config: ConfigDict) -> int:
 
 
 def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
-    """The fields of `config`, by dotted names, that the run of `other` decides.
+    """Returns the fields of `config`, by dotted names, that the run of `other` decides.
 
-    That is where the networks of `config.pretrained` are taken over from it. Such a family's module
-    has an `adopt` of this signature.
+    The networks of `config.pretrained` are taken over from that run, by families whose module has
+    an `adopt` of this signature.
 
     Args:
       config: of the run that begins, with the section `pretrained`.
@@ -100,7 +100,7 @@ def load(recipe: str | os.PathLike, message: str) -> None:
 
 
 def add(path: Path, module: ModuleType, source: str) -> None:
-    """The same for a file whose `module` was executed already, from its `source` text."""
+    """Adds a family of one's own whose `module` was executed already, from its `source` text."""
     _own.add(path, module, source)
 
 
@@ -114,12 +114,12 @@ def keep(name: str, workdir: Path) -> None:
 
 
 def changed(name: str, workdir: Path) -> bool:
-    """Whether a family of one's own is another program than the run in `workdir` was trained by."""
+    """Says whether a family of one's own is another program than trained the run in `workdir`."""
     return name not in names() and _own.changed(name, workdir)
 
 
 def flags(name: str) -> list[str]:
-    """What a command line needs beside the folder of a run of this family: a `--recipe`, if any."""
+    """Returns what a command line needs beside the folder of a run: of one's own a `--recipe`."""
     own = None if name in names() else _own.find(name)
     return [f"--recipe={own.path}"] if own else []
 

@@ -43,7 +43,7 @@ def make_coders(
 
     Args:
       m: the section `model`.
-      code_shape: of what the encoder says of an example.
+      code_shape: of the encoder's output for one example.
       spec: of the data.
       precision: of compute.
       dropout: after each hidden layer of the dense networks.

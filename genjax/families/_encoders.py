@@ -1,4 +1,4 @@
-"""BERT's encoder in other families: its section of fields, and whose of them a trained one decides.
+"""BERT's encoder in other families: its fields, and which of them a trained encoder decides.
 
 A family that declares the section `model.bert` and a network `encoder` can begin with the encoder
 of a run of the family `bert`; see `genjax.engine.pretrained`.
@@ -21,7 +21,7 @@ from genjax.models.bert import Encoder
 SECTION = "model.bert"
 DEFAULTS = {"norm_first": False, "dropout": 0.1}  # of `EncoderFields`
 NUM_TYPES = 2  # of segments: the first and the second text
-# What the parameters and what they say depend on; the other fields are of training.
+# The parameters and what they mean depend on these; the other fields are about training.
 _LAYERS = (
     "num_layers", "num_heads", "num_kv_heads", "width", "mlp_dim", "activation", "norm",
     "norm_epsilon", "norm_first", "bias", "positions",
@@ -62,19 +62,19 @@ def make_encoder(m: EncoderFields, vocab_size: int, length: int, precision: str)
 
 
 def drop_words(x_BxT: jax.Array, key: jax.Array, rate: float) -> jax.Array:
-    """Makes that share of the words of texts UNK, drawn for the global batch."""
+    """Replaces that share of the words of texts by UNK, drawn for the global batch."""
     if not rate:
         return x_BxT
     return hide_tokens(x_BxT, batch_uniform(key, x_BxT.shape), rate, tokens.UNK)
 
 
 def places(config: ConfigDict, length: int) -> int:
-    """Returns the places of `length` tokens in the family `bert`: BOS too, of pairs two EOS."""
+    """Counts the places of `length` tokens in the family `bert`: BOS too, of pairs two EOS."""
     return length + (3 if config.loss.next_sentence else 1)
 
 
 def adopt_encoder(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
-    """Returns what the run of `other` decides whose encoder is taken over; see `families.adopt`."""
+    """Returns the fields that the run `other`, whose encoder is taken over, decides."""
     if other.family != "bert":
         message = f"is a run of the family {other.family}; must be one of the family bert"
         raise fail("pretrained.workdir", config.pretrained.workdir, message)

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from genjax import losses
-from genjax.core.config import ConfigError, choose, fail
+from genjax.core.config import Base, ConfigError, Optimizer, choose, fail
 from genjax.core.family import DataSpec
-from genjax.core.fields import field
+from genjax.core.fields import field, subsection
 from genjax.families._checks import check_halvings
 from genjax.models.dense import ACTIVATIONS, NORMS
 from genjax.ops.conv import LOWERINGS
@@ -41,7 +41,7 @@ class Model:
 
     @property
     def mixes(self) -> bool:
-        """Whether the critic mixes the examples of a batch."""
+        """Says whether the critic mixes the examples of a batch."""
         return self.critic_norm == "batch" or self.minibatch_stddev
 
     def check_rows(self, rows: float) -> None:
@@ -80,9 +80,10 @@ class Loss:
         0.5, "standard deviation of dragan's noise around real examples", ge=0
     )
     formulation: str = field(
-        "reverse_over_reverse", "how the penalty is differentiated: the same gradient",
+        "reverse_over_reverse",
+        "how the penalty is differentiated: the same gradient",
         choices=losses.FORMULATIONS,
-    )  # fmt: skip
+    )
 
     @property
     def players(self) -> losses.AdversarialLoss:
@@ -106,6 +107,20 @@ class Loss:
         return jax.tree.map(lambda p: jnp.clip(p, -self.clip, self.clip), params)
 
 
+_LINEAR = {"learning_rate": 5e-4, "b1": 0.0, "b2": 0.9, "schedule": "linear"}
+
+
+@dataclass(frozen=True)
+class Config(Base):
+    """Every field of the family, with defaults for small images; `optimizer` is the generator's."""
+
+    family: str = "gan"
+    optimizer: Optimizer = subsection(Optimizer, **_LINEAR)
+    model: Model = subsection(Model)
+    loss: Loss = subsection(Loss)
+    critic_optimizer: Optimizer = subsection(Optimizer, **_LINEAR)
+
+
 def check(model: Model, loss: Loss, config: ConfigDict, spec: DataSpec) -> None:
     """Raises `ConfigError` for a field that another one, or the data, excludes."""
     activations = [*ACTIVATIONS, *["maxout"] * (model.network == "mlp")]
@@ -120,7 +135,7 @@ def check(model: Model, loss: Loss, config: ConfigDict, spec: DataSpec) -> None:
 
 
 def _check_mixing(m: Model, penalty: str, config: ConfigDict) -> None:
-    """What mixes the examples of a batch must see all of it, and leaves no gradient of its own."""
+    """Refuses layers that mix examples where a penalty, or a part of a batch, needs them apart."""
     if m.critic_norm == "batch" and penalty != "none":
         message = "batch norm mixes examples and makes the penalty wrong; must be none or layer"
         raise fail("model.critic_norm", "batch", f"{message} with loss.penalty={penalty}")

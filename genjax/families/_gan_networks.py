@@ -11,25 +11,25 @@ from genjax.models.dense import MLP
 
 
 def make_generator(m: Model, spec: DataSpec, precision: str) -> nn.Module:
-    """From latents (B, latent_dim) to (B, *spec.shape), images before their tanh."""
-    dtype = compute_dtype(precision)
+    """Makes the network from latents (B, latent_dim) to (B, *spec.shape), images before tanh."""
+    options: dict[str, Any] = {
+        "activation": m.generator_activation,
+        "norm": m.generator_norm,
+        "dtype": compute_dtype(precision),
+    }
     if m.network == "conv":
-        return ConvDecoder(
-            m.generator_channels, spec.shape, m.generator_activation, m.generator_norm,
-            m.conv_lowering, dtype,
-        )  # fmt: skip
-    return MLP(
-        m.generator_hidden, spec.shape, m.generator_activation, m.generator_norm,
-        dtype=dtype,
-    )  # fmt: skip
+        return ConvDecoder(m.generator_channels, spec.shape, lowering=m.conv_lowering, **options)
+    return MLP(m.generator_hidden, spec.shape, **options)
 
 
 def make_critic(m: Model, precision: str) -> nn.Module:
-    """From (packed) examples (B, …) to scores (B,)."""
+    """Makes the network from (packed) examples (B, …) to scores (B,)."""
     options: dict[str, Any] = {
-        "activation": m.critic_activation, "norm": m.critic_norm,
-        "dtype": compute_dtype(precision), "minibatch_stddev": m.minibatch_stddev,
-    }  # fmt: skip
+        "activation": m.critic_activation,
+        "norm": m.critic_norm,
+        "minibatch_stddev": m.minibatch_stddev,
+        "dtype": compute_dtype(precision),
+    }
     if m.network == "conv":
         return ConvEncoder(m.critic_channels, lowering=m.conv_lowering, **options)
     return MLP(m.critic_hidden, **options)

@@ -1,9 +1,8 @@
-"""What families share that predict the tokens of a text from their neighbors.
+"""The base class of language models, and functions of all that predict tokens of a text.
 
     p(x_1 … x_T) = prod_t p(x_t | x_1 … x_{t-1})
 
-`LanguageModel` is the base of those that read from left to right and write; what differs between
-them is the network. The functions serve others too.
+A `LanguageModel` reads from left to right and writes; language models differ in their network.
 """
 
 from collections.abc import Mapping
@@ -153,7 +152,7 @@ class LanguageModel(Family):
         raise NotImplementedError
 
     def decode_step(self, state: State, cache: Any, token_B: jax.Array) -> tuple[jax.Array, Any]:
-        """Reads one token further: logits (B, V) of the next one, and the cache behind it."""
+        """Reads a token: logits (B, V) of the next one, and the cache behind it."""
         raise NotImplementedError
 
     def sample(self, state: State, key: jax.Array, n: int) -> jax.Array:
@@ -165,7 +164,7 @@ class LanguageModel(Family):
 
     @property
     def running(self) -> bool:
-        """Whether texts are windows of running text."""
+        """Says whether texts are windows of running text."""
         return self.spec.kind == "text"
 
     @property
@@ -252,7 +251,7 @@ def count_tokens(nll_BxT: jax.Array, targets: jax.Array, mask_B: jax.Array) -> M
     }
 
 
-def summary(means: Any) -> Any:
+def summary(means: Mapping[str, Any]) -> Mapping[str, Any]:
     """Computes nats a token, and the perplexity, e to it."""
     nats = means["nll"] / means["tokens"]
     return {"loss": nats, "perplexity": np.exp(nats)}

@@ -27,7 +27,7 @@ _NAMED: dict[str, Own] = {}  # by the stems of their files, in this process
 
 
 def add(path: Path, module: ModuleType, source: str) -> None:
-    """From now on `module` serves as the family that is called like its file."""
+    """Makes `module` the family that is called like its file."""
     _NAMED[path.stem] = Own(module, path, source)
 
 
@@ -53,30 +53,28 @@ def load(given: str | Path, message: str) -> None:
 
 
 def find(name: str) -> Own | None:
-    """The family of this name, if its file was named; a module's name counts by its last part."""
+    """Finds the family of this name, if its file was named; of a module's name, the last part."""
     return _NAMED.get(name.rpartition(".")[2])
 
 
 def keep(name: str, workdir: Path) -> None:
     """Writes the source text of a family of one's own into `workdir`, for the reader.
 
-    Where another one is there already, that is told in one line, and it is kept beside this one.
+    It warns where another text is there already, and keeps that beside it.
     """
     own = find(name)
     if own is None:
         return
     if changed(name, workdir):
-        logging.warning(
-            "%s is another program than the one that this run was begun with, kept as %s",
-            own.path, workdir / _BEFORE,
-        )  # fmt: skip
+        what = "is another program than the one that this run was begun with, kept as"
+        logging.warning("%s %s %s", own.path, what, workdir / _BEFORE)
         (workdir / SOURCE).replace(workdir / _BEFORE)
     if not (workdir / SOURCE).exists():
         write_whole(workdir / SOURCE, own.source)
 
 
 def changed(name: str, workdir: Path) -> bool:
-    """Whether the file of the family `name` is another one than `workdir` keeps the text of."""
+    """Says whether the file of the family `name` differs from the text that `workdir` keeps."""
     own = find(name)
     if own is None or not (workdir / SOURCE).exists():
         return False

@@ -174,8 +174,7 @@ class Pairs(Family):
 
     def summary(self, means: Mapping[str, Any]) -> Mapping[str, Any]:
         """See `Family`."""
-        found: Mapping[str, Any] = summary(means)
-        return found
+        return summary(means)
 
     # What it is used for.
 

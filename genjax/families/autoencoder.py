@@ -1,7 +1,12 @@
 """Autoencoder: an encoder to a small code and a decoder back, trained to reconstruct.
 
-The loss of an example is its reconstruction from its code (squared error or cross-entropy, summed
-over its elements), and, where they are asked for, what keeps the code from being the identity.
+The loss of an example x is the reconstruction error from its code f(x), and what keeps the code
+from being the identity, where it has a weight:
+
+    d(x, g(f(x))) + code_l1 |f(x)|_1 + sparsity_weight KL + contraction |df / dx|^2 + l2 |W|^2,
+
+d the squared error or the cross-entropy, summed over elements, KL the divergence from
+`sparsity_target` to the mean of each unit of the code.
 
 Sources: Hinton and Salakhutdinov 2006, "Reducing the dimensionality of data with neural networks";
 Vincent et al. 2010 (denoising); Ng 2011 (sparse codes); Rifai et al. 2011 (contractive encoders).
@@ -108,7 +113,7 @@ class Autoencoder(Family):
     # The loss.
 
     def reconstruction_loss(self, params: Any, rows: Batch, shared: Any, part: Any = 0) -> Any:
-        """Computes the reconstruction error of clean examples, and what is added to it.
+        """Computes d(x, g(f(x))) of clean examples, x corrupted as configured, and what is added.
 
         Args:
           params: of encoder and decoder.

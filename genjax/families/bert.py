@@ -119,8 +119,8 @@ class BERT(Family):
     def pretraining_loss(self, params: Any, rows: Batch, shared: Any, part: Any = 0) -> Any:
         """Computes the nats of a hidden token, and of whether the second text follows.
 
-        - sum over guessed places of log p(x_t | the text with these places hidden), over their
-        number in the mean text, - log p(follows) (Devlin et al. 2019, sections 3.1 and A.2).
+        -1/N sum over N guessed places of log p(x_t | the text with these places hidden), and of
+        pairs -log p(follows) (Devlin et al. 2019, sections 3.1 and A.2).
 
         Args:
           params: of encoder and heads.
@@ -253,6 +253,21 @@ class BERT(Family):
         return rows | masked._asdict()
 
 
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> BERT:
+    """Builds the family from a config like `configs/bert.py`; raises `ConfigError`."""
+    model, loss = read(Model, config, "model"), read(Loss, config, "loss")
+    _check(model, loss, config, spec)
+    layers, length = make_layers(model, config.precision), places(config, spec.shape[0])
+    return BERT(
+        **shared_fields(config, spec, total_steps),
+        model=model,
+        loss=loss,
+        encoder=Encoder(spec.vocab_size, length, layers, model.positions, NUM_TYPES),
+        heads=Heads(spec.vocab_size, layers, loss.next_sentence),
+        optimizer=make_optimizer(config.optimizer, total_steps),
+    )
+
+
 def _noise(x_BxT: jax.Array, length: int) -> jax.Array:
     """Draws the noise of hiding, (B, length, 3), from each row's own tokens: all become MASK."""
     noise = example_uniform(_MASK, x_BxT, jnp.arange(length), 3)
@@ -270,21 +285,6 @@ def _others(x_BxT: jax.Array, keep_B: jax.Array) -> tuple[jax.Array, jax.Array]:
     other_B = order_B[(rank_B + (number + 1) // 2) % number]
     own_B = batch_rows(lambda shape: jnp.arange(shape[0]), (len(x_BxT),))
     return all_BxT[other_B[own_B]], other_B[own_B] != own_B
-
-
-def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> BERT:
-    """Builds the family from a config like `configs/bert.py`; raises `ConfigError`."""
-    model, loss = read(Model, config, "model"), read(Loss, config, "loss")
-    _check(model, loss, config, spec)
-    layers, length = make_layers(model, config.precision), places(config, spec.shape[0])
-    return BERT(
-        **shared_fields(config, spec, total_steps),
-        model=model,
-        loss=loss,
-        encoder=Encoder(spec.vocab_size, length, layers, model.positions, NUM_TYPES),
-        heads=Heads(spec.vocab_size, layers, loss.next_sentence),
-        optimizer=make_optimizer(config.optimizer, total_steps),
-    )
 
 
 def _check(model: Model, loss: Loss, config: ConfigDict, spec: DataSpec) -> None:

@@ -147,7 +147,7 @@ class FlowMatching(Family):
     # The loss.
 
     def velocity_loss(self, params: Any, rows: Batch, shared: Any, part: Any = 0) -> Any:
-        """Computes the squared error of the velocity (Lipman et al. 2023, equation 23).
+        """Computes (v(x_t, t) - (x_1 - (1 - sigma_min) x_0))^2 (Lipman et al. 2023, equation 23).
 
         Args:
           params: of the network `velocity`.

@@ -1,12 +1,15 @@
 """Generative adversarial networks: a critic tells real from generated, a generator opposes it.
 
-What the players minimize (`loss.adversarial`), the penalty on the critic's gradient
-(`loss.penalty`) and what else keeps them in balance is chosen in the config: GAN (Goodfellow et al.
-2014), LSGAN, hinge loss with spectral normalization, WGAN, WGAN-GP, DRAGAN, PacGAN, R3GAN.
+The critic D and the generator G of WGAN-GP (Gulrajani et al. 2017, equation 3) minimize
 
-One step is one generator update: `n_critic` critic updates, as an inner scan, and then the
-generator's (Gulrajani et al. 2017, algorithm 1). The objectives of both players are in
-`genjax.losses.adversarial`, the penalties in `genjax.losses.penalties`.
+    E[D(G(z))] - E[D(x)] + lambda E[(||grad D(y)|| - 1)^2]    and    -E[D(G(z))],
+
+y between x and G(z). The config chooses the objectives (`loss.adversarial`, which are in
+`genjax.losses.adversarial`), the penalty on the critic's gradient (`loss.penalty`, in
+`genjax.losses.penalties`) and what else keeps the players in balance: GAN (Goodfellow et al. 2014),
+LSGAN, hinge loss with spectral normalization, WGAN, WGAN-GP, DRAGAN, PacGAN, R3GAN.
+
+A step is an update of the generator, after `n_critic` updates of the critic in an inner scan.
 """
 
 from dataclasses import dataclass
@@ -20,13 +23,12 @@ from ml_collections import ConfigDict
 
 from genjax import losses
 from genjax.core.batch import batch_sum
-from genjax.core.config import Base, Optimizer
 from genjax.core.family import Batch, DataSpec, Family, Metrics, State, new_state, shared_fields
-from genjax.core.fields import read, subsection
+from genjax.core.fields import read
 from genjax.core.gradients import value_and_grad
 from genjax.core.optimizer import ema_update, make_optimizer
 from genjax.core.random import batch_normal, batch_uniform, init_key, step_key
-from genjax.families._gan_fields import Loss, Model, check
+from genjax.families._gan_fields import Config, Loss, Model, check
 from genjax.families._gan_networks import make_critic, make_generator
 from genjax.models.features import watched
 from genjax.models.minibatch import pack
@@ -35,21 +37,6 @@ from genjax.ops.spectral import initial_vectors, power_iteration, spectrally_nor
 
 # Uses of the step's key.
 _CRITIC_NOISE, _PENALTY_POINTS, _GENERATOR_NOISE, _REAL_NOISE, _FAKE_NOISE, _LAST_NOISE = range(6)
-
-
-_LINEAR = {"learning_rate": 5e-4, "b1": 0.0, "b2": 0.9, "schedule": "linear"}
-
-
-@dataclass(frozen=True)
-class Config(Base):
-    """Every field of the family, with defaults for small images; `optimizer` is the generator's."""
-
-    family: str = "gan"
-    optimizer: Optimizer = subsection(Optimizer, **_LINEAR)
-    model: Model = subsection(Model)
-    loss: Loss = subsection(Loss)
-    critic_optimizer: Optimizer = subsection(Optimizer, **_LINEAR)
-
 
 default_config = Config.defaults
 
@@ -178,15 +165,15 @@ class GAN(Family):
         shape, latents = real.shape[1:], (batch["x"].shape[1], self.model.latent_dim)
         rows = {
             "real": real,
-            "fake": self._fakes(state, self._normal(state, _CRITIC_NOISE, latents)),
+            "fake": self._fakes(state, self._draws(state, _CRITIC_NOISE, latents)),
         }
         if loss.instance_noise:
-            noise = self._normal(state, _FAKE_NOISE, shape)
+            noise = self._draws(state, _FAKE_NOISE, shape)
             rows["fake_noise"] = self._noise_stddev(state) * noise
         if loss.penalty == "wgan_gp":
-            rows["position"] = self._draws(state, _PENALTY_POINTS, batch_uniform, shape[:1])
+            rows["position"] = self._draws(state, _PENALTY_POINTS, shape[:1], batch_uniform)
         if loss.penalty == "dragan":
-            rows["perturbation"] = self._normal(state, _PENALTY_POINTS, shape)
+            rows["perturbation"] = self._draws(state, _PENALTY_POINTS, shape)
         return rows, {"variables": state.variables["critic"]}
 
     def generator_inputs(self, state: State, batch: Batch) -> tuple[Batch, dict[str, Any]]:
@@ -206,7 +193,7 @@ class GAN(Family):
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
-        """A batch for each critic update."""
+        """Has a batch for each critic update."""
         return (self.loss.n_critic, self.batch_size)
 
     def init(self, key: jax.Array) -> State:
@@ -365,7 +352,7 @@ class GAN(Family):
         x = jax.vmap(lambda x: pack(x, self.model.pack))(self._standard(batch["x"]))
         if not self.loss.instance_noise:
             return x
-        return x + self._noise_stddev(state) * self._normal(state, _REAL_NOISE, x.shape[1:])
+        return x + self._noise_stddev(state) * self._draws(state, _REAL_NOISE, x.shape[1:])
 
     def _fakes(self, state: State, z: jax.Array) -> jax.Array:
         """Generates the packs (n_critic, packs, …) of latents (n_critic, B, latent_dim)."""
@@ -377,10 +364,9 @@ class GAN(Family):
         # vmap keeps the batch statistics of each critic batch its own.
         return jax.vmap(fake)(z) if self._wide_passes else jax.lax.map(fake, z)
 
-    def _normal(self, state: State, use: int, shape: tuple[int, ...]) -> jax.Array:
-        return self._draws(state, use, batch_normal, shape)
-
-    def _draws(self, state: State, use: int, draw: Any, shape: tuple[int, ...]) -> jax.Array:
+    def _draws(
+        self, state: State, use: int, shape: tuple[int, ...], draw: Any = batch_normal
+    ) -> jax.Array:
         """Draws noise of `shape` for each critic update."""
         keys = jax.random.split(step_key(state, use), self.loss.n_critic)
         return jax.vmap(lambda key: draw(key, shape))(keys)

@@ -75,7 +75,7 @@ class Network(nn.Module):
       length: the most places of a text.
       layers: of the stack.
       positions: see `Embedding`; rotary ones are the layers' own.
-      tied: the vectors of the tokens are the output's weights too.
+      tie_embeddings: the vectors of the tokens are the output's weights too.
     """
 
     vocab_size: int
@@ -87,14 +87,20 @@ class Network(nn.Module):
     def setup(self) -> None:
         """Declares the parts."""
         of = self.layers
+        std = of.init_std or of.width**-0.5
         self.embedding = Embedding(
-            self.vocab_size, of.width, self.positions, self.length,
-            std=of.init_std or of.width**-0.5, dropout=of.dropout, dtype=of.dtype,
-        )  # fmt: skip
+            self.vocab_size,
+            of.width,
+            self.positions,
+            self.length,
+            std=std,
+            dropout=of.dropout,
+            dtype=of.dtype,
+        )
         self.stack = Stack(of)
         if not self.tie_embeddings:
-            init = nn.initializers.normal(of.init_std or of.width**-0.5)
-            self.head = self.param("head", init, (of.width, self.vocab_size))
+            shape = (of.width, self.vocab_size)
+            self.head = self.param("head", nn.initializers.normal(std), shape)
 
     def __call__(
         self, ids_BxT: jax.Array, mask: jax.Array, positions_BxT: Any = None, *, train: bool = False

@@ -68,8 +68,8 @@ class Network(nn.Module):
       vocab_size: number of tokens.
       embed_dim: width of a token's vector.
       recurrent: the network.
-      tied: the vectors of the tokens are the output's weights too; a projection to `embed_dim`
-        stands before them where the network's width differs from it.
+      tie_embeddings: the vectors of the tokens are the output's weights too; where the network's
+        width is another than `embed_dim`, a projection stands before them.
       dtype: of compute.
     """
 

@@ -56,11 +56,6 @@ class Model:
     layers: tuple[int, ...] = field((256, 128, 32), "width of each layer's code", ge=1)
     activation: str = field("sigmoid", "of every code", choices=("sigmoid", *ACTIVATIONS))
 
-    def check(self) -> None:
-        """Raises `ConfigError` unless there is a layer."""
-        if not self.layers:
-            raise fail("model.layers", self.layers, "must have at least one layer")
-
 
 @dataclass(frozen=True)
 class Loss:
@@ -79,14 +74,6 @@ class Loss:
     finetune: str = field(
         "reconstruction", "what fine-tuning learns", choices=("reconstruction", "labels")
     )
-
-    def check(self) -> None:
-        """Raises `ConfigError` where shares or levels are out of range."""
-        shares = [0.0, *itertools.accumulate(self.pretrain)]
-        if sorted(shares) != shares or shares[-1] > 1 + 1e-9:
-            raise fail("loss.pretrain", self.pretrain, "must be at least 0 and sum to at most 1")
-        for level in self.corruption_level:
-            check_level("loss.corruption_level", self.corruption, level)
 
 
 @dataclass(frozen=True)
@@ -155,7 +142,7 @@ class StackedAutoencoder(Family):
     # The losses.
 
     def layer_loss(self, params: Any, rows: Batch, shared: Any, part: Any = 0) -> Any:
-        """Computes how well a layer reconstructs its clean inputs from corrupted ones.
+        """Computes d(h, g_k(f_k(corrupted h))) of layer k (Vincent et al. 2010, section 3).
 
         Args:
           params: `encoder_K` and `decoder_K` of layer K.
@@ -169,7 +156,7 @@ class StackedAutoencoder(Family):
         return value, {"loss": value}
 
     def finetune_loss(self, params: Any, rows: Batch, shared: Any, part: Any = 0) -> Any:
-        """Computes the reconstruction error of the whole stack.
+        """Computes d(x, g(f(x))) of the whole stack.
 
         Args:
           params: of all encoders and decoders.
@@ -203,9 +190,12 @@ class StackedAutoencoder(Family):
             for k, (name, network), width in zip(keys, self.networks.items(), widths)
         }
         # One optimizer state, whose numbers all layers share; its inner states are the layers' own.
-        each = [tx.init(_part(params, _layer(k))) for k, tx in enumerate(self.layer_optimizers)]
+        each = [
+            tx.init({name: params[name] for name in (f"encoder_{k}", f"decoder_{k}")})
+            for k, tx in enumerate(self.layer_optimizers)
+        ]
         opt_state = {
-            "optimizer": self.optimizer.init(_part(params, self._tuned)),
+            "optimizer": self.optimizer.init({name: params[name] for name in self._tuned}),
             "pretrain_optimizer": each[0]._replace(inner_state=tuple(s.inner_state for s in each)),
         }
         return new_state(
@@ -220,48 +210,24 @@ class StackedAutoencoder(Family):
         return state, metrics | {"stage": jnp.asarray(stage, jnp.float32)}
 
     def _pretrain(self, layer: int, state: State, batch: Batch) -> tuple[State, Metrics]:
-        inputs, optimizer = self.layer_inputs(state, batch, layer), self.layer_optimizers[layer]
-        every = state.opt_state["pretrain_optimizer"]
+        every, optimizer = state.opt_state["pretrain_optimizer"], self.layer_optimizers[layer]
         own = every._replace(inner_state=every.inner_state[layer])
-        state, own, metrics = self._moved(
-            state, _layer(layer), self.layer_loss, inputs, optimizer, own
-        )
+        part = _part_of(state, [f"encoder_{layer}", f"decoder_{layer}"], own)
+        rows, shared = self.layer_inputs(state, batch, layer)
+        part, metrics = minimize(self.layer_loss, part, rows, shared, optimizer, self)
+        own = part.opt_state["optimizer"]
         inner = (*every.inner_state[:layer], own.inner_state, *every.inner_state[layer + 1 :])
-        opt_state = {"pretrain_optimizer": own._replace(inner_state=inner)}
-        return state.replace(opt_state=state.opt_state | opt_state), metrics
+        return _joined(state, part, pretrain_optimizer=own._replace(inner_state=inner)), metrics
 
     def _finetune(self, state: State, batch: Batch) -> tuple[State, Metrics]:
-        inputs, own = self.finetune_inputs(state, batch), state.opt_state["optimizer"]
-        state, own, metrics = self._moved(
-            state, self._tuned, self.finetune_loss, inputs, self.optimizer, own
-        )
-        return state.replace(opt_state=state.opt_state | {"optimizer": own}), metrics
-
-    def _moved(
-        self,
-        state: State,
-        names: Sequence[str],
-        loss: Any,
-        inputs: tuple[Batch, Any],
-        optimizer: Any,
-        own: Any,
-    ) -> tuple[State, Any, Metrics]:
-        """Moves the networks `names` by a step; `own` is the state of their optimizer."""
-        part = state.replace(
-            params=_part(state.params, names),
-            ema=_part(state.ema, names),
-            opt_state={"optimizer": own},
-        )
-        part, metrics = minimize(loss, part, *inputs, optimizer, self)
-        moved = state.replace(
-            step=part.step, params=state.params | part.params, ema=state.ema | part.ema
-        )
-        return moved, part.opt_state["optimizer"], metrics
+        part = _part_of(state, self._tuned, state.opt_state["optimizer"])
+        rows, shared = self.finetune_inputs(state, batch)
+        part, metrics = minimize(self.finetune_loss, part, rows, shared, self.optimizer, self)
+        return _joined(state, part, **part.opt_state), metrics
 
     def evaluate(self, state: State, batch: Batch) -> Metrics:
         """Sums the reconstruction error of the whole stack, whatever the stage."""
-        params = state.eval_params
-        return batch_sum(self._sums(params, self.code(params, batch["x"]), batch))
+        return batch_sum(self._sums(state.eval_params, self.encode(state, batch["x"]), batch))
 
     def _sums(self, params: Any, code_BxZ: jax.Array, batch: Batch) -> Metrics:
         output, x, mask_B = self.output(params, code_BxZ), batch["x"], batch["mask"]
@@ -303,7 +269,7 @@ class StackedAutoencoder(Family):
 
     @property
     def _tuned(self) -> list[str]:
-        """The networks that fine-tuning moves."""
+        """Names the networks that fine-tuning moves."""
         return list(self.networks)
 
     @property
@@ -329,7 +295,7 @@ class StackedClassifier(StackedAutoencoder):
     """The family `stacked_autoencoder`, fine-tuned to classify."""
 
     def finetune_loss(self, params: Any, rows: Batch, shared: Any, part: Any = 0) -> Any:
-        """Computes the cross-entropy of labels.
+        """Computes -log p(label | f(x)), in nats.
 
         Args:
           params: of all encoders and of `classifier`.
@@ -347,8 +313,7 @@ class StackedClassifier(StackedAutoencoder):
 
     def classify(self, state: State, x: jax.Array) -> jax.Array:
         """Computes class probabilities (B, num_classes) of examples (B, …)."""
-        params = state.eval_params
-        return nn.softmax(self._apply(params, "classifier", self.code(params, x)))
+        return nn.softmax(self._apply(state.eval_params, "classifier", self.encode(state, x)))
 
     @property
     def _tuned(self) -> list[str]:
@@ -393,21 +358,34 @@ def _networks(model: Model, loss: Loss, spec: DataSpec, precision: str) -> dict[
     return {name: nn.Dense(n, dtype=dtype) for name, n in outputs.items()}
 
 
-def _layer(k: int) -> list[str]:
-    return [f"encoder_{k}", f"decoder_{k}"]
+def _part_of(state: State, names: Sequence[str], own: Any) -> State:
+    """Returns a state of the networks `names` alone; `own` is that of their optimizer."""
+    params, ema = ({n: v for n, v in p.items() if n in names} for p in (state.params, state.ema))
+    return state.replace(params=params, ema=ema, opt_state={"optimizer": own})
 
 
-def _part(networks: Any, names: Sequence[str]) -> Any:
-    return {name: networks[name] for name in names if name in networks}
+def _joined(state: State, part: State, **opt_state: Any) -> State:
+    """Puts the networks of `part`, one step on, into `state`."""
+    return state.replace(
+        step=part.step,
+        params=state.params | part.params,
+        ema=state.ema | part.ema,
+        opt_state=state.opt_state | opt_state,
+    )
 
 
 def _check(model: Model, loss: Loss, config: ConfigDict, spec: DataSpec) -> None:
-    model.check()
+    if not model.layers:
+        raise fail("model.layers", model.layers, "must have at least one layer")
     for name in ("pretrain", "corruption_level"):
         if len(value := getattr(loss, name)) != len(model.layers):
             message = f"must have a number for each of model.layers={model.layers}"
             raise fail(f"loss.{name}", value, message)
-    loss.check()
+    shares = [0.0, *itertools.accumulate(loss.pretrain)]
+    if sorted(shares) != shares or shares[-1] > 1 + 1e-9:
+        raise fail("loss.pretrain", loss.pretrain, "must be at least 0 and sum to at most 1")
+    for level in loss.corruption_level:
+        check_level("loss.corruption_level", loss.corruption, level)
     image = spec.kind == "image"
     if loss.corruption == "salt_and_pepper" and not (image and model.activation == "sigmoid"):
         message = "sets to 0 and 1, which needs images and model.activation=sigmoid"

@@ -1,10 +1,12 @@
 """Tagger of words: a bidirectional recurrent network with a conditional random field on top.
 
-A word is its vector, joined by what a CNN finds in its characters where wanted. The vector is of
-the word alone, or BERT's of the word in its sentence (Devlin et al. 2019, section 5.3), whose
-encoder can be that of a trained run (`pretrained.workdir`) whose tokens are words. The network
-reads the sentence both ways; each word gets a score for each tag; and tags are chosen together,
-with scores for neighbors (`crf`), or each by itself (`softmax`).
+    loss = -log p(y | x),    p(y | x) = exp(sum_t s_t[y_t] + A[y_{t-1}, y_t]) / Z
+
+The network reads the words x of a sentence both ways and gives each word t a score s_t for each
+tag; A scores neighbors (`crf`), or is left out (`softmax`). A word is read as its vector, joined by
+what a CNN finds in its characters where wanted. The vector is of the word alone, or BERT's of the
+word in its sentence (Devlin et al. 2019, section 5.3), whose encoder can be that of a trained run
+(`pretrained.workdir`) whose tokens are words.
 
 Sources: Huang et al. 2015 (BiLSTM-CRF); Lample et al. 2016 (its form here); Ma and Hovy 2016
 (characters by a CNN, sizes).
@@ -76,6 +78,20 @@ class Model(RecurrentFields):
             self.bert.check_length(spec.shape[0])
 
 
+@dataclass(frozen=True)
+class Config(Base):
+    """Every field of the family, with defaults for short texts."""
+
+    family: str = "tagger"
+    data: TextData = subsection(TextData, kind="tagged", tokenizer="word")
+    optimizer: EncoderOptimizer = subsection(EncoderOptimizer, clip_norm=5.0)
+    model: Model = subsection(Model, embed_dim=100, hidden=100, dropout=0.5)
+    pretrained: Pretrained = subsection(Pretrained, networks=("encoder",))
+
+
+default_config = Config.defaults
+
+
 class TagScorer(nn.Module):
     """Scores each tag at each word, from words and their characters.
 
@@ -97,9 +113,9 @@ class TagScorer(nn.Module):
     def __call__(
         self, x_BxT: jax.Array, chars_BxTxC: Any, words_BxTxD: Any = None, *, train: bool = False
     ) -> jax.Array:
-        """Words (B, T), padded, and characters (B, T, C) to scores (B, T, K), float32.
+        """Maps words (B, T), padded, and characters (B, T, C) to scores (B, T, K), float32.
 
-        The words' vectors are `words_BxTxD`, or else of a table of its own.
+        The words' vectors are `words_BxTxD` or, where it is None, those of a table.
         """
         r = self.recurrent
         if words_BxTxD is None:
@@ -111,20 +127,6 @@ class TagScorer(nn.Module):
         h, _ = r(jnp.concatenate(words, axis=-1), tokens.lengths(x_BxT), train=train)
         h = Dropout(r.dropout)(h, train=train)
         return jnp.asarray(nn.Dense(self.num_tags, dtype=r.dtype)(h), jnp.float32)
-
-
-@dataclass(frozen=True)
-class Config(Base):
-    """Every field of the family, with defaults for short texts."""
-
-    family: str = "tagger"
-    data: TextData = subsection(TextData, kind="tagged", tokenizer="word")
-    optimizer: EncoderOptimizer = subsection(EncoderOptimizer, clip_norm=5.0)
-    model: Model = subsection(Model, embed_dim=100, hidden=100, dropout=0.5)
-    pretrained: Pretrained = subsection(Pretrained, networks=("encoder",))
-
-
-default_config = Config.defaults
 
 
 def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:

@@ -42,7 +42,7 @@ from genjax.core.optimizer import make_optimizer
 from genjax.core.random import batch_normal, batch_uniform, example_normal, init_key, step_key
 from genjax.core.update import first_state, minimize
 from genjax.data.text.corruption import corrupt_tokens, hide_tokens
-from genjax.families._language_models import inputs_and_targets
+from genjax.families._language_models import inputs_and_targets, mean_count, token_nll
 from genjax.families._posteriors import bound_terms, count_active
 from genjax.families._recurrent import make_recurrent
 from genjax.families._text_autoencoder_fields import Loss, Model
@@ -104,12 +104,8 @@ class TextAutoencoder(Family):
     ) -> jax.Array:
         """Computes -log p(x|z), (B,), with a decoder that reads `inputs_BxT`."""
         h_BxTxH, _ = self._decoded(params, z_BxZ, inputs_BxT, **options)
-        if not self.loss.logits_chunk:
-            return losses.token_cross_entropy(self._logits(params, h_BxTxH), x_BxT).sum(-1)
-        head = params["decoder"]
-        return losses.chunked_cross_entropy(
-            h_BxTxH, head["kernel"], x_BxT, chunk=self.loss.logits_chunk, bias_V=head["bias"]
-        ).sum(-1)
+        output = params["decoder"]["kernel"], params["decoder"]["bias"]
+        return token_nll(h_BxTxH, output, x_BxT, self.loss.logits_chunk).sum(-1)
 
     # The loss.
 
@@ -119,14 +115,14 @@ class TextAutoencoder(Family):
         Args:
           params: of encoder and decoder.
           rows: sentences `x`, what the encoder reads of them, `read`, and the decoder, `inputs`.
-          shared: `key` of dropout, and `tokens`, their mean number over the batch.
+          shared: `key` of dropout, and `mean_count` of tokens over the batch.
           part: number of the part, folded into the key.
         """
         keys = jax.random.split(jax.random.fold_in(shared["key"], part))
         z_BxZ = self.code(params, rows["read"], train=True, rngs={"dropout": keys[0]})
         rngs = {"dropout": keys[1]}
         nll_B = self.nll(params, z_BxZ, rows["inputs"], rows["x"], train=True, rngs=rngs)
-        total = nll_B.mean() / jnp.maximum(shared["tokens"], 1e-6)
+        total = nll_B.mean() / shared["mean_count"]
         return total, {"reconstruction": nll_B.mean(), "loss": total}
 
     def inputs(self, state: State, batch: Batch) -> tuple[Batch, dict[str, Any]]:
@@ -139,9 +135,7 @@ class TextAutoencoder(Family):
         if loss.word_dropout:
             u_BxT = batch_uniform(step_key(state, _HIDDEN), x_BxT.shape)
             rows["inputs"] = hide_tokens(rows["inputs"], u_BxT, loss.word_dropout, tokens.UNK)
-        # Of the global batch, whose parts and devices must agree on it.
-        count = batch_mean(tokens.is_token(x_BxT).sum(-1).mean())
-        return rows, {"key": step_key(state, _DROPOUT), "tokens": count}
+        return rows, {"mean_count": mean_count(x_BxT), "key": step_key(state, _DROPOUT)}
 
     # The contract.
 
@@ -179,15 +173,15 @@ class TextAutoencoder(Family):
         """Encodes sentences (B, T): vectors (B, Z)."""
         return self.code(state.eval_params, x_BxT)
 
-    def prefill(self, state: State, x_BxS: jax.Array) -> tuple[jax.Array, Any]:
-        """Reads sentences (B, S) as their vectors, see `prefill_codes`."""
-        return self.prefill_codes(state, self.encode(state, x_BxS))
-
     def features(self, state: State, x_BxT: jax.Array) -> dict[str, jax.Array]:
         """Computes the outputs (B, T, H) of each layer of the encoder, and the vectors (B, Z)."""
         watching, layers = watched(self, encoder="encoder")
         code = watching.encode(state, x_BxT)
         return layers | {"encoder.code": code}
+
+    def prefill(self, state: State, x_BxS: jax.Array) -> tuple[jax.Array, Any]:
+        """Reads sentences (B, S) as their vectors, see `prefill_codes`."""
+        return self.prefill_codes(state, self.encode(state, x_BxS))
 
     def prefill_codes(self, state: State, z_BxZ: jax.Array) -> tuple[jax.Array, Any]:
         """Begins texts of latents (B, Z): logits (B, V) of the first tokens, the cache with BOS."""
@@ -304,7 +298,7 @@ class VariationalTextAutoencoder(TextAutoencoder):
         metrics = {"reconstruction": nll_B.mean(), "kl": kl_B.mean(), "kl_weight": kl_weight}
         if self.loss.free_bits:
             kl_B = losses.free_bits_kl(kl_BxZ, self.loss.free_bits, shared["mean_kl_Z"])
-        total = (nll_B + kl_weight * kl_B).mean() / jnp.maximum(shared["tokens"], 1e-6)
+        total = (nll_B + kl_weight * kl_B).mean() / shared["mean_count"]
         return total, metrics | {"loss": total}
 
     def inputs(self, state: State, batch: Batch) -> tuple[Batch, dict[str, Any]]:

@@ -5,7 +5,7 @@
 Source: Vaswani et al. 2017 (Attention is all you need), with sinusoidal positions, label smoothing
 and the inverse square root schedule; norms behind each sum as there, or in front (`norm_first`).
 Its one table for source, target and output needs one vocabulary for both languages; here the source
-has its own, and `tied` joins the other two.
+has its own, and `tie_embeddings` joins the other two.
 """
 
 from dataclasses import dataclass
@@ -33,78 +33,6 @@ class Model(LayerFields):
     tie_embeddings: bool = field(True, "the target's vectors are the output's weights too")
 
 
-class Network(nn.Module):
-    """Makes of a source and the known part of a target the vectors that predict the next token.
-
-    Attributes:
-      vocab_size: tokens of the source.
-      target_vocab_size: tokens of the target.
-      lengths: the most places of source and target.
-      layers: of both stacks.
-      positions: see `Embedding`; rotary ones are the layers' own.
-      tied: the target's vectors are the output's weights too.
-    """
-
-    vocab_size: int
-    target_vocab_size: int
-    lengths: tuple[int, int]
-    layers: Layers
-    positions: str
-    tie_embeddings: bool
-
-    def setup(self) -> None:
-        """Declares the parts."""
-        of, (source_length, target_length) = self.layers, self.lengths
-        embed: dict[str, Any] = {
-            "width": of.width, "positions": self.positions, "scale": of.width**0.5,
-            "std": of.width**-0.5, "dropout": of.dropout, "dtype": of.dtype,
-        }  # fmt: skip
-        self.source = Embedding(self.vocab_size, max_length=source_length, **embed)
-        self.target = Embedding(self.target_vocab_size, max_length=target_length, **embed)
-        self.encoder, self.decoder = Stack(of), Stack(of, cross=True)
-        if not self.tie_embeddings:
-            init = nn.initializers.normal(of.width**-0.5)
-            self.kernel = self.param("kernel", init, (of.width, self.target_vocab_size))
-
-    def __call__(
-        self, x_BxS: jax.Array, inputs_BxU: jax.Array, *, train: bool = False
-    ) -> jax.Array:
-        """Computes vectors (B, U, D) that predict what follows each of the inputs."""
-        memory = self._encode(x_BxS, train=train)
-        return self.decoder(
-            self.target(inputs_BxU, train=train), causal_mask(inputs_BxU.shape[1]),
-            memory_BxMxD=memory, memory_mask=padding_mask(x_BxS), train=train,
-        )  # fmt: skip
-
-    def head(self) -> tuple[jax.Array, None]:
-        """Returns the output's weights (D, V); there are no biases."""
-        return self.target.tokens.T if self.tie_embeddings else self.kernel, None
-
-    def begin(self, x_BxS: jax.Array, length: int) -> dict[str, Any]:
-        """Makes the cache before the first of at most `length` tokens."""
-        layers = self.decoder.new_cache(len(x_BxS), length, self._encode(x_BxS))
-        past_B = jnp.zeros(len(x_BxS), jnp.int32)
-        return {"layers": layers, "mask": padding_mask(x_BxS), "past": past_B}
-
-    def extend(self, token_B: jax.Array, cache: Any) -> tuple[jax.Array, Any]:
-        """Reads a token: the vector (B, D) that predicts the next one, and the cache."""
-        past_B = cache["past"]
-        x_Bx1xD = self.target(token_B[:, None], past_B[:, None])
-        vectors, layers = self.decoder.extend(x_Bx1xD, cache["layers"], past_B, cache["mask"])
-        return vectors[:, 0], cache | {"layers": layers, "past": past_B + 1}
-
-    def weights(self, x_BxS: jax.Array, inputs_BxU: jax.Array) -> jax.Array:
-        """Computes how predictions attend to the source, (B, U, S): the last layer's mean head."""
-        weights_LxBxHxUxS = self.decoder.memory_weights(
-            self.target(inputs_BxU), causal_mask(inputs_BxU.shape[1]), self._encode(x_BxS),
-            padding_mask(x_BxS),
-        )  # fmt: skip
-        return weights_LxBxHxUxS[-1].mean(1)
-
-    def _encode(self, x_BxS: jax.Array, *, train: bool = False) -> jax.Array:
-        return self.encoder(self.source(x_BxS, train=train), padding_mask(x_BxS), train=train)
-
-
 @dataclass(frozen=True)
 class Config(PairConfig):
     """Every field of the family, with defaults for `reverse`."""
@@ -128,6 +56,84 @@ class Config(PairConfig):
 
 
 default_config = Config.defaults
+
+
+class Network(nn.Module):
+    """Maps a source and the known part of a target to vectors that predict the next token.
+
+    Attributes:
+      vocab_size: tokens of the source.
+      target_vocab_size: tokens of the target.
+      lengths: the most places of source and target.
+      layers: of both stacks.
+      positions: see `Embedding`; rotary ones are the layers' own.
+      tie_embeddings: the target's vectors are the output's weights too.
+    """
+
+    vocab_size: int
+    target_vocab_size: int
+    lengths: tuple[int, int]
+    layers: Layers
+    positions: str
+    tie_embeddings: bool
+
+    def setup(self) -> None:
+        """Declares the parts."""
+        of, (source_length, target_length) = self.layers, self.lengths
+        embed: dict[str, Any] = {
+            "width": of.width,
+            "positions": self.positions,
+            "scale": of.width**0.5,
+            "std": of.width**-0.5,
+            "dropout": of.dropout,
+            "dtype": of.dtype,
+        }
+        self.source = Embedding(self.vocab_size, max_length=source_length, **embed)
+        self.target = Embedding(self.target_vocab_size, max_length=target_length, **embed)
+        self.encoder, self.decoder = Stack(of), Stack(of, cross=True)
+        if not self.tie_embeddings:
+            init = nn.initializers.normal(of.width**-0.5)
+            self.kernel = self.param("kernel", init, (of.width, self.target_vocab_size))
+
+    def __call__(
+        self, x_BxS: jax.Array, inputs_BxU: jax.Array, *, train: bool = False
+    ) -> jax.Array:
+        """Computes vectors (B, U, D) that predict what follows each of the inputs."""
+        memory = self._encode(x_BxS, train=train)
+        return self.decoder(
+            self.target(inputs_BxU, train=train),
+            causal_mask(inputs_BxU.shape[1]),
+            memory_BxMxD=memory,
+            memory_mask=padding_mask(x_BxS),
+            train=train,
+        )
+
+    def head(self) -> tuple[jax.Array, None]:
+        """Returns the output's weights (D, V); there are no biases."""
+        return self.target.tokens.T if self.tie_embeddings else self.kernel, None
+
+    def begin(self, x_BxS: jax.Array, length: int) -> dict[str, Any]:
+        """Makes the cache before the first of at most `length` tokens."""
+        layers = self.decoder.new_cache(len(x_BxS), length, self._encode(x_BxS))
+        past_B = jnp.zeros(len(x_BxS), jnp.int32)
+        return {"layers": layers, "mask": padding_mask(x_BxS), "past": past_B}
+
+    def extend(self, token_B: jax.Array, cache: Any) -> tuple[jax.Array, Any]:
+        """Reads a token: the vector (B, D) that predicts the next one, and the cache."""
+        past_B = cache["past"]
+        x_Bx1xD = self.target(token_B[:, None], past_B[:, None])
+        vectors, layers = self.decoder.extend(x_Bx1xD, cache["layers"], past_B, cache["mask"])
+        return vectors[:, 0], cache | {"layers": layers, "past": past_B + 1}
+
+    def weights(self, x_BxS: jax.Array, inputs_BxU: jax.Array) -> jax.Array:
+        """Computes how predictions attend to the source, (B, U, S): the last layer's mean head."""
+        inputs = self.target(inputs_BxU), causal_mask(inputs_BxU.shape[1])
+        memory = self._encode(x_BxS), padding_mask(x_BxS)
+        weights_LxBxHxUxS = self.decoder.memory_weights(*inputs, *memory)
+        return weights_LxBxHxUxS[-1].mean(1)
+
+    def _encode(self, x_BxS: jax.Array, *, train: bool = False) -> jax.Array:
+        return self.encoder(self.source(x_BxS, train=train), padding_mask(x_BxS), train=train)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -76,7 +76,7 @@ class Loss:
     kl_warmup_steps: int = field(0, "in which beta rises from 0, linearly", ge=0)
     free_bits: float = field(0.0, "nats that each latent may use without cost", ge=0)
     importance_samples: int = field(1, "draws of z in the training bound; above 1: IWAE", ge=1)
-    eval_samples: int = field(50, "draws of z for each test example", ge=1)  # fmt: skip
+    eval_samples: int = field(50, "draws of z for each test example", ge=1)
 
 
 @dataclass(frozen=True)
@@ -295,7 +295,7 @@ class VAE(Family):
         return jax.nn.one_hot(label_B, self._classes)
 
     def _decoded(self, params: Any, z_BxZ: jax.Array, label_B: Any) -> jax.Array:
-        """The decoder's output: logits of the mean for images, else the mean."""
+        """Computes the decoder's output: logits of the mean for images, else the mean."""
         inputs = jnp.concatenate([z_BxZ, self._one_hot(label_B, len(z_BxZ))], axis=-1)
         output: Any = self.decoder.apply({"params": params["decoder"]}, inputs)
         return output.astype(jnp.float32)

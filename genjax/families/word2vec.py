@@ -8,11 +8,11 @@ of predicting the word c from a vector h is, for K words n of noise and output v
 
 a softmax over all words, or along the paths of a Huffman code, are the other objectives.
 
-A step cuts its text into tiles (`genjax.ops.context`). It reads the rows of a tile once, makes
-the scores of all its pairs, and of all its words with noise that they share, by one matrix product,
-and adds to each table one row for each that it read: no gather and no scatter for each pair.
-Updates touch only rows that were read, so the optimizer is plain stochastic gradient descent, on
-the sum over pairs and not their mean: a learning rate means what it means in word2vec's program.
+A step cuts its text into tiles (`genjax.ops.context`). It reads the rows of a tile once, computes
+by one matrix product the scores of all its pairs, and of all its words with noise that they share,
+and adds one row to a table for each that it read: pairs need no gather and no scatter. Updates
+touch only rows that were read, so the optimizer is plain stochastic gradient descent. It minimizes
+the sum over pairs, so that a learning rate means what it means in word2vec's program.
 
 Sources: Mikolov et al. 2013a and 2013b (see `genjax.losses.word2vec`); subsampling, contexts and
 rates as in word2vec's program; Levy and Goldberg 2014 (what the scores learn).
@@ -130,7 +130,7 @@ class Tiles(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Word2Vec(Family):
-    """The family `word2vec`: it makes no samples, for it is no model of texts."""
+    """The family `word2vec`; it is no model of texts and draws no samples."""
 
     has_prior = False
 
@@ -158,6 +158,9 @@ class Word2Vec(Family):
     def pair_loss(self, params: Any, rows: Tiles, shared: Any, part: Any = 0) -> Any:
         """Computes the loss in nats, summed over all predictions of the tiles.
 
+        -log sigmoid(u_c . h) - K E[log sigmoid(-u_n . h)] (Mikolov et al. 2013b, equation 4), or
+        -log p(c | h) of a softmax.
+
         Args:
           params: the tables `input` and `output`, (V, D).
           rows: see `Tiles`.
@@ -170,9 +173,8 @@ class Word2Vec(Family):
         hidden_GxTxD, output = self.hidden(read["input"], tiles), read["output"]
         if self.loss.objective == "negative_sampling":
             # One product for the words to predict and for noise.
-            positive, negative = jnp.split(
-                hidden_GxTxD @ output.mT, [tiles.target_GxP.shape[1]], axis=-1
-            )
+            scores, places = hidden_GxTxD @ output.mT, tiles.target_GxP.shape[1]
+            positive, negative = jnp.split(scores, [places], axis=-1)
             total = losses.negative_sampling_loss(
                 positive, tiles.predicts_GxTxP, negative, self.loss.num_negatives
             ).sum()
@@ -251,10 +253,8 @@ class Word2Vec(Family):
         }
         number = batch_sum(sums["pairs"])
         metrics = {"loss": batch_sum(sums["nll"]) / jnp.maximum(number, 1.0), "pairs": number}
-        state = state.replace(
-            step=state.step + 1, params=params, opt_state={"optimizer": opt_state}
-        )
-        return state, metrics
+        kept = {"optimizer": opt_state}
+        return state.replace(step=state.step + 1, params=params, opt_state=kept), metrics
 
     def evaluate(self, state: State, batch: Batch) -> Metrics:
         """Sums the loss of held-out passages, thinned and with noise as in every evaluation."""
@@ -309,8 +309,8 @@ class Word2Vec(Family):
         prior_V = self._noise_V if self.loss.objective == "negative_sampling" else occurs_V
         return jax.nn.log_softmax(score_BxV + jnp.log(jnp.asarray(prior_V, jnp.float32)))
 
-    # Behind them: what the counts of words give, made when it is first used. Of a large vocabulary
-    # the noise and the code take seconds.
+    # Behind them. Noise and code of a large vocabulary take seconds, so they are made when first
+    # used.
 
     @property
     def _bits_shape(self) -> tuple[int, ...]:
@@ -318,7 +318,7 @@ class Word2Vec(Family):
 
     @functools.cached_property
     def _capacity(self) -> int:
-        """Words of a row that are kept at most, a multiple of a tile."""
+        """Bounds the words of a row that are kept, by a multiple of a tile."""
         counts, tile = np.array(self.spec.token_counts), self.model.tile
         return tile * -(-_most_kept(counts, self._keep_V, self.spec.shape[0]) // tile)
 
@@ -345,10 +345,9 @@ class Word2Vec(Family):
 
 
 def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Word2Vec:
-    """Builds the family from a config like `configs/word2vec_skipgram.py`."""
-    _check_data(config, spec)
+    """Builds the family from a config like `configs/word2vec_skipgram.py`; raises `ConfigError`."""
     model, loss = read(Model, config, "model"), read(Loss, config, "loss")
-    _check(model, loss, config)
+    _check(model, loss, config, spec)
     return Word2Vec(
         **shared_fields(config, spec, total_steps),
         model=model,
@@ -366,9 +365,9 @@ def _rows(table: jax.Array, index: jax.Array) -> jax.Array:
 
 
 def _moved(table: jax.Array, index: jax.Array, update: jax.Array, most: int) -> jax.Array:
-    """The table with `update` (…, D) added to its rows `index` (…).
+    """Adds `update` (…, D) to the rows `index` (…) of a table.
 
-    The sum of the updates of a row is cut to `most` times their mean; 0: it is not.
+    The updates of a row add up to `most` times their mean at most; 0: to their sum.
     """
     index, update = index.reshape(-1), update.reshape(-1, table.shape[1])
     if most:
@@ -378,19 +377,16 @@ def _moved(table: jax.Array, index: jax.Array, update: jax.Array, most: int) -> 
 
 
 def _most_kept(counts: np.ndarray, keep_V: np.ndarray, length: int) -> int:
-    """Words that thinning leaves of `length` tokens, and two standard deviations more."""
+    """Bounds the words that thinning leaves of `length` tokens: the mean and two deviations."""
     share = float((counts * keep_V).sum() / max(counts.sum(), 1))
     return min(length, int(length * share + 2 * np.sqrt(length * share)) + 1)
 
 
-def _check_data(config: ConfigDict, spec: DataSpec) -> None:
+def _check(model: Model, loss: Loss, config: ConfigDict, spec: DataSpec) -> None:
     if spec.kind != "passage":
         raise fail("data.name", config.data.name, "must be a text, with data.kind=passage")
     if unigram.word_counts(np.array(spec.token_counts)).astype(bool).sum() < 2:
         raise fail("data.min_count", config.data.min_count, "leaves fewer than two words")
-
-
-def _check(model: Model, loss: Loss, config: ConfigDict) -> None:
     if model.tile < loss.window:
         raise fail("model.tile", model.tile, f"must be at least loss.window={loss.window}")
     o, why = config.optimizer, "only rows that a step reads are updated"

@@ -307,14 +307,12 @@ class Stack(nn.Module):
         context = AttentionContext(mask, self._rope(positions_BxT), memory_BxMxD, memory_mask)
         random = train and of.dropout > 0
         keys = jax.random.split(self.make_rng("dropout"), of.num_layers) if random else None
-        wanted = asked(self)
 
         def one(x: jax.Array, of_layer: Any) -> Any:
             params, key = of_layer
             rngs = {"dropout": key} if random else {}
-            layer: Any = self._layer
-            x, _ = layer.apply({"params": params}, x, context, train=train, rngs=rngs)
-            return x, x if wanted else None
+            x, _ = self._layer.apply({"params": params}, x, context, train=train, rngs=rngs)
+            return x, x if asked(self) else None
 
         if of.remat:
             one = jax.checkpoint(one, prevent_cse=not of.scan)
@@ -345,10 +343,9 @@ class Stack(nn.Module):
         place_BxQ = past_B[:, None] + jnp.arange(x_BxQxD.shape[1])
         mask = jnp.arange(cache[0]["key"].shape[2]) <= place_BxQ[..., None]
         context = AttentionContext(mask, self._rope(place_BxQ), None, memory_mask, past_B)
-        layer: Any = self._layer
         x, new = x_BxQxD, []
         for i, kept in enumerate(cache):  # written out: each layer writes into buffers of its own
-            x, kept = layer.apply({"params": self._params(i)}, x, context, kept)
+            x, kept = self._layer.apply({"params": self._params(i)}, x, context, kept)
             new.append(kept)
         return self._last(x), new
 
@@ -361,9 +358,8 @@ class Stack(nn.Module):
         cache: Cache = [{"key": buffer, "value": buffer} for _ in range(of.num_layers)]
         if memory_BxMxD is None:
             return cache
-        layer: Any = self._layer
         return [
-            kept | layer.apply({"params": self._params(i)}, memory_BxMxD, method="remember")
+            kept | self._layer.apply({"params": self._params(i)}, memory_BxMxD, method="remember")
             for i, kept in enumerate(cache)
         ]
 
@@ -384,7 +380,7 @@ class Stack(nn.Module):
         return jnp.stack(found)
 
     @property
-    def _layer(self) -> Layer:
+    def _layer(self) -> Any:
         """A layer without parameters, to apply to a part of `stacked`."""
         return Layer(self.layers, self.cross, parent=None)
 
@@ -399,9 +395,6 @@ class Stack(nn.Module):
 
 
 def _dense(of: Layers, features: int, residual: bool = False, name: str | None = None) -> Dense:
-    init = nn.initializers.xavier_uniform()
-    if of.init_std:
-        init = nn.initializers.normal(
-            of.init_std / (2 * of.num_layers) ** 0.5 if residual else of.init_std
-        )
+    std = of.init_std / (2 * of.num_layers) ** 0.5 if residual else of.init_std
+    init = nn.initializers.normal(std) if of.init_std else nn.initializers.xavier_uniform()
     return Dense(features, of.bias, init, of.dtype, name=name)
