@@ -55,9 +55,8 @@ def test_nothing_is_corrupted_in_evaluation(kind):
         assert evaluation(noisy, state)[name] == value
     for name in uses(clean) - {"sample"}:
         z = jnp.zeros((2, 3)) if name == "decode" else X
-        np.testing.assert_array_equal(
-            getattr(clean, name)(state, z), getattr(noisy, name)(state, z)
-        )
+        found = [getattr(f, name)(state, z) for f in (clean, noisy)]
+        jax.tree.map(np.testing.assert_array_equal, *found)
 
 
 def test_corruption_differs_from_step_to_step():
