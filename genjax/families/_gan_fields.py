@@ -95,11 +95,6 @@ class Loss:
         """Returns the weight of the penalty, 0 without one."""
         return 0.0 if self.penalty == "none" else self.penalty_weight
 
-    def critic_objective(self, real_score_B: jax.Array, fake_score_B: jax.Array) -> jax.Array:
-        """Computes what the critic minimizes beside the penalty, (B,)."""
-        labels = {"label_smoothing": self.label_smoothing} if self.label_smoothing else {}
-        return self.players.critic(real_score_B, fake_score_B, **labels)
-
     def clipped(self, params: Any) -> Any:
         """Clips the critic's parameters as `clip` says."""
         if not self.clip:

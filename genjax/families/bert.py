@@ -72,10 +72,10 @@ default_config = Config.defaults
 class BERT(Family):
     """The family `bert`.
 
-    It learns windows of running text, or sentences. Evaluation hides each token that it asks for,
-    a fixed choice for each text, and reports the nats of a hidden token (`loss`), `perplexity`,
-    e to it, and `accuracy`; with `loss.next_sentence` also `next_sentence_accuracy`, for which a
-    text is paired with one half a batch away.
+    It learns windows of running text, or sentences. Evaluation hides a fixed choice of tokens of
+    each text, and reports the nats of a hidden token (`loss`), `perplexity`, e to it, and
+    `accuracy`; with `loss.next_sentence` also `next_sentence_accuracy`, for which a text is paired
+    with one half a batch away.
     """
 
     has_prior = False

@@ -203,7 +203,7 @@ class ELMo(Family):
         return self._embedded(state, self._chars(self._begun(x_BxT)))
 
     def embed_words(self, state: State, chars_BxTxC: jax.Array) -> jax.Array:
-        """Computes the same of any words, from characters as of `genjax.models.elmo.spell`."""
+        """Computes the vectors of any words, from characters as `models.elmo.spell` has them."""
         if not self._running:
             begin_Bx1 = jnp.full((len(chars_BxTxC), 1), tokens.BOS)
             chars_BxTxC = jnp.concatenate([self._chars(begin_Bx1), chars_BxTxC], axis=1)

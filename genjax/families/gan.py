@@ -110,7 +110,9 @@ class GAN(Family):
         else:
             real_score, updated = self.judge(params, variables, real, train=True)
             fake_score, _ = self.judge(params, variables, fake, train=True)
-        total = self.loss.critic_objective(real_score, fake_score).mean()
+        s = self.loss.label_smoothing
+        labels = {"label_smoothing": s} if s else {}  # of the losses that have labels
+        total = self.loss.players.critic(real_score, fake_score, **labels).mean()
         metrics = {"real_score": real_score.mean(), "fake_score": fake_score.mean()}
         if self.loss.adversarial == "wasserstein":
             metrics["wasserstein"] = -total
