@@ -68,11 +68,11 @@ def rows(workdir):
 
 
 def test_killed_and_resumed_run_equals_uninterrupted(name, killed, folder, tmp_path, caplog):
-    def prepare(**changes):
+    def tiny(**changes):
         config = recipes.tiny(name, folder, log_every=5, **changes)
         return prepare(recipes.lipschitz(config))
 
-    whole, resumed = prepare(chunk=1), prepare(chunk=4, checkpoint_every=7)
+    whole, resumed = tiny(chunk=1), tiny(chunk=4, checkpoint_every=7)
     loop.train(whole, tmp_path)
     assert max(Checkpoints(killed / name / "checkpoints").steps()) == 8
     # The killed run went step by step; this one goes on in chunks of four, within a log interval.
