@@ -24,9 +24,10 @@ from genjax.core.arrays import read_npz
 from genjax.core.config import MAX_SEED, ConfigError, check_seed
 from genjax.core.members import explained, spread
 from genjax.engine.compilation_cache import enable_compilation_cache
+from genjax.engine.layout import CONFIG
 from genjax.engine.opening import check
 from genjax.engine.run import prepare
-from genjax.engine.workdir import CONFIG, check_writable
+from genjax.engine.workdir import check_writable
 from genjax.engine.writers import METRICS, read_metrics
 from genjax.evaluation.shown import hooks
 from genjax.plots.grid import save_png

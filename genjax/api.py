@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # they start JAX
     from genjax.trained.model import Model
 
 
-def recipe(name: str | os.PathLike, *overrides: str, **fields: Any) -> ConfigDict:
+def recipe(name: str | os.PathLike[str], *overrides: str, **fields: Any) -> ConfigDict:
     """Returns the config of a recipe, locked.
 
         genjax.recipe("wgan_gp_mixture:ring", "loss.n_critic=5", batch_size=256)
@@ -41,10 +41,10 @@ def recipe(name: str | os.PathLike, *overrides: str, **fields: Any) -> ConfigDic
 
 
 def load(
-    workdir: str | os.PathLike,
+    workdir: str | os.PathLike[str],
     step: int | Literal["best"] | None = None,
     *,
-    recipe: str | os.PathLike | None = None,
+    recipe: str | os.PathLike[str] | None = None,
     data: Mapping[str, Any] | None = None,
 ) -> "Model":
     """Loads a trained model from the folder of its run.
@@ -94,7 +94,7 @@ class Result:
 
 
 def train(
-    config: ConfigDict, workdir: str | os.PathLike, data: Mapping[str, Any] | None = None
+    config: ConfigDict, workdir: str | os.PathLike[str], data: Mapping[str, Any] | None = None
 ) -> Result:
     """Trains as the program does, or goes on with the run that is in the folder.
 

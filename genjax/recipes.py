@@ -204,7 +204,8 @@ def _find(spec: str) -> tuple[Path, str | None]:
 
 def _recorded(spec: str, path: Path) -> ConfigDict:
     """Reads the config of the run whose `config.json` this is; executes nothing of it."""
-    from genjax.engine.workdir import CONFIG, read_config
+    from genjax.engine.layout import CONFIG
+    from genjax.engine.workdir import read_config
 
     if path.name != CONFIG:
         raise ConfigError(f"--config={spec}: must end in .py, or be the {CONFIG} of a run")

@@ -109,12 +109,13 @@ def train(
 
     from genjax.engine import loop
     from genjax.engine.checkpoints import SaveError
+    from genjax.engine.divergence import Diverged
     from genjax.evaluation.shown import hooks
 
     shown = hooks(run)._replace(said=tuple(said))
     try:
         summary = loop.train(run, workdir, profile_steps=profile_steps, hooks=shown)
-    except loop.Diverged as error:
+    except Diverged as error:
         _say_diverged(error, command, if_diverged)
         return program.DIVERGED, None
     except (SaveError, OSError) as error:
@@ -167,7 +168,7 @@ def is_main_process() -> bool:
 def saved(workdir: str | Path) -> str:
     """Says what is left to go on from."""
     from genjax.engine.checkpoints import Checkpoints
-    from genjax.engine.workdir import CHECKPOINTS
+    from genjax.engine.layout import CHECKPOINTS
 
     folder = Path(workdir).expanduser().absolute() / CHECKPOINTS
     steps = Checkpoints(folder).steps()

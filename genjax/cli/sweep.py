@@ -193,7 +193,8 @@ def _train_groups(groups: Sequence[Group], command: str) -> int:
 
 def _check_workdir(given: str, workdir: Path, groups: Sequence[Group]) -> None:
     """Raises `ConfigError` if the folder cannot take this sweep."""
-    from genjax.engine.workdir import CONFIG, check_writable
+    from genjax.engine.layout import CONFIG
+    from genjax.engine.workdir import check_writable
 
     check_writable(workdir)
     if (workdir / CONFIG).exists():

@@ -35,7 +35,7 @@ class BestCheckpoint:
       mode: a key of `MODES`: whether small or large values are good.
     """
 
-    def __init__(self, workdir: str | os.PathLike, metric: str, mode: str):
+    def __init__(self, workdir: str | os.PathLike[str], metric: str, mode: str):
         self._checkpoints = Checkpoints(Path(workdir) / BEST, keep_last=1)
         self._metric, self._mode = metric, mode
         self.best = best(workdir, metric, mode)
@@ -71,7 +71,7 @@ class BestCheckpoint:
         self._checkpoints.close()
 
 
-def best(workdir: str | os.PathLike, metric: str, mode: str) -> Best | None:
+def best(workdir: str | os.PathLike[str], metric: str, mode: str) -> Best | None:
     """Finds the best complete checkpoint by `metric`, of equal ones the earliest."""
     checkpoints = Checkpoints(Path(workdir) / BEST)
     notes = {step: checkpoints.note(step) for step in checkpoints.steps()}

@@ -61,7 +61,9 @@ class Checkpoints:
       carried: files that each checkpoint holds beside the state: content by relative path.
     """
 
-    def __init__(self, directory: str | os.PathLike, *, keep_last: int = 2, keep_every: int = 0):
+    def __init__(
+        self, directory: str | os.PathLike[str], *, keep_last: int = 2, keep_every: int = 0
+    ):
         self.directory = Path(directory).absolute()
         self._keep_last, self._keep_every = keep_last, keep_every
         self.carried: Mapping[str, bytes] = {}
@@ -140,7 +142,7 @@ class Checkpoints:
 
     def note(self, step: int) -> dict[str, Any]:
         """Returns what was noted with the complete checkpoint `step`; empty if nothing was."""
-        return _manifest(self.directory / str(step)).get("note", {})
+        return dict(_manifest(self.directory / str(step)).get("note", {}))
 
     def carries(self, step: int) -> dict[str, str]:
         """Returns checksums of the files that checkpoint `step` carries, by relative path."""

@@ -16,7 +16,7 @@ import jaxlib
 from absl import logging
 
 
-def enable_compilation_cache(dir: str | os.PathLike | None = None) -> Path | None:
+def enable_compilation_cache(dir: str | os.PathLike[str] | None = None) -> Path | None:
     """Turns the cache on, before anything is compiled.
 
     Args:

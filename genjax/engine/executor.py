@@ -183,10 +183,12 @@ class Executor:
     def template(self) -> State:
         """Returns shapes and shardings of the state as checkpoints hold it."""
         shapes = jax.eval_shape(self._new_state)
-        return jax.tree.map(
-            lambda s, sharding: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=sharding),
-            shapes, self._state_sharding(shapes),
-        )  # fmt: skip
+
+        def placed(s: Any, sharding: Any) -> jax.ShapeDtypeStruct:
+            return jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=sharding)
+
+        template: State = jax.tree.map(placed, shapes, self._state_sharding(shapes))
+        return template
 
     def run(self, state: State, first_step: int, n: int) -> tuple[State, Mapping[str, jax.Array]]:
         """Makes `n <= chunk` steps; dispatches and does not wait. `state` is donated.
@@ -205,7 +207,8 @@ class Executor:
                 self._program = program.lower(state, arrays).compile()
             shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), arrays)
             self._shapes = (jax.eval_shape(lambda s: s, state), shapes)
-        return self._program(state, arrays)
+        done: tuple[State, Mapping[str, jax.Array]] = self._program(state, arrays)
+        return done
 
     def step_flops(self) -> float:
         """Counts the floating point operations of a step (of all members), as XLA does."""
@@ -244,9 +247,9 @@ class Executor:
 
     def sample(self, state: State, n: int) -> np.ndarray:
         """Draws `n` examples in the range of the data; (members, n, …) for a population."""
-        return jax.device_get(self._sampler(n)(state, ()))
+        return np.asarray(self._sampler(n)(state, ()))
 
-    def apply(self, f: Any, state: State, x: np.ndarray) -> np.ndarray:
+    def apply(self, f: Any, state: State, x: np.ndarray) -> Any:
         """Computes `f(state, x)` of examples (B, …); (members, B, …) for a population.
 
         `f` is compiled once: it must be the same object each time.
@@ -260,7 +263,7 @@ class Executor:
     @property
     def eval_batch_size(self) -> int:
         """Rows of an evaluation batch: a multiple of `batch_size`, at least 256."""
-        return self.config.batch_size * -(-256 // self.config.batch_size)
+        return int(self.config.batch_size * -(-256 // self.config.batch_size))
 
     @functools.cached_property
     def _arrays(self) -> Any:
@@ -323,11 +326,9 @@ def _with_networks(state: State, networks: Mapping[str, Any]) -> State:
 
     def put(into: dict[str, Any]) -> dict[str, Any]:
         found = {name: tree for name, tree in networks.items() if name in into}
-        members = jax.tree.map(
-            lambda new, old: jnp.broadcast_to(new, old.shape),
-            found, {name: into[name] for name in found},
-        )  # fmt: skip
-        return into | members
+        old = {name: into[name] for name in found}
+        members = jax.tree.map(lambda new, old: jnp.broadcast_to(new, old.shape), found, old)
+        return {**into, **members}
 
     return state.replace(params=put(state.params), ema=put(state.ema))
 

@@ -37,7 +37,7 @@ def detached(leaves: dict[str, Any]) -> dict[str, Any]:
     """
     on_cpu = jax.default_backend() == "cpu"
     filled = {name: x for name, x in leaves.items() if x.size}  # orbax refuses empty arrays
-    return filled | _copy({name: x for name, x in filled.items() if on_cpu or _is_key(x)})
+    return {**filled, **_copy({n: x for n, x in filled.items() if on_cpu or _is_key(x)})}
 
 
 @jax.jit
@@ -97,7 +97,9 @@ def placed(raw: dict[str, Any], wanted: dict[str, Any]) -> list[Any]:
     def own(raw: dict[str, Any]) -> list[Any]:
         return [_filled(x, raw.get(name)) for name, x in wanted.items()]
 
-    return jax.jit(own, out_shardings=[stored_like(x).sharding for x in wanted.values()])(raw)
+    shardings = [stored_like(x).sharding for x in wanted.values()]
+    owned: list[Any] = jax.jit(own, out_shardings=shardings)(raw)
+    return owned
 
 
 def _filled(template: Any, x: Any) -> jax.Array:
@@ -107,7 +109,8 @@ def _filled(template: Any, x: Any) -> jax.Array:
         return jnp.copy(x)
     impls: list[Any] = []
     jax.eval_shape(lambda key: impls.append(jax.random.key_impl(key)), template)
-    return jax.random.wrap_key_data(x, impl=impls[0])
+    key: jax.Array = jax.random.wrap_key_data(x, impl=impls[0])
+    return key
 
 
 def check_spec(path: Path, stored: dict[str, str], wanted: dict[str, Any]) -> None:

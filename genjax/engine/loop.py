@@ -23,11 +23,12 @@ from genjax.engine.checkpoints import Checkpoints
 from genjax.engine.divergence import Diverged
 from genjax.engine.hooks import NO_HOOKS, Hooks, Summary
 from genjax.engine.interval import SKIPPED, Interval
+from genjax.engine.layout import CHECKPOINTS
 from genjax.engine.opening import announce, check_best, files
 from genjax.engine.preemption import Preemption
 from genjax.engine.profiling import Clock, Profiler, measured_gemm_rate, parse_profile_steps
 from genjax.engine.progress import Progress
-from genjax.engine.repair import CHECKPOINTS, collect
+from genjax.engine.repair import collect
 from genjax.engine.run import Run
 from genjax.engine.workdir import check_workdir, lock, write_run
 from genjax.engine.writers import Writers
@@ -357,7 +358,7 @@ class _Training:
         """
         if self._before is None or not self.first_step:
             return False
-        return (self.saved_step or 0) <= self._before["step"]
+        return bool((self.saved_step or 0) <= self._before["step"])
 
     def step_back(self) -> None:
         """Sets aside the checkpoint that it began from, and later ones; an earlier is newest."""

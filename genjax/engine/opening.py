@@ -14,7 +14,7 @@ from genjax.engine import pretrained
 from genjax.engine.best import check_metric
 from genjax.engine.checkpoints import Checkpoints
 from genjax.engine.hooks import NO_HOOKS, Hooks
-from genjax.engine.repair import CHECKPOINTS, POPULATION
+from genjax.engine.layout import CHECKPOINTS, POPULATION
 from genjax.engine.run import Run
 from genjax.engine.workdir import check_workdir
 

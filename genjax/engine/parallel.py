@@ -130,7 +130,8 @@ class Pmapped(_Meshed):
 
     def to_checkpoint(self, state: State) -> State:
         """Takes one of the replicas."""
-        return self._first(state)
+        one: State = self._first(state)
+        return one
 
     def from_checkpoint(self, state: State) -> State:
         """Makes a replica for each device."""
@@ -139,12 +140,15 @@ class Pmapped(_Meshed):
             return jnp.broadcast_to(x, (self.mesh.size, *x.shape))
 
         one_each = placement.batch_sharding(self.mesh, 0)
-        return jax.jit(lambda s: jax.tree.map(replicate, s), out_shardings=one_each)(state)
+        spread = jax.jit(lambda s: jax.tree.map(replicate, s), out_shardings=one_each)
+        replicas: State = spread(state)
+        return replicas
 
     @functools.cached_property
     def _first(self) -> Any:
         def first(state: State) -> State:
-            return jax.tree.map(lambda x: x[0], state)
+            one: State = jax.tree.map(lambda x: x[0], state)
+            return one
 
         return jax.jit(first, out_shardings=self._replicated)
 
@@ -153,5 +157,5 @@ def make_executor(
     family: Family, dataset: Dataset, config: ConfigDict, **population: Any
 ) -> Executor:
     """Makes the executor that `config.executor` names."""
-    kinds = {"vmap": Population, "sharded": Sharded, "pmap": Pmapped}
+    kinds: dict[str, type[Executor]] = {"vmap": Population, "sharded": Sharded, "pmap": Pmapped}
     return kinds.get(config.executor, Executor)(family, dataset, config, **population)

@@ -60,7 +60,8 @@ def put_rows(tree: Any, sharding: NamedSharding, batch_axis: int) -> Any:
     def assemble(x: np.ndarray) -> jax.Array:
         shape = list(x.shape)
         shape[batch_axis] *= jax.process_count()
-        return jax.make_array_from_process_local_data(sharding, x, tuple(shape))
+        whole: jax.Array = jax.make_array_from_process_local_data(sharding, x, tuple(shape))
+        return whole
 
     return jax.tree.map(assemble, tree)
 

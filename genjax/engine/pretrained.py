@@ -17,7 +17,7 @@ from genjax import data, families
 from genjax.core.config import fail, get
 from genjax.engine.checkpoints import Checkpoints
 from genjax.engine.executor import Executor
-from genjax.engine.repair import CHECKPOINTS, CONFIG, PRETRAINED
+from genjax.engine.layout import CHECKPOINTS, CONFIG, PRETRAINED
 from genjax.engine.workdir import read_config
 
 _FIELD = "pretrained.workdir"
@@ -85,7 +85,7 @@ def networks(config: ConfigDict, executor: Executor) -> dict[str, Any]:
     step, tree = found
     names = ", ".join(config.pretrained.networks)
     logging.info("Began with %s of step %d of %s", names, step, config.pretrained.workdir)
-    return tree[part]
+    return dict(tree[part])
 
 
 def _folder(config: ConfigDict) -> Path | None:

@@ -16,11 +16,8 @@ from genjax.core.config import ConfigError
 from genjax.data import TOKENIZER
 from genjax.engine.best import BEST
 from genjax.engine.checkpoints import Checkpoints, file_checksum
+from genjax.engine.layout import CHECKPOINTS, CONFIG, POPULATION, PRETRAINED
 
-CONFIG = "config.json"
-POPULATION = "population.json"  # seeds and hyper-parameters, where a config does not tell them
-PRETRAINED = "pretrained"  # the folder that keeps the config of the run that this one began with
-CHECKPOINTS = "checkpoints"
 CARRIED = (CONFIG, f"{TOKENIZER}/vocabulary.json", POPULATION, f"{PRETRAINED}/{CONFIG}")
 
 

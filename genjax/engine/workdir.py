@@ -22,14 +22,8 @@ from genjax.data import record as data_record
 from genjax.data.source import Dataset
 from genjax.engine import divergence
 from genjax.engine.checkpoints import Checkpoints
-from genjax.engine.repair import (
-    CHECKPOINTS,
-    CONFIG,
-    POPULATION,
-    carried_config,
-    is_record,
-    repair,
-)
+from genjax.engine.layout import CHECKPOINTS, CONFIG, POPULATION
+from genjax.engine.repair import carried_config, is_record, repair
 from genjax.engine.versions import ran_on
 
 # What may differ when a run is resumed: how it is run and reported, not what is computed.
@@ -45,7 +39,7 @@ _LENGTH = frozenset({"steps", "epochs", "examples"})
 
 
 def open_workdir(
-    path: str | os.PathLike, config: ConfigDict, dataset: Dataset | None = None, *,
+    path: str | os.PathLike[str], config: ConfigDict, dataset: Dataset | None = None, *,
     resume: bool = True,
 ) -> Path:  # fmt: skip
     """Makes `path` the folder of a run with `config`, new or resumed, and writes `config.json`.
@@ -69,7 +63,7 @@ def open_workdir(
 
 
 def check_workdir(
-    path: str | os.PathLike, config: ConfigDict, dataset: Dataset | None = None, *,
+    path: str | os.PathLike[str], config: ConfigDict, dataset: Dataset | None = None, *,
     resume: bool = True, population: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[Path, dict[str, Any] | None]:  # fmt: skip
     """Checks what `open_workdir` does; returns the folder and what its `config.json` holds so far.
@@ -103,7 +97,7 @@ def check_workdir(
 
 
 def write_run(
-    path: str | os.PathLike, config: ConfigDict, dataset: Dataset | None,
+    path: str | os.PathLike[str], config: ConfigDict, dataset: Dataset | None,
     before: dict[str, Any] | None, others: Mapping[str, bytes] = MappingProxyType({}),
     hold: Callable[[], Any] = lambda: None,
 ) -> None:  # fmt: skip
@@ -176,7 +170,7 @@ def _data_of(workdir: Path, record: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_config(
-    workdir: str | os.PathLike, *, need_checkpoint: bool = True, given_by: str = "--workdir"
+    workdir: str | os.PathLike[str], *, need_checkpoint: bool = True, given_by: str = "--workdir"
 ) -> ConfigDict:
     """Reads the config of the run in `workdir`, locked; arrays of the JSON are tuples.
 
@@ -259,7 +253,7 @@ def _read_record(workdir: Path) -> dict[str, Any] | None:
         record = files.read_json(path, finite=False)
     if not is_record(record):
         raise ConfigError(f"{path}: is not a run's {CONFIG}; choose another workdir")
-    return record | {"config": renamed(record["config"])}
+    return {**record, "config": renamed(record["config"])}
 
 
 def _check_same(
@@ -349,7 +343,9 @@ def _record(
 
 def _plain(config: Any) -> dict[str, Any]:
     """Returns a config, or a dict, as what its JSON reads back as."""
-    return json.loads(json.dumps(config.to_dict() if isinstance(config, ConfigDict) else config))
+    return dict(
+        json.loads(json.dumps(config.to_dict() if isinstance(config, ConfigDict) else config))
+    )
 
 
 def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

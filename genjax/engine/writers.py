@@ -40,7 +40,7 @@ class Writers:
     """
 
     def __init__(
-        self, workdir: str | os.PathLike, *, enabled: bool = True, start_step: int = 0,
+        self, workdir: str | os.PathLike[str], *, enabled: bool = True, start_step: int = 0,
         num_members: int = 0,
     ) -> None:  # fmt: skip
         self._enabled, self._num_members = enabled, num_members
@@ -170,7 +170,7 @@ def _identity(found: os.stat_result) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def read_metrics(path: str | os.PathLike) -> list[dict[str, Any]]:
+def read_metrics(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """Reads the rows of a `metrics.jsonl` that are not damaged; none where there is no file.
 
     Values that were not finite are floats again. Damaged is what is torn, is no object, has no

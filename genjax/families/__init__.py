@@ -31,7 +31,8 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Family:
     Raises:
       ConfigError: no such family, or a field of its config is out of range.
     """
-    return _module(config.family).build(config, spec, total_steps)
+    family: Family = _module(config.family).build(config, spec, total_steps)
+    return family
 
 
 def default_config(name: str) -> ConfigDict:
@@ -86,7 +87,7 @@ def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
     return found
 
 
-def load(recipe: str | os.PathLike, message: str) -> None:
+def load(recipe: str | os.PathLike[str], message: str) -> None:
     """Executes the file of a family of one's own, which the user names; it is called like its file.
 
     Args:

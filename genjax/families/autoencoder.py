@@ -26,6 +26,7 @@ from genjax.core.batch import batch_mean, batch_sum
 from genjax.core.config import Base, fail
 from genjax.core.family import Batch, DataSpec, Family, Metrics, State, shared_fields
 from genjax.core.fields import field, read, subsection
+from genjax.core.network import applied
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import init_key, step_key
 from genjax.core.update import first_state, minimize
@@ -102,12 +103,12 @@ class Autoencoder(Family):
 
     def code(self, params: Any, x: jax.Array, **options: Any) -> jax.Array:
         """Computes the codes (B, Z) of examples (B, …)."""
-        code = self.encoder.apply({"params": params["encoder"]}, x, **options)
+        code = applied(self.encoder, params["encoder"], x, **options)
         return self._squashed(jnp.asarray(code, jnp.float32))
 
     def output(self, params: Any, code_BxZ: jax.Array, **options: Any) -> jax.Array:
         """Computes what the decoder makes of codes, (B, …): of a Bernoulli likelihood logits."""
-        logits = self.decoder.apply({"params": params["decoder"]}, code_BxZ, **options)
+        logits = applied(self.decoder, params["decoder"], code_BxZ, **options)
         return jnp.asarray(logits, jnp.float32)
 
     # The loss.

@@ -25,6 +25,7 @@ from genjax.core.batch import batch_gather, batch_mean, batch_rows, batch_sum
 from genjax.core.config import Base, Optimizer, TextData, fail
 from genjax.core.family import Batch, DataSpec, Family, Metrics, State, shared_fields
 from genjax.core.fields import field, read, subsection
+from genjax.core.network import applied
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import batch_uniform, example_uniform, init_key, step_key
 from genjax.core.update import first_state, minimize
@@ -92,21 +93,16 @@ class BERT(Family):
         self, params: Any, ids_BxT: jax.Array, types_BxT: Any = None, **options: Any
     ) -> jax.Array:
         """Computes the vectors (B, T, D) of tokens in their text; `types` are of segments."""
-        variables = {"params": params["encoder"]}
-        h_BxTxD: Any = self.encoder.apply(variables, ids_BxT, types_BxT, **options)
-        return h_BxTxD
+        return applied(self.encoder, params["encoder"], ids_BxT, types_BxT, **options)
 
     def logits(self, params: Any, h_BxMxD: jax.Array) -> jax.Array:
         """Computes the logits (B, M, V) of the tokens at places from the vectors there."""
         table_VxD = params["encoder"]["embedding"]["tokens"]
-        logits_BxMxV: Any = self.heads.apply({"params": params["heads"]}, h_BxMxD, table_VxD)
-        return logits_BxMxV
+        return applied(self.heads, params["heads"], h_BxMxD, table_VxD)
 
     def pair_logits(self, params: Any, h_BxTxD: jax.Array) -> jax.Array:
         """Computes the logits (B,) that the second text follows the first."""
-        variables = {"params": params["heads"]}
-        logits_B: Any = self.heads.apply(variables, h_BxTxD, method="next_sentence")
-        return logits_B
+        return applied(self.heads, params["heads"], h_BxTxD, method="next_sentence")
 
     def guesses(self, params: Any, rows: Batch, **options: Any) -> tuple[jax.Array, jax.Array]:
         """Computes logits (B, M, V) at the places to guess, and vectors (B, T, D) at all places."""

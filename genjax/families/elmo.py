@@ -29,6 +29,7 @@ from genjax.core.batch import batch_sum
 from genjax.core.config import Base, Optimizer, TextData, fail
 from genjax.core.family import Batch, DataSpec, Family, Metrics, State, compute_dtype, shared_fields
 from genjax.core.fields import field, read, subsection
+from genjax.core.network import applied
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import init_key, step_key
 from genjax.core.update import first_state, minimize
@@ -104,14 +105,12 @@ class ELMo(Family):
 
     def hidden(self, params: Any, chars_BxTxC: jax.Array, **options: Any) -> jax.Array:
         """Computes the layers (2, L + 1, B, T, D) of words, from the left and from the right."""
-        real_BxT, variables = (chars_BxTxC > 0).any(-1), {"params": params["network"]}
-        layers: Any = self.network.apply(variables, chars_BxTxC, real_BxT, **options)
-        return layers
+        real_BxT = (chars_BxTxC > 0).any(-1)
+        return applied(self.network, params["network"], chars_BxTxC, real_BxT, **options)
 
     def mixed(self, params: Any, layers_2xLxBxTxD: jax.Array) -> jax.Array:
         """Computes the mix (2, B, T, D) of layers (Peters et al. 2018, equation 1)."""
-        mixed: Any = self.mix.apply({"params": params["mix"]}, layers_2xLxBxTxD)
-        return mixed
+        return applied(self.mix, params["mix"], layers_2xLxBxTxD)
 
     def nll(self, params: Any, ids_BxT: jax.Array, **options: Any) -> jax.Array:
         """Computes nats of each word but the first from the left, but the last from the right.

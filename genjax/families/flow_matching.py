@@ -25,6 +25,7 @@ from genjax.core.batch import batch_sum
 from genjax.core.config import Base, fail
 from genjax.core.family import Batch, DataSpec, Family, Metrics, State, compute_dtype, shared_fields
 from genjax.core.fields import field, read, subsection
+from genjax.core.network import applied
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import (
     batch_normal,
@@ -127,7 +128,7 @@ class FlowMatching(Family):
 
     def velocity(self, params: Any, x: jax.Array, time_B: jax.Array, label_B: Any) -> jax.Array:
         """Computes the velocities (B, …) at standardized points; the label C of C: no class."""
-        v = self.network.apply({"params": params["velocity"]}, x, time_B, label_B)
+        v = applied(self.network, params["velocity"], x, time_B, label_B)
         return jnp.asarray(v, jnp.float32)
 
     def guided(self, params: Any, x: jax.Array, time: jax.Array, label_B: Any) -> jax.Array:
@@ -258,7 +259,7 @@ class FlowMatching(Family):
         params = state.eval_params
         if self._classes and label_B is None:
             label_B = jnp.arange(len(x)) % self._classes
-        return integrate(
+        end_of_flow: jax.Array = integrate(
             lambda x, time: self.guided(params, x, time, label_B),
             x,
             steps=self.sampler.steps,
@@ -266,6 +267,7 @@ class FlowMatching(Family):
             start=start,
             end=end,
         )
+        return end_of_flow
 
 
 def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> FlowMatching:

@@ -64,7 +64,9 @@ class GAN(Family):
 
     # The networks.
 
-    def generate(self, params: Any, variables: Any, z_BxZ: jax.Array, *, train: bool) -> Any:
+    def generate(
+        self, params: Any, variables: Any, z_BxZ: jax.Array, *, train: bool
+    ) -> tuple[jax.Array, Any]:
         """Computes standardized examples (B, …) of latents, and the updated batch statistics."""
         x, updated = self.generator.apply(
             {"params": params, **variables},
@@ -74,7 +76,9 @@ class GAN(Family):
         )
         return (jnp.tanh(x) if self.spec.kind == "image" else x).astype(jnp.float32), updated
 
-    def judge(self, params: Any, variables: Any, x: jax.Array, *, train: bool = False) -> Any:
+    def judge(
+        self, params: Any, variables: Any, x: jax.Array, *, train: bool = False
+    ) -> tuple[jax.Array, Any]:
         """Computes scores of packed, standardized examples, and the updated batch statistics."""
         statistics = {name: v for name, v in variables.items() if name != "spectral"}
         if self.model.spectral_norm:
@@ -371,7 +375,8 @@ class GAN(Family):
     ) -> jax.Array:
         """Draws noise of `shape` for each critic update."""
         keys = jax.random.split(step_key(state, use), self.loss.n_critic)
-        return jax.vmap(lambda key: draw(key, shape))(keys)
+        drawn: jax.Array = jax.vmap(lambda key: draw(key, shape))(keys)
+        return drawn
 
     def _noise_stddev(self, state: State) -> jax.Array:
         return self.loss.instance_noise * jnp.maximum(1.0 - state.step / self.total_steps, 0.0)

@@ -149,7 +149,8 @@ class GPT(LanguageModel):
         if self.packed:
             segments, positions = tokens.segments(targets)
             mask = mask & segment_mask(segments)
-        return self._apply(params, inputs, mask, positions, **options)
+        h_BxTxD: jax.Array = self._apply(params, inputs, mask, positions, **options)
+        return h_BxTxD
 
     def output(self, params: Any) -> tuple[jax.Array, Any]:
         """See `LanguageModel`; the bias of tokens that are never predicted is minus infinity."""

@@ -119,7 +119,8 @@ class RecurrentLM(LanguageModel):
         self, params: Any, inputs: jax.Array, targets: jax.Array, **options: Any
     ) -> jax.Array:
         """See `LanguageModel`."""
-        return self._apply(params, inputs, **options)[0]
+        h_BxTxD: jax.Array = self._apply(params, inputs, **options)[0]
+        return h_BxTxD
 
     def output(self, params: Any) -> tuple[jax.Array, Any]:
         """See `LanguageModel`."""

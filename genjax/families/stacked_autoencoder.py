@@ -39,6 +39,7 @@ from genjax.core.family import (
     shared_fields,
 )
 from genjax.core.fields import field, read, subsection
+from genjax.core.network import applied
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import init_key, step_key
 from genjax.core.update import minimize
@@ -278,7 +279,7 @@ class StackedAutoencoder(Family):
         return nn.sigmoid if name == "sigmoid" else ACTIVATIONS[name]
 
     def _apply(self, params: Any, name: str, x_BxN: jax.Array) -> jax.Array:
-        output = self.networks[name].apply({"params": params[name]}, x_BxN)
+        output = applied(self.networks[name], params[name], x_BxN)
         return jnp.asarray(output, jnp.float32)
 
     def _error(self, layer: int) -> Callable[[jax.Array, jax.Array], jax.Array]:

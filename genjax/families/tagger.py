@@ -28,6 +28,7 @@ from genjax.core.batch import batch_mean, batch_sum
 from genjax.core.config import Base, Pretrained, TextData, fail
 from genjax.core.family import Batch, DataSpec, Family, Metrics, State, compute_dtype, shared_fields
 from genjax.core.fields import field, read, subsection
+from genjax.core.network import applied
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import init_key, step_key
 from genjax.core.update import first_state, minimize
@@ -159,12 +160,11 @@ class Tagger(Family):
         words_BxTxD: Any = None
         if self.encoder is not None:
             ids_BxT = one_text(batch["x"])
-            h_BxTxD: Any = self.encoder.apply({"params": params["encoder"]}, ids_BxT, **options)
+            h_BxTxD = applied(self.encoder, params["encoder"], ids_BxT, **options)
             h_BxTxD = h_BxTxD if self.encoder_lr_scale else jax.lax.stop_gradient(h_BxTxD)
             words_BxTxD = h_BxTxD[:, 1:]
         inputs = batch["x"], batch.get("chars"), words_BxTxD
-        scores_BxTxK: Any = self.scorer.apply({"params": params["scorer"]}, *inputs, **options)
-        return scores_BxTxK
+        return applied(self.scorer, params["scorer"], *inputs, **options)
 
     def log_likelihood(self, params: Any, scores_BxTxK: jax.Array, batch: Batch) -> jax.Array:
         """Computes log p(tags | words) of each row, (B,)."""

@@ -38,6 +38,7 @@ from genjax.core.batch import batch_mean, batch_sum
 from genjax.core.config import Base, Optimizer, TextData, fail
 from genjax.core.family import Batch, DataSpec, Family, Metrics, State, compute_dtype, shared_fields
 from genjax.core.fields import read, subsection
+from genjax.core.network import applied
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import batch_normal, batch_uniform, example_normal, init_key, step_key
 from genjax.core.update import first_state, minimize
@@ -240,12 +241,11 @@ class TextAutoencoder(Family):
     # Behind them.
 
     def _encoded(self, params: Any, x_BxT: jax.Array, **options: Any) -> jax.Array:
-        found: Any = self.encoder.apply({"params": params["encoder"]}, x_BxT, **options)
-        return found
+        return applied(self.encoder, params["encoder"], x_BxT, **options)
 
     def _decoded(self, params: Any, *arguments: Any, **options: Any) -> tuple[jax.Array, Any]:
-        found: Any = self.decoder.apply({"params": params["decoder"]}, *arguments, **options)
-        return found
+        logits, carry = self.decoder.apply({"params": params["decoder"]}, *arguments, **options)
+        return logits, carry
 
     def _logits(self, params: Any, h: jax.Array) -> jax.Array:
         return token_logits(h, params["decoder"]["kernel"], params["decoder"]["bias"])

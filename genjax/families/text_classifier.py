@@ -26,6 +26,7 @@ from genjax.core.batch import batch_sum
 from genjax.core.config import Base, Pretrained, TextData, fail
 from genjax.core.family import Batch, DataSpec, Family, Metrics, State, compute_dtype, shared_fields
 from genjax.core.fields import field, read, subsection
+from genjax.core.network import applied
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import init_key, step_key
 from genjax.core.update import first_state, minimize
@@ -127,13 +128,13 @@ class TextClassifier(Family):
 
     def encoded(self, params: Any, x_BxT: jax.Array, **options: Any) -> jax.Array:
         """Computes the vectors (B, D) of sentences; a fixed encoder has no gradient."""
-        h_BxD: Any = self.encoder.apply({"params": params["encoder"]}, x_BxT, **options)
+        h_BxD = applied(self.encoder, params["encoder"], x_BxT, **options)
         return h_BxD if self.encoder_lr_scale else jax.lax.stop_gradient(h_BxD)
 
     def logits(self, params: Any, x_BxT: jax.Array, **options: Any) -> jax.Array:
         """Computes the logits (B, num_classes) of sentences, float32."""
         h_BxD = self.encoded(params, x_BxT, **options)
-        return jnp.asarray(self.head.apply({"params": params["head"]}, h_BxD), jnp.float32)
+        return applied(self.head, params["head"], h_BxD).astype(jnp.float32)
 
     # The loss.
 

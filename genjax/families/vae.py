@@ -28,6 +28,7 @@ from genjax.core.batch import batch_mean, batch_sum
 from genjax.core.config import Base, fail
 from genjax.core.family import Batch, DataSpec, Family, Metrics, State, shared_fields
 from genjax.core.fields import field, read, subsection
+from genjax.core.network import applied
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import (
     batch_normal,
@@ -117,7 +118,7 @@ class VAE(Family):
             inputs = jnp.concatenate([x, planes], axis=-1)
         else:
             inputs = jnp.concatenate([x.reshape(len(x), -1), label_BxC], axis=-1)
-        output: Any = self.encoder.apply({"params": params["encoder"]}, inputs)
+        output = applied(self.encoder, params["encoder"], inputs)
         mean, log_variance = jnp.moveaxis(output.astype(jnp.float32), 1, 0)
         return mean, jnp.minimum(log_variance, losses.MAX_LOG_VARIANCE)
 
@@ -297,7 +298,7 @@ class VAE(Family):
     def _decoded(self, params: Any, z_BxZ: jax.Array, label_B: Any) -> jax.Array:
         """Computes the decoder's output: logits of the mean for images, else the mean."""
         inputs = jnp.concatenate([z_BxZ, self._one_hot(label_B, len(z_BxZ))], axis=-1)
-        output: Any = self.decoder.apply({"params": params["decoder"]}, inputs)
+        output = applied(self.decoder, params["decoder"], inputs)
         return output.astype(jnp.float32)
 
     def _mean(self, output: jax.Array) -> jax.Array:

@@ -262,7 +262,9 @@ class Word2Vec(Family):
         bits = jax.random.bits(jax.random.key(1), (1, *self._bits_shape))
 
         def of(x_L: jax.Array) -> Metrics:
-            return self.pair_loss(state.params, self.tiles(x_L[None], uniform_1xL, bits), {})[1]
+            tiles = self.tiles(x_L[None], uniform_1xL, bits)
+            sums: Metrics = self.pair_loss(state.params, tiles, {})[1]
+            return sums
 
         mask_B = batch["mask"]
         sums = {name: mask_B * value_B for name, value_B in jax.lax.map(of, batch["x"]).items()}
@@ -276,7 +278,8 @@ class Word2Vec(Family):
 
     def vectors(self, state: State) -> jax.Array:
         """Returns the vectors of all words, (V, D)."""
-        return state.params["input"]
+        vectors_VxD: jax.Array = state.params["input"]
+        return vectors_VxD
 
     def encode(self, state: State, x_BxT: jax.Array) -> jax.Array:
         """Computes the means (B, D) of the vectors of texts."""

@@ -40,7 +40,7 @@ class Pretrained(NamedTuple):
     codec: Codec
 
 
-def read(folder: str | os.PathLike) -> Pretrained:
+def read(folder: str | os.PathLike[str]) -> Pretrained:
     """Reads the GPT-2 or BERT of a Hugging Face folder, under our names and ids; see the package.
 
     The config's fields beyond the model's are those of fine-tuning on the bundled texts.
@@ -76,7 +76,7 @@ def read(folder: str | os.PathLike) -> Pretrained:
     return Pretrained(config, _moved(layout, layout.from_tensors(tensors), source_V), codec)
 
 
-def write(folder: str | os.PathLike, model: Pretrained) -> None:
+def write(folder: str | os.PathLike[str], model: Pretrained) -> None:
     """Writes a model as a Hugging Face folder; see the package.
 
     Raises:

@@ -12,7 +12,8 @@ from genjax import data
 from genjax.core.config import STORED, ConfigError, fail
 from genjax.data.text import vocabulary
 from genjax.engine.checkpoints import Checkpoints, SaveError
-from genjax.engine.repair import CHECKPOINTS, collect
+from genjax.engine.layout import CHECKPOINTS
+from genjax.engine.repair import collect
 from genjax.engine.run import prepare
 from genjax.engine.workdir import check_writable, open_workdir
 

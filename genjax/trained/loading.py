@@ -12,16 +12,17 @@ from genjax import families
 from genjax.core.config import ConfigError
 from genjax.engine.best import BEST, best
 from genjax.engine.checkpoints import Checkpoints
+from genjax.engine.layout import CHECKPOINTS
 from genjax.engine.run import prepare
-from genjax.engine.workdir import CHECKPOINTS, read_config, read_population
+from genjax.engine.workdir import read_config, read_population
 from genjax.trained.model import Model
 
 __all__ = ["Model", "load"]
 
 
 def load(
-    workdir: str | os.PathLike, step: int | Literal["best"] | None = None,
-    recipe: str | os.PathLike | None = None, data: Mapping[str, Any] | None = None,
+    workdir: str | os.PathLike[str], step: int | Literal["best"] | None = None,
+    recipe: str | os.PathLike[str] | None = None, data: Mapping[str, Any] | None = None,
 ) -> Model:  # fmt: skip
     """Loads the run in `workdir` on one device, however trained; see `genjax.load`."""
     folder = Path(workdir).expanduser().absolute()
@@ -52,7 +53,7 @@ def load(
     return Model(run, state, step, run.executor.num_members)
 
 
-def _best_step(workdir: str | os.PathLike, config: ConfigDict) -> int:
+def _best_step(workdir: str | os.PathLike[str], config: ConfigDict) -> int:
     found = None
     if config.best_metric:
         folder = Path(workdir).expanduser().absolute()

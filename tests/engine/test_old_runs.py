@@ -1,8 +1,8 @@
 """Runs of the code before fields were renamed (commit db29df5): they load, and they go on.
 
 `runs.tar.xz` holds runs of eight steps as they were after four, and what the old code went on to
-write (`expected.json`, on one machine, so it is compared within rounding). The texts of `python_docs`
-are those of the Python that runs: their losses are compared on the one that wrote them.
+write (`expected.json`, on one machine, so it is compared within rounding). The texts of
+`python_docs` are those of the Python that runs: their losses are compared on the one of then.
 """
 
 import json
