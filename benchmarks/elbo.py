@@ -50,11 +50,16 @@ def _ours(arguments: Any) -> dict[str, Any]:
 
     recipe = Path(__file__).resolve().parent.parent / "configs" / "vae_fashion.py"
     start = time.perf_counter()
-    status = train.main([
-        f"--config={recipe}:{arguments.network}", f"--workdir={arguments.workdir}",
-        f"--config.epochs={float(arguments.epochs)}", f"--config.loss.eval_samples={_DRAWS}",
-        "--config.executor=vmap", f"--config.num_seeds={arguments.seeds}",
-    ])  # fmt: skip
+    status = train.main(
+        [
+            f"--config={recipe}:{arguments.network}",
+            f"--workdir={arguments.workdir}",
+            f"--config.epochs={float(arguments.epochs)}",
+            f"--config.loss.eval_samples={_DRAWS}",
+            "--config.executor=vmap",
+            f"--config.num_seeds={arguments.seeds}",
+        ]
+    )
     seconds = time.perf_counter() - start
     status = status or evaluate.main([f"--workdir={arguments.workdir}"])
     if status:
@@ -75,13 +80,19 @@ def _torch(arguments: Any) -> dict[str, Any]:
     start = time.perf_counter()
     each = [
         train_and_judge(
-            *images, network=arguments.network, hidden=c.model.encoder_hidden,
-            channels=c.model.encoder_channels, latent_dim=c.model.latent_dim,
-            batch_size=c.batch_size, learning_rate=c.optimizer.learning_rate,
-            epochs=arguments.epochs, draws=_DRAWS, seed=seed,
+            *images,
+            network=arguments.network,
+            hidden=c.model.encoder_hidden,
+            channels=c.model.encoder_channels,
+            latent_dim=c.model.latent_dim,
+            batch_size=c.batch_size,
+            learning_rate=c.optimizer.learning_rate,
+            epochs=arguments.epochs,
+            draws=_DRAWS,
+            seed=seed,
         )
         for seed in range(arguments.seeds)
-    ]  # fmt: skip
+    ]
     elbo, iwae = zip(*each)
     return {"elbo": elbo, "iwae": iwae, "seconds": time.perf_counter() - start}
 

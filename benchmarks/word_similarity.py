@@ -113,9 +113,15 @@ def _gensim(
     from gensim.models import Word2Vec
 
     model = Word2Vec(
-        vector_size=100, window=5, negative=5, sample=1e-3, min_count=5, sg=1, seed=seed + 1,
+        vector_size=100,
+        window=5,
+        negative=5,
+        sample=1e-3,
+        min_count=5,
+        sg=1,
+        seed=seed + 1,
         workers=machine.cores(),
-    )  # fmt: skip
+    )
     model.build_vocab(lines)
     start = time.perf_counter()
     model.train(lines, total_examples=len(lines), epochs=epochs)

@@ -29,12 +29,19 @@ def get_config(attention: str = "additive") -> ConfigDict:
     c.data.update(
         name="pairs:train.de.gz,train.en.gz",
         test="test_2016_flickr.de.gz,test_2016_flickr.en.gz",
-        lowercase=True, min_count=2, length=48, bucketed=True,
-    )  # fmt: skip
+        lowercase=True,
+        min_count=2,
+        length=48,
+        bucketed=True,
+    )
     c.model.update(
-        embed_dim=256, hidden=512, dropout=0.3, tie_embeddings=True, attention=attention,
+        embed_dim=256,
+        hidden=512,
+        dropout=0.3,
+        tie_embeddings=True,
+        attention=attention,
         input_feeding=attention != "none",
-    )  # fmt: skip
+    )
     c.loss.label_smoothing = 0.1
     c.optimizer.update(learning_rate=1e-3, schedule="cosine", warmup_steps=200, end_factor=0.05)
     return c

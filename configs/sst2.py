@@ -33,12 +33,16 @@ METHODS: dict[str, tuple[float, dict[str, Any]]] = {
     "transformer": (
         16.0,
         {
-            "network": "transformer", "pooling": "mean", "hidden": 128, "embed_dim": 64,
-            "dropout": 0.3, "word_dropout": 0.3,
+            "network": "transformer",
+            "pooling": "mean",
+            "hidden": 128,
+            "embed_dim": 64,
+            "dropout": 0.3,
+            "word_dropout": 0.3,
         },
     ),
     "bert": (4.0, {"network": "bert", "pooling": "mean", "word_dropout": 0.1}),
-}  # fmt: skip
+}
 
 
 def get_config(method: str = "lstm") -> ConfigDict:

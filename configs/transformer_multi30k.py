@@ -29,8 +29,11 @@ def get_config() -> ConfigDict:
     c.data.update(
         name="pairs:train.de.gz,train.en.gz",
         test="test_2016_flickr.de.gz,test_2016_flickr.en.gz",
-        lowercase=True, min_count=2, length=48, bucketed=True,
-    )  # fmt: skip
+        lowercase=True,
+        min_count=2,
+        length=48,
+        bucketed=True,
+    )
     c.model.update(num_layers=3, num_heads=8, width=256, mlp_dim=512, dropout=0.2, scan=False)
     c.optimizer.update(learning_rate=8e-4, warmup_steps=800)
     return c

@@ -103,9 +103,12 @@ def published_protocol(config: ConfigDict) -> ConfigDict:
     c = config.copy_and_resolve_references().unlock()
     c.batch_size, c.steps, c.ema_decay = 100, 400_000, 0.0
     c.model.update(
-        latent_dim=2, generator_hidden=(400,) * 4, generator_norm="batch",
-        critic_hidden=(200,) * 3, critic_activation="maxout",
-    )  # fmt: skip
+        latent_dim=2,
+        generator_hidden=(400,) * 4,
+        generator_norm="batch",
+        critic_hidden=(200,) * 3,
+        critic_activation="maxout",
+    )
     for optimizer in (c.optimizer, c.critic_optimizer):
         if optimizer.name == "adam":
             optimizer.update(learning_rate=1e-4, b1=0.8, b2=0.999, schedule="constant")

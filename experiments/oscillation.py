@@ -122,10 +122,13 @@ def _dirac() -> tuple[list[study.Row], np.ndarray]:
             )
             row["eigenvalues"] = _complex(dirac.eigenvalues(method))
             row |= {"at once": f"{at_once:.5f}", "in turn": f"{in_turn:.5f}"}
-        rows.append(row | {
-            "distance at the end": np.linalg.norm(half[:, -1], axis=-1),
-            "of the average": np.linalg.norm(half.mean(1), axis=-1),
-        })  # fmt: skip
+        rows.append(
+            row
+            | {
+                "distance at the end": np.linalg.norm(half[:, -1], axis=-1),
+                "of the average": np.linalg.norm(half.mean(1), axis=-1),
+            }
+        )
     return rows, plot_paths(paths, labels=("generator", "critic"))
 
 
@@ -152,10 +155,12 @@ def _telling(method: str, found: Mapping[str, study.Series], data: str) -> study
             there = found[f"train/{loss}"]
             rows = np.searchsorted(there.step, quality.step)  # losses are logged there as well
             pairs = zip(there.value[rows].T, quality.value.T, strict=True)
-            row[f"{loss}, {name}"] = np.array([
-                spearmanr(a, b).statistic if np.ptp(a) > 0 and np.ptp(b) > 0 else np.nan
-                for a, b in pairs
-            ])  # fmt: skip
+            row[f"{loss}, {name}"] = np.array(
+                [
+                    spearmanr(a, b).statistic if np.ptp(a) > 0 and np.ptp(b) > 0 else np.nan
+                    for a, b in pairs
+                ]
+            )
     return row
 
 

@@ -212,14 +212,20 @@ def train_on_samples(dimension: int, seeds: Sequence[int], steps: int) -> Arrays
 
 def _train(game: str, draw: Any, key: jax.Array, measure: Any, steps: int) -> Any:
     return train_critic(
-        _CRITIC, draw, key, measure, adversarial=game, steps=steps, num_measures=MEASURES,
+        _CRITIC,
+        draw,
+        key,
+        measure,
+        adversarial=game,
+        steps=steps,
+        num_measures=MEASURES,
         optimizer=optimizer(learning_rate=1e-3, b1=0.5, b2=0.9, schedule="linear"),
         penalty_weight=PENALTY_WEIGHT if game == "wasserstein" else 0.0,
         # A two-sided penalty also punishes slopes near 0, so that a critic which begins with the
         # wrong sign somewhere has to climb over them: for a distance of 1 in one dimension, four
         # critics said 0.60 to 1.03 after 1000 steps, and with this 1.02 to 1.05.
         one_sided=True,
-    )  # fmt: skip
+    )
 
 
 def _estimate(game: str, params: Any, real: jax.Array, fake: jax.Array) -> jax.Array:
@@ -252,14 +258,18 @@ def _moved_rows(moved: str, found: Mapping[str, np.ndarray]) -> list[study.Row]:
         last = {n: v[i, :, -1] for n, v in found.items() if n != "transport"}
         rows.append(
             {
-                "theta": theta, "w1": known["w1"], "w1 of samples": found["transport"][i],
+                "theta": theta,
+                "w1": known["w1"],
+                "w1 of samples": found["transport"][i],
                 "w1 of the critic": last.pop("wasserstein_estimate"),
-                "w1 at its optimum": penalized_w1(theta), "js": known["js"],
-                "js of the discriminator": last.pop("minimax_estimate"), "tv": known["tv"],
+                "w1 at its optimum": penalized_w1(theta),
+                "js": known["js"],
+                "js of the discriminator": last.pop("minimax_estimate"),
+                "tv": known["tv"],
                 "kl": known["kl"] if math.isfinite(known["kl"]) else "infinite",
             }
             | {name.replace("_", " "): value for name, value in last.items()}
-        )  # fmt: skip
+        )
     return rows
 
 
@@ -272,13 +282,15 @@ def _moved_pictures(
     last = {n: (THETAS, v[:, :, -1]) for n, v in found.items() if n != "transport"}
     over_theta: _Panels = {
         "Wasserstein-1": {
-            "exact": known["w1"], "WGAN-GP critic": last["wasserstein_estimate"],
+            "exact": known["w1"],
+            "WGAN-GP critic": last["wasserstein_estimate"],
         },
         "Jensen-Shannon (nats)": {
-            "exact": known["js"], "GAN discriminator": last["minimax_estimate"],
+            "exact": known["js"],
+            "GAN discriminator": last["minimax_estimate"],
         },
         _GRADIENT: _gradients(last),
-    }  # fmt: skip
+    }
     x = np.linspace(0, steps, MEASURES + 1)[1:]
     late = {n: (x, v[-1].T) for n, v in found.items() if n != "transport"}
     over_steps: _Panels = {
@@ -302,8 +314,10 @@ _GRADIENT = "|gradient by theta| of the generator's loss"
 def _gradients(curves: Mapping[str, tuple[Any, Any]]) -> dict[str, tuple[Any, np.ndarray]]:
     """Names the generator's gradients, by the critic where there is one loss only."""
     titles = {
-        "wasserstein": "WGAN-GP critic", "minimax": "minimax", "non_saturating": "non-saturating",
-    }  # fmt: skip
+        "wasserstein": "WGAN-GP critic",
+        "minimax": "minimax",
+        "non_saturating": "non-saturating",
+    }
     return {
         # A gradient that underflows is shown at the bottom instead of nowhere.
         title: (x, np.maximum(np.abs(y), 1e-12))

@@ -217,13 +217,19 @@ def _over_clips_and_seeds(
         if clip is not None:
             how.name = "rmsprop"
         return train_critic(
-            critic, draw, key, lambda p, k: measure(p, k, pool_Nx2, clip),
-            adversarial="wasserstein", optimizer=how, steps=steps, num_measures=num_measures,
+            critic,
+            draw,
+            key,
+            lambda p, k: measure(p, k, pool_Nx2, clip),
+            adversarial="wasserstein",
+            optimizer=how,
+            steps=steps,
+            num_measures=num_measures,
             penalty_weight=PENALTY_WEIGHT if clip is None else 0.0,
             clip=clip,
             # A step of a hundredth of the way to the bound: every clip value gets as far.
             learning_rate=None if clip is None else clip / 100,
-        )  # fmt: skip
+        )
 
     over_seeds = jax.vmap(one, (None, None, 0))
     if clips is None:
@@ -256,14 +262,17 @@ def _surface_rows(
     """Makes a row for each data set and method; `w1 found` is of the critic made 1-Lipschitz."""
     return [
         {
-            "data": name, "critic": method, "exact w1": exact[i],
+            "data": name,
+            "critic": method,
+            "exact w1": exact[i],
             "w1 found": found["estimate"][i, j] / found["slope_max"][i, j],
-            "mean slope": found["slope"][i, j], "largest slope": found["slope_max"][i, j],
+            "mean slope": found["slope"][i, j],
+            "largest slope": found["slope_max"][i, j],
             "weights at the bounds": _unless_free(bound, found["at_bound"][i, j]),
         }
         for i, name in enumerate(names)
         for j, (method, bound) in enumerate(methods.items())
-    ]  # fmt: skip
+    ]
 
 
 def _layer_rows(methods: Mapping[str, float], found: Arrays) -> list[study.Row]:
@@ -274,12 +283,14 @@ def _layer_rows(methods: Mapping[str, float], found: Arrays) -> list[study.Row]:
         factor = (first / last) ** (1 / (norms.shape[-1] - 1))
     return [
         {
-            "critic": method, "gradient at layer 1": first[j],
-            f"at layer {norms.shape[-1]}": last[j], "factor a layer": factor[j],
+            "critic": method,
+            "gradient at layer 1": first[j],
+            f"at layer {norms.shape[-1]}": last[j],
+            "factor a layer": factor[j],
             "weights at the bounds": _unless_free(bound, found["at_bound"][j, :, -1]),
         }
         for j, (method, bound) in enumerate(methods.items())
-    ]  # fmt: skip
+    ]
 
 
 def _unless_free(bound: float, value: np.ndarray) -> Any:
@@ -287,9 +298,13 @@ def _unless_free(bound: float, value: np.ndarray) -> Any:
 
 
 def _pictures(
-    names: Sequence[str], pools: Sequence[np.ndarray], methods: Mapping[str, float],
-    surfaces: Arrays, layers: Arrays, steps: int,
-) -> dict[str, np.ndarray]:  # fmt: skip
+    names: Sequence[str],
+    pools: Sequence[np.ndarray],
+    methods: Mapping[str, float],
+    surfaces: Arrays,
+    layers: Arrays,
+    steps: int,
+) -> dict[str, np.ndarray]:
     """Draws the first seed's values and weights (on the last data set), and all gradients."""
     values = {
         name: dict(zip(methods, surfaces["surface"][i, :, 0])) for i, name in enumerate(names)

@@ -73,9 +73,11 @@ def _add_family(config: ConfigDict, path: Path, module: ModuleType, source: str)
 
 
 def override(
-    config: ConfigDict, args: Sequence[str], values: flags.FlagValues,
+    config: ConfigDict,
+    args: Sequence[str],
+    values: flags.FlagValues,
     said: list[str] | None = None,
-) -> ConfigDict:  # fmt: skip
+) -> ConfigDict:
     """Defines `--config.FIELD` flags for the overrides in `args` and parses all of `args`.
 
     Args:

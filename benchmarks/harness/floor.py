@@ -83,18 +83,23 @@ def gan(generator: Network, critic: Network, n_critic: int = 1) -> list[Product]
         *times(2, [*forward(critic), *weight_gradients(critic), *input_gradients(critic[1:])]),
     ]
     generator_update = [
-        *forward(generator), *weight_gradients(generator), *input_gradients(generator[1:]),
-        *forward(critic), *input_gradients(critic),
-    ]  # fmt: skip
+        *forward(generator),
+        *weight_gradients(generator),
+        *input_gradients(generator[1:]),
+        *forward(critic),
+        *input_gradients(critic),
+    ]
     return merged([*times(n_critic, critic_update), *generator_update])
 
 
 def wgan_gp(generator: Network, critic: Network, n_critic: int) -> list[Product]:
     """Counts an iteration's products: those of `gan`, and of a penalty for each critic update."""
     penalty = [
-        *forward(critic[:-1]), *input_gradients(critic),
-        *forward(critic[:-1]), *weight_gradients(critic),
-    ]  # fmt: skip
+        *forward(critic[:-1]),
+        *input_gradients(critic),
+        *forward(critic[:-1]),
+        *weight_gradients(critic),
+    ]
     return merged([*gan(generator, critic, n_critic), *times(n_critic, penalty)])
 
 

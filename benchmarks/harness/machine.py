@@ -48,8 +48,9 @@ def load(seconds: float = 1.0) -> dict[str, Any]:
     own = set(_family_of(os.getpid()))
     shares = {
         pid: (ticks - before[pid]) / _ticks_a_second() / passed
-        for pid, ticks in after.items() if pid in before and pid not in own
-    }  # fmt: skip
+        for pid, ticks in after.items()
+        if pid in before and pid not in own
+    }
     busy = sorted(((s, pid) for pid, s in shares.items() if s > STRAY_SHARE), reverse=True)
     strays = [f"{_name(pid)} ({pid}): {share:.0%}" for share, pid in busy]
     others = meter.other_cores()

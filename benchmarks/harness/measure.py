@@ -72,9 +72,11 @@ def _label(row: Row, side: Side) -> str:
 def _mode(child: Child, replies: Sequence[dict[str, Any]]) -> dict[str, Any]:
     runs = [reply["seconds"] for reply in replies]
     return {
-        "seconds": median(runs), "spread": spread(runs), "all_seconds": runs,
+        "seconds": median(runs),
+        "spread": spread(runs),
+        "all_seconds": runs,
         "settings": child.info.get("settings", ""),
-    }  # fmt: skip
+    }
 
 
 def _add_ratio(result: dict[str, Any], row: Row, sides: Sequence[Side]) -> None:

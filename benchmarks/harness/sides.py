@@ -68,9 +68,13 @@ class Child:
         arguments = json.dumps(dict(side.arguments))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.harness.child", side.target, arguments],
-            cwd=ROOT, env={**os.environ, **side.env}, start_new_session=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr,
-        )  # fmt: skip
+            cwd=ROOT,
+            env={**os.environ, **side.env},
+            start_new_session=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+        )
         self.pid = self._process.pid
         self._unread = b""
         try:

@@ -13,8 +13,18 @@ from benchmarks.harness.machine import cores
 MODES = ("sentences", "corpus_file")
 
 
-def training(mode: str, architecture: str, words: int, *, vocab_size: int, dim: int, window: int,
-             num_negatives: int, subsample: float, learning_rate: float) -> Timed:  # fmt: skip
+def training(
+    mode: str,
+    architecture: str,
+    words: int,
+    *,
+    vocab_size: int,
+    dim: int,
+    window: int,
+    num_negatives: int,
+    subsample: float,
+    learning_rate: float,
+) -> Timed:
     """Sets up the rows `word2vec_*`: an epoch of `words` words a run.
 
     Modes: `sentences` in memory, which workers share through Python, or a `corpus_file`, which
@@ -25,9 +35,16 @@ def training(mode: str, architecture: str, words: int, *, vocab_size: int, dim: 
     lines = [[str(word) for word in line] for line in zipf.lines(words, vocab_size).tolist()]
     total = sum(map(len, lines))
     model = Word2Vec(
-        vector_size=dim, window=window, negative=num_negatives, sample=subsample, min_count=1,
-        sg=int(architecture == "skipgram"), alpha=learning_rate, workers=cores(), seed=1,
-    )  # fmt: skip
+        vector_size=dim,
+        window=window,
+        negative=num_negatives,
+        sample=subsample,
+        min_count=1,
+        sg=int(architecture == "skipgram"),
+        alpha=learning_rate,
+        workers=cores(),
+        seed=1,
+    )
     model.build_vocab(lines)
     folder = tempfile.TemporaryDirectory()
     path = Path(folder.name) / "text.txt"

@@ -19,15 +19,30 @@ MODES = ("eager", "gathered", "compiled")
 _IGNORED = -100
 
 
-def training(mode: str, steps: int, *, vocab_size: int, length: int, num_layers: int,
-             num_heads: int, width: int, **loop: Any) -> Timed:  # fmt: skip
+def training(
+    mode: str,
+    steps: int,
+    *,
+    vocab_size: int,
+    length: int,
+    num_layers: int,
+    num_heads: int,
+    width: int,
+    **loop: Any,
+) -> Timed:
     """Sets up the row `bert_transformers`: `steps` updates a run."""
     settle(mode, MODES)
     config = BertConfig(
-        vocab_size=vocab_size, hidden_size=width, num_hidden_layers=num_layers,
-        num_attention_heads=num_heads, intermediate_size=4 * width, max_position_embeddings=length,
-        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, layer_norm_eps=1e-5,
-    )  # fmt: skip
+        vocab_size=vocab_size,
+        hidden_size=width,
+        num_hidden_layers=num_layers,
+        num_attention_heads=num_heads,
+        intermediate_size=4 * width,
+        max_position_embeddings=length,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        layer_norm_eps=1e-5,
+    )
     network = BertForMaskedLM(config)
     loss = functools.partial(whole if mode == "eager" else gathered, network)
     return torch_bert.train(

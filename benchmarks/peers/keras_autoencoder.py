@@ -10,9 +10,16 @@ from benchmarks.harness.machine import cores
 
 
 def dense(
-    epochs: int, *, size: int, hidden: Sequence[int], latent_dim: int, num_examples: int,
-    batch_size: int, learning_rate: float, steps_per_execution: int = 1,
-) -> Timed:  # fmt: skip
+    epochs: int,
+    *,
+    size: int,
+    hidden: Sequence[int],
+    latent_dim: int,
+    num_examples: int,
+    batch_size: int,
+    learning_rate: float,
+    steps_per_execution: int = 1,
+) -> Timed:
     """Sets up the row `autoencoder_keras`: `epochs` a run, of whole batches only."""
     backend = keras.backend.backend()
     if backend == "torch":

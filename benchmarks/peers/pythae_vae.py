@@ -40,8 +40,16 @@ class _Decoder(BaseDecoder):
         return ModelOutput(reconstruction=self.layers(z))
 
 
-def dense(epochs: int, *, size: int, hidden: Sequence[int], latent_dim: int, num_examples: int,
-          batch_size: int, learning_rate: float) -> Timed:  # fmt: skip
+def dense(
+    epochs: int,
+    *,
+    size: int,
+    hidden: Sequence[int],
+    latent_dim: int,
+    num_examples: int,
+    batch_size: int,
+    learning_rate: float,
+) -> Timed:
     """Sets up the row `vae_pythae`: `epochs` of the trainer a run; its data stay in memory."""
     settle()
     logging.disable(logging.INFO)
@@ -53,11 +61,14 @@ def dense(epochs: int, *, size: int, hidden: Sequence[int], latent_dim: int, num
         VAE(config, *networks),
         BaseDataset(examples, torch.zeros(num_examples)),
         training_config=BaseTrainerConfig(
-            output_dir=folder.name, learning_rate=learning_rate, num_epochs=epochs,
-            per_device_train_batch_size=batch_size, no_cuda=True,
+            output_dir=folder.name,
+            learning_rate=learning_rate,
+            num_epochs=epochs,
+            per_device_train_batch_size=batch_size,
+            no_cuda=True,
         ),
         callbacks=[],
-    )  # fmt: skip
+    )
     trainer.prepare_training()
 
     def run() -> None:

@@ -21,9 +21,18 @@ def network(encoder: Sequence[int], decoder: Sequence[int]) -> nn.Module:
     return nn.Sequential(*layers(encoder), *layers(decoder))
 
 
-def dense(mode: str, epochs: int, *, size: int, hidden: Sequence[int], latent_dim: int,
-          num_examples: int, batch_size: int, learning_rate: float,
-          masking: float = 0.0) -> Timed:  # fmt: skip
+def dense(
+    mode: str,
+    epochs: int,
+    *,
+    size: int,
+    hidden: Sequence[int],
+    latent_dim: int,
+    num_examples: int,
+    batch_size: int,
+    learning_rate: float,
+    masking: float = 0.0,
+) -> Timed:
     """Sets up `autoencoder_torch` and, with `masking`, `denoising_autoencoder`: `epochs` a run."""
     settle(mode, MODES)
     model = network([size, *hidden, latent_dim], [latent_dim, *reversed(hidden), size])
@@ -33,8 +42,9 @@ def dense(mode: str, epochs: int, *, size: int, hidden: Sequence[int], latent_di
     return timed_updates(lambda: update(next(rows)), updates, mode, epochs)
 
 
-def updater(mode: str, model: nn.Module, learning_rate: float,
-            masking: float = 0.0) -> Callable[[Tensor], None]:  # fmt: skip
+def updater(
+    mode: str, model: nn.Module, learning_rate: float, masking: float = 0.0
+) -> Callable[[Tensor], None]:
     """Makes a function that updates `model` with one batch, in one of `MODES`.
 
     With `masking`, each element of the input (not of the target) is 0 with that probability.
@@ -59,8 +69,13 @@ def by_adam(mode: str, objective: nn.Module, learning_rate: float) -> Callable[[
     return minimizer(mode, objective, adam(objective, learning_rate))
 
 
-def _whole_step(objective: nn.Module, learning_rate: float, b1: float = 0.9, b2: float = 0.999,
-                eps: float = 1e-8) -> Callable[[Tensor], None]:  # fmt: skip
+def _whole_step(
+    objective: nn.Module,
+    learning_rate: float,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-8,
+) -> Callable[[Tensor], None]:
     names = [name for name, _ in objective.named_parameters()]
     params = [p.detach() for p in objective.parameters()]
     first, second = [torch.zeros_like(p) for p in params], [torch.zeros_like(p) for p in params]
@@ -70,8 +85,9 @@ def _whole_step(objective: nn.Module, learning_rate: float, b1: float = 0.9, b2:
         return torch.func.functional_call(objective, dict(zip(names, params)), x)
 
     @torch.compile
-    def update(params: list[Tensor], first: list[Tensor], second: list[Tensor], step: Tensor,
-               x: Tensor) -> None:  # fmt: skip
+    def update(
+        params: list[Tensor], first: list[Tensor], second: list[Tensor], step: Tensor, x: Tensor
+    ) -> None:
         gradients = torch.func.grad(loss)(params, x)
         step += 1
         rate, scale = learning_rate / (1 - b1**step), 1 / (1 - b2**step)

@@ -75,17 +75,38 @@ def hide(x: Tensor, number: int, vocab_size: int) -> tuple[Tensor, Tensor, Tenso
     return x.scatter(1, positions, shown), positions, targets
 
 
-def training(mode: str, steps: int, *, vocab_size: int, length: int, num_layers: int,
-             num_heads: int, width: int, **loop: Any) -> Timed:  # fmt: skip
+def training(
+    mode: str,
+    steps: int,
+    *,
+    vocab_size: int,
+    length: int,
+    num_layers: int,
+    num_heads: int,
+    width: int,
+    **loop: Any,
+) -> Timed:
     """Sets up the row `bert`: `steps` updates a run."""
     settle(mode)
     network = BERT(vocab_size, length, num_layers, num_heads, width)
     return train(mode, network, network, steps, vocab_size=vocab_size, length=length, **loop)
 
 
-def train(mode: str, network: nn.Module, loss: Callable[..., Tensor], steps: int, *,
-          vocab_size: int, length: int, batch_size: int, mask_rate: float, num_tokens: int,
-          learning_rate: float, weight_decay: float, clip_norm: float) -> Timed:  # fmt: skip
+def train(
+    mode: str,
+    network: nn.Module,
+    loss: Callable[..., Tensor],
+    steps: int,
+    *,
+    vocab_size: int,
+    length: int,
+    batch_size: int,
+    mask_rate: float,
+    num_tokens: int,
+    learning_rate: float,
+    weight_decay: float,
+    clip_norm: float,
+) -> Timed:
     """Minimizes `loss(inputs, positions, targets)` of rows of `length` tokens, BOS the first."""
     text = torch.randint(SPECIALS, vocab_size, (num_tokens,))
     window, begin = torch.arange(length - 1), torch.full((batch_size, 1), BOS)

@@ -51,8 +51,16 @@ class Trainer(torch_wgan_gp.Trainer):
         return softplus(-self.critic(self.generator(z))).mean()
 
 
-def conv(mode: str, iterations: int, *, latent_dim: int, channels: Sequence[int], height: int,
-         num_examples: int, **recipe: Any) -> Timed:  # fmt: skip
+def conv(
+    mode: str,
+    iterations: int,
+    *,
+    latent_dim: int,
+    channels: Sequence[int],
+    height: int,
+    num_examples: int,
+    **recipe: Any,
+) -> Timed:
     """Sets up the row `dcgan`: `iterations` a run."""
     settle(mode, MODES)
     networks = conv_networks(latent_dim, channels, height, norm=True)

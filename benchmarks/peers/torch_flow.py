@@ -22,8 +22,9 @@ MODES = ("eager", "compiled", "eager_channels_last", "compiled_channels_last")
 class UNet(nn.Module):
     """(B, C, H, W) and times (B,) to (B, C, H, W); see the original."""
 
-    def __init__(self, image_channels: int, channels: Sequence[int], blocks: int, patch: int,
-                 features: int):  # fmt: skip
+    def __init__(
+        self, image_channels: int, channels: Sequence[int], blocks: int, patch: int, features: int
+    ):
         super().__init__()
         self.features = features
         self.message = nn.Sequential(
@@ -103,9 +104,19 @@ def loss(network: nn.Module, x: Tensor, noise: Tensor, time: Tensor) -> Tensor:
     return functional.mse_loss(network(points, time), velocity)
 
 
-def unet(mode: str, steps: int, *, height: int, num_examples: int, batch_size: int,
-         learning_rate: float, channels: Sequence[int], blocks: int, patch: int,
-         features: int) -> Timed:  # fmt: skip
+def unet(
+    mode: str,
+    steps: int,
+    *,
+    height: int,
+    num_examples: int,
+    batch_size: int,
+    learning_rate: float,
+    channels: Sequence[int],
+    blocks: int,
+    patch: int,
+    features: int,
+) -> Timed:
     """Sets up the row `flow_matching`: `steps` updates a run."""
     settle(mode, MODES)
     network = UNet(1, channels, blocks, patch, features)

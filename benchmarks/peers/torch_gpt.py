@@ -77,8 +77,17 @@ def attend(query_key_value: Tensor, num_heads: int, causal: bool = False) -> Ten
     return answers.transpose(1, 2).flatten(2)
 
 
-def training(mode: str, steps: int, *, batch_size: int, num_tokens: int, learning_rate: float,
-             weight_decay: float, clip_norm: float, **model: int) -> Timed:  # fmt: skip
+def training(
+    mode: str,
+    steps: int,
+    *,
+    batch_size: int,
+    num_tokens: int,
+    learning_rate: float,
+    weight_decay: float,
+    clip_norm: float,
+    **model: int,
+) -> Timed:
     """Sets up the row `gpt`: `steps` updates a run."""
     settle(mode)
     network, length = GPT(**model), model["length"]

@@ -27,9 +27,19 @@ class LanguageModel(nn.Module):
         return functional.cross_entropy(logits.flatten(0, 1), x[:, 1:].flatten())
 
 
-def training(mode: str, steps: int, *, vocab_size: int, units: int, layers: int, batch_size: int,
-             length: int, num_tokens: int, learning_rate: float,
-             clip_norm: float) -> Timed:  # fmt: skip
+def training(
+    mode: str,
+    steps: int,
+    *,
+    vocab_size: int,
+    units: int,
+    layers: int,
+    batch_size: int,
+    length: int,
+    num_tokens: int,
+    learning_rate: float,
+    clip_norm: float,
+) -> Timed:
     """Sets up the rows `lstm_lm_*`: `steps` updates a run, each of windows at random offsets."""
     settle(mode)
     model = LanguageModel(vocab_size, units, layers)

@@ -51,9 +51,19 @@ class Seq2Seq(nn.Module):
         return functional.cross_entropy(logits.flatten(0, 1), y.flatten())
 
 
-def attention(mode: str, iterations: int, *, vocab_size: int, embed_dim: int, units: int,
-              batch_size: int, length: int, num_examples: int, learning_rate: float,
-              clip_norm: float) -> Timed:  # fmt: skip
+def attention(
+    mode: str,
+    iterations: int,
+    *,
+    vocab_size: int,
+    embed_dim: int,
+    units: int,
+    batch_size: int,
+    length: int,
+    num_examples: int,
+    learning_rate: float,
+    clip_norm: float,
+) -> Timed:
     """Sets up the row `seq2seq_attention`: `iterations` updates a run, of pairs at random."""
     settle(mode)
     model = Seq2Seq(vocab_size, embed_dim, units)

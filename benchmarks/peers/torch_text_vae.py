@@ -47,9 +47,21 @@ class TextVAE(nn.Module):
         return (nll + kl) / x.numel()
 
 
-def text_vae(mode: str, iterations: int, *, vocab_size: int, embed_dim: int, units: int,
-             latent_dim: int, length: int, num_examples: int, batch_size: int,
-             word_dropout: float, learning_rate: float, clip_norm: float) -> Timed:  # fmt: skip
+def text_vae(
+    mode: str,
+    iterations: int,
+    *,
+    vocab_size: int,
+    embed_dim: int,
+    units: int,
+    latent_dim: int,
+    length: int,
+    num_examples: int,
+    batch_size: int,
+    word_dropout: float,
+    learning_rate: float,
+    clip_norm: float,
+) -> Timed:
     """Sets up the row `text_vae`: `iterations` updates a run."""
     settle(mode)
     model = TextVAE(vocab_size, embed_dim, units, latent_dim)

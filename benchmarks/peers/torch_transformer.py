@@ -19,9 +19,15 @@ class Translator(nn.Module):
     """Pairs (B, 2, T) of sentences of T tokens each to their mean cross-entropy."""
 
     def __init__(
-        self, vocab_size: int, width: int, heads: int, layers: int, inner: int, length: int,
+        self,
+        vocab_size: int,
+        width: int,
+        heads: int,
+        layers: int,
+        inner: int,
+        length: int,
         dropout: float,
-    ):  # fmt: skip
+    ):
         super().__init__()
         self.source = nn.Embedding(vocab_size, width)
         self.target = nn.Embedding(vocab_size, width)
@@ -43,15 +49,28 @@ class Translator(nn.Module):
         found = self.stacks(
             self.drop(self.scale * self.source(x) + self.places),
             self.drop(self.scale * self.target(inputs) + self.places),
-            tgt_mask=self.mask, tgt_is_causal=True,
-        )  # fmt: skip
+            tgt_mask=self.mask,
+            tgt_is_causal=True,
+        )
         logits = functional.linear(found, self.target.weight)
         return functional.cross_entropy(logits.flatten(0, 1), y.flatten())
 
 
-def transformer(mode: str, iterations: int, *, vocab_size: int, width: int, num_heads: int,
-                layers: int, inner: int, batch_size: int, length: int, num_examples: int,
-                learning_rate: float, dropout: float) -> Timed:  # fmt: skip
+def transformer(
+    mode: str,
+    iterations: int,
+    *,
+    vocab_size: int,
+    width: int,
+    num_heads: int,
+    layers: int,
+    inner: int,
+    batch_size: int,
+    length: int,
+    num_examples: int,
+    learning_rate: float,
+    dropout: float,
+) -> Timed:
     """Sets up the row `transformer`: `iterations` updates a run, of pairs at random."""
     settle(mode)
     model = Translator(vocab_size, width, num_heads, layers, inner, length, dropout)

@@ -72,10 +72,19 @@ def conv_bound(height: int, channels: Sequence[int], latent_dim: int) -> Bound:
 
 
 def train_and_judge(
-    train: np.ndarray, test: np.ndarray, *, network: str, hidden: Sequence[int],
-    channels: Sequence[int], latent_dim: int, batch_size: int, learning_rate: float, epochs: int,
-    draws: int, seed: int,
-) -> tuple[float, float]:  # fmt: skip
+    train: np.ndarray,
+    test: np.ndarray,
+    *,
+    network: str,
+    hidden: Sequence[int],
+    channels: Sequence[int],
+    latent_dim: int,
+    batch_size: int,
+    learning_rate: float,
+    epochs: int,
+    draws: int,
+    seed: int,
+) -> tuple[float, float]:
     """Trains on gray images (N, H, W, 1), binarized anew each time, with the compiled loss.
 
     Returns:
@@ -128,8 +137,16 @@ def iwae(mode: str, iterations: int, **settings: Any) -> Timed:
     return _updates(mode, iterations, iterations, **settings)
 
 
-def samples(mode: str, iterations: int, *, num_samples: int, size: int, hidden: Sequence[int],
-            latent_dim: int, **_: Any) -> Timed:  # fmt: skip
+def samples(
+    mode: str,
+    iterations: int,
+    *,
+    num_samples: int,
+    size: int,
+    hidden: Sequence[int],
+    latent_dim: int,
+    **_: Any,
+) -> Timed:
     """Sets up the row `vae_samples`: `iterations` times `num_samples` images a run."""
     settle()
     decoder = dense_bound(size, hidden, latent_dim).decoder
@@ -144,9 +161,19 @@ def samples(mode: str, iterations: int, *, num_samples: int, size: int, hidden: 
     return Timed(run, units=iterations, info=described(mode))
 
 
-def _updates(mode: str, updates: int, units: int, *, size: int, hidden: Sequence[int],
-             latent_dim: int, num_examples: int, batch_size: int, learning_rate: float,
-             importance_samples: int = 1) -> Timed:  # fmt: skip
+def _updates(
+    mode: str,
+    updates: int,
+    units: int,
+    *,
+    size: int,
+    hidden: Sequence[int],
+    latent_dim: int,
+    num_examples: int,
+    batch_size: int,
+    learning_rate: float,
+    importance_samples: int = 1,
+) -> Timed:
     settle(mode, MODES)
     update = by_adam(mode, dense_bound(size, hidden, latent_dim, importance_samples), learning_rate)
     rows = batches(torch.rand(num_examples, size), batch_size)

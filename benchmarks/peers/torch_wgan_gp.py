@@ -28,9 +28,12 @@ MODES = ("eager", "compiled", "partly", "functional", "compiled_forward",
 
 
 def mlp_networks(
-    latent_dim: int, generator_hidden: Sequence[int], critic_hidden: Sequence[int], size: int,
+    latent_dim: int,
+    generator_hidden: Sequence[int],
+    critic_hidden: Sequence[int],
+    size: int,
     norm: bool = True,
-) -> tuple[nn.Module, nn.Module]:  # fmt: skip
+) -> tuple[nn.Module, nn.Module]:
     """Makes a generator (B, latent) to (B, size) in [-1, 1], and a critic to (B, 1)."""
     layers: list[nn.Module] = []
     for k, n in zip([latent_dim, *generator_hidden], generator_hidden):
@@ -51,8 +54,9 @@ def conv_networks(
     """
     side, widths = height // 2 ** len(channels), [*reversed(channels), colors]
     layers: list[nn.Module] = [
-        nn.Linear(latent_dim, widths[0] * side * side), nn.Unflatten(1, (widths[0], side, side))
-    ]  # fmt: skip
+        nn.Linear(latent_dim, widths[0] * side * side),
+        nn.Unflatten(1, (widths[0], side, side)),
+    ]
     for k, n in pairwise(widths):
         layers += [*[nn.BatchNorm2d(k)] * norm, nn.ReLU(), nn.ConvTranspose2d(k, n, 4, 2, 1)]
     generator = nn.Sequential(*layers, nn.Tanh())
@@ -64,9 +68,13 @@ def conv_networks(
 
 
 def functional_critic_loss(
-    score: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, position: Tensor,
-    penalty_weight: float, forward: bool,
-) -> Tensor:  # fmt: skip
+    score: Callable[[Tensor], Tensor],
+    real: Tensor,
+    fake: Tensor,
+    position: Tensor,
+    penalty_weight: float,
+    forward: bool,
+) -> Tensor:
     """Computes the critic's loss; with `forward` only its gradient is right, not its value."""
     x = torch.lerp(fake, real, _rows(position, fake))
     gradient = torch.func.grad(lambda inputs: score(inputs).sum())(x)
@@ -104,10 +112,20 @@ class Trainer:
     """
 
     def __init__(
-        self, generator: nn.Module, critic: nn.Module, data: Tensor, mode: str, *,
-        batch_size: int, n_critic: int, latent_dim: int, penalty_weight: float,
-        learning_rate: float, b1: float, b2: float,
-    ):  # fmt: skip
+        self,
+        generator: nn.Module,
+        critic: nn.Module,
+        data: Tensor,
+        mode: str,
+        *,
+        batch_size: int,
+        n_critic: int,
+        latent_dim: int,
+        penalty_weight: float,
+        learning_rate: float,
+        b1: float,
+        b2: float,
+    ):
         if mode.endswith("channels_last"):
             generator, critic, data = (
                 a.to(memory_format=torch.channels_last) for a in (generator, critic, data)
@@ -181,9 +199,16 @@ class Trainer:
 
 
 def mlp(
-    mode: str, iterations: int, *, latent_dim: int, generator_hidden: Sequence[int],
-    critic_hidden: Sequence[int], height: int, num_examples: int, **recipe: Any,
-) -> Timed:  # fmt: skip
+    mode: str,
+    iterations: int,
+    *,
+    latent_dim: int,
+    generator_hidden: Sequence[int],
+    critic_hidden: Sequence[int],
+    height: int,
+    num_examples: int,
+    **recipe: Any,
+) -> Timed:
     """Sets up the row `wgan_gp_mlp`: `iterations` a run."""
     settle(mode, MODES)
     size = height**2
@@ -194,9 +219,16 @@ def mlp(
 
 
 def conv(
-    mode: str, iterations: int, *, latent_dim: int, channels: Sequence[int], height: int,
-    num_examples: int, colors: int = 1, **recipe: Any,
-) -> Timed:  # fmt: skip
+    mode: str,
+    iterations: int,
+    *,
+    latent_dim: int,
+    channels: Sequence[int],
+    height: int,
+    num_examples: int,
+    colors: int = 1,
+    **recipe: Any,
+) -> Timed:
     """Sets up the rows `wgan_gp_conv` and `wgan_gp_64`: `iterations` a run."""
     settle(mode, MODES)
     networks = conv_networks(latent_dim, channels, height, colors)

@@ -29,37 +29,65 @@ def rows() -> list[Row]:
 
     return [
         Row(
-            "autoencoder_torch", "PyTorch", unit, ours(autoencoder, run),
+            "autoencoder_torch",
+            "PyTorch",
+            unit,
+            ours(autoencoder, run),
             peers("torch_autoencoder:dense", _MODES, run),
-            products=_products(_DENSE), settings=_DENSE,
+            products=_products(_DENSE),
+            settings=_DENSE,
         ),
         Row(
-            "autoencoder_keras", "Keras 3", unit, ours(autoencoder, run),
-            (keras("jax", 52), keras("torch")), (keras("jax"), keras("jax", 468)),
-            _products(_DENSE), rounds=5, settings=_DENSE,
+            "autoencoder_keras",
+            "Keras 3",
+            unit,
+            ours(autoencoder, run),
+            (keras("jax", 52), keras("torch")),
+            (keras("jax"), keras("jax", 468)),
+            _products(_DENSE),
+            rounds=5,
+            settings=_DENSE,
         ),
         Row(
-            "denoising_autoencoder", "PyTorch", unit, ours(autoencoder, denoising),
+            "denoising_autoencoder",
+            "PyTorch",
+            unit,
+            ours(autoencoder, denoising),
             peers("torch_autoencoder:dense", _MODES, denoising),
-            products=_products(_DENOISING), settings=_DENOISING,
+            products=_products(_DENOISING),
+            settings=_DENOISING,
         ),
-    ]  # fmt: skip
+    ]
 
 
 def autoencoder(
-    epochs: int, *, size: int, hidden: Sequence[int], latent_dim: int, num_examples: int,
-    batch_size: int, learning_rate: float, masking: float = 0.0,
-) -> Timed:  # fmt: skip
+    epochs: int,
+    *,
+    size: int,
+    hidden: Sequence[int],
+    latent_dim: int,
+    num_examples: int,
+    batch_size: int,
+    learning_rate: float,
+    masking: float = 0.0,
+) -> Timed:
     """Sets up our side: `epochs` a run of num_examples // batch_size updates each, scanned."""
     config = training.recipe("autoencoder", batch_size=batch_size)
     config.model.update(
-        network="mlp", latent_dim=latent_dim, encoder_hidden=tuple(hidden),
-        decoder_hidden=tuple(reversed(hidden)), activation="relu", dropout=0.0,
-    )  # fmt: skip
+        network="mlp",
+        latent_dim=latent_dim,
+        encoder_hidden=tuple(hidden),
+        decoder_hidden=tuple(reversed(hidden)),
+        activation="relu",
+        dropout=0.0,
+    )
     config.loss.update(
-        likelihood="bernoulli", code_l1=0.0, l2=0.0, corruption_level=masking,
+        likelihood="bernoulli",
+        code_l1=0.0,
+        l2=0.0,
+        corruption_level=masking,
         corruption="masking" if masking else "none",
-    )  # fmt: skip
+    )
     config.optimizer.update(training.ADAM, learning_rate=learning_rate)
     images = training.images(num_examples, round(size**0.5))
     return training.timed(config, images, epochs * (num_examples // batch_size), epochs)

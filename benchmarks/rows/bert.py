@@ -23,22 +23,41 @@ def rows() -> list[Row]:
     both = ("torch", "transformers")
     return [
         Row(
-            "bert", "PyTorch", unit, ours(update, run),
+            "bert",
+            "PyTorch",
+            unit,
+            ours(update, run),
             peers("torch_bert:training", "eager compiled", run),
-            products=products, rounds=5, settings=_TRAINING,
+            products=products,
+            rounds=5,
+            settings=_TRAINING,
         ),
         Row(
-            "bert_transformers", "transformers", unit, ours(update, run),
+            "bert_transformers",
+            "transformers",
+            unit,
+            ours(update, run),
             peers("hf_bert:training", "eager gathered compiled", run, both),
-            products=products, rounds=5, settings=_TRAINING,
+            products=products,
+            rounds=5,
+            settings=_TRAINING,
         ),
-    ]  # fmt: skip
+    ]
 
 
 def update(
-    steps: int, *, vocab_size: int, length: int, num_layers: int, num_heads: int, width: int,
-    batch_size: int, mask_rate: float, num_tokens: int, **optimizer: float,
-) -> Timed:  # fmt: skip
+    steps: int,
+    *,
+    vocab_size: int,
+    length: int,
+    num_layers: int,
+    num_heads: int,
+    width: int,
+    batch_size: int,
+    mask_rate: float,
+    num_tokens: int,
+    **optimizer: float,
+) -> Timed:
     """Sets up our side: `steps` updates a run, scanned."""
     config = training.recipe("bert", batch_size=batch_size)
     config.loss.mask_rate = mask_rate
@@ -51,9 +70,16 @@ def update(
 
 
 def bert(
-    *, batch_size: int, vocab_size: int, length: int, num_layers: int, num_heads: int, width: int,
-    mask_rate: float, **_: Any,
-) -> list[Product]:  # fmt: skip
+    *,
+    batch_size: int,
+    vocab_size: int,
+    length: int,
+    num_layers: int,
+    num_heads: int,
+    width: int,
+    mask_rate: float,
+    **_: Any,
+) -> list[Product]:
     """Counts the products of an update."""
     masked = batch_size * round(mask_rate * (length - 1))
     layers = floor.transformer_layers(batch_size, length, num_layers, num_heads, width)

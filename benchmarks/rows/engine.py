@@ -18,8 +18,11 @@ from genjax.data.source import Dataset
 
 _STEPS, _MEMBERS = 100, 32
 _RING: dict[str, Any] = {
-    "members": _MEMBERS, "steps": _STEPS, "hidden": [64, 64, 64], "batch_size": 64,
-}  # fmt: skip
+    "members": _MEMBERS,
+    "steps": _STEPS,
+    "hidden": [64, 64, 64],
+    "batch_size": 64,
+}
 
 
 def rows() -> list[Row]:
@@ -27,27 +30,33 @@ def rows() -> list[Row]:
 
     def program(label: str, runs: int, **fields: Any) -> Side:
         arguments = {
-            "recipe": "configs/wgan_gp_mixture.py:ring", "fields": {"steps": 10 * _STEPS, **fields},
+            "recipe": "configs/wgan_gp_mixture.py:ring",
+            "fields": {"steps": 10 * _STEPS, **fields},
             "runs": runs,
-        }  # fmt: skip
+        }
         return ours(starting.program, arguments, label)
 
     return [
         Row(
-            "population", "genjax, single runs in sequence",
+            "population",
+            "genjax, single runs in sequence",
             f"run of {_STEPS} steps on the ring, programs started and compiled",
-            ours(population, _RING, "vmap"), (ours(singles, _RING, "singles"),),
-            rounds=5, settings=_RING,
+            ours(population, _RING, "vmap"),
+            (ours(singles, _RING, "singles"),),
+            rounds=5,
+            settings=_RING,
         ),
         Row(
-            "population_program", "genjax, single programs in sequence",
+            "population_program",
+            "genjax, single programs in sequence",
             f"run of {10 * _STEPS} steps on the ring, from start to end of the program",
             program("one program", _MEMBERS, executor="vmap", num_seeds=_MEMBERS),
             (program("a program each", 1, executor="scan", num_seeds=1),),
-            rounds=5, settings=_RING,
+            rounds=5,
+            settings=_RING,
         ),
         *_warm_starts(),
-    ]  # fmt: skip
+    ]
 
 
 def _warm_starts() -> list[Row]:
@@ -56,22 +65,27 @@ def _warm_starts() -> list[Row]:
     fashion = {"recipe": "configs/wgan_gp_fashion.py", "data_dir": str(data)}
     return [
         Row(
-            f"warm_start_{name}", "PyTorch", "process start to first step done",
+            f"warm_start_{name}",
+            "PyTorch",
+            "process start to first step done",
             ours(starting.ours, arguments, "train"),
             (
                 Side(
-                    "script", "benchmarks.harness.starting:torch_script",
+                    "script",
+                    "benchmarks.harness.starting:torch_script",
                     {"recipe": arguments["recipe"], "num_examples": n, "height": height},
                     ("torch",),
                 ),
             ),
-            rounds=5, settings=arguments, needs=needs,
+            rounds=5,
+            settings=arguments,
+            needs=needs,
         )
         for name, arguments, n, height, needs in (
             ("digits", digits, 1797, 8, ""),
             ("fashion_mnist", fashion, 60_000, 28, str(data / "fashion_mnist")),
         )
-    ]  # fmt: skip
+    ]
 
 
 def population(members: int, steps: int, *, hidden: Sequence[int], batch_size: int) -> Timed:
@@ -101,10 +115,15 @@ def _ring(
 ) -> tuple[ConfigDict, Dataset]:
     config = wgan_gp(batch_size, n_critic=5, penalty_weight=0.1)
     config.model.update(
-        network="mlp", latent_dim=2, generator_hidden=tuple(hidden), critic_hidden=tuple(hidden),
-        generator_activation="relu", critic_activation="relu",
-        generator_norm="none", critic_norm="none",
-    )  # fmt: skip
+        network="mlp",
+        latent_dim=2,
+        generator_hidden=tuple(hidden),
+        critic_hidden=tuple(hidden),
+        generator_activation="relu",
+        critic_activation="relu",
+        generator_norm="none",
+        critic_norm="none",
+    )
     config.update(executor=kind, num_seeds=members)
     config.data.name = "ring"
     return config, data.load(config.data)

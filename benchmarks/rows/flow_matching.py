@@ -21,19 +21,29 @@ def rows() -> list[Row]:
     run = {"steps": 5, **_UNET}
     return [
         Row(
-            "flow_matching", "PyTorch", f"update (batch {_UNET['batch_size']})",
+            "flow_matching",
+            "PyTorch",
+            f"update (batch {_UNET['batch_size']})",
             ours(flow_matching, run),
             peers("torch_flow:unet", "eager compiled compiled_channels_last", run),
             peers("torch_flow:unet", "eager_channels_last", run),
-            tuple(floor.autoencoder(unet(**_UNET))), rounds=5, settings=_UNET,
+            tuple(floor.autoencoder(unet(**_UNET))),
+            rounds=5,
+            settings=_UNET,
         )
-    ]  # fmt: skip
+    ]
 
 
 def flow_matching(
-    steps: int, *, height: int, num_examples: int, batch_size: int, learning_rate: float,
-    channels: Sequence[int], **model: Any,
-) -> Timed:  # fmt: skip
+    steps: int,
+    *,
+    height: int,
+    num_examples: int,
+    batch_size: int,
+    learning_rate: float,
+    channels: Sequence[int],
+    **model: Any,
+) -> Timed:
     """Sets up our side: `steps` updates a run, scanned."""
     config = training.recipe("flow_matching", batch_size=batch_size)
     config.model.update(model, channels=tuple(channels))

@@ -38,58 +38,99 @@ def rows() -> list[Row]:
     unit = "generator iteration (5 critic updates, 1 generator update)"
     return [
         Row(
-            "wgan_gp_mlp", "PyTorch", unit, ours(wgan_gp_mlp, mlp),
+            "wgan_gp_mlp",
+            "PyTorch",
+            unit,
+            ours(wgan_gp_mlp, mlp),
             peers("torch_wgan_gp:mlp", "eager compiled", mlp),
             peers("torch_wgan_gp:mlp", "partly functional compiled_forward", mlp),
-            tuple(_wgan_gp_products(*_dense(_MLP))), settings=_MLP,
+            tuple(_wgan_gp_products(*_dense(_MLP))),
+            settings=_MLP,
         ),
         Row(
-            "wgan_gp_conv", "PyTorch", unit, ours(wgan_gp_conv, conv),
+            "wgan_gp_conv",
+            "PyTorch",
+            unit,
+            ours(wgan_gp_conv, conv),
             peers("torch_wgan_gp:conv", "eager compiled", conv),
             peers(
                 "torch_wgan_gp:conv",
-                "eager_channels_last compiled_channels_last partly functional", conv,
+                "eager_channels_last compiled_channels_last partly functional",
+                conv,
             ),
-            tuple(_wgan_gp_products(*_convolutions(_CONV))), settings=_CONV,
+            tuple(_wgan_gp_products(*_convolutions(_CONV))),
+            settings=_CONV,
         ),
         Row(
-            "wgan_gp_conv_stock", "genjax with stock convolutions", "generator iteration",
-            ours(wgan_gp_conv, conv), (ours(wgan_gp_conv, {**conv, "lowering": "stock"}, "stock"),),
-            products=tuple(_wgan_gp_products(*_convolutions(_CONV))), rounds=2, settings=_CONV,
+            "wgan_gp_conv_stock",
+            "genjax with stock convolutions",
+            "generator iteration",
+            ours(wgan_gp_conv, conv),
+            (ours(wgan_gp_conv, {**conv, "lowering": "stock"}, "stock"),),
+            products=tuple(_wgan_gp_products(*_convolutions(_CONV))),
+            rounds=2,
+            settings=_CONV,
         ),
         Row(
-            "dcgan", "PyTorch", "generator iteration (1 critic update, 1 generator update)",
-            ours(dcgan, five), peers("torch_dcgan:conv", "eager compiled", five),
+            "dcgan",
+            "PyTorch",
+            "generator iteration (1 critic update, 1 generator update)",
+            ours(dcgan, five),
+            peers("torch_dcgan:conv", "eager compiled", five),
             peers("torch_dcgan:conv", "eager_channels_last compiled_channels_last", five),
-            tuple(floor.gan(*_convolutions(_DCGAN))), settings=_DCGAN,
+            tuple(floor.gan(*_convolutions(_DCGAN))),
+            settings=_DCGAN,
         ),
         Row(
-            "wgan_gp_64", "PyTorch", unit, ours(wgan_gp_conv, large),
+            "wgan_gp_64",
+            "PyTorch",
+            unit,
+            ours(wgan_gp_conv, large),
             peers("torch_wgan_gp:conv", "eager compiled", large),
             peers("torch_wgan_gp:conv", "eager_channels_last", large),
-            tuple(_wgan_gp_products(*_convolutions(_LARGE))), rounds=5, settings=_LARGE,
+            tuple(_wgan_gp_products(*_convolutions(_LARGE))),
+            rounds=5,
+            settings=_LARGE,
         ),
-    ]  # fmt: skip
+    ]
 
 
 def wgan_gp_mlp(
-    iterations: int, *, latent_dim: int, generator_hidden: Sequence[int],
-    critic_hidden: Sequence[int], height: int, num_examples: int, **recipe: Any,
-) -> Timed:  # fmt: skip
+    iterations: int,
+    *,
+    latent_dim: int,
+    generator_hidden: Sequence[int],
+    critic_hidden: Sequence[int],
+    height: int,
+    num_examples: int,
+    **recipe: Any,
+) -> Timed:
     """Sets up our side of `wgan_gp_mlp`: `iterations` a run, scanned."""
     config = wgan_gp(**recipe)
     config.model.update(
-        network="mlp", latent_dim=latent_dim, generator_hidden=tuple(generator_hidden),
-        critic_hidden=tuple(critic_hidden), generator_activation="leaky_relu",
-        critic_activation="leaky_relu", generator_norm="batch", critic_norm="none",
-    )  # fmt: skip
+        network="mlp",
+        latent_dim=latent_dim,
+        generator_hidden=tuple(generator_hidden),
+        critic_hidden=tuple(critic_hidden),
+        generator_activation="leaky_relu",
+        critic_activation="leaky_relu",
+        generator_norm="batch",
+        critic_norm="none",
+    )
     return training.timed(config, training.images(num_examples, height), iterations)
 
 
 def wgan_gp_conv(
-    iterations: int, *, latent_dim: int, channels: Sequence[int], height: int, num_examples: int,
-    colors: int = 1, lowering: str = "auto", **recipe: Any,
-) -> Timed:  # fmt: skip
+    iterations: int,
+    *,
+    latent_dim: int,
+    channels: Sequence[int],
+    height: int,
+    num_examples: int,
+    colors: int = 1,
+    lowering: str = "auto",
+    **recipe: Any,
+) -> Timed:
     """Sets up our side of `wgan_gp_conv`, `wgan_gp_conv_stock` and `wgan_gp_64`, scanned."""
     config = wgan_gp(**recipe)
     config.model.update(_conv_model(latent_dim, channels, "none"), conv_lowering=lowering)
@@ -98,9 +139,15 @@ def wgan_gp_conv(
 
 
 def dcgan(
-    iterations: int, *, latent_dim: int, channels: Sequence[int], height: int, num_examples: int,
-    batch_size: int, **rates: Any,
-) -> Timed:  # fmt: skip
+    iterations: int,
+    *,
+    latent_dim: int,
+    channels: Sequence[int],
+    height: int,
+    num_examples: int,
+    batch_size: int,
+    **rates: Any,
+) -> Timed:
     """Sets up our side of `dcgan`: `iterations` a run, scanned."""
     config = _both(training.recipe("dcgan", batch_size=batch_size), rates)
     config.model.update(_conv_model(latent_dim, channels, "batch"))

@@ -34,13 +34,17 @@ def rows() -> list[Row]:
     run = {"steps": 20, **_TRAINING}
     return [
         Row(
-            "gpt", "nanoGPT's model in PyTorch", "update (12 windows of 64 characters)",
-            ours(update, run), peers("torch_gpt:training", "eager compiled", run),
-            products=tuple(products(**_TRAINING)), settings=_TRAINING,
+            "gpt",
+            "nanoGPT's model in PyTorch",
+            "update (12 windows of 64 characters)",
+            ours(update, run),
+            peers("torch_gpt:training", "eager compiled", run),
+            products=tuple(products(**_TRAINING)),
+            settings=_TRAINING,
         ),
         *(_decoding_row(n, peer) for n in (1, 32) for peer in ("nanoGPT", "transformers")),
         *(_cross_entropy_row(name, size) for name, size in _VOCABULARIES.items()),
-    ]  # fmt: skip
+    ]
 
 
 def _decoding_row(batch_size: int, peer: str) -> Row:
@@ -61,22 +65,37 @@ def _cross_entropy_row(name: str, vocab_size: int) -> Row:
     whole, chunked = ({**_HEAD, "vocab_size": vocab_size, "chunk": n} for n in (0, _CHUNK))
     tokens = _HEAD["rows"] * _HEAD["places"]
     return Row(
-        f"cross_entropy_{name}", "genjax with all logits at once",
-        f"loss and gradients of {tokens} tokens", ours(cross_entropy, chunked, "chunked"),
+        f"cross_entropy_{name}",
+        "genjax with all logits at once",
+        f"loss and gradients of {tokens} tokens",
+        ours(cross_entropy, chunked, "chunked"),
         (ours(cross_entropy, whole, "whole"),),
-        products=(Product(tokens, _HEAD["width"], vocab_size, 4),), rounds=3, settings=chunked,
-    )  # fmt: skip
+        products=(Product(tokens, _HEAD["width"], vocab_size, 4),),
+        rounds=3,
+        settings=chunked,
+    )
 
 
-def update(steps: int, *, batch_size: int, num_tokens: int, learning_rate: float,
-           weight_decay: float, clip_norm: float, **model: int) -> Timed:  # fmt: skip
+def update(
+    steps: int,
+    *,
+    batch_size: int,
+    num_tokens: int,
+    learning_rate: float,
+    weight_decay: float,
+    clip_norm: float,
+    **model: int,
+) -> Timed:
     """Sets up our side of `gpt`: `steps` updates a run, scanned."""
     config = _config(**model)
     config.batch_size = batch_size
     config.optimizer.update(
-        training.ADAM, b2=0.99, learning_rate=learning_rate, weight_decay=weight_decay,
+        training.ADAM,
+        b2=0.99,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
         clip_norm=clip_norm,
-    )  # fmt: skip
+    )
     text = training.windows(num_tokens, model["length"], model["vocab_size"])
     return training.timed(config, text, steps)
 
@@ -135,9 +154,15 @@ def _config(*, num_layers: int, num_heads: int, width: int, length: int, **_: in
 
 
 def products(
-    *, batch_size: int, vocab_size: int, length: int, num_layers: int, num_heads: int, width: int,
+    *,
+    batch_size: int,
+    vocab_size: int,
+    length: int,
+    num_layers: int,
+    num_heads: int,
+    width: int,
     **_: Any,
-) -> list[Product]:  # fmt: skip
+) -> list[Product]:
     """Counts the products of an update; those of attention as if each place saw all others."""
     layers = floor.transformer_layers(batch_size, length, num_layers, num_heads, width)
     return floor.update([*layers, Product(batch_size * length, width, vocab_size)])

@@ -24,11 +24,16 @@ def rows() -> list[Row]:
     run = {"iterations": 3, **_SEQ2SEQ}
     return [
         Row(
-            "seq2seq_attention", "PyTorch", UNIT, ours(attention, run),
+            "seq2seq_attention",
+            "PyTorch",
+            UNIT,
+            ours(attention, run),
             peers("torch_seq2seq:attention", "eager compiled", run),
-            products=tuple(floor.autoencoder(_network())), rounds=7, settings=_SEQ2SEQ,
+            products=tuple(floor.autoencoder(_network())),
+            rounds=7,
+            settings=_SEQ2SEQ,
         )
-    ]  # fmt: skip
+    ]
 
 
 def attention(
@@ -50,15 +55,25 @@ def translator(recipe: str, model: dict[str, Any]) -> ConfigDict:
 def spec(vocab_size: int, length: int, target_length: int) -> DataSpec:
     """Describes pairs of sentences of one vocabulary."""
     return DataSpec(
-        "pair", (length,), vocab_size=vocab_size, target_shape=(target_length,),
+        "pair",
+        (length,),
+        vocab_size=vocab_size,
+        target_shape=(target_length,),
         target_vocab_size=vocab_size,
-    )  # fmt: skip
+    )
 
 
 def updates(
-    config: ConfigDict, iterations: int, *, vocab_size: int, length: int, num_examples: int,
-    batch_size: int, learning_rate: float, clip_norm: float = 0.0,
-) -> Timed:  # fmt: skip
+    config: ConfigDict,
+    iterations: int,
+    *,
+    vocab_size: int,
+    length: int,
+    num_examples: int,
+    batch_size: int,
+    learning_rate: float,
+    clip_norm: float = 0.0,
+) -> Timed:
     """Makes a side that trains on pairs of sentences of `length` random tokens each."""
     config.batch_size, config.loss.label_smoothing = batch_size, 0.0
     config.optimizer.update(

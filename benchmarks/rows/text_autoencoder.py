@@ -23,29 +23,55 @@ def rows() -> list[Row]:
     run = {"iterations": 3, **_VAE}
     return [
         Row(
-            "text_vae", "PyTorch",
+            "text_vae",
+            "PyTorch",
             f"update ({_VAE['batch_size']} sentences of {_VAE['length']} tokens)",
-            ours(text_vae, run), peers("torch_text_vae:text_vae", "eager compiled", run),
-            products=tuple(floor.update(_network())), rounds=7, settings=_VAE,
+            ours(text_vae, run),
+            peers("torch_text_vae:text_vae", "eager compiled", run),
+            products=tuple(floor.update(_network())),
+            rounds=7,
+            settings=_VAE,
         )
-    ]  # fmt: skip
+    ]
 
 
 def text_vae(
-    iterations: int, *, vocab_size: int, embed_dim: int, units: int, latent_dim: int, length: int,
-    num_examples: int, batch_size: int, word_dropout: float, learning_rate: float,
+    iterations: int,
+    *,
+    vocab_size: int,
+    embed_dim: int,
+    units: int,
+    latent_dim: int,
+    length: int,
+    num_examples: int,
+    batch_size: int,
+    word_dropout: float,
+    learning_rate: float,
     clip_norm: float,
-) -> Timed:  # fmt: skip
+) -> Timed:
     """Sets up our side: `iterations` updates a run, scanned."""
     config = training.recipe("text_vae", batch_size=batch_size)
     config.model.update(
-        cell="lstm", embed_dim=embed_dim, hidden=units, layers=1, latent_dim=latent_dim,
-        bidirectional=True, pooling="max", every_step=True, dropout=0.0,
-    )  # fmt: skip
+        cell="lstm",
+        embed_dim=embed_dim,
+        hidden=units,
+        layers=1,
+        latent_dim=latent_dim,
+        bidirectional=True,
+        pooling="max",
+        every_step=True,
+        dropout=0.0,
+    )
     config.loss.update(
-        word_dropout=word_dropout, kl_weight=1.0, kl_annealing="constant", free_bits=0.0,
-        logits_chunk=0, drop=0.0, swap=0, mask=0.0,
-    )  # fmt: skip
+        word_dropout=word_dropout,
+        kl_weight=1.0,
+        kl_annealing="constant",
+        free_bits=0.0,
+        logits_chunk=0,
+        drop=0.0,
+        swap=0,
+        mask=0.0,
+    )
     config.optimizer.update(
         training.ADAM, learning_rate=learning_rate, weight_decay=0.0, clip_norm=clip_norm
     )

@@ -26,27 +26,40 @@ def rows() -> list[Row]:
     run, both = {"iterations": 3, **_TRAINING}, ("torch", "transformers")
     return [
         Row(
-            "transformer", "PyTorch", UNIT, ours(update, run),
+            "transformer",
+            "PyTorch",
+            UNIT,
+            ours(update, run),
             peers("torch_transformer:transformer", "eager compiled", run),
-            products=tuple(floor.autoencoder(_network())), rounds=7, settings=_TRAINING,
+            products=tuple(floor.autoencoder(_network())),
+            rounds=7,
+            settings=_TRAINING,
         ),
         *(
             Row(
-                f"translation_beam_{n}", "transformers",
+                f"translation_beam_{n}",
+                "transformers",
                 f"beam search of width 4, {n} sentences of 15 tokens to 16",
                 ours(beam, search, "one program"),
-                (Side("eager", "benchmarks.peers.hf_marian:beam", search, both),), settings=search,
+                (Side("eager", "benchmarks.peers.hf_marian:beam", search, both),),
+                settings=search,
             )
             for n in (1, 32)
             for search in [{"batch_size": n, **_BEAM}]
         ),
-    ]  # fmt: skip
+    ]
 
 
 def update(
-    iterations: int, *, width: int, num_heads: int, layers: int, inner: int, dropout: float,
+    iterations: int,
+    *,
+    width: int,
+    num_heads: int,
+    layers: int,
+    inner: int,
+    dropout: float,
     **pairs: Any,
-) -> Timed:  # fmt: skip
+) -> Timed:
     """Sets up our side of `transformer`: `iterations` updates a run, scanned."""
     model = {"width": width, "num_heads": num_heads, "num_layers": layers, "mlp_dim": inner}
     config = translator("transformer_multi30k", model | {"dropout": dropout})
@@ -54,9 +67,17 @@ def update(
 
 
 def beam(
-    batch_size: int, size: int, beam_width: int, *, vocab_size: int, length: int, width: int,
-    num_heads: int, layers: int, inner: int,
-) -> Timed:  # fmt: skip
+    batch_size: int,
+    size: int,
+    beam_width: int,
+    *,
+    vocab_size: int,
+    length: int,
+    width: int,
+    num_heads: int,
+    layers: int,
+    inner: int,
+) -> Timed:
     """Sets up our side of `translation_beam_*`: answers of `size` tokens, as one program."""
     model = {"width": width, "num_heads": num_heads, "num_layers": layers, "mlp_dim": inner}
     config = translator("transformer_multi30k", model)
@@ -81,7 +102,8 @@ def _network() -> list[Product]:
     """Counts the forward products of layers and output; those of attention's weights are few."""
     width, inner, places = _MODEL["width"], _MODEL["inner"], PAIRS["batch_size"] * PAIRS["length"]
     each = [
-        Product(places, width, width, 12), Product(places, width, inner, 2),
+        Product(places, width, width, 12),
+        Product(places, width, inner, 2),
         Product(places, inner, width, 2),
-    ]  # fmt: skip
+    ]
     return [*floor.times(_MODEL["layers"], each), Product(places, width, PAIRS["vocab_size"])]

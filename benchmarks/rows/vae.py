@@ -29,25 +29,43 @@ def rows() -> list[Row]:
     products = tuple(floor.times(updates, floor.autoencoder(_network(1))))
     return [
         Row(
-            "vae_torch", "PyTorch", unit, ours(vae, epoch), peers("torch_vae:dense", _MODES, epoch),
-            products=products, settings=_DENSE,
+            "vae_torch",
+            "PyTorch",
+            unit,
+            ours(vae, epoch),
+            peers("torch_vae:dense", _MODES, epoch),
+            products=products,
+            settings=_DENSE,
         ),
         Row(
-            "vae_pythae", "pythae", unit, ours(vae, epoch),
+            "vae_pythae",
+            "pythae",
+            unit,
+            ours(vae, epoch),
             (Side("trainer", "benchmarks.peers.pythae_vae:dense", epoch, ("pythae", "torch")),),
-            products=products, rounds=5, settings=_DENSE,
+            products=products,
+            rounds=5,
+            settings=_DENSE,
         ),
         Row(
-            "iwae", "PyTorch", f"update (batch {_IWAE['batch_size']}, 50 draws each)",
-            ours(iwae, ten), peers("torch_vae:iwae", _MODES, ten),
-            products=tuple(floor.autoencoder(_network(50))), settings=_IWAE,
+            "iwae",
+            "PyTorch",
+            f"update (batch {_IWAE['batch_size']}, 50 draws each)",
+            ours(iwae, ten),
+            peers("torch_vae:iwae", _MODES, ten),
+            products=tuple(floor.autoencoder(_network(50))),
+            settings=_IWAE,
         ),
         Row(
-            "vae_samples", "PyTorch", f"{_SAMPLES['num_samples']} images sampled",
-            ours(vae_samples, samples), peers("torch_vae:samples", "eager compiled", samples),
-            products=tuple(floor.dense(_SAMPLES["num_samples"], _decoder())), settings=_SAMPLES,
+            "vae_samples",
+            "PyTorch",
+            f"{_SAMPLES['num_samples']} images sampled",
+            ours(vae_samples, samples),
+            peers("torch_vae:samples", "eager compiled", samples),
+            products=tuple(floor.dense(_SAMPLES["num_samples"], _decoder())),
+            settings=_SAMPLES,
         ),
-    ]  # fmt: skip
+    ]
 
 
 def vae(epochs: int, **recipe: Any) -> Timed:
@@ -75,18 +93,32 @@ def vae_samples(iterations: int, *, num_samples: int, **recipe: Any) -> Timed:
 
 
 def _config_and_data(
-    num_examples: int, batch_size: int, *, size: int, hidden: Sequence[int], latent_dim: int,
-    learning_rate: float, importance_samples: int = 1,
-) -> tuple[ConfigDict, Dataset]:  # fmt: skip
+    num_examples: int,
+    batch_size: int,
+    *,
+    size: int,
+    hidden: Sequence[int],
+    latent_dim: int,
+    learning_rate: float,
+    importance_samples: int = 1,
+) -> tuple[ConfigDict, Dataset]:
     config = training.recipe("vae", batch_size=batch_size)
     config.model.update(
-        network="mlp", latent_dim=latent_dim, encoder_hidden=tuple(hidden),
-        decoder_hidden=tuple(reversed(hidden)), activation="relu", conditional=False,
-    )  # fmt: skip
+        network="mlp",
+        latent_dim=latent_dim,
+        encoder_hidden=tuple(hidden),
+        decoder_hidden=tuple(reversed(hidden)),
+        activation="relu",
+        conditional=False,
+    )
     config.loss.update(
-        likelihood="bernoulli", binarize="none", kl_weight=1.0, kl_warmup_steps=0, free_bits=0.0,
+        likelihood="bernoulli",
+        binarize="none",
+        kl_weight=1.0,
+        kl_warmup_steps=0,
+        free_bits=0.0,
         importance_samples=importance_samples,
-    )  # fmt: skip
+    )
     config.optimizer.update(training.ADAM, learning_rate=learning_rate)
     return config, training.images(num_examples, round(size**0.5))
 

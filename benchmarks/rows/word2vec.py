@@ -26,19 +26,29 @@ def rows() -> list[Row]:
     """Makes the rows `word2vec_skipgram` and `word2vec_cbow`."""
     return [
         Row(
-            f"word2vec_{architecture}", "gensim", f"epoch of {_WORDS:,} words", ours(epoch, run),
+            f"word2vec_{architecture}",
+            "gensim",
+            f"epoch of {_WORDS:,} words",
+            ours(epoch, run),
             peers("gensim_word2vec:training", "sentences corpus_file", run, ("gensim",)),
             settings=_SETTINGS,
         )
         for architecture in ("skipgram", "cbow")
         for run in [{"architecture": architecture, "words": _WORDS, **_SETTINGS}]
-    ]  # fmt: skip
+    ]
 
 
 def epoch(
-    architecture: str, words: int, *, vocab_size: int, dim: int, window: int, num_negatives: int,
-    subsample: float, learning_rate: float,
-) -> Timed:  # fmt: skip
+    architecture: str,
+    words: int,
+    *,
+    vocab_size: int,
+    dim: int,
+    window: int,
+    num_negatives: int,
+    subsample: float,
+    learning_rate: float,
+) -> Timed:
     """Sets up our side: an epoch of `words` words a run, scanned."""
     config = training.recipe(f"word2vec_{architecture}")
     config.model.embedding_dim = dim
@@ -50,8 +60,10 @@ def epoch(
     passages = padded(tokens, config.data.length)
     counts = np.bincount(tokens, minlength=vocab_size + NUM_SPECIALS)
     spec = DataSpec(
-        "passage", (config.data.length,), vocab_size=len(counts),
+        "passage",
+        (config.data.length,),
+        vocab_size=len(counts),
         token_counts=tuple(counts.tolist()),
-    )  # fmt: skip
+    )
     steps = max(1, len(passages) // config.batch_size)
     return training.timed(config, training.rows(spec, x=passages), steps, 1)

@@ -45,15 +45,21 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_integer("num_samples", 10_000, "That --metrics are computed from.", 1, **text)
     flags.DEFINE_enum("split", "train", ["train", "test"], "Of the real images.", **text)
     flags.DEFINE_enum(
-        "extractor", None, ["own", "inception"],
-        "Whose features --metrics compare; by default inception with --weights, else own.", **text,
-    )  # fmt: skip
+        "extractor",
+        None,
+        ["own", "inception"],
+        "Whose features --metrics compare; by default inception with --weights, else own.",
+        **text,
+    )
     flags.DEFINE_string("weights", "", "A file of InceptionV3's weights.", **text)
     flags.DEFINE_integer("beam", 0, "Width of beam search for translations; 0: greedy.", 0, **text)
     flags.DEFINE_enum(
-        "bleu_tokenize", None, BLEU_TOKENIZERS,
-        "sacreBLEU's tokenizer; by default config.data.bleu_tokenize, which is 13a.", **text,
-    )  # fmt: skip
+        "bleu_tokenize",
+        None,
+        BLEU_TOKENIZERS,
+        "sacreBLEU's tokenizer; by default config.data.bleu_tokenize, which is 13a.",
+        **text,
+    )
     flags.DEFINE_float("length_penalty", 0.6, "Of beam search; 0: none.", 0, **text)
 
 
@@ -172,9 +178,13 @@ def _scorer(model: Any, values: Any) -> Any:
     from genjax.evaluation.image.scorer import Scorer
 
     return Scorer(
-        model.run.dataset, model.config.data, values.metrics, values.num_samples,
-        values.weights, values.split,
-    )  # fmt: skip
+        model.run.dataset,
+        model.config.data,
+        values.metrics,
+        values.num_samples,
+        values.weights,
+        values.split,
+    )
 
 
 def _record(

@@ -62,9 +62,13 @@ def _latent(argv: list[str]) -> int:
             given = ",".join(values.attributes)
             raise ConfigError(f"--attributes={given}: are of images; this is a model of texts")
         for path in of_sentences.write(
-            model, folder, sentences, values.variants, values.seed,
+            model,
+            folder,
+            sentences,
+            values.variants,
+            values.seed,
             lambda: _evaluation(whole, values.member),
-        ):  # fmt: skip
+        ):
             print(path)
         return program.DONE
     if sentences:
@@ -78,9 +82,10 @@ def _latent(argv: list[str]) -> int:
         evaluation = _evaluation(whole, values.member)
         drawn += pictures.encoded(space, chosen)
         numbers |= {
-            "eval": evaluation, "examples": len(space.test.mean),
+            "eval": evaluation,
+            "examples": len(space.test.mean),
             "latents": _statistics(space, evaluation),
-        }  # fmt: skip
+        }
         if chosen:
             train = space.codes(model.run.dataset.train)
             more, numbers["attributes"] = pictures.attributes(space, train, chosen)
@@ -152,9 +157,10 @@ def _statistics(space: Any, evaluation: dict[str, Any]) -> list[dict[str, float]
 
     test = space.test
     columns = {
-        "mean": space.center, "standard_deviation": space.spread,
+        "mean": space.center,
+        "standard_deviation": space.spread,
         "standard_deviation_of_means": test.mean.std(0),
-    }  # fmt: skip
+    }
     if test.kl is not None:
         columns["kl"] = evaluation.get("kl_per_latent", test.kl.mean(0))
     return latent_rows(columns, space.order)

@@ -28,9 +28,12 @@ def define_distributed(values: flags.FlagValues) -> None:
     flags.DEFINE_integer("num_processes", None, "How many processes the run has.", 1, **text)
     flags.DEFINE_integer("process_id", None, "The number of this process.", 0, **text)
     flags.DEFINE_bool(
-        "distributed", None, "Join the processes of a cluster job (Slurm, GKE, TPU pods). "
-        "By default if there is one around this process.", **text,
-    )  # fmt: skip
+        "distributed",
+        None,
+        "Join the processes of a cluster job (Slurm, GKE, TPU pods). "
+        "By default if there is one around this process.",
+        **text,
+    )
 
 
 def start_jax(values: Any, again: str) -> Peers:
@@ -85,9 +88,15 @@ def in_cluster(env: Any) -> bool:
 
 
 def train(
-    run: Any, workdir: str | Path, command: str, profile_steps: str = "", *,
-    said: Sequence[str] = (), if_diverged: str = "", peers: Peers | None = None,
-) -> tuple[int, Any]:  # fmt: skip
+    run: Any,
+    workdir: str | Path,
+    command: str,
+    profile_steps: str = "",
+    *,
+    said: Sequence[str] = (),
+    if_diverged: str = "",
+    peers: Peers | None = None,
+) -> tuple[int, Any]:
     """Trains, and says in one line on standard error if it ends before its end.
 
     Args:

@@ -56,9 +56,10 @@ def _ngrams(argv: list[str]) -> int:
             raise ConfigError(f"--order={values.order}: {error}") from error
         nats = -model.log_probabilities(test)
         shown[f"{order}-grams"] = {
-            "loss": nats.mean(), "perplexity": np.exp(nats.mean()),
+            "loss": nats.mean(),
+            "perplexity": np.exp(nats.mean()),
             "loss_of_words": nats[is_word].mean(),
-        }  # fmt: skip
+        }
     print(table(shown, title=f"{config.data.name}, {len(nats)} tokens of the test split"))
     return program.DONE
 

@@ -101,20 +101,30 @@ def write(model: Any, values: Any) -> int:
     if temperature is None:
         temperature = 1.0 if generator.continues else 0.0
     drawn = Sampling(
-        temperature, values.top_k, values.top_p, values.min_p, values.repetition_penalty,
+        temperature,
+        values.top_k,
+        values.top_p,
+        values.min_p,
+        values.repetition_penalty,
         values.no_repeat,
-    )  # fmt: skip
+    )
     prompts = prompts or [""]
     if len(prompts) == n == 1 and not values.beam and out is None:
         limit = values.max_tokens or 0
-        _stream(prompts[0] if generator.continues else "", generator.stream(
-            prompts[0], max_tokens=limit, seed=values.seed, sampling=drawn
-        ))  # fmt: skip
+        _stream(
+            prompts[0] if generator.continues else "",
+            generator.stream(prompts[0], max_tokens=limit, seed=values.seed, sampling=drawn),
+        )
         return program.DONE
     written = generator.write(
-        prompts, n=n, max_tokens=values.max_tokens or 0, seed=values.seed, sampling=drawn,
-        beam=values.beam, length_penalty=values.length_penalty,
-    )  # fmt: skip
+        prompts,
+        n=n,
+        max_tokens=values.max_tokens or 0,
+        seed=values.seed,
+        sampling=drawn,
+        beam=values.beam,
+        length_penalty=values.length_penalty,
+    )
     if out is not None and out.suffix == ".png":
         return _draw(out, model, written[::n])
     scored = [f"{text.score:.4f}\t" if values.beam and n > 1 else "" for text in written]

@@ -219,6 +219,8 @@ def _listed(shape: Sequence[int]) -> str:
 def _kind(x: Any) -> str:
     if hasattr(x, "dtype"):
         return f"{x.dtype} {tuple(x.shape)}"
-    return f"a list of {type(x[0]).__name__}" if isinstance(x, (list, tuple)) and x else (
-        type(x).__name__
-    )  # fmt: skip
+    return (
+        f"a list of {type(x[0]).__name__}"
+        if isinstance(x, (list, tuple)) and x
+        else (type(x).__name__)
+    )

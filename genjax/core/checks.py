@@ -81,9 +81,15 @@ def like(name: str, x: Any, other_name: str, other: Any) -> None:
 
 
 def within(
-    name: str, x: Any, least: float = -math.inf, most: float = math.inf, *,
-    above: float = -math.inf, below: float = math.inf, hint: str = "",
-) -> None:  # fmt: skip
+    name: str,
+    x: Any,
+    least: float = -math.inf,
+    most: float = math.inf,
+    *,
+    above: float = -math.inf,
+    below: float = math.inf,
+    hint: str = "",
+) -> None:
     """Raises if a number or an array, known now, has a value outside the range, or NaN."""
     if not is_known(x):
         return
@@ -95,10 +101,15 @@ def within(
         value = values[~right].flat[0]
         shown = f"{name}={value}:" if not values.ndim else f"{name}: has {value};"
         limits = [
-            f"{words} {limit:g}" for words, limit in (
-                ("at least", least), ("above", above), ("at most", most), ("below", below),
-            ) if math.isfinite(limit)
-        ]  # fmt: skip
+            f"{words} {limit:g}"
+            for words, limit in (
+                ("at least", least),
+                ("above", above),
+                ("at most", most),
+                ("below", below),
+            )
+            if math.isfinite(limit)
+        ]
         raise ValueError(f"{shown} must be {' and '.join(limits) or 'finite'}{hint}")
 
 

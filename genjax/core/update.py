@@ -16,9 +16,11 @@ def first_state(
 ) -> State:
     """The state at step 0 of a family whose update is `minimize`."""
     return new_state(
-        key, params=params, opt_state={"optimizer": optimizer.init(params)},
+        key,
+        params=params,
+        opt_state={"optimizer": optimizer.init(params)},
         ema=params if config.ema_decay else {},
-    )  # fmt: skip
+    )
 
 
 def minimize(

@@ -124,9 +124,11 @@ def entry(folder: Path, identity: dict[str, Any], build: Callable[[Path], dict[s
     except OSError as e:
         reason = e.strerror or str(e)
         raise fail(
-            "data.cache_dir", str(folder), f"cannot write decoded data there ({reason}); "
+            "data.cache_dir",
+            str(folder),
+            f"cannot write decoded data there ({reason}); "
             "must be a writable folder with enough space",
-        ) from e  # fmt: skip
+        ) from e
 
 
 def _complete(path: Path, identity: dict[str, Any]) -> Entry | None:
@@ -174,9 +176,12 @@ def _lock(path: Path) -> Iterator[None]:
 
 
 def write_rows(
-    folder: Path, num_rows: int | None, blocks: Iterable[Rows], what: str,
+    folder: Path,
+    num_rows: int | None,
+    blocks: Iterable[Rows],
+    what: str,
     left_out: Callable[[], int] = lambda: 0,
-) -> None:  # fmt: skip
+) -> None:
     """Writes blocks of rows, in order, as one `.npy` file for each name.
 
     Plain writes and no memory map: a full disk is then an `OSError` instead of a SIGBUS.

@@ -73,9 +73,10 @@ def limit(dataset: Dataset, data: ConfigDict) -> Dataset:
         raise fail("data.num_labeled", number, f"data.name={data.name} has no labels")
     if number > train.num_examples:
         raise fail(
-            "data.num_labeled", number,
+            "data.num_labeled",
+            number,
             f"must be at most the number of training examples, {train.num_examples}",
-        )  # fmt: skip
+        )
     if not isinstance(train, Resident):
         raise fail(
             "data.num_labeled", number, "needs the data on the device; raise data.device_limit_mb"

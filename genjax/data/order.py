@@ -36,9 +36,13 @@ class Shuffled:
         return Cursor(np.uint32(epoch % 2**32), np.uint32(offset))
 
     def indices(
-        self, key_data: Any, at: Any, num_steps: int, batch_shape: tuple[int, ...],
+        self,
+        key_data: Any,
+        at: Any,
+        num_steps: int,
+        batch_shape: tuple[int, ...],
         xp: ModuleType = jnp,
-    ) -> Any:  # fmt: skip
+    ) -> Any:
         """Returns the examples of some steps, int32 (num_steps, *batch_shape).
 
         Args:
@@ -81,9 +85,13 @@ class Bucketed(Shuffled):
         return start, np.uint32(run % 2**32), np.uint32(place)
 
     def indices(
-        self, key_data: Any, at: Any, num_steps: int, batch_shape: tuple[int, ...],
+        self,
+        key_data: Any,
+        at: Any,
+        num_steps: int,
+        batch_shape: tuple[int, ...],
         xp: ModuleType = jnp,
-    ) -> Any:  # fmt: skip
+    ) -> Any:
         """Returns the examples of some steps; see `Shuffled`."""
         start, run, place = at
         runs, window = 1 + (num_steps + self.window - 2) // self.window, self.window

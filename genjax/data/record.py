@@ -125,8 +125,10 @@ def check(record: Mapping[str, Any], dataset: Dataset, where: str) -> None:
         ]
         logging.warning(
             "warning: %s: other content than the run was trained on, of the same shapes and names "
-            "(%s examples there, %s here)", where, *sizes,
-        )  # fmt: skip
+            "(%s examples there, %s here)",
+            where,
+            *sizes,
+        )
 
 
 def others(where: str, what: str, there: Any, here: Any) -> ConfigError:

@@ -47,9 +47,13 @@ class Source:
         raise NotImplementedError
 
     def stream(
-        self, key_data: np.ndarray, first_step: int, last_step: int,
-        batch_shape: tuple[int, ...], rows: slice = slice(None),
-    ) -> Iterator[Any]:  # fmt: skip
+        self,
+        key_data: np.ndarray,
+        first_step: int,
+        last_step: int,
+        batch_shape: tuple[int, ...],
+        rows: slice = slice(None),
+    ) -> Iterator[Any]:
         """Yields host elements x of steps first_step … last_step-1, read ahead.
 
         `rows` selects this process's part of the last axis of `batch_shape`.

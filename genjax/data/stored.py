@@ -20,11 +20,16 @@ from genjax.data.source import Dataset, Source
 
 
 def dataset(
-    data: ConfigDict, train: Entry, test: Entry, num_classes: int = 0,
-    attributes: Sequence[str] = (), labels: Sequence[str] = (),
-    found: Mapping[str, Any] | None = None, warnings: Sequence[str] = (),
+    data: ConfigDict,
+    train: Entry,
+    test: Entry,
+    num_classes: int = 0,
+    attributes: Sequence[str] = (),
+    labels: Sequence[str] = (),
+    found: Mapping[str, Any] | None = None,
+    warnings: Sequence[str] = (),
     bad: Sequence[Sequence[str]] = (),
-) -> Dataset:  # fmt: skip
+) -> Dataset:
     """Makes a `Dataset` of images; a split of more than `data.device_limit_mb` MiB is streamed.
 
     Args:
@@ -49,10 +54,11 @@ def dataset(
         if data.on_bad == "skip":
             end = f"; no {' and no '.join(empty)} picture is left"
         raise fail(
-            "data.name", data.name,
+            "data.name",
+            data.name,
             f"{count:,} of {total:,} pictures cannot be read: "
             f"{some(all_bad, room=190 - len(data.name))}{end}",
-        )  # fmt: skip
+        )
     shapes = [e.load(mmap=True)["x"].shape[1:] for e in (train, test)]
     if shapes[0] != shapes[1]:
         raise other_shape(facts[1].named, shapes[1], facts[0].named, shapes[0])
@@ -69,9 +75,14 @@ def dataset(
                 f"{label.min()}: its examples are probably unlabeled"
             )
     return Dataset(
-        DataSpec("image", shapes[0], num_classes), split(data, train), split(data, test),
-        tuple(attributes), labels=tuple(labels), found=message, warnings=tuple(lines),
-    )  # fmt: skip
+        DataSpec("image", shapes[0], num_classes),
+        split(data, train),
+        split(data, test),
+        tuple(attributes),
+        labels=tuple(labels),
+        found=message,
+        warnings=tuple(lines),
+    )
 
 
 def _warnings(facts: Sequence[Facts]) -> list[str]:
@@ -98,9 +109,13 @@ def split(data: ConfigDict, entry: Entry, levels: int = 255, order: Any = None) 
 
 
 def decoded(
-    data: ConfigDict, identity: dict[str, Any], count: int, reader: Callable[[], Any],
-    what: str, within: str = "",
-) -> Entry:  # fmt: skip
+    data: ConfigDict,
+    identity: dict[str, Any],
+    count: int,
+    reader: Callable[[], Any],
+    what: str,
+    within: str = "",
+) -> Entry:
     """Decodes a split of pictures into the cache.
 
     Args:

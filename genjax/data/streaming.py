@@ -41,9 +41,13 @@ class Streamed(Source):
         return decode(x, self.levels)
 
     def stream(
-        self, key_data: np.ndarray, first_step: int, last_step: int,
-        batch_shape: tuple[int, ...], rows: slice = slice(None),
-    ) -> Iterator[dict[str, np.ndarray]]:  # fmt: skip
+        self,
+        key_data: np.ndarray,
+        first_step: int,
+        last_step: int,
+        batch_shape: tuple[int, ...],
+        rows: slice = slice(None),
+    ) -> Iterator[dict[str, np.ndarray]]:
         """Yields host elements of steps first_step … last_step-1, read ahead by threads.
 
         Each is a dict of arrays (*batch_shape, …), the last axis of `batch_shape` cut to `rows`.

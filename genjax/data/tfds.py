@@ -82,10 +82,14 @@ def load(data: ConfigDict) -> Dataset:
     of = splits(data, prepared)
     train, test = (_entry(data, prepared, split, rows, image, label) for split, rows in of)
     return dataset(
-        data, train, test, num_classes=classes, attributes=prepared.flags()[1],
+        data,
+        train,
+        test,
+        num_classes=classes,
+        attributes=prepared.flags()[1],
         labels=class_names(prepared, label) if label else (),
         found={"source": _source_of(data, prepared, of)},
-    )  # fmt: skip
+    )
 
 
 def _source_of(data: ConfigDict, prepared: Prepared, of: list[Any]) -> str:
@@ -185,10 +189,11 @@ def _read_info(data: ConfigDict, folder: Path) -> Prepared:
         raise fail("data.name", data.name, message) from e
     if found.format != "array_record":
         raise fail(
-            "data.name", data.name,
+            "data.name",
+            data.name,
             f"prepared as {found.format} in {folder}; "
             "must be prepared with file_format=array_record",
-        )  # fmt: skip
+        )
     return Prepared(folder, found.splits, found.features)
 
 
@@ -208,9 +213,13 @@ def splits(data: ConfigDict, prepared: Prepared) -> list[tuple[str, np.ndarray |
 
 
 def _entry(
-    data: ConfigDict, prepared: Prepared, split: str, rows: np.ndarray | None,
-    image: str, label: str,
-) -> Entry:  # fmt: skip
+    data: ConfigDict,
+    prepared: Prepared,
+    split: str,
+    rows: np.ndarray | None,
+    image: str,
+    label: str,
+) -> Entry:
     """Decodes one split (or some rows of it) into the cache."""
     folder = prepared.folder
     files = sorted(p for p in folder.iterdir() if f"-{split}.array_record" in p.name)
@@ -281,10 +290,11 @@ def _prepare(data: ConfigDict, root: Path) -> Path:
         raise _cannot(data, "is not known to TFDS", e) from e
     if importlib.util.find_spec("tensorflow") is None:
         raise fail(
-            "data.name", data.name,
+            "data.name",
+            data.name,
             f"not found below {root}, and preparing it needs TensorFlow: "
             "pip install tensorflow-cpu, or set config.data.dir",
-        )  # fmt: skip
+        )
     _require_network(data, root, builder)
     hide_accelerators()
     download = tfds.download.DownloadConfig(manual_dir=data.manual_dir or None)
@@ -312,9 +322,10 @@ def _require_network(data: ConfigDict, root: Path, builder: Any) -> None:
             socket.getaddrinfo(host, 443)
             return
     raise fail(
-        "data.name", data.name,
+        "data.name",
+        data.name,
         f"not found below {root}, and no network to download it (no address of {hosts[0]})",
-    )  # fmt: skip
+    )
 
 
 def hide_accelerators() -> None:

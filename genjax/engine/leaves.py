@@ -68,10 +68,14 @@ def read_leaves(path: Path, stored: dict[str, jax.ShapeDtypeStruct]) -> dict[str
     opened = {
         name: tensorstore.open(
             {"driver": "zarr", "kvstore": source | {"path": f"{name}/"}},
-            open=True, read=True, dtype=x.dtype.name, shape=x.shape, context=context,
+            open=True,
+            read=True,
+            dtype=x.dtype.name,
+            shape=x.shape,
+            context=context,
         )
         for name, x in stored.items()
-    }  # fmt: skip
+    }
     places = {n: x.sharding.addressable_devices_indices_map(x.shape) for n, x in stored.items()}
     parts = {}
     for name, of in places.items():

@@ -63,14 +63,18 @@ def train(
         preemption = held.enter_context(Preemption())
         begun = functools.partial(
             _Training, run, folder, Profiler(folder, steps), preemption, hooks
-        )  # fmt: skip
+        )
         training = begun()  # reads, and so checks, what it goes on from; nothing is written yet
         new = not folder.is_dir()
         if jax.process_index() == 0:
             write_run(
-                workdir, run.config, run.dataset, before, files(run, folder),
+                workdir,
+                run.config,
+                run.dataset,
+                before,
+                files(run, folder),
                 hold=lambda: held.enter_context(lock(folder)) if new else None,
-            )  # fmt: skip
+            )
             families.keep(run.config.family, folder)
             announce(run, hooks.said)
         while True:
@@ -165,8 +169,9 @@ class _Training:
         c = self.config
         ends = [self.total] + [
             (self.step // every + 1) * every
-            for every in (c.log_every, c.eval_every, c.sample_every, c.checkpoint_every) if every
-        ]  # fmt: skip
+            for every in (c.log_every, c.eval_every, c.sample_every, c.checkpoint_every)
+            if every
+        ]
         n = min(self._chunk(), min(ends) - self.step)
         self.profiler.before(self.step, self.step + n)
         self.state, metrics = self.executor.run(self.state, self.step, n)
@@ -376,10 +381,13 @@ class _Training:
 
     def _summary(self) -> Summary:
         summary = Summary(
-            self.step, self.total, self.first_step,
-            evaluation=self.evaluation, seconds=self.clock.summary(),
+            self.step,
+            self.total,
+            self.first_step,
+            evaluation=self.evaluation,
+            seconds=self.clock.summary(),
             signal=self.preemption.requested if self.step < self.total else None,
-        )  # fmt: skip
+        )
         summary.best = self.best.best if self.best else None
         if len(self._marks) == 2 and summary.signal is None:
             summary.steps_per_second = self._rate()

@@ -30,9 +30,13 @@ class Population(Executor):
     """
 
     def __init__(
-        self, family: Family, dataset: Dataset, config: ConfigDict, seeds: Any = None,
+        self,
+        family: Family,
+        dataset: Dataset,
+        config: ConfigDict,
+        seeds: Any = None,
         hyperparameters: Mapping[str, Any] | None = None,
-    ):  # fmt: skip
+    ):
         if dataset.train.streamed:
             raise fail(
                 "executor", "vmap", "needs the data on the device; raise data.device_limit_mb"

@@ -27,21 +27,40 @@ from genjax.engine.repair import carried_config, is_record, repair
 from genjax.engine.versions import ran_on
 
 # What may differ when a run is resumed: how it is run and reported, not what is computed.
-_FREE = frozenset({
-    "executor", "chunk", "sharding", "log_every", "eval_every", "sample_every", "checkpoint_every",
-    "keep_checkpoints", "keep_every", "num_samples", "data.dir", "data.cache_dir",
-    "data.bleu_tokenize",
-    "data.device_limit_mb", "eval_metrics", "eval_num_samples", "eval_weights", "best_metric",
-    "best_mode",
-})  # fmt: skip
+_FREE = frozenset(
+    {
+        "executor",
+        "chunk",
+        "sharding",
+        "log_every",
+        "eval_every",
+        "sample_every",
+        "checkpoint_every",
+        "keep_checkpoints",
+        "keep_every",
+        "num_samples",
+        "data.dir",
+        "data.cache_dir",
+        "data.bleu_tokenize",
+        "data.device_limit_mb",
+        "eval_metrics",
+        "eval_num_samples",
+        "eval_weights",
+        "best_metric",
+        "best_mode",
+    }
+)
 # The length, which may change where no schedule depends on it.
 _LENGTH = frozenset({"steps", "epochs", "examples"})
 
 
 def open_workdir(
-    path: str | os.PathLike[str], config: ConfigDict, dataset: Dataset | None = None, *,
+    path: str | os.PathLike[str],
+    config: ConfigDict,
+    dataset: Dataset | None = None,
+    *,
     resume: bool = True,
-) -> Path:  # fmt: skip
+) -> Path:
     """Makes `path` the folder of a run with `config`, new or resumed, and writes `config.json`.
 
     Everything is checked before anything is written; where writing fails after all, what was made
@@ -63,9 +82,13 @@ def open_workdir(
 
 
 def check_workdir(
-    path: str | os.PathLike[str], config: ConfigDict, dataset: Dataset | None = None, *,
-    resume: bool = True, population: Mapping[str, Any] = MappingProxyType({}),
-) -> tuple[Path, dict[str, Any] | None]:  # fmt: skip
+    path: str | os.PathLike[str],
+    config: ConfigDict,
+    dataset: Dataset | None = None,
+    *,
+    resume: bool = True,
+    population: Mapping[str, Any] = MappingProxyType({}),
+) -> tuple[Path, dict[str, Any] | None]:
     """Checks what `open_workdir` does; returns the folder and what its `config.json` holds so far.
 
     The folder must be that of `population` as well, see `read_population`, if there is one.
@@ -97,10 +120,13 @@ def check_workdir(
 
 
 def write_run(
-    path: str | os.PathLike[str], config: ConfigDict, dataset: Dataset | None,
-    before: dict[str, Any] | None, others: Mapping[str, bytes] = MappingProxyType({}),
+    path: str | os.PathLike[str],
+    config: ConfigDict,
+    dataset: Dataset | None,
+    before: dict[str, Any] | None,
+    others: Mapping[str, bytes] = MappingProxyType({}),
     hold: Callable[[], Any] = lambda: None,
-) -> None:  # fmt: skip
+) -> None:
     """Writes `config.json`, which makes a folder that of a run, in process 0.
 
     Args:
@@ -312,8 +338,11 @@ def _warn_if_edited(workdir: Path, record: dict[str, Any]) -> None:
         more = f" and {len(differ) - 3} more" if len(differ) > 3 else ""
         logging.warning(
             "warning: %s: %s%s not as in checkpoint %d: edited, or damaged",
-            workdir / CONFIG, ", ".join(differ[:3]), more, found[0],
-        )  # fmt: skip
+            workdir / CONFIG,
+            ", ".join(differ[:3]),
+            more,
+            found[0],
+        )
 
 
 def _deciding(record: dict[str, Any]) -> dict[str, Any]:

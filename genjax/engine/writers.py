@@ -40,9 +40,13 @@ class Writers:
     """
 
     def __init__(
-        self, workdir: str | os.PathLike[str], *, enabled: bool = True, start_step: int = 0,
+        self,
+        workdir: str | os.PathLike[str],
+        *,
+        enabled: bool = True,
+        start_step: int = 0,
         num_members: int = 0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._enabled, self._num_members = enabled, num_members
         if not enabled:
             return

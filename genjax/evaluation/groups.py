@@ -47,11 +47,14 @@ def record(groups: Sequence[Group]) -> list[dict[str, Any]]:
     """Returns what `sweep.json` says of the groups: all that makes them these ones."""
     return [
         {
-            "folder": g.folder.name, "settings": g.settings, "seeds": g.seeds,
-            "hyperparameters": g.hyperparameters, "config": g.config.to_dict(),
+            "folder": g.folder.name,
+            "settings": g.settings,
+            "seeds": g.seeds,
+            "hyperparameters": g.hyperparameters,
+            "config": g.config.to_dict(),
         }
         for g in groups
-    ]  # fmt: skip
+    ]
 
 
 def current(group: dict[str, Any]) -> dict[str, Any]:
@@ -79,12 +82,14 @@ def read(workdir: str | Path) -> list[Group]:
                 raise ValueError("a group needs one value of each hyper-parameter for each seed")
         return [
             Group(
-                folder / Path(g["folder"]).name, ConfigDict(g["config"]),
+                folder / Path(g["folder"]).name,
+                ConfigDict(g["config"]),
                 {n: tuple(v) if isinstance(v, list) else v for n, v in g["settings"].items()},
-                g["seeds"], g["hyperparameters"],
+                g["seeds"],
+                g["hyperparameters"],
             )
             for g in groups
-        ]  # fmt: skip
+        ]
 
 
 def around(workdir: str | Path) -> Group | None:

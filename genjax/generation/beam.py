@@ -35,9 +35,17 @@ def length_penalty(length: Any, alpha: Any) -> jax.Array:
 
 
 def beam_search(
-    decoder: Decoder, x_BxS: jax.Array, limit: Any, *, size: int, width: int, n_best: int = 1,
-    alpha: Any = 0.0, repetition_penalty: Any = 1.0, no_repeat: Any = 0,
-) -> tuple[jax.Array, jax.Array]:  # fmt: skip
+    decoder: Decoder,
+    x_BxS: jax.Array,
+    limit: Any,
+    *,
+    size: int,
+    width: int,
+    n_best: int = 1,
+    alpha: Any = 0.0,
+    repetition_penalty: Any = 1.0,
+    no_repeat: Any = 0,
+) -> tuple[jax.Array, jax.Array]:
     """Finds the `n_best` texts of at most `limit` tokens: their scores, and the texts.
 
     At every step the `width` likeliest texts live on. One that ends counts if it is itself among
@@ -81,9 +89,12 @@ def beam_search(
     def extend(beams: _Beams, logits_RxV: jax.Array) -> _Beams:
         """Makes all texts one token longer; `logits_RxV` and the cache are of R = B * K rows."""
         logits_RxV = restrain(
-            jnp.asarray(logits_RxV, jnp.float32), flat(beams.ids_BxKxL), beams.num_tokens,
-            repetition_penalty, no_repeat,
-        )  # fmt: skip
+            jnp.asarray(logits_RxV, jnp.float32),
+            flat(beams.ids_BxKxL),
+            beams.num_tokens,
+            repetition_penalty,
+            no_repeat,
+        )
         vocab, length = logits_RxV.shape[-1], beams.num_tokens + 1
         log_prob = jax.nn.log_softmax(logits_RxV).reshape(rows, width, vocab)
         log_prob += beams.log_prob_BxK[..., None]
@@ -100,8 +111,9 @@ def beam_search(
         score = jnp.where(counts, best_BxC[:, :width] / length_penalty(length, alpha), -jnp.inf)
         score_BxK, ended_BxKxL = _best(
             jnp.concatenate([beams.score_BxK, score], axis=1),
-            jnp.concatenate([beams.ended_BxKxL, ids_BxCxL[:, :width]], axis=1), width,
-        )  # fmt: skip
+            jnp.concatenate([beams.ended_BxKxL, ids_BxCxL[:, :width]], axis=1),
+            width,
+        )
         num_ended_B = beams.num_ended_B + (score > -jnp.inf).sum(-1)
 
         log_prob_BxK, live_BxK = _top_k(jnp.where(ends_BxC, -jnp.inf, best_BxC), width)
@@ -110,11 +122,15 @@ def beam_search(
         # A live text's log probability only falls; its penalty is strongest at the limit.
         can_reach_B = log_prob_BxK[:, 0] / length_penalty(limit, alpha)
         return _Beams(
-            jnp.take_along_axis(ids_BxCxL, live_BxK[..., None], axis=1), log_prob_BxK,
-            ended_BxKxL, score_BxK, num_ended_B,
+            jnp.take_along_axis(ids_BxCxL, live_BxK[..., None], axis=1),
+            log_prob_BxK,
+            ended_BxKxL,
+            score_BxK,
+            num_ended_B,
             (num_ended_B >= width) | (can_reach_B <= score_BxK[:, n_best - 1]),
-            length, jax.tree.map(lambda x: x[source_R], beams.cache),
-        )  # fmt: skip
+            length,
+            jax.tree.map(lambda x: x[source_R], beams.cache),
+        )
 
     def step(beams: _Beams) -> _Beams:
         last_BxK = jax.lax.dynamic_index_in_dim(
@@ -130,15 +146,22 @@ def beam_search(
     nothing = jnp.full((rows, width, size), PAD, jnp.int32)
     none = jnp.full((rows, width), -jnp.inf, jnp.float32)
     beams = _Beams(
-        nothing, none.at[:, 0].set(0.0), nothing, none, jnp.zeros(rows, jnp.int32),
-        jnp.zeros(rows, bool), jnp.int32(0), cache,
-    )  # fmt: skip
+        nothing,
+        none.at[:, 0].set(0.0),
+        nothing,
+        none,
+        jnp.zeros(rows, jnp.int32),
+        jnp.zeros(rows, bool),
+        jnp.int32(0),
+        cache,
+    )
     beams = jax.lax.while_loop(going, step, extend(beams, logits))
     cut = beams.log_prob_BxK / length_penalty(beams.num_tokens, alpha)
     score_BxN, ids_BxNxL = _best(
         jnp.concatenate([beams.score_BxK, jnp.where(beams.done_B[:, None], -jnp.inf, cut)], axis=1),
-        jnp.concatenate([beams.ended_BxKxL, beams.ids_BxKxL], axis=1), n_best,
-    )  # fmt: skip
+        jnp.concatenate([beams.ended_BxKxL, beams.ids_BxKxL], axis=1),
+        n_best,
+    )
     return ids_BxNxL, score_BxN
 
 

@@ -111,9 +111,16 @@ def begin(decoder: Decoder, x_BxS: jax.Array, key: jax.Array, *, size: int) -> T
         key = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(rows))
     length_B = lengths(x_BxS)
     return Text(
-        x_BxS, length_B, jnp.full((rows, size), PAD, jnp.int32), jnp.zeros((), jnp.int32),
-        jnp.zeros(rows, bool), logits_BxV, cache, length_B + 1, key,
-    )  # fmt: skip
+        x_BxS,
+        length_B,
+        jnp.full((rows, size), PAD, jnp.int32),
+        jnp.zeros((), jnp.int32),
+        jnp.zeros(rows, bool),
+        logits_BxV,
+        cache,
+        length_B + 1,
+        key,
+    )
 
 
 def advance(decoder: Decoder, text: Text, options: Sampling, until: Any) -> Text:
@@ -157,9 +164,12 @@ def advance(decoder: Decoder, text: Text, options: Sampling, until: Any) -> Text
 def _write(text: Text, options: Sampling) -> tuple[Text, jax.Array]:
     """Makes the texts one token longer, and returns that token."""
     logits_BxV = restrain(
-        jnp.asarray(text.logits_BxV, jnp.float32), text.ids_BxL, text.num_tokens,
-        options.repetition_penalty, options.no_repeat,
-    )  # fmt: skip
+        jnp.asarray(text.logits_BxV, jnp.float32),
+        text.ids_BxL,
+        text.num_tokens,
+        options.repetition_penalty,
+        options.no_repeat,
+    )
     key_B = jax.vmap(jax.random.fold_in, (0, None))(text.key_B, text.num_tokens)
     token_B = jnp.where(text.finished_B, PAD, sample(key_B, logits_BxV, options))
     ids_BxL = jax.lax.dynamic_update_slice_in_dim(

@@ -84,9 +84,16 @@ class TextGenerator:
         self.longest = 0 if self.continues else (spec.target_shape or spec.shape)[0]
 
     def write(
-        self, prompts: Sequence[str], *, n: int = 1, max_tokens: int = 0, seed: int = 0,
-        sampling: Sampling = PLAIN, beam: int = 0, length_penalty: float = 0.6,
-    ) -> list[Written]:  # fmt: skip
+        self,
+        prompts: Sequence[str],
+        *,
+        n: int = 1,
+        max_tokens: int = 0,
+        seed: int = 0,
+        sampling: Sampling = PLAIN,
+        beam: int = 0,
+        length_penalty: float = 0.6,
+    ) -> list[Written]:
         """Writes `n` texts for each prompt, those of the first prompt first.
 
         A text depends on its place in the list, the seed and its own prompt alone.
@@ -156,9 +163,14 @@ class TextGenerator:
             yield whole[len(shown) :]
 
     def _beam(
-        self, x_BxS: np.ndarray, max_tokens: int, sampling: Sampling, beam: int, n: int,
+        self,
+        x_BxS: np.ndarray,
+        max_tokens: int,
+        sampling: Sampling,
+        beam: int,
+        n: int,
         alpha: float,
-    ) -> Any:  # fmt: skip
+    ) -> Any:
         limit, most = self._limit(max_tokens), self.window - x_BxS.shape[1] - 1
         if self.window and limit > most:
             if max_tokens or most < 1:
@@ -167,19 +179,32 @@ class TextGenerator:
             limit = most
         size = _power(limit)
         return self._search(
-            self._state, x_BxS, np.int32(limit), np.float32(alpha), sampling,
-            size=min(size, most) if self.window else size, width=beam, n_best=n,
-        )  # fmt: skip
+            self._state,
+            x_BxS,
+            np.int32(limit),
+            np.float32(alpha),
+            sampling,
+            size=min(size, most) if self.window else size,
+            width=beam,
+            n_best=n,
+        )
 
     def _check(
-        self, n: int, max_tokens: int, seed: int, sampling: Sampling, beam: int = 0,
+        self,
+        n: int,
+        max_tokens: int,
+        seed: int,
+        sampling: Sampling,
+        beam: int = 0,
         length_penalty: float = 0.0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         prefix = self._prefix
         for name, value, least, most in (
-            ("n", n, 1, math.inf), ("max_tokens", max_tokens, 0, math.inf),
-            ("seed", seed, 0, MAX_SEED), ("beam", beam, 0, math.inf),
-        ):  # fmt: skip
+            ("n", n, 1, math.inf),
+            ("max_tokens", max_tokens, 0, math.inf),
+            ("seed", seed, 0, MAX_SEED),
+            ("beam", beam, 0, math.inf),
+        ):
             arguments.integer(prefix + name, value, least, most)
         try:
             sampling.check(prefix)
@@ -262,10 +287,14 @@ class TextGenerator:
             **static: int,
         ) -> Any:
             return beam_search(
-                decoder_of(self._family, state), x_BxS, limit, alpha=alpha,
-                repetition_penalty=sampling.repetition_penalty, no_repeat=sampling.no_repeat,
+                decoder_of(self._family, state),
+                x_BxS,
+                limit,
+                alpha=alpha,
+                repetition_penalty=sampling.repetition_penalty,
+                no_repeat=sampling.no_repeat,
                 **static,
-            )  # fmt: skip
+            )
 
         return jax.jit(search, static_argnames=("size", "width", "n_best"))
 
@@ -284,7 +313,9 @@ def _up_to_padding(ids: np.ndarray) -> list[int]:
 
 def numbers(sampling: Sampling) -> Sampling:
     """Returns it with the same types for all values, so that none makes a program of its own."""
-    return Sampling(*(
-        np.int32(value) if name in ("top_k", "no_repeat") else np.float32(value)
-        for name, value in sampling._asdict().items()
-    ))  # fmt: skip
+    return Sampling(
+        *(
+            np.int32(value) if name in ("top_k", "no_repeat") else np.float32(value)
+            for name, value in sampling._asdict().items()
+        )
+    )

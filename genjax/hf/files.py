@@ -14,8 +14,11 @@ from genjax.hf.arrays import Arrays
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 _INDEX = f"{WEIGHTS}.index.json"
 _OTHERS = (
-    "pytorch_model.bin", "pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack",
-)  # fmt: skip
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+    "tf_model.h5",
+    "flax_model.msgpack",
+)
 
 
 def read_tensors(folder: Path) -> tuple[str, Arrays]:

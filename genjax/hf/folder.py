@@ -100,11 +100,14 @@ def write(folder: str | os.PathLike[str], model: Pretrained) -> None:
         roles |= {"cls_token": names[BOS], "sep_token": names[EOS]}
     inputs = ["input_ids", "attention_mask", *(["token_type_ids"] if layout is bert else [])]
     records = {
-        files.CONFIG: record, files.TOKENIZER: tokenizer,
-        "tokenizer_config.json": roles | {
-            "tokenizer_class": "PreTrainedTokenizerFast", "model_input_names": inputs,
+        files.CONFIG: record,
+        files.TOKENIZER: tokenizer,
+        "tokenizer_config.json": roles
+        | {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "model_input_names": inputs,
         },
-    }  # fmt: skip
+    }
     if layout is gpt2:
         never = sorted({PAD, BOS, MASK, *config.model.banned_tokens})
         ends = {"bos_token_id": BOS, "eos_token_id": EOS, "pad_token_id": PAD}
@@ -112,9 +115,7 @@ def write(folder: str | os.PathLike[str], model: Pretrained) -> None:
     files.write(Path(folder).expanduser(), layout.to_tensors(params), records)
 
 
-def _codec(
-    folder: Path, record: dict[str, Any], layout: ModuleType
-) -> tuple[np.ndarray, Codec]:  # fmt: skip
+def _codec(folder: Path, record: dict[str, Any], layout: ModuleType) -> tuple[np.ndarray, Codec]:
     """Returns the folder's id of each of our tokens, -1 where there is none; and the tokenizer."""
     file, encoder = folder / files.TOKENIZER, layout is bert
     if not file.is_file():
@@ -141,7 +142,7 @@ def _codec(
 
 def _rows(
     layout: ModuleType, tensors: Arrays, record: dict[str, Any], there: int, message: str
-) -> int:  # fmt: skip
+) -> int:
     """Counts the tokens that the weights are of: all of the tokenizer's, or more.
 
     Some folders have more rows, so that their number is a multiple of 64, say. These rows are no

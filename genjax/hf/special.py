@@ -59,8 +59,9 @@ class Finder:
         self._folder, self._tokenizer, self._encoder = folder, tokenizer, encoder
         self._records = {CONFIG: config} | {
             file: read_object(folder / file)
-            for file in (_GENERATION, *_NAMED) if (folder / file).is_file()
-        }  # fmt: skip
+            for file in (_GENERATION, *_NAMED)
+            if (folder / file).is_file()
+        }
         self.odd: dict[int, str] = {}
 
     def __call__(self, ids: Mapping[str, int]) -> Names:

@@ -30,7 +30,7 @@ class Vocabulary(NamedTuple):
 
 def renumbered(
     found: dict[str, Any], message: str, choose: Callable[[Mapping[str, int]], Names] = by_name
-) -> Vocabulary:  # fmt: skip
+) -> Vocabulary:
     """Puts the special tokens in front and all others behind them, in their order.
 
     What a tokenizer adds around texts, cuts and pads is left out: families do that.

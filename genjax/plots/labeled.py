@@ -17,9 +17,15 @@ _LONGEST = 24  # letters of a name
 
 
 def plot_grid(
-    images_NxHxWxC: Any, columns: int, *, title: str, rows: Sequence[str] = (),
-    tops: Sequence[str] = (), xlabel: str = "", ylabel: str = "",
-) -> np.ndarray:  # fmt: skip
+    images_NxHxWxC: Any,
+    columns: int,
+    *,
+    title: str,
+    rows: Sequence[str] = (),
+    tops: Sequence[str] = (),
+    xlabel: str = "",
+    ylabel: str = "",
+) -> np.ndarray:
     """Draws a grid of images, first to last, with a name for each row and each column.
 
     Args:
@@ -48,9 +54,14 @@ def plot_grid(
     place = (left / width, below / height, wide / width, high / height)
     axes = figure.add_axes(place, xlim=(0, wide), ylim=(high, 0), frame_on=False)
     axes.imshow(
-        grid, cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect="auto",
+        grid,
+        cmap="gray",
+        vmin=0,
+        vmax=255,
+        interpolation="nearest",
+        aspect="auto",
         extent=(0, wide, high, 0),
-    )  # fmt: skip
+    )
     across, down = (wide / columns, high / max(len(rows), 1))
     axes.set_xticks([(i + 0.5) * across for i in range(len(tops))], list(map(plain, tops)))
     axes.set_yticks([(i + 0.5) * down for i in range(len(rows))], list(map(plain, named)))
@@ -63,9 +74,13 @@ def plot_grid(
         figure.text(middle, _GAP / 2 / height, plain(xlabel), ha="center", fontsize=LABEL)
     if ylabel:
         figure.text(
-            _GAP / 2 / width, place[1] + place[3] / 2, plain(ylabel), rotation=90, va="center",
+            _GAP / 2 / width,
+            place[1] + place[3] / 2,
+            plain(ylabel),
+            rotation=90,
+            va="center",
             fontsize=LABEL,
-        )  # fmt: skip
+        )
     return to_array(figure)
 
 

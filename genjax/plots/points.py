@@ -50,9 +50,13 @@ def plot_points(
 
 
 def draw_points(
-    axes: Any, samples_Nx2: Any, centers_Mx2: Any | None, radius: float, *,
+    axes: Any,
+    samples_Nx2: Any,
+    centers_Mx2: Any | None,
+    radius: float,
+    *,
     density: bool | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Draws what `plot_points` does on Matplotlib's `axes`; circles have the given radius."""
     samples = _points("samples", samples_Nx2)
     centers = None if centers_Mx2 is None else _points("centers", centers_Mx2)

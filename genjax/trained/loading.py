@@ -21,9 +21,11 @@ __all__ = ["Model", "load"]
 
 
 def load(
-    workdir: str | os.PathLike[str], step: int | Literal["best"] | None = None,
-    recipe: str | os.PathLike[str] | None = None, data: Mapping[str, Any] | None = None,
-) -> Model:  # fmt: skip
+    workdir: str | os.PathLike[str],
+    step: int | Literal["best"] | None = None,
+    recipe: str | os.PathLike[str] | None = None,
+    data: Mapping[str, Any] | None = None,
+) -> Model:
     """Loads the run in `workdir` on one device, however trained; see `genjax.load`."""
     folder = Path(workdir).expanduser().absolute()
     if recipe is not None:
@@ -35,8 +37,10 @@ def load(
     if families.changed(config.family, folder):
         logging.warning(
             "%s: was trained by another program of the family %s than the one given; that one is "
-            "kept there as recipe.py.txt", workdir, config.family,
-        )  # fmt: skip
+            "kept there as recipe.py.txt",
+            workdir,
+            config.family,
+        )
     run = prepare(config, folder, use=True, arrays=data, **read_population(folder))
     checkpoints = Checkpoints(folder / (BEST if step == "best" else CHECKPOINTS))
     template = run.executor.template()

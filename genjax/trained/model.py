@@ -150,11 +150,21 @@ class Model(Methods):
         return self._read.tokens("texts", texts)
 
     def generate(
-        self, prompts: Sequence[str] = ("",), *, n: int = 1, max_tokens: int = 0, seed: int = 0,
-        temperature: float | None = None, top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0,
-        repetition_penalty: float = 1.0, no_repeat: int = 0, beam: int = 0,
+        self,
+        prompts: Sequence[str] = ("",),
+        *,
+        n: int = 1,
+        max_tokens: int = 0,
+        seed: int = 0,
+        temperature: float | None = None,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        repetition_penalty: float = 1.0,
+        no_repeat: int = 0,
+        beam: int = 0,
         length_penalty: float = 0.6,
-    ) -> list[str]:  # fmt: skip
+    ) -> list[str]:
         """Writes texts for prompts, of a family that writes: continuations, translations, ….
 
             model.generate(["The import statement"], max_tokens=100, temperature=0.8, top_p=0.9)
@@ -176,9 +186,14 @@ class Model(Methods):
             temperature = 1.0 if self.texts.continues else 0.0
         sampling = Sampling(temperature, top_k, top_p, min_p, repetition_penalty, no_repeat)
         written = self.texts.write(
-            prompts, n=n, max_tokens=max_tokens, seed=seed, sampling=sampling, beam=beam,
+            prompts,
+            n=n,
+            max_tokens=max_tokens,
+            seed=seed,
+            sampling=sampling,
+            beam=beam,
             length_penalty=length_penalty,
-        )  # fmt: skip
+        )
         return [text.text for text in written]
 
     @functools.cached_property

@@ -39,12 +39,15 @@ def _ours(w):
     ]
     encoder = {
         "embedding": {"tokens": w["tokens.weight"], "positions": w["positions.weight"]},
-        "types": w["types.weight"], "embedding_norm": norm(w, "norm"),
+        "types": w["types.weight"],
+        "embedding_norm": norm(w, "norm"),
         "stack": {"layers": weights.stacked(layers)},
-    }  # fmt: skip
+    }
     heads = {
-        "transform": dense(w, "transform"), "norm": norm(w, "transform_norm"), "bias": w["bias"]
-    }  # fmt: skip
+        "transform": dense(w, "transform"),
+        "norm": norm(w, "transform_norm"),
+        "bias": w["bias"],
+    }
     return {"encoder": encoder, "heads": heads}
 
 
@@ -91,13 +94,24 @@ def test_both_ways_of_transformers_have_one_loss():
     from benchmarks.peers import hf_bert
 
     timed = hf_bert.training(
-        "gathered", 1, batch_size=4, mask_rate=0.2, num_tokens=50, learning_rate=1e-3,
-        weight_decay=0.01, clip_norm=1.0, **MODEL,
-    )  # fmt: skip
+        "gathered",
+        1,
+        batch_size=4,
+        mask_rate=0.2,
+        num_tokens=50,
+        learning_rate=1e-3,
+        weight_decay=0.01,
+        clip_norm=1.0,
+        **MODEL,
+    )
     timed.run()
     config = hf_bert.BertConfig(
-        vocab_size=30, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
-        intermediate_size=16, max_position_embeddings=9,
-    )  # fmt: skip
+        vocab_size=30,
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=9,
+    )
     network, batch = hf_bert.BertForMaskedLM(config).eval(), _batch()
     torch.testing.assert_close(hf_bert.whole(network, *batch), hf_bert.gathered(network, *batch))

@@ -75,8 +75,10 @@ def test_loss_and_gradients_of_the_peer_are_ours():
     def loss(params):
         return losses.flow_matching_loss(
             lambda x, time_B: ours.apply({"params": params}, x, time_B),
-            _nhwc(noise), _nhwc(x), time.numpy(),
-        ).mean()  # fmt: skip
+            _nhwc(noise),
+            _nhwc(x),
+            time.numpy(),
+        ).mean()
 
     got, gradients = jax.jit(jax.value_and_grad(loss))(params)
     np.testing.assert_allclose(got, value.item(), rtol=1e-4)

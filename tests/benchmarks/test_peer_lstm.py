@@ -38,6 +38,7 @@ def test_loss_and_gradients_of_the_peer_are_ours():
 def _ours(w):
     layers = {f"Direction_{i}": weights.lstm(w, "lstm", f"_l{i}") for i in range(LAYERS)}
     return {
-        "embedding": {"tokens": w["embedding.weight"]}, "recurrent": layers,
+        "embedding": {"tokens": w["embedding.weight"]},
+        "recurrent": layers,
         **weights.dense(w, "head"),
-    }  # fmt: skip
+    }

@@ -96,12 +96,14 @@ def test_transformer_has_the_loss_and_gradient_of_ours():
 
     def params(w):
         stacks = {
-            side: {"layers": jax.tree.map(
-                lambda *p: jax.numpy.stack(p),
-                *(layer(w, f"stacks.{side}.layers.{i}", side == "decoder") for i in range(2)),
-            )}
+            side: {
+                "layers": jax.tree.map(
+                    lambda *p: jax.numpy.stack(p),
+                    *(layer(w, f"stacks.{side}.layers.{i}", side == "decoder") for i in range(2)),
+                )
+            }
             for side in ("encoder", "decoder")
-        }  # fmt: skip
+        }
         tables = {side: {"tokens": w[f"{side}.weight"]} for side in ("source", "target")}
         return stacks | tables
 

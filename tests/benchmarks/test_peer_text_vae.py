@@ -67,8 +67,18 @@ def test_every_mode_of_the_peer_runs():
     try:
         for mode in torch_loop.MODES:
             torch_text_vae.text_vae(
-                mode, 1, vocab_size=V, embed_dim=E, units=H, latent_dim=Z, length=T,
-                num_examples=20, batch_size=B, word_dropout=RATE, learning_rate=1e-3, clip_norm=5.0,
-            ).run()  # fmt: skip
+                mode,
+                1,
+                vocab_size=V,
+                embed_dim=E,
+                units=H,
+                latent_dim=Z,
+                length=T,
+                num_examples=20,
+                batch_size=B,
+                word_dropout=RATE,
+                learning_rate=1e-3,
+                clip_norm=5.0,
+            ).run()
     finally:
         torch.compiler.set_stance("default")

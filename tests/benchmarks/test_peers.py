@@ -63,9 +63,11 @@ def _our_gradients(kind, weights, real, fake, position):
 
 @pytest.mark.parametrize(
     ("kind", "mode"),
-    [*itertools.product(["mlp", "conv"], ["eager", "functional", "forward"]),
-     ("conv", "eager_channels_last")],
-)  # fmt: skip
+    [
+        *itertools.product(["mlp", "conv"], ["eager", "functional", "forward"]),
+        ("conv", "eager_channels_last"),
+    ],
+)
 def test_critic_gradients_of_the_peer_are_ours(kind, mode):
     trainer = _trainer(kind, "functional" if mode == "forward" else mode)
     trainer.forward = mode == "forward"
@@ -173,8 +175,12 @@ def test_vae_of_the_peer_has_the_loss_of_ours(draws):
     value.backward()
     torch.set_rng_state(state)
     noise = torch.randn(draws, 5, 3).numpy() if draws > 1 else torch.randn(5, 3).numpy()[None]
-    names = [f"{part}.{i}.{kind}" for part in ("encoder", "decoder") for i in (0, 2)
-             for kind in ("weight", "bias")]  # fmt: skip
+    names = [
+        f"{part}.{i}.{kind}"
+        for part in ("encoder", "decoder")
+        for i in (0, 2)
+        for kind in ("weight", "bias")
+    ]
     weights = {name: p.detach().numpy() for name, p in objective.named_parameters()}
     assert sorted(weights) == sorted(names)
 

@@ -43,9 +43,10 @@ def test_the_recorded_page_is_that_of_the_record():
     "name",
     [
         pytest.param(name, marks=pytest.mark.long if name.startswith(_LONG) else ())
-        for name, row in rows.all_rows().items() if ".rows." in row.ours.target
+        for name, row in rows.all_rows().items()
+        if ".rows." in row.ours.target
     ],
-)  # fmt: skip
+)
 @pytest.mark.slow
 def test_our_sides_run(name):
     row = rows.all_rows()[name]
@@ -94,15 +95,21 @@ def test_gemm_rates_are_measured():
 def _row(tmp_path, **changes):
     def side(name, **more):
         return Side(
-            name, "tests.benchmarks.sides:logging_side",
-            {"path": str(tmp_path / "log"), "name": name}, **more,
-        )  # fmt: skip
+            name,
+            "tests.benchmarks.sides:logging_side",
+            {"path": str(tmp_path / "log"), "name": name},
+            **more,
+        )
 
     fields = dict(
-        name="trivial", peer="Nothing", unit="run", ours=side("o"),
+        name="trivial",
+        peer="Nothing",
+        unit="run",
+        ours=side("o"),
         peers=(side("p", packages=("numpy",)), side("q", packages=("numpy",))),
-        search=(side("r"),), rounds=2,
-    )  # fmt: skip
+        search=(side("r"),),
+        rounds=2,
+    )
     return Row(**fields | changes)
 
 

@@ -61,9 +61,12 @@ def world(
 
 @pytest.mark.parametrize("name", MISTAKES)
 def test_mistake_is_one_line_and_nothing_is_written(
-    name: str, world: Path, capfd: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    world: Path,
+    capfd: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
     tmp_path_factory: pytest.TempPathFactory,
-) -> None:  # fmt: skip
+) -> None:
     # Decoding good pictures may be cached, but not here.
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
     before = _content(world)
@@ -86,9 +89,14 @@ def test_there_are_at_least_25_cases() -> None:
 
 def test_batch_that_devices_do_not_divide(tmp_path: Path) -> None:
     status, out, err = run(
-        "train", *TINY, f"--workdir={tmp_path / 'new'}", "--config.steps=2",
-        "--config.batch_size=12", "--config.executor=sharded", env={"JAX_NUM_CPU_DEVICES": "8"},
-    )  # fmt: skip
+        "train",
+        *TINY,
+        f"--workdir={tmp_path / 'new'}",
+        "--config.steps=2",
+        "--config.batch_size=12",
+        "--config.executor=sharded",
+        env={"JAX_NUM_CPU_DEVICES": "8"},
+    )
     assert (status, out) == (2, "")
     _is_one_line(err, ["config.batch_size=12", "number of devices, 8"])
     assert not (tmp_path / "new").exists()
@@ -115,9 +123,12 @@ def test_unreadable_folder_of_images(tmp_path: Path) -> None:
     folder = tmp_path / "locked"
     folder.mkdir(mode=0)
     status, out, err = run(
-        "train", AE, f"--workdir={tmp_path / 'new'}", f"--config.data.name=images:{folder}",
+        "train",
+        AE,
+        f"--workdir={tmp_path / 'new'}",
+        f"--config.data.name=images:{folder}",
         prefix=[sys.executable, "-c", _WITHOUT_POWER_OVER_FILES],
-    )  # fmt: skip
+    )
     assert (status, out) == (2, "")
     _is_one_line(err, [f"config.data.name='images:{folder}'", "cannot read", "Permission denied"])
     assert not (tmp_path / "new").exists()
@@ -145,10 +156,15 @@ def test_disk_that_fills_up_during_a_run(disk: Callable[[str], Path]) -> None:
     """The second checkpoint does not fit; the first one is named and can be gone on from."""
     path = disk("size=1400k")
     status, _, err = run(
-        "train", *TINY, f"--workdir={path / 'run'}", "--config.steps=40", "--config.log_every=10",
-        "--config.checkpoint_every=10", "--config.model.encoder_hidden=(512,)",
+        "train",
+        *TINY,
+        f"--workdir={path / 'run'}",
+        "--config.steps=40",
+        "--config.log_every=10",
+        "--config.checkpoint_every=10",
+        "--config.model.encoder_hidden=(512,)",
         "--config.model.decoder_hidden=(512,)",
-    )  # fmt: skip
+    )
     assert status == 2
     assert "Traceback" not in err
     line = err.strip().splitlines()[-1]

@@ -18,12 +18,19 @@ def test_a_classifier_of_a_trained_encoder(
 
     def train(name: str, steps: int) -> int:
         return main(
-            "train", f"--config={ROOT}/configs/sst2.py:bert", f"--workdir={tmp_path / name}",
-            f"--config.data.dir={tmp_path}", f"--config.pretrained.workdir={reader}",
-            "--config.data.length=12", f"--config.steps={steps}",
-            "--config.batch_size=8", "--config.chunk=5", "--config.checkpoint_every=15",
-            "--config.optimizer.learning_rate=0.01", "--config.optimizer.schedule=constant",
-        )  # fmt: skip
+            "train",
+            f"--config={ROOT}/configs/sst2.py:bert",
+            f"--workdir={tmp_path / name}",
+            f"--config.data.dir={tmp_path}",
+            f"--config.pretrained.workdir={reader}",
+            "--config.data.length=12",
+            f"--config.steps={steps}",
+            "--config.batch_size=8",
+            "--config.chunk=5",
+            "--config.checkpoint_every=15",
+            "--config.optimizer.learning_rate=0.01",
+            "--config.optimizer.schedule=constant",
+        )
 
     assert train("whole", 30) == 0
     assert train("parted", 15) == 0

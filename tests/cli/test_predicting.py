@@ -55,12 +55,23 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [f"{good if i % 2 else bad} {i % 7}\t{'good' if i % 2 else 'bad'}" for i in range(60)]
     (folder / "films.tsv").write_text("\n".join(["sentence\tlabel", *rows]))
     workdir = folder / "run"
-    assert main(
-        "train", f"--config={ROOT}/configs/text_classifier.py", *QUIET, "--config.steps=40",
-        "--config.model.network=bag", "--config.model.pooling=mean", "--config.model.embed_dim=8",
-        "--config.model.hidden=8", "--config.executor=vmap", "--config.num_seeds=2",
-        f"--config.data.name=tsv:{folder / 'films.tsv'}", f"--workdir={workdir}",
-    ) == 0  # fmt: skip
+    assert (
+        main(
+            "train",
+            f"--config={ROOT}/configs/text_classifier.py",
+            *QUIET,
+            "--config.steps=40",
+            "--config.model.network=bag",
+            "--config.model.pooling=mean",
+            "--config.model.embed_dim=8",
+            "--config.model.hidden=8",
+            "--config.executor=vmap",
+            "--config.num_seeds=2",
+            f"--config.data.name=tsv:{folder / 'films.tsv'}",
+            f"--workdir={workdir}",
+        )
+        == 0
+    )
     return workdir
 
 
@@ -121,10 +132,12 @@ def stub(tag, length: int) -> Any:
     spec = DataSpec("tagged", (length,), num_classes=100, char_shape=(length, 3))
     run = SimpleNamespace(
         dataset=SimpleNamespace(
-            spec=spec, codec=Words(numbers, punctuation=False), char_codec=Chars("0123456789"),
+            spec=spec,
+            codec=Words(numbers, punctuation=False),
+            char_codec=Chars("0123456789"),
             labels=numbers,
         )
-    )  # fmt: skip
+    )
     return SimpleNamespace(run=run, num_members=0, tag=lambda x, chars: tag(x))
 
 

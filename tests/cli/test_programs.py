@@ -78,9 +78,10 @@ def on_real_data(config: str, tmp_path: Path, request: pytest.FixtureRequest) ->
         shared = request.getfixturevalue("shared_data")
         prepared = shared / "tfds" / names
         args.append(
-            f"--config.data.dir={prepared.parent}" if prepared.is_dir()
+            f"--config.data.dir={prepared.parent}"
+            if prepared.is_dir()
             else f"--config.data.name=images:{shared / 'orl_faces'}"  # CelebA is not to be had
-        )  # fmt: skip
+        )
     if recipe.executor == "vmap":
         args.append("--config.num_seeds=2")
     return [*args, "--config.steps=2"]

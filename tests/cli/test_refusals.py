@@ -60,11 +60,21 @@ def test_a_refusal_leaves_a_trained_run_as_it_was(
     assert snapshot(trained) == before
 
 
-@pytest.mark.parametrize("asked", [
-    "evaluate --step=9", "evaluate --metrics=nonsense", "evaluate --beam=3", "sample --step=9",
-    "sample --step=best", "sample --member=3", "sample --prompt=x", "latent --attributes=nonsense",
-    "latent --member=1", "to_hugging_face --folder=/nowhere/x",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "evaluate --step=9",
+        "evaluate --metrics=nonsense",
+        "evaluate --beam=3",
+        "sample --step=9",
+        "sample --step=best",
+        "sample --member=3",
+        "sample --prompt=x",
+        "latent --attributes=nonsense",
+        "latent --member=1",
+        "to_hugging_face --folder=/nowhere/x",
+    ],
+)
 def test_a_refused_use_leaves_it_as_well(
     asked: str, trained: Path, capfd: pytest.CaptureFixture
 ) -> None:
@@ -118,10 +128,15 @@ def test_other_classes_are_refused_and_other_pictures_warned_of(
         caplog.clear()
 
 
-@pytest.mark.parametrize("asked", [
-    "", "--config.pretrained.workdir=NOWHERE", "--config.pretrained.workdir=AUTOENCODER",
-    "--config.pretrained.workdir=DAMAGED",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "",
+        "--config.pretrained.workdir=NOWHERE",
+        "--config.pretrained.workdir=AUTOENCODER",
+        "--config.pretrained.workdir=DAMAGED",
+    ],
+)
 def test_a_run_that_cannot_begin_makes_no_folder(
     asked: str, trained: Path, reader: Path, tmp_path: Path, capfd: pytest.CaptureFixture
 ) -> None:
@@ -150,9 +165,10 @@ def test_a_refused_sweep_leaves_all_groups_as_they_were(
     group = tmp_path / "sweep" / "group_0"
     population = json.loads((group / "population.json").read_text())
     for damage, message in (
-        (["--seeds=3"], "another sweep"), (["--grid=seed=1,2"], "cannot be swept"),
+        (["--seeds=3"], "another sweep"),
+        (["--grid=seed=1,2"], "cannot be swept"),
         (["--config.best_metric=x", "--config.eval_every=1"], "another sweep"),
-    ):  # fmt: skip
+    ):
         before = snapshot(tmp_path / "sweep")
         assert main("sweep", *sweep, *damage) == 2
         assert message in one_error(capfd)

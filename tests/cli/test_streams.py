@@ -27,8 +27,11 @@ def shell(script: str, *command: Any) -> subprocess.CompletedProcess:
     words = [sys.executable, "-m", f"experiments.{command[0]}", *map(str, command[1:])]
     return subprocess.run(
         ["bash", "-c", script, "bash", *words],
-        cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+    )
 
 
 class Broken(io.TextIOBase):

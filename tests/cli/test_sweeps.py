@@ -41,9 +41,10 @@ def test_sweep_has_one_row_a_member_and_resumes(
     # A member is the single run with its seed, learning rate and weight decay.
     wanted = {"seed": "1", "optimizer.learning_rate": "0.001", "optimizer.weight_decay": "0.0"}
     row = next(
-        r for r in rows
+        r
+        for r in rows
         if r["model.encoder_hidden"] == "(8,)" and all(r[k] == v for k, v in wanted.items())
-    )  # fmt: skip
+    )
     single = [*TINY, f"--workdir={tmp_path / 'single'}", "--config.steps=4", "--config.log_every=2"]
     assert main("train", *single, "--config.seed=1", "--config.optimizer.learning_rate=1e-3") == 0
     last = read_metrics(tmp_path / "single" / "metrics.jsonl")

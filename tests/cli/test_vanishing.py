@@ -49,9 +49,12 @@ def block_checkpoints(run: Path) -> None:
 @pytest.mark.parametrize("chunks", [1, 3])  # in the middle, and after the last one
 @pytest.mark.parametrize("vanish", [remove, rename, replace, drop_metrics, block_checkpoints])
 def test_it_ends_with_one_line_and_status_2(
-    vanish: Any, chunks: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    vanish: Any,
+    chunks: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture,
-) -> None:  # fmt: skip
+) -> None:
     run = tmp_path / "run"
     there: list[Path] = []
 

@@ -59,9 +59,11 @@ def test_a_model_of_a_folder_of_pictures(
         model = genjax.load(run)
         assert model.run.dataset.labels == ("b", "c")
         z = np.asarray(model.encode(x, label))
-        return [model.sample(4), z, *map(np.asarray, (
-            model.decode(z, label), model.reconstruct(x, label)
-        ))]  # fmt: skip
+        return [
+            model.sample(4),
+            z,
+            *map(np.asarray, (model.decode(z, label), model.reconstruct(x, label))),
+        ]
 
     before = uses()
     assert main("latent", f"--workdir={run}", f"--out={tmp_path / 'whole'}") == 0
@@ -115,10 +117,16 @@ def test_a_classifier_of_a_file(tmp_path: Path, train: Any, take_away: Any) -> N
     lines = [f"{w} {w} and more\t{c}" for w, c in (("good", "up"), ("bad", "down"))] * 20
     file = write(tmp_path / "tsv", *lines)
     run = train(
-        f"--config={ROOT}/configs/text_classifier.py", f"--config.data.name=tsv:{file}",
-        "--config.steps=2", "--config.epochs=0", "--config.batch_size=8", "--config.eval_every=0",
-        "--config.data.length=6", "--config.model.network=bag", "--config.model.embed_dim=8",
-    )  # fmt: skip
+        f"--config={ROOT}/configs/text_classifier.py",
+        f"--config.data.name=tsv:{file}",
+        "--config.steps=2",
+        "--config.epochs=0",
+        "--config.batch_size=8",
+        "--config.eval_every=0",
+        "--config.data.length=6",
+        "--config.model.network=bag",
+        "--config.model.embed_dim=8",
+    )
     before = np.asarray(genjax.load(run).classify(["good and more"]))
     take_away(file)
     model = genjax.load(run)

@@ -52,14 +52,22 @@ def test_a_file_of_prompts_becomes_a_file_of_texts(
     prompts, out = tmp_path / "prompts.txt", tmp_path / "deep" / "texts.txt"
     prompts.write_text("the fox\n\nFüchse", encoding="utf-8")
     message = out_of(
-        capfd, "sample", f"--workdir={writer}", f"--prompts={prompts}", f"--out={out}",
-        "--max_tokens=9", "--repetition_penalty=1.2", "--no_repeat=3",
-    )  # fmt: skip
+        capfd,
+        "sample",
+        f"--workdir={writer}",
+        f"--prompts={prompts}",
+        f"--out={out}",
+        "--max_tokens=9",
+        "--repetition_penalty=1.2",
+        "--no_repeat=3",
+    )
     assert message == f"{out}\n" and [p.name for p in out.parent.iterdir()] == ["texts.txt"]
     texts = out.read_text(encoding="utf-8").split(f"\n{'-' * 40}\n")
     assert [t[: len(p)] for t, p in zip(texts, ["the fox", "", "Füchse"])] == [
-        "the fox", "", "Füchse",
-    ]  # fmt: skip
+        "the fox",
+        "",
+        "Füchse",
+    ]
 
 
 def test_beam_search_gives_the_best_with_their_scores(

@@ -54,9 +54,15 @@ def test_a_run_compiles_each_program_once(executor, folder, tmp_path, monkeypatc
     changes = {"num_seeds": 2} if executor == "vmap" else {}
     for steps in (11, 22):  # the second run resumes the first; both end with a partial chunk
         config = recipes.tiny(
-            "autoencoder", folder, executor=executor, steps=steps,
-            eval_every=6, sample_every=6, checkpoint_every=4, **changes,
-        )  # fmt: skip
+            "autoencoder",
+            folder,
+            executor=executor,
+            steps=steps,
+            eval_every=6,
+            sample_every=6,
+            checkpoint_every=4,
+            **changes,
+        )
         run = prepare(config)
         calls.clear()
         hooks = loop.Hooks(picture=lambda x: np.zeros((4, 4, 1), np.uint8))

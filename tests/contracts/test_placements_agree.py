@@ -48,8 +48,12 @@ def _start(out, folder, devices, kinds, names):
     command = [sys.executable, "-m", "tests.contracts.placements_child"]
     return subprocess.Popen(
         [*command, str(out), str(folder), ",".join(kinds), *names],
-        cwd=ROOT, env=env, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        cwd=ROOT,
+        env=env,
+        text=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
 
 
 def _wait(children):

@@ -79,8 +79,10 @@ def test_weight_decay_moves_matrices_alone():
     np.testing.assert_allclose(moved["kernel"], 0.95 * PARAMS["kernel"], rtol=1e-6)
     np.testing.assert_array_equal(moved["bias"], PARAMS["bias"])
     assert decay_mask({"w": jnp.ones((2, 2, 3)), "g": jnp.ones(2), "s": jnp.ones(())}) == {
-        "w": True, "g": False, "s": False,
-    }  # fmt: skip
+        "w": True,
+        "g": False,
+        "s": False,
+    }
     stacked = {"norm": {"scale": jnp.ones((3, 4))}, "dense": {"kernel": jnp.ones((3, 4, 5))}}
     assert decay_mask(stacked) == {"norm": {"scale": False}, "dense": {"kernel": True}}
 

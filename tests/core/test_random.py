@@ -91,6 +91,7 @@ def test_noise_of_the_batch_axis_is_that_of_the_global_batch():
         whole = draw(key, (6, 2))
         parts = jax.vmap(
             lambda _, draw=draw: draw(key, (2, 2)),
-            axis_name=AXIS, axis_size=3,
-        )(jnp.arange(3))  # fmt: skip
+            axis_name=AXIS,
+            axis_size=3,
+        )(jnp.arange(3))
         np.testing.assert_array_equal(parts.reshape(6, 2), whole)

@@ -62,8 +62,10 @@ class Builder:
 def child(folder, calls, mode):
     return subprocess.Popen(
         [sys.executable, "-c", CHILD, str(folder), str(calls), mode],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
 
 
 def go(process):

@@ -40,9 +40,9 @@ def test_salt_and_pepper_are_equally_many(level):
 @pytest.mark.parametrize("kind", CORRUPTIONS)
 def test_noise_is_that_of_the_global_batch(kind):
     whole = corrupt(X[:6], KEY, kind, 0.4)
-    parts = jax.vmap(
-        lambda x: corrupt(x, KEY, kind, 0.4), axis_name=AXIS
-    )(X[:6].reshape(3, 2, 10, 10, 1))  # fmt: skip
+    parts = jax.vmap(lambda x: corrupt(x, KEY, kind, 0.4), axis_name=AXIS)(
+        X[:6].reshape(3, 2, 10, 10, 1)
+    )
     np.testing.assert_array_equal(parts.reshape(whole.shape), whole)
 
 

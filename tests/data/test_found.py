@@ -75,12 +75,14 @@ def test_names_that_differ_are_not_told():
     ("x", "message"),
     [
         (np.full((8, 4, 4, 1), 128, np.uint8), "the same"),
-        (np.broadcast_to(np.arange(8, dtype=np.uint8)[:, None, None, None] * 30, (8, 4, 4, 3)),
-         "of one color"),
+        (
+            np.broadcast_to(np.arange(8, dtype=np.uint8)[:, None, None, None] * 30, (8, 4, 4, 3)),
+            "of one color",
+        ),
         (NOISE // 20, "nearly black"),
         (NOISE.astype(np.float32) / 255 / 20, "nearly black"),
     ],
-)  # fmt: skip
+)
 def test_dull_pictures_are_told(x, message):
     (warning,) = found.warnings(images(x))
     assert message in warning
@@ -118,8 +120,9 @@ def test_a_run_begins_with_the_line(tmp_path, caplog):
         Image.fromarray(np.full((8, 8), 128, np.uint8)).save(folder / f"{i}.png")
     name = f"images:{tmp_path / 'D'}"
     arguments = (f"--config.data.name={name}", f"--config.data.cache_dir={tmp_path / 'cache'}")
-    assert main("train", *TINY, *arguments, f"--workdir={tmp_path / 'run'}",
-                "--config.steps=2") == 0  # fmt: skip
+    assert (
+        main("train", *TINY, *arguments, f"--workdir={tmp_path / 'run'}", "--config.steps=2") == 0
+    )
     lines = [message for message in caplog.messages if name in message]
     assert "images 8x8x1; 2 classes" in lines[0] and lines[0].endswith("on cpu, float32")
     assert lines[-1].endswith("all training pictures are the same")

@@ -342,7 +342,9 @@ def test_real_tables(load, shared_data):
     wnut = load(name="conll:wnut17/train.conll", test="wnut17/dev.conll", **where)
     assert wnut.train.num_examples == 3394 and "B-person" in wnut.labels and len(wnut.labels) == 13
     m30k = load(
-        name="pairs:multi30k/val.de.gz,multi30k/val.en.gz", lowercase=True,
-        test="multi30k/test_2016_flickr.de.gz,multi30k/test_2016_flickr.en.gz", **where,
-    )  # fmt: skip
+        name="pairs:multi30k/val.de.gz,multi30k/val.en.gz",
+        lowercase=True,
+        test="multi30k/test_2016_flickr.de.gz,multi30k/test_2016_flickr.en.gz",
+        **where,
+    )
     assert (m30k.train.num_examples, m30k.test.num_examples) == (1014, 1000)

@@ -62,8 +62,9 @@ def test_skipped_pictures_move_no_other(load, tmp_path):
         message = sorted(d.found["skipped"]["first"])
         assert re.fullmatch(r"0003\.png \(.*truncated.*\)", message[0])
         assert message[1:] == [
-            "empty.png (empty file)", "page.jpg (cannot identify image file)",
-        ]  # fmt: skip
+            "empty.png (empty file)",
+            "page.jpg (cannot identify image file)",
+        ]
         assert "3 files skipped (" in found.line(d, "images")
 
 
@@ -127,8 +128,9 @@ def test_a_loop_is_not_followed_twice(load, tmp_path):
     d = load(folder)
     assert d.train.num_examples + d.test.num_examples == 20
     assert d.found["left_alone"] == {
-        "count": 2, "first": ["c0/up/ (a link back)", "c1/self/ (a link back)"],
-    }  # fmt: skip
+        "count": 2,
+        "first": ["c0/up/ (a link back)", "c1/self/ (a link back)"],
+    }
 
 
 def test_links_to_other_folders_are_followed(load, tmp_path):
@@ -160,8 +162,9 @@ def test_unreadable_folders_and_files_are_told(load, refused, tmp_path, monkeypa
     d = load(folder, on_bad="skip")
     assert d.train.num_examples + d.test.num_examples == 19
     assert d.found["skipped"]["first"] == [
-        "c0/locked/ (Permission denied)", "c1/0001.png (Permission denied)",
-    ]  # fmt: skip
+        "c0/locked/ (Permission denied)",
+        "c1/0001.png (Permission denied)",
+    ]
     (folder / "c0" / "locked").rmdir()
     refused(folder, r"1 of 20 .*c1/0001\.png \(Permission denied\)")
 
@@ -177,8 +180,9 @@ def test_files_that_are_no_pictures_are_left_alone_and_told(load, tmp_path):
     d = load(folder)
     assert d.train.num_examples + d.test.num_examples == 20 and d.spec.num_classes == 0
     assert d.found["left_alone"] == {
-        "count": 4, "first": ["photo.AVIF", "pic.heic", "README"],
-    }  # fmt: skip
+        "count": 4,
+        "first": ["photo.AVIF", "pic.heic", "README"],
+    }
     (warning,) = d.warnings
     assert "not read (.avif, .heic: 2) are left alone" in warning
 

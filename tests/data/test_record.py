@@ -137,10 +137,13 @@ def test_another_shape_or_attribute_is_refused(folder):
         record.check(then, now, "x")
 
 
-@pytest.mark.parametrize(("form", "more", "message"), [
-    ("tsv", "a b\tmaybe", "classes no, yes there, maybe, no, yes here"),
-    ("conll", "a B-NEW", "tags O, B-X there, B-NEW, B-X, O here"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("form", "more", "message"),
+    [
+        ("tsv", "a b\tmaybe", "classes no, yes there, maybe, no, yes here"),
+        ("conll", "a B-NEW", "tags O, B-X there, B-NEW, B-X, O here"),
+    ],
+)
 def test_other_classes_of_texts_are_refused_with_both_lists(folder, tmp_path, form, more, message):
     path = tmp_path / "file"
     path.write_bytes((folder / form).read_bytes())
@@ -202,11 +205,19 @@ def test_an_entry_from_before_there_were_checksums_gets_one(folder, tmp_path):
     assert all("checksum" in p.read_text() for p in (tmp_path / "cache").glob("*/meta.json"))
 
 
-@pytest.mark.parametrize("damage", [
-    {"spec": {}}, {"spec": {"kind": "image", "shape": []}}, {"spec": {"kind": 3, "shape": [1]}},
-    {"spec": {"kind": "image", "shape": ["x"]}}, {"splits": {}}, {"splits": {"train": 3}},
-    {"classes": None}, {"spec": {"kind": "text", "shape": [5]}},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"spec": {}},
+        {"spec": {"kind": "image", "shape": []}},
+        {"spec": {"kind": 3, "shape": [1]}},
+        {"spec": {"kind": "image", "shape": ["x"]}},
+        {"splits": {}},
+        {"splits": {"train": 3}},
+        {"classes": None},
+        {"spec": {"kind": "text", "shape": [5]}},
+    ],
+)
 def test_a_damaged_record_is_one_line(damage, tmp_path):
     c = section("digits", tmp_path)
     then = kept(data.load(c), tmp_path)

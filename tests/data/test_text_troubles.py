@@ -60,8 +60,11 @@ def test_cut_sentences_and_their_entities_are_counted_cold_and_warm(load, tmp_pa
 def test_an_entity_that_a_cut_tears_apart_is_lost(load, tmp_path):
     write(tmp_path / "a", ["a O", "b B-X", "c I-X", "d O"])
     assert load("conll:a", test="a", tokenizer="word", length=2).found["cut"]["test"] == {
-        "count": 1, "of": 1, "what": "sentences", "entities": 1,
-    }  # fmt: skip
+        "count": 1,
+        "of": 1,
+        "what": "sentences",
+        "entities": 1,
+    }
     assert (
         "entities" not in load("conll:a", test="a", tokenizer="word", length=3).found["cut"]["test"]
     )
@@ -181,16 +184,26 @@ def test_comments_are_left_out_of_tagged_words(section, tmp_path):
     write(
         tmp_path / "x",
         [
-            "# sent_id = 1", "# text = EU rejects", "EU NNP B-ORG", "rejects VB O", "",
-            "# newpar", "# NN O", "# = O", "Peter NNP B-PER", "# NN O", "",
+            "# sent_id = 1",
+            "# text = EU rejects",
+            "EU NNP B-ORG",
+            "rejects VB O",
+            "",
+            "# newpar",
+            "# NN O",
+            "# = O",
+            "Peter NNP B-PER",
+            "# NN O",
+            "",
         ],
-    )  # fmt: skip
+    )
     found = [
         (words, tags) for words, tags, _ in conll.texts(section("conll:x", test="x")).read("train")
     ]
     assert found == [
-        (["EU", "rejects"], ["B-ORG", "O"]), (["#", "#", "Peter", "#"], ["O", "O", "B-PER", "O"]),
-    ]  # fmt: skip
+        (["EU", "rejects"], ["B-ORG", "O"]),
+        (["#", "#", "Peter", "#"], ["O", "O", "B-PER", "O"]),
+    ]
     write(tmp_path / "y", ["# text\tis this", "# global = 1", "EU\tNNP\tO", "#\tNN\tO"])
     found = list(conll.texts(section("conll:y", test="y")).read("train"))
     assert [words for words, *_ in found] == [["EU", "#"]]

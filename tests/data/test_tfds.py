@@ -132,12 +132,14 @@ def faces(tmp_path):
     from PIL import Image
 
     of = tfds_library.features
-    features = of.FeaturesDict({
-        "image": of.Image(shape=(218, 178, 3), encoding_format="jpeg"),
-        "landmarks": {"lefteye_x": np.int64, "lefteye_y": np.int64},
-        "attributes": {"Young": np.bool_, "Eyeglasses": np.bool_, "Smiling": np.bool_},
-        "identity": {"Identity_No": np.int64},
-    })  # fmt: skip
+    features = of.FeaturesDict(
+        {
+            "image": of.Image(shape=(218, 178, 3), encoding_format="jpeg"),
+            "landmarks": {"lefteye_x": np.int64, "lefteye_y": np.int64},
+            "attributes": {"Young": np.bool_, "Eyeglasses": np.bool_, "Smiling": np.bool_},
+            "identity": {"Identity_No": np.int64},
+        }
+    )
     folder = tmp_path / "tfds" / "celeb_a" / "2.1.0"
     folder.mkdir(parents=True)
     features.save_config(folder)
@@ -151,19 +153,26 @@ def faces(tmp_path):
             encoded = io.BytesIO()
             Image.fromarray(pixels).save(encoded, "JPEG", quality=95)
             encoded.seek(0)
-            writer.write(features.serialize_example({
-                "image": encoded, "landmarks": {"lefteye_x": i, "lefteye_y": i},
-                "attributes": {"Young": i % 2 == 0, "Eyeglasses": i == 1, "Smiling": i > 2},
-                "identity": {"Identity_No": i},
-            }))  # fmt: skip
+            writer.write(
+                features.serialize_example(
+                    {
+                        "image": encoded,
+                        "landmarks": {"lefteye_x": i, "lefteye_y": i},
+                        "attributes": {"Young": i % 2 == 0, "Eyeglasses": i == 1, "Smiling": i > 2},
+                        "identity": {"Identity_No": i},
+                    }
+                )
+            )
         writer.close()
     splits = [
         {
-            "name": split, "shardLengths": [str(number)], "numBytes": "1",
+            "name": split,
+            "shardLengths": [str(number)],
+            "numBytes": "1",
             "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
         }
         for split, number in lengths.items()
-    ]  # fmt: skip
+    ]
     info = {"name": "celeb_a", "version": "2.1.0", "fileFormat": "array_record", "splits": splits}
     (folder / "dataset_info.json").write_text(json.dumps(info))
     return tmp_path / "tfds"
@@ -196,11 +205,16 @@ def rewrite(folder, pictures):
     name = "celeb_a-train.array_record-00000-of-00001"
     writer = ArrayRecordWriter(str(folder / name), "group_size:1")
     for i, encoded in enumerate(pictures):
-        writer.write(features.serialize_example({
-            "image": io.BytesIO(encoded), "landmarks": {"lefteye_x": i, "lefteye_y": i},
-            "attributes": {"Young": i % 2 == 0, "Eyeglasses": i == 1, "Smiling": i > 2},
-            "identity": {"Identity_No": i},
-        }))  # fmt: skip
+        writer.write(
+            features.serialize_example(
+                {
+                    "image": io.BytesIO(encoded),
+                    "landmarks": {"lefteye_x": i, "lefteye_y": i},
+                    "attributes": {"Young": i % 2 == 0, "Eyeglasses": i == 1, "Smiling": i > 2},
+                    "identity": {"Identity_No": i},
+                }
+            )
+        )
     writer.close()
 
 

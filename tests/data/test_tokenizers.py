@@ -171,5 +171,8 @@ def test_mistakes_are_told(changes, message):
 
 def test_smallest_types():
     assert [tokenizers.smallest_type(n) for n in (256, 257, 2**16, 2**16 + 1)] == [
-        np.uint8, np.uint16, np.uint16, np.uint32
-    ]  # fmt: skip
+        np.uint8,
+        np.uint16,
+        np.uint16,
+        np.uint32,
+    ]

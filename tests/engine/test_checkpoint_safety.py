@@ -64,8 +64,10 @@ def test_a_folder_without_manifest_is_not_a_checkpoint(tmp_path):
 def start_saving(directory):
     return subprocess.Popen(
         [sys.executable, "-m", "tests.engine.saving_child", str(directory)],
-        cwd=ROOT, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
 
 
 def finished_steps(child):

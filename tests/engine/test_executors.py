@@ -179,9 +179,14 @@ def test_a_skipped_step_is_told_and_changes_nothing(folder):
 @pytest.mark.parametrize("executor", ["scan", "vmap", "sharded", "pmap"])
 def test_a_family_without_a_prior_shows_reconstructions(executor, folder, tmp_path):
     config = recipes.tiny(
-        "autoencoder", folder, executor=executor, steps=8, sample_every=4, num_samples=5,
+        "autoencoder",
+        folder,
+        executor=executor,
+        steps=8,
+        sample_every=4,
+        num_samples=5,
         num_seeds=2 if executor == "vmap" else 1,
-    )  # fmt: skip
+    )
     shown = []
 
     def pairs(x, outputs):
@@ -192,8 +197,9 @@ def test_a_family_without_a_prior_shows_reconstructions(executor, folder, tmp_pa
     loop.train(run, tmp_path, hooks=loop.Hooks(picture=lambda x: 1 / 0, pairs=pairs))
     assert [x.shape for x, _ in shown] == [y.shape for _, y in shown] == [(5, 8, 8, 1)] * 2
     assert sorted(p.name for p in (tmp_path / "samples").iterdir()) == [
-        "reconstructions_0000004.png", "reconstructions_0000008.png",
-    ]  # fmt: skip
+        "reconstructions_0000004.png",
+        "reconstructions_0000008.png",
+    ]
     np.testing.assert_array_equal(shown[0][0], first_rows(run.dataset.test, 5)[0])
     assert not np.array_equal(shown[0][1], shown[1][1])
 

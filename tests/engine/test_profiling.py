@@ -31,9 +31,14 @@ def test_profile_steps_that_make_no_range_are_refused(text):
 
 @pytest.mark.parametrize(
     ("steps", "traced"),
-    [((150, 160), [(100, 200)]), ((100, 101), [(100, 200)]), ((199, 201), [(100, 200), (200, 300)]),
-     ((0, 1), [(0, 100)]), ((400, 500), [])],
-)  # fmt: skip
+    [
+        ((150, 160), [(100, 200)]),
+        ((100, 101), [(100, 200)]),
+        ((199, 201), [(100, 200), (200, 300)]),
+        ((0, 1), [(0, 100)]),
+        ((400, 500), []),
+    ],
+)
 def test_the_chunks_that_hold_the_steps_are_traced(tmp_path, steps, traced):
     profiler = Profiler(tmp_path, steps)
     found = []

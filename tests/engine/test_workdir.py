@@ -64,11 +64,24 @@ def test_the_same_config_resumes_and_keeps_the_start_time(tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    [{"chunk": 7}, {"executor": "loop"}, {"sharding": "fsdp"}, {"log_every": 3}, {"eval_every": 5},
-     {"sample_every": 5}, {"checkpoint_every": 5}, {"keep_checkpoints": 9}, {"keep_every": 50},
-     {"data.dir": "/x"}, {"data.cache_dir": "/x"}, {"data.device_limit_mb": 1},
-     {"steps": 200}, {"steps": 0, "epochs": 3.0}, {"steps": 0, "examples": 1000}],
-)  # fmt: skip
+    [
+        {"chunk": 7},
+        {"executor": "loop"},
+        {"sharding": "fsdp"},
+        {"log_every": 3},
+        {"eval_every": 5},
+        {"sample_every": 5},
+        {"checkpoint_every": 5},
+        {"keep_checkpoints": 9},
+        {"keep_every": 50},
+        {"data.dir": "/x"},
+        {"data.cache_dir": "/x"},
+        {"data.device_limit_mb": 1},
+        {"steps": 200},
+        {"steps": 0, "epochs": 3.0},
+        {"steps": 0, "examples": 1000},
+    ],
+)
 def test_how_a_run_is_run_may_change_on_resume(tmp_path, change):
     open_workdir(tmp_path, make_config())
     changed = make_config(**change)
@@ -78,13 +91,18 @@ def test_how_a_run_is_run_may_change_on_resume(tmp_path, change):
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"batch_size": 32}, "config.batch_size is 64 there, 32 here"),
-     ({"seed": 1}, "config.seed is 0 there, 1 here"),
-     ({"model.widths": (64,)}, "config.model.widths is [64, 32] there, [64] here"),
-     ({"family": "gan"}, "config.family is 'autoencoder' there, 'gan' here"),
-     ({"optimizer.learning_rate": 0.5}, "config.optimizer.learning_rate is 0.001 there, 0.5 here"),
-     ({"data.name": "ring"}, "config.data.name is 'digits' there, 'ring' here")],
-)  # fmt: skip
+    [
+        ({"batch_size": 32}, "config.batch_size is 64 there, 32 here"),
+        ({"seed": 1}, "config.seed is 0 there, 1 here"),
+        ({"model.widths": (64,)}, "config.model.widths is [64, 32] there, [64] here"),
+        ({"family": "gan"}, "config.family is 'autoencoder' there, 'gan' here"),
+        (
+            {"optimizer.learning_rate": 0.5},
+            "config.optimizer.learning_rate is 0.001 there, 0.5 here",
+        ),
+        ({"data.name": "ring"}, "config.data.name is 'digits' there, 'ring' here"),
+    ],
+)
 def test_another_config_is_refused_and_nothing_is_written(tmp_path, change, message):
     open_workdir(tmp_path, make_config())
     before = (tmp_path / "config.json").read_bytes()

@@ -223,9 +223,11 @@ def test_a_folder_that_is_gone_is_an_error_and_is_not_made_again(tmp_path, what)
         folder.mkdir()
     before = sorted(tmp_path.rglob("*"))
     for write in (
-        w.check, lambda: w.scalars(2, {"train/loss": 0.5}), lambda: w.text(2, "samples", "x"),
+        w.check,
+        lambda: w.scalars(2, {"train/loss": 0.5}),
+        lambda: w.text(2, "samples", "x"),
         lambda: w.images(2, "samples", np.zeros((2, 2, 1), np.uint8)),
-    ):  # fmt: skip
+    ):
         with pytest.raises(OSError, match=r"run.*: is gone, removed or renamed"):
             write()
     w.close()

@@ -58,9 +58,16 @@ def torch_fidelity_numbers() -> dict[str, float]:
     statistics = [fid_features_to_statistics(x) for x in (a, b)]
     fid = fid_statistics_to_metric(*statistics, verbose=False)
     kid = kid_features_to_metric(
-        a, b, kid_subsets=100, kid_subset_size=100, kid_degree=3, kid_gamma=None, kid_coef0=1,
-        rng_seed=2020, verbose=False,
-    )  # fmt: skip
+        a,
+        b,
+        kid_subsets=100,
+        kid_subset_size=100,
+        kid_degree=3,
+        kid_gamma=None,
+        kid_coef0=1,
+        rng_seed=2020,
+        verbose=False,
+    )
     isc = isc_features_to_metric(torch.from_numpy(logits()), 10, True, 2020)
     prc = prc_features_to_metric(
         a, b, prc_neighborhood=3, prc_batch_size=10000, save_cpu_ram=False, verbose=False

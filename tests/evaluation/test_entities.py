@@ -16,9 +16,12 @@ ROWS = st.lists(st.lists(st.tuples(TAGS, TAGS), max_size=8), min_size=1, max_siz
 def test_entities_of_a_sentence():
     tags = ["B-PER", "I-PER", "O", "S-LOC", "B-LOC", "E-LOC", "B-PER", "B-PER"]
     assert entities(tags) == {
-        Entity("PER", 0, 1), Entity("LOC", 3, 3), Entity("LOC", 4, 5), Entity("PER", 6, 6),
+        Entity("PER", 0, 1),
+        Entity("LOC", 3, 3),
+        Entity("LOC", 4, 5),
+        Entity("PER", 6, 6),
         Entity("PER", 7, 7),
-    }  # fmt: skip
+    }
 
 
 def test_what_cannot_go_on_begins():

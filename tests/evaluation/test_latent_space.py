@@ -25,13 +25,13 @@ def model(kind="image", attributes=(), **functions):
     source = Resident(arrays)
     dataset = Dataset(DataSpec(kind, SHAPE, 3), source, source, tuple(attributes))
     settings = {"latent_dim": 4, "conditional": functions.pop("conditional", False)}
-    config = SimpleNamespace(
-        family="known", model=settings, data=SimpleNamespace(name="drawn")
-    )  # fmt: skip
+    config = SimpleNamespace(family="known", model=settings, data=SimpleNamespace(name="drawn"))
     return SimpleNamespace(
-        config=config, run=SimpleNamespace(dataset=dataset),
-        family=SimpleNamespace(**functions), **functions,
-    )  # fmt: skip
+        config=config,
+        run=SimpleNamespace(dataset=dataset),
+        family=SimpleNamespace(**functions),
+        **functions,
+    )
 
 
 def encode(x, *label):
@@ -39,9 +39,11 @@ def encode(x, *label):
 
 
 def decode(z, *label):
-    return np.asarray(z).reshape(len(z), *SHAPE) + sum(label).reshape(-1, 1, 1, 1) if label else (
-        np.asarray(z).reshape(len(z), *SHAPE)
-    )  # fmt: skip
+    return (
+        np.asarray(z).reshape(len(z), *SHAPE) + sum(label).reshape(-1, 1, 1, 1)
+        if label
+        else (np.asarray(z).reshape(len(z), *SHAPE))
+    )
 
 
 def posterior(x, *label):

@@ -9,8 +9,10 @@ from genjax.evaluation.text.units import are_without_spaces
 
 HYPOTHESES = ["A man in a blue shirt is standing on a ladder.", "two dogs run , and bark !", ""]
 REFERENCES = [
-    "A man in a blue shirt stands on a ladder.", "Two dogs are running and barking!", "Nothing",
-]  # fmt: skip
+    "A man in a blue shirt stands on a ladder.",
+    "Two dogs are running and barking!",
+    "Nothing",
+]
 
 
 def test_scores_are_those_of_sacrebleu():

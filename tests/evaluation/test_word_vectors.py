@@ -11,8 +11,10 @@ from genjax.evaluation.text.word_vectors import WordVectors, read
 FORMATS = ["v.bin", "v.txt", "v.txt.gz"]
 words = st.lists(
     st.text(min_size=1, max_size=8).filter(lambda w: w.split() == [w] and w.isprintable()),
-    min_size=1, max_size=6, unique=True,
-)  # fmt: skip
+    min_size=1,
+    max_size=6,
+    unique=True,
+)
 
 
 def vectors(size=40, dim=7, seed=0):

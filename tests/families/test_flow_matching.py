@@ -34,9 +34,14 @@ MEAN, FACTOR = np.array([1.0, -2.0]), np.array([[2.0, 0.0], [1.5, 0.5]])
 def fitted():
     """A field that has learned a correlated Gaussian."""
     f = family(
-        POINTS, steps=2000, batch_size=256, optimizer__learning_rate=3e-3,
-        optimizer__schedule="linear", sampler__likelihood_steps=40, ema_decay=0.99,
-    )  # fmt: skip
+        POINTS,
+        steps=2000,
+        batch_size=256,
+        optimizer__learning_rate=3e-3,
+        optimizer__schedule="linear",
+        sampler__likelihood_steps=40,
+        ema_decay=0.99,
+    )
 
     def step(state, key):
         x = MEAN + jax.random.normal(key, (256, 2)) @ FACTOR.T

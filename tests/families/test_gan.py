@@ -180,9 +180,12 @@ def test_passes_over_one_critic_batch_and_over_all_make_the_same_step(monkeypatc
 
 def test_spectral_vectors_advance_once_a_critic_update_and_never_else():
     family, state, batch = make(
-        model__spectral_norm=True, loss__adversarial="hinge", loss__n_critic=3,
-        optimizer__learning_rate=0.0, critic_optimizer__learning_rate=0.0,
-    )  # fmt: skip
+        model__spectral_norm=True,
+        loss__adversarial="hinge",
+        loss__n_critic=3,
+        optimizer__learning_rate=0.0,
+        critic_optimizer__learning_rate=0.0,
+    )
     expected = state.variables["critic"]["spectral"]
     for _ in range(3):
         expected = power_iteration(state.params["critic"], expected)
@@ -222,15 +225,18 @@ def test_a_lazy_penalty_is_taken_at_every_kth_update_and_k_times_as_strong():
         expected, _ = jax.jit(other.step)(state, batch)
         jax.tree.map(
             lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7),
-            found.params, expected.params,
-        )  # fmt: skip
+            found.params,
+            expected.params,
+        )
 
 
 def test_statistics_of_the_critic_are_those_of_real_examples():
     family, state, batch = make(
-        model__critic_norm="batch", loss__penalty="none", loss__n_critic=1,
+        model__critic_norm="batch",
+        loss__penalty="none",
+        loss__n_critic=1,
         critic_optimizer__learning_rate=0.0,
-    )  # fmt: skip
+    )
     new, _ = jax.jit(family.step)(state, batch)
     first = state.params["critic"]["Dense_0"]
     hidden = (batch["x"][0] - SPEC.center) / SPEC.scale @ first["kernel"] + first["bias"]
@@ -299,11 +305,15 @@ def test_the_fashion_recipe_of_wgan_gp_is_that_of_all_methods():
 
 @pytest.mark.parametrize(
     ("recipe", "argument", "spec"),
-    [("gan_mixture", f"{m},ring", DataSpec("point", (2,))) for m in
-     ("gan", "pacgan2", "wgan", "r3gan")]
-    + [("gan_fashion", m, DataSpec("image", (28, 28, 1))) for m in
-       ("wgan", "ns_gan", "hinge_sn", "r3gan")],
-)  # fmt: skip
+    [
+        ("gan_mixture", f"{m},ring", DataSpec("point", (2,)))
+        for m in ("gan", "pacgan2", "wgan", "r3gan")
+    ]
+    + [
+        ("gan_fashion", m, DataSpec("image", (28, 28, 1)))
+        for m in ("wgan", "ns_gan", "hinge_sn", "r3gan")
+    ],
+)
 def test_methods_under_one_budget_share_networks_and_data(recipe, argument, spec):
     config = load(recipe, argument)
     family = gan.build(config, spec, 1)

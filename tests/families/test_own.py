@@ -95,8 +95,14 @@ def test_without_its_file_it_is_refused_and_nothing_runs(mine, recipe, capfd, mo
     monkeypatch.syspath_prepend(str(recipe.parent))
     before = {p: p.stat().st_mtime_ns for p in mine.rglob("*")}
     capfd.readouterr()
-    for program, more in (("evaluate", ""), ("sample", ""), ("latent", ""), ("ngrams", ""),
-                          ("to_hugging_face", "--out=hf"), ("train", "--config")):  # fmt: skip
+    for program, more in (
+        ("evaluate", ""),
+        ("sample", ""),
+        ("latent", ""),
+        ("ngrams", ""),
+        ("to_hugging_face", "--out=hf"),
+        ("train", "--config"),
+    ):
         flag = f"--config={mine / 'config.json'}" if more == "--config" else more
         flags = [f"--workdir={mine}", *([flag] if flag else [])]
         assert main(program, *flags) == 2, program
@@ -205,9 +211,14 @@ def test_the_console_script_trains_it_from_another_folder(recipe, tmp_path):
     code += "sys.exit(main())"
     flags = [f"--config={recipe}", f"--workdir={tmp_path / 'run'}"]
     done = subprocess.run(
-        [sys.executable, "-P", "-c", code, *flags], cwd=tmp_path, capture_output=True, text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=120, check=False,
-    )  # fmt: skip
+        [sys.executable, "-P", "-c", code, *flags],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     advised = [line for line in done.stdout.splitlines() if "genjax-" in line]
     message = f"--workdir={tmp_path / 'run'} --recipe={Path(recipe)}"

@@ -16,10 +16,19 @@ from genjax.losses import token_cross_entropy
 from tests.families.compiled import compiled
 
 SPEC = DataSpec("pair", (6,), vocab_size=12, target_shape=(5,), target_vocab_size=11)
-X = np.array([[5, 6, 7, EOS, PAD, PAD], [8, EOS, PAD, PAD, PAD, PAD], [9, 10, 11, 5, 6, EOS],
-              [7, 7, EOS, PAD, PAD, PAD]], np.int32)  # fmt: skip
-Y = np.array([[5, EOS, PAD, PAD, PAD], [6, 7, 8, EOS, PAD], [9, 10, 9, 6, EOS],
-              [EOS, PAD, PAD, PAD, PAD]], np.int32)  # fmt: skip
+X = np.array(
+    [
+        [5, 6, 7, EOS, PAD, PAD],
+        [8, EOS, PAD, PAD, PAD, PAD],
+        [9, 10, 11, 5, 6, EOS],
+        [7, 7, EOS, PAD, PAD, PAD],
+    ],
+    np.int32,
+)
+Y = np.array(
+    [[5, EOS, PAD, PAD, PAD], [6, 7, 8, EOS, PAD], [9, 10, 9, 6, EOS], [EOS, PAD, PAD, PAD, PAD]],
+    np.int32,
+)
 BATCH = {"x": X, "y": Y}
 MODELS = {
     "none": ("seq2seq", {"model.attention": "none", "model.input_feeding": False}),
@@ -43,7 +52,7 @@ ALL = [
 TINY = {
     "seq2seq": {"model.embed_dim": 4, "model.hidden": 6},
     "transformer": {"model.width": 8, "model.num_heads": 2},
-}  # fmt: skip
+}
 # Of the step, so that it moves by the gradient itself; and nothing is drawn.
 PLAIN = {
     "model.dropout": 0.0, "loss.label_smoothing": 0.0, "optimizer.name": "sgd", "optimizer.b1": 0.0,
@@ -189,8 +198,9 @@ def test_buckets_and_parts_of_a_batch_change_nothing_in_an_update(name, changes)
         expected, got = model("step", batch)[0], step(model.state, batch)[0]
         jax.tree.map(
             lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4),
-            got.params, expected.params,
-        )  # fmt: skip
+            got.params,
+            expected.params,
+        )
 
 
 @pytest.mark.parametrize(

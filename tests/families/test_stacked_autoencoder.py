@@ -81,8 +81,9 @@ def test_first_layer_equals_a_run_of_that_layer_alone():
     for name in names:
         jax.tree.map(
             lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6),
-            state.params[name], single.params[name],
-        )  # fmt: skip
+            state.params[name],
+            single.params[name],
+        )
 
 
 def family(**changes):

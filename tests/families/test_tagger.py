@@ -70,9 +70,9 @@ def test_the_loss_is_that_of_the_field_over_the_words_of_the_batch():
     rows = {name: found[name] for name in ("x", "chars", "label")}
     _, metrics = build(model__dropout=0.0).step(state, rows)
     np.testing.assert_allclose(metrics["loss"], nll / 7, rtol=1e-5)
-    flat = state.replace(params=state.params | {
-        "crf": jax.tree.map(jnp.zeros_like, state.params["crf"])
-    })  # fmt: skip
+    flat = state.replace(
+        params=state.params | {"crf": jax.tree.map(jnp.zeros_like, state.params["crf"])}
+    )
     by_itself = build(model__head="softmax").evaluate(state, found)["nll"]
     np.testing.assert_allclose(family.evaluate(flat, found)["nll"], by_itself, rtol=1e-5)
     assert not np.isclose(nll, by_itself)
@@ -120,8 +120,9 @@ def test_characters_tell_unknown_words_apart():
     for filters, differ in ((4, True), (0, False)):
         family = build(model__char_filters=filters)
         state = trained_state(family)
-        a, b = (family.evaluate(state, batch(x=unknown, chars=c))["nll"]
-                for c in (characters(), other))  # fmt: skip
+        a, b = (
+            family.evaluate(state, batch(x=unknown, chars=c))["nll"] for c in (characters(), other)
+        )
         assert (a != b) == differ
 
 

@@ -103,10 +103,16 @@ def test_variational_loss_adds_the_kl_of_a_sentence():
 def test_gradient_is_that_of_the_bound_written_out():
     """Bowman et al. 2016: one draw of z, a decoder from tanh(z W + b) that reads z each time."""
     family = make(
-        **VARIATIONAL, loss__word_dropout=0.5, loss__kl_weight=0.6, model__cell="gru",
-        optimizer__name="sgd", optimizer__b1=0.0, optimizer__clip_norm=0.0, model__pooling="mean",
+        **VARIATIONAL,
+        loss__word_dropout=0.5,
+        loss__kl_weight=0.6,
+        model__cell="gru",
+        optimizer__name="sgd",
+        optimizer__b1=0.0,
+        optimizer__clip_norm=0.0,
+        model__pooling="mean",
         model__bidirectional=False,
-    )  # fmt: skip
+    )
     state = begun(family)
     after, _ = stepped(family, state)
 
@@ -151,8 +157,9 @@ def test_gradient_is_that_of_the_bound_written_out():
 
 
 def test_the_weight_of_the_kl_is_annealed():
-    family = make(**VARIATIONAL, loss__kl_weight=4.0, loss__kl_annealing="linear",
-                  loss__kl_annealing_steps=8)  # fmt: skip
+    family = make(
+        **VARIATIONAL, loss__kl_weight=4.0, loss__kl_annealing="linear", loss__kl_annealing_steps=8
+    )
     _, metrics = stepped(family)
     np.testing.assert_allclose(metrics["kl_weight"], 0.5)
     expected = (metrics["reconstruction"] + 0.5 * metrics["kl"]) * ROWS / TOKENS
@@ -171,8 +178,10 @@ def test_free_bits_leave_the_posterior_alone_below_the_threshold():
 
 
 def test_chunked_logits_make_the_same_step():
-    ends = [stepped(make(**VARIATIONAL, loss__logits_chunk=chunk, optimizer__eps=1e-3))[0].params
-            for chunk in (0, 3)]  # fmt: skip
+    ends = [
+        stepped(make(**VARIATIONAL, loss__logits_chunk=chunk, optimizer__eps=1e-3))[0].params
+        for chunk in (0, 3)
+    ]
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), *ends)
 
 

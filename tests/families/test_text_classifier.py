@@ -38,9 +38,13 @@ def build(network="lstm, max", kind="sentence", classes=CLASSES, **changes):
     return compiled(text_classifier.build(c, spec, 1))
 
 
-SENTENCES = jnp.array([
-    [7, 8, 9, 10, 11, tokens.EOS], [12, 7, tokens.EOS, 0, 0, 0], [tokens.EOS, 0, 0, 0, 0, 0],
-])  # fmt: skip
+SENTENCES = jnp.array(
+    [
+        [7, 8, 9, 10, 11, tokens.EOS],
+        [12, 7, tokens.EOS, 0, 0, 0],
+        [tokens.EOS, 0, 0, 0, 0, 0],
+    ]
+)
 
 
 @pytest.mark.parametrize(
@@ -107,9 +111,7 @@ def test_a_fixed_encoder_stays_and_the_head_learns():
     family = build("bert, first", optimizer__encoder_lr_scale=0.0, optimizer__weight_decay=0.1)
     state = family.init(jax.random.key(0))
     moved, _ = family.step(state, {"x": SENTENCES, "label": jnp.array([0, 1, 2])})
-    jax.tree.map(
-        np.testing.assert_array_equal, moved.params["encoder"], state.params["encoder"]
-    )  # fmt: skip
+    jax.tree.map(np.testing.assert_array_equal, moved.params["encoder"], state.params["encoder"])
     assert (moved.params["head"]["kernel"] != state.params["head"]["kernel"]).all()
 
 

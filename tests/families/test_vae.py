@@ -96,9 +96,11 @@ def test_beta_weighs_the_kl_and_warms_up():
     plain, beta, warm = (
         first_step(make(**changes))[2]
         for changes in (
-            {}, {"loss__kl_weight": 4.0}, {"loss__kl_weight": 4.0, "loss__kl_warmup_steps": 8},
+            {},
+            {"loss__kl_weight": 4.0},
+            {"loss__kl_weight": 4.0, "loss__kl_warmup_steps": 8},
         )
-    )  # fmt: skip
+    )
     for metrics, weight in ((plain, 1.0), (beta, 4.0), (warm, 0.5)):
         expected = metrics["reconstruction"] + weight * metrics["kl"]
         np.testing.assert_allclose(metrics["loss"], expected, rtol=1e-5)
@@ -187,8 +189,12 @@ def test_binarized_targets_are_binary_and_drawn_anew():
 
 @pytest.mark.parametrize("network", ["mlp", "conv"])
 def test_conditional_model_uses_labels_on_both_sides(network):
-    family = make(model__conditional=True, model__network=network, model__encoder_channels=(3,),
-                  model__decoder_channels=(3,))  # fmt: skip
+    family = make(
+        model__conditional=True,
+        model__network=network,
+        model__encoder_channels=(3,),
+        model__decoder_channels=(3,),
+    )
     state = family.init(jax.random.key(0))
     same = np.repeat(X[:1], 3, 0)
     codes = np.asarray(family.encode(state, same, jnp.arange(3)))

@@ -49,8 +49,11 @@ def pairs_of(row):
     lines = np.cumsum(row == EOS)
     words = np.flatnonzero(row != EOS)
     for i, place in enumerate(words):
-        near = [j for j in range(max(i - REACH, 0), min(i + REACH + 1, len(words)))
-                if j != i and lines[words[j]] == lines[place]]  # fmt: skip
+        near = [
+            j
+            for j in range(max(i - REACH, 0), min(i + REACH + 1, len(words)))
+            if j != i and lines[words[j]] == lines[place]
+        ]
         yield i, near
 
 
@@ -87,9 +90,11 @@ def objective(name, output, noise, code):
 
 @pytest.mark.parametrize(
     ("architecture", "name", "mean"),
-    [*itertools.product(["skipgram"], word2vec.OBJECTIVES, [True]),
-     *itertools.product(["cbow"], word2vec.OBJECTIVES, [True, False])],
-)  # fmt: skip
+    [
+        *itertools.product(["skipgram"], word2vec.OBJECTIVES, [True]),
+        *itertools.product(["cbow"], word2vec.OBJECTIVES, [True, False]),
+    ],
+)
 def test_a_step_is_the_sum_of_the_updates_of_all_pairs(architecture, name, mean):
     f = family(model__architecture=architecture, loss__objective=name, model__cbow_mean=mean)
     state = spread(f)

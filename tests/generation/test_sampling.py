@@ -40,8 +40,12 @@ def expected(row, top_k, top_p, min_p):
 
 
 @settings(max_examples=200, deadline=None)
-@given(LOGITS, st.integers(0, VOCAB + 2), st.sampled_from([0.01, 0.3, 0.77, 0.95, 1.0]),
-       st.sampled_from([0.0, 0.02, 0.3, 1.0]))  # fmt: skip
+@given(
+    LOGITS,
+    st.integers(0, VOCAB + 2),
+    st.sampled_from([0.01, 0.3, 0.77, 0.95, 1.0]),
+    st.sampled_from([0.0, 0.02, 0.3, 1.0]),
+)
 def test_the_likeliest_tokens_are_those_of_numpy(logits, top_k, top_p, min_p):
     found = np.asarray(cut(logits, top_k, top_p, min_p))
     for row, kept in zip(logits, found):

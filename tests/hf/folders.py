@@ -34,9 +34,10 @@ def gpt2_tokenizer(texts=TEXTS, size=260):
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=size, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        vocab_size=size,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
-    )  # fmt: skip
+    )
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.add_special_tokens(["<|endoftext|>"])
     return tokenizer
@@ -53,9 +54,10 @@ def bert_tokenizer():
     tokenizer.decoder = decoders.WordPiece()
     tokenizer.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
         special_tokens=[("[CLS]", 3), ("[SEP]", 4)],
-    )  # fmt: skip
+    )
     return tokenizer
 
 
@@ -66,9 +68,11 @@ def gpt2_shapes(c):
     shapes |= {"ln_f.weight": (d,), "ln_f.bias": (d,)}
     for i in range(c["n_layer"]):
         for name, (size, out) in {
-            "attn.c_attn": (d, 3 * d), "attn.c_proj": (d, d), "mlp.c_fc": (d, inner),
+            "attn.c_attn": (d, 3 * d),
+            "attn.c_proj": (d, d),
+            "mlp.c_fc": (d, inner),
             "mlp.c_proj": (inner, d),
-        }.items():  # fmt: skip
+        }.items():
             shapes |= {f"h.{i}.{name}.weight": (size, out), f"h.{i}.{name}.bias": (out,)}
         for name in ("ln_1", "ln_2"):
             shapes |= {f"h.{i}.{name}.weight": (d,), f"h.{i}.{name}.bias": (d,)}
@@ -79,10 +83,11 @@ def bert_shapes(c):
     d, v, inner = c["hidden_size"], c["vocab_size"], c["intermediate_size"]
     at = "bert.embeddings."
     shapes = {
-        at + "word_embeddings.weight": (v, d), at + "token_type_embeddings.weight": (2, d),
+        at + "word_embeddings.weight": (v, d),
+        at + "token_type_embeddings.weight": (2, d),
         at + "position_embeddings.weight": (c["max_position_embeddings"], d),
         "cls.predictions.bias": (v,),
-    }  # fmt: skip
+    }
     dense = {"bert.pooler.dense": (d, d), "cls.predictions.transform.dense": (d, d)}
     dense["cls.seq_relationship"] = (2, d)
     norms = [at + "LayerNorm", "cls.predictions.transform.LayerNorm"]

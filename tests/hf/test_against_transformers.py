@@ -32,9 +32,16 @@ def logits(network, **inputs):
 @pytest.mark.parametrize("tied", [True, False])
 def test_gpt2_of_transformers_is_read(activation, tie_embeddings, tmp_path):
     config = transformers.GPT2Config(
-        vocab_size=261, n_positions=12, n_embd=32, n_layer=3, n_head=4, bos_token_id=260,
-        eos_token_id=260, activation_function=activation, tie_word_embeddings=tie_embeddings,
-    )  # fmt: skip
+        vocab_size=261,
+        n_positions=12,
+        n_embd=32,
+        n_layer=3,
+        n_head=4,
+        bos_token_id=260,
+        eos_token_id=260,
+        activation_function=activation,
+        tie_word_embeddings=tie_embeddings,
+    )
     network = random_(transformers.GPT2LMHeadModel(config))
     network.save_pretrained(tmp_path)
     folders.gpt2_tokenizer().save(str(tmp_path / "tokenizer.json"))
@@ -51,9 +58,13 @@ def test_gpt2_of_transformers_is_read(activation, tie_embeddings, tmp_path):
 @pytest.mark.parametrize("name", ["BertForPreTraining", "BertForMaskedLM"])
 def test_bert_of_transformers_is_read(name, tmp_path):
     config = transformers.BertConfig(
-        vocab_size=18, max_position_embeddings=12, hidden_size=32, num_hidden_layers=3,
-        num_attention_heads=4, intermediate_size=48,
-    )  # fmt: skip
+        vocab_size=18,
+        max_position_embeddings=12,
+        hidden_size=32,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        intermediate_size=48,
+    )
     network = random_(getattr(transformers, name)(config))
     network.save_pretrained(tmp_path)
     folders.bert_tokenizer().save(str(tmp_path / "tokenizer.json"))

@@ -40,7 +40,7 @@ ADDED = ("<|end|>", "<|begin|>", "<|fill|>")  # ids 261, 262, 263
         ({"eos_token_id": 50256}, {}, 260, "eos_token_id=50256: is none of tokenizer.json's 264"),
         ({"eos_token_id": 10}, {}, 260, "eos_token_id=10: is '+', which texts consist of"),
     ],
-)  # fmt: skip
+)
 def test_eos_is_found_by_its_id(config, generation, eos, message, tmp_path, caplog):
     _, tensors = _made(tmp_path)
     record(tmp_path, "config.json", bos_token_id=None, **config)
@@ -95,7 +95,7 @@ def test_bert_with_names_of_its_own(tmp_path):
         ("tokenizer_config.json", {"eos_token": 7}, "eos_token: must be a token's name"),
         ("generation_config.json", {"eos_token_id": 1.5}, "eos_token_id=1.5: must be the id"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_id_is_told(file, fields, message, tmp_path):
     folders.make(tmp_path / "hf", "gpt2", eos_token_id=None)
     record(tmp_path / "hf", file, **fields)

@@ -190,7 +190,7 @@ def test_old_names_copies_and_masks_change_nothing(tmp_path):
         ("bert", "hidden_act", 7, "hidden_act=7: must be one of gelu, gelu_new"),
         ("bert", "intermediate_size", 21, r"intermediate.dense.weight is \(20, 8\).*\(21, 8\)"),
     ],
-)  # fmt: skip
+)
 def test_other_architectures_are_told(kind, field, value, message, tmp_path):
     config, _ = folders.make(tmp_path / "hf", kind)
     (tmp_path / "hf/config.json").write_text(json.dumps(config | {field: value}))

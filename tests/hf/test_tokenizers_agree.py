@@ -14,12 +14,16 @@ from genjax.data.text import tokenizers, words
 from genjax.hf.vocabulary import tokenizer_json
 
 CORPUS = [
-    "The cat's mat, it's THERE.\n", "हिन्दी और தமிழ் कि की का\n",
+    "The cat's mat, it's THERE.\n",
+    "हिन्दी और தமிழ் कि की का\n",
     "cafe\u0301 café naïve Å A\u030a ﬁ ß ẞ\n",
-    "ΟΔΟΣ οδος Σίσυφος σ ς\n", "İstanbul ISPARTA ıi DŽ Dž\n", "猫は マットの 上に 你好。ไทย\n",
-    "🐈 👩\u200d🚀 ❤\ufe0f 🇩🇪 𝔘𝔫𝔦 𐐀𐐨\n", "می\u200cخواهم 1½ x² ①\n",
+    "ΟΔΟΣ οδος Σίσυφος σ ς\n",
+    "İstanbul ISPARTA ıi DŽ Dž\n",
+    "猫は マットの 上に 你好。ไทย\n",
+    "🐈 👩\u200d🚀 ❤\ufe0f 🇩🇪 𝔘𝔫𝔦 𐐀𐐨\n",
+    "می\u200cخواهم 1½ x² ①\n",
     "a\r\n\tb\x85c\u2028d\x1ce\x00f\n\n\n",
-] * 2  # fmt: skip
+] * 2
 MANY = settings(deadline=None, max_examples=60)
 TEXTS = (
     st.text()  # no surrogates: UTF-8 has none

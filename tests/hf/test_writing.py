@@ -155,7 +155,7 @@ def test_texts_are_given_what_the_model_has_learned_around_them(family, kind, ar
         ("bert", "norm_first", True, "model.norm_first=True: BERT has its norms behind"),
         ("bert", "positions", "none", "model.positions='none': BERT has positions=learned"),
     ],
-)  # fmt: skip
+)
 def test_what_neither_can_be_is_told_and_nothing_written(family, field, value, message, tmp_path):
     config, params, codec = model(family)
     config.model[field] = value

@@ -26,10 +26,12 @@ def _memory(name: str) -> int:
 def snapshot(folder: Path) -> dict[str, Any]:
     """All that is in a folder, without the content of what has none or is huge."""
     return {
-        str(p.relative_to(folder)): p.read_bytes() if p.is_file() and p.stat().st_size < 2**22
+        str(p.relative_to(folder)): p.read_bytes()
+        if p.is_file() and p.stat().st_size < 2**22
         else (p.lstat().st_mode, p.lstat().st_size)
-        for p in sorted(folder.rglob("*")) if not p.is_dir()
-    }  # fmt: skip
+        for p in sorted(folder.rglob("*"))
+        if not p.is_dir()
+    }
 
 
 def refused(folder: Path, read: Callable[[], Any]) -> str:

@@ -14,34 +14,39 @@ OURS = "tensorflow_datasets.core.features."
 INT = {"pythonClassName": f"{OURS}scalar.Scalar", "tensor": {"shape": {}, "dtype": "int64"}}
 LABEL = {"pythonClassName": f"{OURS}class_label_feature.ClassLabel"}
 SPLIT = {
-    "name": "train", "shardLengths": ["10"], "numBytes": "1",
+    "name": "train",
+    "shardLengths": ["10"],
+    "numBytes": "1",
     "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
-}  # fmt: skip
+}
 IMAGE = {
     "pythonClassName": f"{OURS}image_feature.Image",
     "image": {"shape": {"dimensions": ["8", "8", "1"]}, "dtype": "uint8"},
-}  # fmt: skip
+}
 
 
 def features(**more):
     inner = {"image": IMAGE} | more
     return {
-        "pythonClassName": f"{OURS}features_dict.FeaturesDict", "featuresDict": {"features": inner},
-    }  # fmt: skip
+        "pythonClassName": f"{OURS}features_dict.FeaturesDict",
+        "featuresDict": {"features": inner},
+    }
 
 
 def info(*splits, **more):
     return {
-        "name": "mine", "version": "1.0.0", "fileFormat": "array_record",
+        "name": "mine",
+        "version": "1.0.0",
+        "fileFormat": "array_record",
         "splits": list(splits) or [SPLIT],
-    } | more  # fmt: skip
+    } | more
 
 
 def packed(value):
     return {
         "pythonClassName": f"{OURS}features_dict.FeaturesDict",
         "jsonFeature": {"json": json.dumps({"x": value})},
-    }  # fmt: skip
+    }
 
 
 EVIL = {"type": "evil.Feature", "content": {}}

@@ -112,9 +112,11 @@ _DENSITY = (
 _BYTES = {"values": (({"x": 255 * f(B, D)}, "x: has .*; must be at least 0 and at most 1"),)}
 _TRANSITIONS = Transitions(f(K, K), f(K), f(K))
 _CRF = {
-    "scores_BxTxK": f(B, T, K), "tags_BxT": i(B, T), "lengths_B": np.array([5, 3, 1, 0]),
+    "scores_BxTxK": f(B, T, K),
+    "tags_BxT": i(B, T),
+    "lengths_B": np.array([5, 3, 1, 0]),
     "transitions": _TRANSITIONS,
-}  # fmt: skip
+}
 _UNTAGGED = {name: a for name, a in _CRF.items() if name != "tags_BxT"}
 _CRF_WRONG = (
     ({"scores_BxTxK": f(B, T)}, r"scores_BxTxK: must have shape \(B, T, K\), not \(4, 5\)"),

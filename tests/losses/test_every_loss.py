@@ -18,10 +18,16 @@ from tests.losses.rows import ROWS, B
 
 FUNCTIONS = {n: f for n, f in vars(losses).items() if n in losses.__all__ and inspect.isfunction(f)}
 POINTS = {"conditional_path", "interpolate", "reparameterize"}  # no losses: their inputs' dtype
-_CALLS = [pytest.param(name, *call, id=f"{name}-{n}") for name, row in ROWS.items()
-          for n, call in enumerate(row.wrong)]  # fmt: skip
-_VALUES = [pytest.param(name, *call, id=f"{name}-{n}") for name, row in ROWS.items()
-           for n, call in enumerate(row.values)]  # fmt: skip
+_CALLS = [
+    pytest.param(name, *call, id=f"{name}-{n}")
+    for name, row in ROWS.items()
+    for n, call in enumerate(row.wrong)
+]
+_VALUES = [
+    pytest.param(name, *call, id=f"{name}-{n}")
+    for name, row in ROWS.items()
+    for n, call in enumerate(row.values)
+]
 
 
 def split(arguments: Any) -> tuple[dict[str, Any], dict[str, Any]]:

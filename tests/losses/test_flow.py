@@ -36,9 +36,12 @@ def test_the_loss_is_the_squared_error_of_the_velocity():
     v = np.tanh(x @ params) * np.cos(3 * time)[:, None]
     expected = ((v - (data - 0.9 * noise)) ** 2).mean(1)
     value = losses.flow_matching_loss(
-        lambda x, t: jnp.tanh(x @ params) * jnp.cos(3 * t)[:, None], noise, data, time,
+        lambda x, t: jnp.tanh(x @ params) * jnp.cos(3 * t)[:, None],
+        noise,
+        data,
+        time,
         sigma_min=0.1,
-    )  # fmt: skip
+    )
     np.testing.assert_allclose(value, expected, rtol=1e-12)
 
 

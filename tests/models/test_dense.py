@@ -42,7 +42,7 @@ print("equal")
         (functools.partial(ConvEncoder, (32,)), (1, 8, 8, 16)),
         (functools.partial(ConvDecoder, (64,)), (1, 64)),
     ],
-)  # fmt: skip
+)
 def test_initial_weights_have_the_variance_that_is_asked(network, shape):
     def kernels(**options):
         variables = network((8, 8, 16), **options).init(jax.random.key(0), jnp.zeros(shape))

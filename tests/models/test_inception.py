@@ -90,9 +90,15 @@ def convolved(x, kernel, stride, pad):
 
 @pytest.mark.parametrize(
     ("kernel_size", "stride", "padding", "pad"),
-    [((3, 3), 1, "SAME", (1, 1)), ((1, 7), 1, "SAME", (0, 3)), ((5, 5), 1, "SAME", (2, 2)),
-     ((3, 3), 2, "SAME", (0, 0)), ((3, 3), 1, "VALID", (0, 0)), ((1, 1), 1, "SAME", (0, 0))],
-)  # fmt: skip
+    [
+        ((3, 3), 1, "SAME", (1, 1)),
+        ((1, 7), 1, "SAME", (0, 3)),
+        ((5, 5), 1, "SAME", (2, 2)),
+        ((3, 3), 2, "SAME", (0, 0)),
+        ((3, 3), 1, "VALID", (0, 0)),
+        ((1, 1), 1, "SAME", (0, 0)),
+    ],
+)
 def test_a_layer_is_convolution_batch_norm_and_relu(kernel_size, stride, padding, pad):
     x = draw(0, (2, 8, 9, 3))
     layer = inception._Conv(4, kernel_size, stride, padding)

@@ -59,9 +59,11 @@ def test_a_batch_of_equal_examples_has_finite_gradients():
 
 @pytest.mark.parametrize(
     ("network", "shape"),
-    [(MLP((5,), minibatch_stddev=True), (6, 2)),
-     (ConvEncoder((3,), minibatch_stddev=True), (6, 4, 4, 1))],
-)  # fmt: skip
+    [
+        (MLP((5,), minibatch_stddev=True), (6, 2)),
+        (ConvEncoder((3,), minibatch_stddev=True), (6, 4, 4, 1)),
+    ],
+)
 def test_the_last_layer_of_a_network_sees_the_feature(network, shape):
     x = np.random.default_rng(1).normal(size=shape).astype(np.float32)
     variables = network.init(jax.random.key(0), x)

@@ -43,8 +43,9 @@ def test_padding_changes_nothing(cell, bidirectional):
             np.testing.assert_allclose(h[b, :length], alone[0], rtol=1e-5, atol=1e-6)
             jax.tree.map(
                 lambda a, s, b=b: np.testing.assert_allclose(a[b], s[0], rtol=1e-5, atol=1e-6),
-                last, states,
-            )  # fmt: skip
+                last,
+                states,
+            )
 
 
 @pytest.mark.parametrize("cell", CELLS)

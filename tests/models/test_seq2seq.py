@@ -12,9 +12,11 @@ VOCAB, TARGET_VOCAB, EMBED, HIDDEN = 12, 11, 3, 4
 X = jnp.array([[5, 6, 7, EOS], [8, EOS, PAD, PAD]])
 INPUTS = jnp.array([[BOS, 6, 5], [BOS, 9, 8]])
 CASES = [
-    (attention, feeding) for attention in ATTENTIONS for feeding in (False, True)
+    (attention, feeding)
+    for attention in ATTENTIONS
+    for feeding in (False, True)
     if (attention, feeding) not in (("none", True), ("location", False))
-]  # fmt: skip
+]
 
 
 def make(attention="additive", input_feeding=True, **changes):
@@ -126,9 +128,9 @@ def test_gradients_of_all_parameters_are_those_of_finite_differences(attention, 
 
 def test_dropout_draws_for_each_step_and_layer():
     network, params = make("dot", True, dropout=0.5)
-    apply = jax.jit(lambda key: network.apply(
-        {"params": params}, X, INPUTS, train=True, rngs={"dropout": key}
-    ))  # fmt: skip
+    apply = jax.jit(
+        lambda key: network.apply({"params": params}, X, INPUTS, train=True, rngs={"dropout": key})
+    )
     first, second = apply(jax.random.key(0)), apply(jax.random.key(1))
     assert np.isfinite(first).all() and not np.allclose(first, second)
     assert 0.2 < (first == 0).mean() < 0.8

@@ -18,8 +18,10 @@ MODERN = dataclasses.replace(
     PLAIN, num_kv_heads=2, mlp_dim=6, activation="swiglu", norm="rms", bias=False, rotary=True
 )
 KINDS = {
-    "plain": PLAIN, "modern": MODERN, "original": dataclasses.replace(PLAIN, norm_first=False),
-}  # fmt: skip
+    "plain": PLAIN,
+    "modern": MODERN,
+    "original": dataclasses.replace(PLAIN, norm_first=False),
+}
 
 
 def draw(*shape, seed=0):
@@ -183,9 +185,11 @@ def test_initial_weights_have_the_stated_spread():
     variables = jax.jit(Stack(layers).init)(jax.random.key(0), draw(1, 2, 64))
     p = variables["params"]["layers"]
     for kernel, std in (
-        (p["attention"]["query_key_value"], 0.02), (p["feed_forward"]["up"], 0.02),
-        (p["attention"]["out"], 0.02 / 4), (p["feed_forward"]["down"], 0.02 / 4),
-    ):  # fmt: skip
+        (p["attention"]["query_key_value"], 0.02),
+        (p["feed_forward"]["up"], 0.02),
+        (p["attention"]["out"], 0.02 / 4),
+        (p["feed_forward"]["down"], 0.02 / 4),
+    ):
         np.testing.assert_allclose(kernel["kernel"].std(), std, rtol=0.03)
         assert (kernel["bias"] == 0).all()
     # No two layers begin alike.

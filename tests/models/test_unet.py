@@ -46,8 +46,9 @@ def test_layouts_agree_in_output_and_gradients():
     scale = max(float(jnp.abs(g).max()) for g in jax.tree.leaves(expected))
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4 * scale),
-        gradients, expected,
-    )  # fmt: skip
+        gradients,
+        expected,
+    )
 
 
 def test_output_begins_at_0_and_depends_on_input_time_and_class():

@@ -58,9 +58,12 @@ def test_masks_among_the_shared_arrays_have_no_gradient():
 
 def test_products_are_made_in_the_kernels_type_and_summed_in_float32():
     _, ys = scan_products(
-        lambda times, _, h, x: (h, times("x", x)), {"x": KERNELS["x"].astype(jnp.bfloat16)}, (),
-        ARGUMENTS[2], ARGUMENTS[3],
-    )  # fmt: skip
+        lambda times, _, h, x: (h, times("x", x)),
+        {"x": KERNELS["x"].astype(jnp.bfloat16)},
+        (),
+        ARGUMENTS[2],
+        ARGUMENTS[3],
+    )
     assert ys.dtype == jnp.float32
     np.testing.assert_allclose(ys, ARGUMENTS[3] @ KERNELS["x"], rtol=0.05, atol=0.05)
 
@@ -72,6 +75,8 @@ def test_members_of_a_population_differ_in_kernels_or_inputs(batched):
     arguments = [s if axis == 0 else a for s, a, axis in zip(several, ARGUMENTS, axes)]
     got = jax.vmap(late, in_axes=axes)(*arguments)[0]
     for i, expected in enumerate(got):
-        one = [a if axis is None else jax.tree.map(operator.itemgetter(i), a)
-               for a, axis in zip(arguments, axes)]  # fmt: skip
+        one = [
+            a if axis is None else jax.tree.map(operator.itemgetter(i), a)
+            for a, axis in zip(arguments, axes)
+        ]
         np.testing.assert_allclose(expected, plain(*one)[0], rtol=1e-5, atol=1e-6)

@@ -31,8 +31,9 @@ def kernels(params):
     leaves = jax.tree_util.tree_leaves_with_path(params)
     return {
         jax.tree_util.keystr(path): np.float64(p).reshape(-1, p.shape[-1]).T
-        for path, p in leaves if p.ndim > 1
-    }  # fmt: skip
+        for path, p in leaves
+        if p.ndim > 1
+    }
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -116,5 +117,6 @@ def test_members_of_a_population_are_normalized_each_by_its_own():
     for i, p in enumerate(single):
         jax.tree.map(
             lambda a, b, i=i: np.testing.assert_allclose(a[i], b, rtol=1e-5, atol=1e-6),
-            together, normalized(p),
-        )  # fmt: skip
+            together,
+            normalized(p),
+        )

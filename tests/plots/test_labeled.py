@@ -47,17 +47,23 @@ def assert_all_inside(f):
 def test_a_grid_holds_every_pixel_and_its_names_lie_beside_it(figures):
     images = RNG.uniform(size=(6, 8, 8, 1)).astype(np.float32)
     drawn = labeled.plot_grid(
-        images, 3, title="A long title of a small grid that needs more than one line",
+        images,
+        3,
+        title="A long title of a small grid that needs more than one line",
         rows=["latent 4", "a class with $ and a name that is much too long"],
-        tops=["-1.50", "+0.00", "+1.50"], xlabel="standard deviations", ylabel="latent 0",
-    )  # fmt: skip
+        tops=["-1.50", "+0.00", "+1.50"],
+        xlabel="standard deviations",
+        ylabel="latent 0",
+    )
     grid = image_grid(images, columns=3).repeat(3, axis=-1)
     rows, columns = (drawn.shape[i] - grid.shape[i] for i in (0, 1))
     found = [
-        (i, j) for i in range(rows + 1) for j in range(columns + 1)
+        (i, j)
+        for i in range(rows + 1)
+        for j in range(columns + 1)
         if (drawn[i, j : j + 5] == grid[0, :5]).all()
         and (np.abs(drawn[i : i + len(grid), j : j + grid.shape[1]].astype(int) - grid) < 2).all()
-    ]  # fmt: skip
+    ]
     assert len(found) == 1
     assert_all_inside(figures[0])
     shown = [t.get_text() for t in texts(figures[0])]
@@ -69,9 +75,13 @@ def test_a_map_names_its_classes_in_a_legend(classes, figures):
     label = np.arange(300) % max(classes, 1)
     names = [f"class {i}" for i in range(classes)]
     picture = labeled.plot_codes(
-        RNG.normal(size=(300, 2)), label, names, title="Codes of the first 300 test examples",
-        xlabel="first principal component (37% of the variance)", ylabel="second",
-    )  # fmt: skip
+        RNG.normal(size=(300, 2)),
+        label,
+        names,
+        title="Codes of the first 300 test examples",
+        xlabel="first principal component (37% of the variance)",
+        ylabel="second",
+    )
     assert picture.dtype == np.uint8
     assert_all_inside(figures[0])
     shown = [t.get_text() for legend in figures[0].legends for t in legend.get_texts()]

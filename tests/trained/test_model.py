@@ -148,18 +148,23 @@ def test_a_family_of_ones_own_has_its_functions_too(make: Callable[..., Model]) 
 @pytest.mark.parametrize(
     ("name", "method", "n", "members"),
     [
-        ("autoencoder", "reconstruct", 11, 2), ("vae:conditional", "posterior", 11, 0),
-        ("vae:conditional", "decode", 9, 0), ("r3gan+pack+lazy", "score", 22, 0),
-        ("gpt", "score", 6, 0), ("r3gan+pack+lazy", "features", 22, 2),
-        pytest.param(
-            "flow_matching+mlp+conditional", "encode", 7, 2, marks=pytest.mark.slow
-        ),
+        ("autoencoder", "reconstruct", 11, 2),
+        ("vae:conditional", "posterior", 11, 0),
+        ("vae:conditional", "decode", 9, 0),
+        ("r3gan+pack+lazy", "score", 22, 0),
+        ("gpt", "score", 6, 0),
+        ("r3gan+pack+lazy", "features", 22, 2),
+        pytest.param("flow_matching+mlp+conditional", "encode", 7, 2, marks=pytest.mark.slow),
     ],
-)  # fmt: skip
+)
 def test_batches_give_what_one_program_gives(
-    name: str, method: str, n: int, members: int, make: Callable[..., Model],
+    name: str,
+    method: str,
+    n: int,
+    members: int,
+    make: Callable[..., Model],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     model = make(name, members)
     rows = given(model, method, n)
     function = getattr(model.family, method)

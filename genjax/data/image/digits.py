@@ -35,9 +35,12 @@ def load(data: ConfigDict) -> Dataset:
     train, rest = (Resident({"x": x[rows], "label": label[rows]}, levels) for rows in (~test, test))
     percent = f"{100 * data.test_fraction:g} %"
     return Dataset(
-        DataSpec("image", x.shape[1:], num_classes=10), train, rest, labels=tuple("0123456789"),
+        DataSpec("image", x.shape[1:], num_classes=10),
+        train,
+        rest,
+        labels=tuple("0123456789"),
         found={"source": f"test split a fixed {percent} of each class"},
-    )  # fmt: skip
+    )
 
 
 def _read() -> tuple[np.ndarray, np.ndarray]:

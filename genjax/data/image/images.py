@@ -44,11 +44,14 @@ def load(data: ConfigDict) -> Dataset:
     in_test = _in_test([f.path for f in files], data.test_fraction)
     train, test = (
         _entry(
-            data, folder, [f for f, t in zip(files, in_test) if t == test and not f.reason],
-            classes, split,
+            data,
+            folder,
+            [f for f, t in zip(files, in_test) if t == test and not f.reason],
+            classes,
+            split,
         )
         for split, test in (("train", False), ("test", True))
-    )  # fmt: skip
+    )
     message: dict[str, Any] = {
         "source": f"test split by a hash of the path ({100 * data.test_fraction:g} %)"
     }
@@ -57,9 +60,15 @@ def load(data: ConfigDict) -> Dataset:
         message["left_alone"] = {"count": len(found.left_alone), "first": first}
     bad = [(f.path, f.reason) for f in (*found.bad_folders, *files) if f.reason]
     return dataset(
-        data, train, test, num_classes=len(classes), labels=[printable(c) for c in classes],
-        found=message, warnings=_warnings(data, found), bad=bad,
-    )  # fmt: skip
+        data,
+        train,
+        test,
+        num_classes=len(classes),
+        labels=[printable(c) for c in classes],
+        found=message,
+        warnings=_warnings(data, found),
+        bad=bad,
+    )
 
 
 def _listed(data: ConfigDict, folder: Path) -> Listing:
@@ -73,9 +82,10 @@ def _listed(data: ConfigDict, folder: Path) -> Listing:
     if data.on_bad == "stop" and found.bad_folders:
         path, _, reason = found.bad_folders[0]
         raise fail(
-            "data.name", data.name,
+            "data.name",
+            data.name,
             f"cannot read {short_path(path)}: {reason}; config.data.on_bad=skip leaves it out",
-        )  # fmt: skip
+        )
     files, classes = found.files, found.classes
     if not files:
         alone = ", ".join(map(short_path, found.left_alone[:3]))
@@ -87,10 +97,11 @@ def _listed(data: ConfigDict, folder: Path) -> Listing:
     loose = next((f.path for f in files if "/" not in f.path), None)
     if classes and loose:
         raise fail(
-            "data.name", data.name,
+            "data.name",
+            data.name,
             f"holds pictures ({short_path(loose)}) beside class folders "
             f"({short_path(classes[0])}); must be either",
-        )  # fmt: skip
+        )
     return found
 
 

@@ -41,10 +41,12 @@ def load(data: ConfigDict) -> Dataset:
     held_out = {"x": np.moveaxis(x[..., 0], 1, -1), "label": mode(label).astype(np.int32)}
     spec = DataSpec("image", (*one.spec.shape[:2], CHANNELS), NUM_MODES)
     return Dataset(
-        spec, Stacked(one.train), Resident(held_out, one.test.levels),
+        spec,
+        Stacked(one.train),
+        Resident(held_out, one.test.levels),
         labels=tuple(f"{i:03}" for i in range(NUM_MODES)),
         found={"source": f"{_TEST_EXAMPLES:,} fixed draws of held-out digits are the test split"},
-    )  # fmt: skip
+    )
 
 
 def single(data: ConfigDict) -> Dataset:

@@ -209,11 +209,19 @@ def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> D
     """Makes sentences of at most `data.length` words of at most `data.word_length` characters."""
     assert words.chars is not None
     spec = DataSpec(
-        "tagged", (data.length,), num_classes=len(words.labels), vocab_size=words.x.vocab_size,
-        char_shape=(data.length, data.word_length), char_vocab_size=words.chars.vocab_size,
-    )  # fmt: skip
+        "tagged",
+        (data.length,),
+        num_classes=len(words.labels),
+        vocab_size=words.x.vocab_size,
+        char_shape=(data.length, data.word_length),
+        char_vocab_size=words.chars.vocab_size,
+    )
     splits = source(data, "training", train), source(data, "test", test)
     return Dataset(
-        spec, *splits, codec=words.x, char_codec=words.chars, labels=words.labels,
+        spec,
+        *splits,
+        codec=words.x,
+        char_codec=words.chars,
+        labels=words.labels,
         warnings=tuple(odd_tags(words.labels)),
-    )  # fmt: skip
+    )

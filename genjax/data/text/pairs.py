@@ -76,8 +76,11 @@ def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> D
     """Makes pairs of sentences as rows of `data.length` tokens; see `sentences.ended`."""
     assert words.y is not None
     spec = DataSpec(
-        "pair", (data.length,), vocab_size=words.x.vocab_size,
-        target_shape=(data.length,), target_vocab_size=words.y.vocab_size,
-    )  # fmt: skip
+        "pair",
+        (data.length,),
+        vocab_size=words.x.vocab_size,
+        target_shape=(data.length,),
+        target_vocab_size=words.y.vocab_size,
+    )
     splits = source(data, "training", train), source(data, "test", test)
     return Dataset(spec, *splits, codec=words.x, target_codec=words.y)

@@ -34,8 +34,10 @@ def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabul
         raise fail("data.phrase_threshold", data.phrase_threshold, "must be above 0")
     found = phrases.learn(
         lambda: (tokenizers.words(text, data.lowercase, True) for text in texts.read("train")),
-        data.phrases, least=data.min_count, threshold=data.phrase_threshold,
-    )  # fmt: skip
+        data.phrases,
+        least=data.min_count,
+        threshold=data.phrase_threshold,
+    )
     return Vocabulary(tokenizers.train(data, texts.read("train"), phrases=found))
 
 
@@ -55,9 +57,11 @@ def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> D
         else:
             splits[name] = Resident({"x": padded(tokens, data.length)}, levels=0)
     spec = DataSpec(
-        "passage", (data.length,), vocab_size=words.x.vocab_size,
+        "passage",
+        (data.length,),
+        vocab_size=words.x.vocab_size,
         token_counts=tuple(counts.tolist()),
-    )  # fmt: skip
+    )
     return Dataset(spec, splits["train"], splits["test"], codec=words.x)
 
 

@@ -60,18 +60,23 @@ def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> D
         tokens = entry.load(mmap=True).get("x", np.zeros(0, np.uint8))
         if name == "train" and len(tokens) <= data.length:
             raise fail(
-                "data.length", data.length,
+                "data.length",
+                data.length,
                 f"must be below the number of tokens of the training split, {len(tokens)}",
-            )  # fmt: skip
+            )
         if len(tokens) < 2:
             raise ConfigError(f"config.data.name={data.name!r}: its test split holds no text")
         large = entry.nbytes() > data.device_limit_mb * 2**20 or len(tokens) >= 2**31
         splits[name] = (
-            StreamedWindows(tokens, data.length) if large else
-            Windows(np.asarray(tokens), data.length)
-        )  # fmt: skip
+            StreamedWindows(tokens, data.length)
+            if large
+            else Windows(np.asarray(tokens), data.length)
+        )
     spec = DataSpec(
-        "text", (data.length + 1,), vocab_size=words.x.vocab_size,
-        word_parts=tokenizers.word_parts(words.x), spellings=tokenizers.spellings(words.x),
-    )  # fmt: skip
+        "text",
+        (data.length + 1,),
+        vocab_size=words.x.vocab_size,
+        word_parts=tokenizers.word_parts(words.x),
+        spellings=tokenizers.spellings(words.x),
+    )
     return Dataset(spec, splits["train"], splits["test"], codec=words.x)

@@ -113,9 +113,13 @@ def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> D
     """Makes sentences rows of `data.length` tokens, see `ended`."""
     labels = () if data.packed else words.labels
     spec = DataSpec(
-        "sentence", (data.length,), num_classes=len(labels), vocab_size=words.x.vocab_size,
-        word_parts=tokenizers.word_parts(words.x), spellings=tokenizers.spellings(words.x),
-    )  # fmt: skip
+        "sentence",
+        (data.length,),
+        num_classes=len(labels),
+        vocab_size=words.x.vocab_size,
+        word_parts=tokenizers.word_parts(words.x),
+        spellings=tokenizers.spellings(words.x),
+    )
     splits = source(data, "training", train), source(data, "test", test)
     return Dataset(spec, *splits, codec=words.x, labels=labels)
 

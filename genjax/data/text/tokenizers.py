@@ -96,9 +96,13 @@ class Words(_Tokenizer):
     """
 
     def __init__(
-        self, tokens: Sequence[str], lowercase: bool = False, punctuation: bool = True,
-        phrases: Iterable[Iterable[Sequence[str]]] = (), rules: int = RULES,
-    ):  # fmt: skip
+        self,
+        tokens: Sequence[str],
+        lowercase: bool = False,
+        punctuation: bool = True,
+        phrases: Iterable[Iterable[Sequence[str]]] = (),
+        rules: int = RULES,
+    ):
         self.tokens, self.lowercase, self.punctuation = list(tokens), lowercase, punctuation
         self.rules = rules
         self.phrases = [{(a, b) for a, b in pairs} for pairs in phrases]
@@ -124,9 +128,12 @@ class Words(_Tokenizer):
         """See `Codec`."""
         phrases = [sorted(map(list, pairs)) for pairs in self.phrases]
         return self._json(
-            "word", lowercase=self.lowercase, punctuation=self.punctuation, tokens=self.tokens,
+            "word",
+            lowercase=self.lowercase,
+            punctuation=self.punctuation,
+            tokens=self.tokens,
             phrases=phrases,
-        )  # fmt: skip
+        )
 
 
 class _Library(_Tokenizer):
@@ -221,9 +228,12 @@ class Stored(_Library):
 
 
 def train(
-    data: ConfigDict, texts: Iterable[str], *, punctuation: bool = True,
+    data: ConfigDict,
+    texts: Iterable[str],
+    *,
+    punctuation: bool = True,
     phrases: Sequence[Any] = (),
-) -> Codec:  # fmt: skip
+) -> Codec:
     """Trains the tokenizer that `data` asks for on `texts`.
 
     `data.vocab_size` bounds the vocabulary, special tokens included; characters and words that
@@ -240,9 +250,7 @@ def train(
     if data.tokenizer == "char":
         return Chars(_frequent(data, texts, list), data.lowercase)
     if data.tokenizer == "word":
-        found = _frequent(
-            data, texts, lambda text: join(words(text, False, punctuation), phrases)
-        )  # fmt: skip
+        found = _frequent(data, texts, lambda text: join(words(text, False, punctuation), phrases))
         return Words(found, data.lowercase, punctuation, phrases)
     return _train_subwords(data, texts)
 

@@ -41,9 +41,12 @@ def texts(data: ConfigDict) -> Texts:
             message = f"the header line {_quoted(first)} is left out"
             warnings.append(f"{path}: line 1: {message}")
     return Texts(
-        "sentence", text_files.stamps(train, test), read, source=text_files.origin(data, test),
+        "sentence",
+        text_files.stamps(train, test),
+        read,
+        source=text_files.origin(data, test),
         warnings=tuple(warnings),
-    )  # fmt: skip
+    )
 
 
 def _read(path: Path) -> Iterator[tuple[str, str, str]]:

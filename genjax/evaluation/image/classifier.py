@@ -135,9 +135,14 @@ def _apply(network: MLP, params: Any, x: jax.Array) -> jax.Array:
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
 def _train(
-    network: MLP, steps: int, batch_size: int,
-    x: jax.Array, y: jax.Array, key: jax.Array, learning_rate: jax.Array,
-) -> Any:  # fmt: skip
+    network: MLP,
+    steps: int,
+    batch_size: int,
+    x: jax.Array,
+    y: jax.Array,
+    key: jax.Array,
+    learning_rate: jax.Array,
+) -> Any:
     init_key, steps_key = jax.random.split(key)
     params = network.init(init_key, x[:1])["params"]
     schedule = optax.cosine_decay_schedule(1.0, steps)

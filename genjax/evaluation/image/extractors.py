@@ -74,9 +74,12 @@ def own(dataset: Dataset, folder: Path) -> Extractor:
 
     height, width = judge.shape[:2]
     return Extractor(
-        name="own classifier", resize=f"{height}x{width} as they are",
-        checksum=checksum, batch_size=1000, apply=apply,
-    )  # fmt: skip
+        name="own classifier",
+        resize=f"{height}x{width} as they are",
+        checksum=checksum,
+        batch_size=1000,
+        apply=apply,
+    )
 
 
 def own_classifier(dataset: Dataset, folder: Path) -> tuple[classifier.Classifier, str]:
@@ -123,8 +126,10 @@ def inception_v3(path: str | Path, field: str = "--weights") -> Extractor:
     return Extractor(
         name=f"InceptionV3 ({variant})",
         resize=f"bilinear to {inception.SIZE} without antialias ({corners} corners)",
-        checksum=checksum, batch_size=50, apply=lambda x: apply(variables, x),
-    )  # fmt: skip
+        checksum=checksum,
+        batch_size=50,
+        apply=lambda x: apply(variables, x),
+    )
 
 
 def checksum_of(*arrays: np.ndarray) -> str:

@@ -102,9 +102,11 @@ def _statistics(extractor: Extractor, source: Source) -> stored_arrays.Arrays:
         seen += len(extracted)
     assert moments is not None
     return {
-        "n": np.asarray(moments.n), "mean": moments.mean, "scatter": moments.scatter,
+        "n": np.asarray(moments.n),
+        "mean": moments.mean,
+        "scatter": moments.scatter,
         "features": np.concatenate(features),
-    }  # fmt: skip
+    }
 
 
 def _content(source: Source) -> str:

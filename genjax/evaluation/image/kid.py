@@ -9,9 +9,13 @@ from genjax.core.config import ConfigError
 
 
 def kernel_distance(
-    real_NxD: np.ndarray, fake_MxD: np.ndarray, *, subsets: int = 100, subset_size: int = 1000,
+    real_NxD: np.ndarray,
+    fake_MxD: np.ndarray,
+    *,
+    subsets: int = 100,
+    subset_size: int = 1000,
     seed: int = 2020,
-) -> dict[str, float]:  # fmt: skip
+) -> dict[str, float]:
     """Averages the unbiased squared MMD with k(x, y) = (x.y / D + 1)^3 over random subsets.
 
     Unlike the Fréchet distance it has no bias from the number of features, and may be negative.

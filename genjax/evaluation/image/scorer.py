@@ -40,9 +40,15 @@ class Scorer:
     """
 
     def __init__(
-        self, dataset: Dataset, data: ConfigDict, metrics: str, num_samples: int,
-        weights_file: str = "", split: str = TRAINING_SPLIT, prefix: str = "--",
-    ):  # fmt: skip
+        self,
+        dataset: Dataset,
+        data: ConfigDict,
+        metrics: str,
+        num_samples: int,
+        weights_file: str = "",
+        split: str = TRAINING_SPLIT,
+        prefix: str = "--",
+    ):
         self.metrics = generative.parse(metrics, f"{prefix}metrics")
         self._dataset, self._data, self._split = dataset, data, split
         self._source = dataset.train if split == "train" else dataset.test
@@ -98,9 +104,13 @@ def during_training(run: Any) -> Scorer | None:
     if not c.eval_metrics:
         return None
     scorer = Scorer(
-        run.dataset, c.data, c.eval_metrics, c.eval_num_samples, c.eval_weights,
+        run.dataset,
+        c.data,
+        c.eval_metrics,
+        c.eval_num_samples,
+        c.eval_weights,
         prefix="config.eval_",
-    )  # fmt: skip
+    )
     if c.eval_weights:
         scorer.extractor  # noqa: B018 - read now, while nothing is lost by a broken file
     return scorer

@@ -19,9 +19,11 @@ _TABLES = {
 
 
 def write(
-    folder: Path, numbers: dict[str, Any], pictures: Sequence[Picture],
+    folder: Path,
+    numbers: dict[str, Any],
+    pictures: Sequence[Picture],
     texts: Sequence[tuple[str, str]] = (),
-) -> list[Path]:  # fmt: skip
+) -> list[Path]:
     """Writes the pictures, `latent.json` and `latent.md`; returns the files.
 
     Args:

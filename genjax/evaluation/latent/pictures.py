@@ -50,31 +50,41 @@ def decoded(space: Any) -> list[Picture]:
     begins = [f"pair {i + 1}{name}" for i, name in enumerate(message)]
     between = {
         "linear": ("straight lines", "the straight line"),
-        "spherical": ("great arcs", "the great arc, which keeps the length that draws of the prior "
-                      "have"),
-    }  # fmt: skip
+        "spherical": (
+            "great arcs",
+            "the great arc, which keeps the length that draws of the prior have",
+        ),
+    }
     given = f" All are decoded as {space.classes[label[0]]}." if space.conditional else ""
     each = " Each row is decoded with the class of its left end." if space.conditional else ""
     interpolations = [
         Picture(
             f"interpolation_{name}",
             plot_grid(
-                space.decode(z, label), _STEPS, rows=begins, tops=_SHARES,
-                title=f"Interpolation along {title}", xlabel="share of the way from left to right",
+                space.decode(z, label),
+                _STEPS,
+                rows=begins,
+                tops=_SHARES,
+                title=f"Interpolation along {title}",
+                xlabel="share of the way from left to right",
             ),
             f"Each row goes from one of two {ends} (left) to the other (right): their latents are "
             f"joined by {way}, and {_STEPS} points of it, at the shares above, are decoded.{each}",
         )
         for (name, (title, way)), z in zip(between.items(), (straight, arcs))
-    ]  # fmt: skip
+    ]
     level = [f"{q:.2g}" for q in quantiles[:, across]], [f"{q:.2g}" for q in quantiles[::-1, down]]
     return [
         Picture(
             "manifold",
             plot_grid(
-                space.decode(manifold, label[:1]), _SIDE, tops=level[0], rows=level[1],
+                space.decode(manifold, label[:1]),
+                _SIDE,
+                tops=level[0],
+                rows=level[1],
                 title=f"Manifold over latents {across} and {down}",
-                xlabel=f"latent {across}", ylabel=f"latent {down}",
+                xlabel=f"latent {across}",
+                ylabel=f"latent {down}",
             ),
             f"Latent {across} rises from left to right and latent {down} from bottom to top, the "
             "two that tell most, at the values written there (quantiles of their distribution at "
@@ -84,15 +94,18 @@ def decoded(space: Any) -> list[Picture]:
         Picture(
             "traversals",
             plot_grid(
-                space.decode(swept, label[:1]), _STEPS, tops=[f"{s:+.1f}" for s in steps],
-                rows=[f"latent {i}" for i in shown], title="Traversals",
+                space.decode(swept, label[:1]),
+                _STEPS,
+                tops=[f"{s:+.1f}" for s in steps],
+                rows=[f"latent {i}" for i in shown],
+                title="Traversals",
                 xlabel="standard deviations from the latent's mean",
             ),
             "Each row changes one latent of one point, from the latent that tells most (top) on, "
             "to so many standard deviations from its mean (above); the other latents keep their "
             f"values.{given}",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def encoded(space: Any, chosen: Sequence[int]) -> list[Picture]:
@@ -106,7 +119,9 @@ def encoded(space: Any, chosen: Sequence[int]) -> list[Picture]:
         Picture(
             "reconstructions",
             plot_grid(
-                pairs, columns, title="Reconstructions",
+                pairs,
+                columns,
+                title="Reconstructions",
                 rows=["input", "output"] * (len(pairs) // columns // 2),
             ),
             "Pairs of rows: the first test examples, and below each what the decoder makes of its "
@@ -121,7 +136,7 @@ def encoded(space: Any, chosen: Sequence[int]) -> list[Picture]:
             + ("" if test.kl is None else ", a draw from each posterior")
             + "; the line is the standard normal density. Values beyond 4 stand at the edges.",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _map(space: Any, chosen: Sequence[int]) -> Picture:
@@ -144,10 +159,11 @@ def code_map(
     image = plot_codes(points, label_N, names, title=title, xlabel=across, ylabel=up)
     colored = "its color is its class" if names else "they have no classes"
     return Picture(
-        "codes", image,
+        "codes",
+        image,
         f"A point for the code of each of the first {len(points):,} {what} (of a family "
         f"with posteriors, its mean); {colored}. Across: {across}; up: {up or 'nothing'}.",
-    )  # fmt: skip
+    )
 
 
 def attributes(
@@ -176,8 +192,11 @@ def attributes(
         Picture(
             "attributes",
             plot_grid(
-                rows.reshape(-1, *rows.shape[2:]), rows.shape[1], rows=names,
-                tops=["input", *(f"{s:+.2g}" for s in _SHIFTS)], title="Attribute vectors",
+                rows.reshape(-1, *rows.shape[2:]),
+                rows.shape[1],
+                rows=names,
+                tops=["input", *(f"{s:+.2g}" for s in _SHIFTS)],
+                title="Attribute vectors",
                 xlabel="lengths of the vector that are added to the code",
             ),
             "Each row: the first test example that lacks the attribute, then its code moved along "
@@ -187,11 +206,14 @@ def attributes(
         Picture(
             "arithmetic",
             plot_grid(
-                space.decode(terms, label), terms.shape[1], rows=names,
-                tops=["with", "without", "z", "z + vector"], title="Latent arithmetic",
+                space.decode(terms, label),
+                terms.shape[1],
+                rows=names,
+                tops=["with", "without", "z", "z + vector"],
+                title="Latent arithmetic",
             ),
             "Each row, decoded: the mean code of the training examples with the attribute, that of "
             "those without, the code z of a test example that lacks it, and z with the attribute's "
             "vector (with less without) added.",
         ),
-    ], numbers  # fmt: skip
+    ], numbers

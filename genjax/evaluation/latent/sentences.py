@@ -29,9 +29,13 @@ _Texts = Mapping[str, Sequence[str]]  # lines, by the name of their file
 
 
 def write(
-    model: Any, folder: Path, sentences: Sequence[str], variants: int, seed: int,
+    model: Any,
+    folder: Path,
+    sentences: Sequence[str],
+    variants: int,
+    seed: int,
     evaluate: Callable[[], dict[str, Any]],
-) -> list[Path]:  # fmt: skip
+) -> list[Path]:
     """Writes all of it; returns the files.
 
     Args:

@@ -29,9 +29,12 @@ Scores = tuple[dict[str, Any], dict[str, str]]
 
 
 def of_model(
-    model: Any, means: Mapping[str, Any], beam: int = 0, length_penalty: float = 0.6,
+    model: Any,
+    means: Mapping[str, Any],
+    beam: int = 0,
+    length_penalty: float = 0.6,
     bleu_tokenize: str = "",
-) -> Scores:  # fmt: skip
+) -> Scores:
     """Scores a model, or each member of a population, and says what the scores hold for.
 
     Of running text: bits per character and byte. Of answers to sources (translations,
@@ -124,9 +127,11 @@ def _scores(model: Any, beam: int, length_penalty: float, bleu_tokenize: str) ->
     if message := misread(targets, bleu_tokenize):
         logging.warning("warning: --bleu_tokenize=%s: %s", bleu_tokenize, message)
     scores, hold_for = translation_scores(
-        [t.text for t in written], targets, lowercase=model.config.data.lowercase,
+        [t.text for t in written],
+        targets,
+        lowercase=model.config.data.lowercase,
         tokenize=bleu_tokenize,
-    )  # fmt: skip
+    )
     decoded = f"beam {beam}, length penalty {length_penalty}" if beam else "greedy"
     protocol = f"{len(sources):,} test sentences, {decoded}"
     if cut := dataset.found.get("cut", {}).get("test"):

@@ -28,9 +28,12 @@ def misread(references: Iterable[str], tokenize: str) -> str:
 
 
 def translation_scores(
-    hypotheses: Sequence[str], references: Sequence[str], *, lowercase: bool = False,
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    *,
+    lowercase: bool = False,
     tokenize: str = "13a",
-) -> tuple[dict[str, float], dict[str, str]]:  # fmt: skip
+) -> tuple[dict[str, float], dict[str, str]]:
     """Scores texts against one reference each; returns numbers, and what they hold for, by name.
 
     `word_bleu` counts lower-cased words, as papers on small data do; `bleu` and `chrf` are
