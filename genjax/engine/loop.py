@@ -353,17 +353,16 @@ class _Training:
             record = {"what": what, "step": max(first, step), "rates": rates}
             with contextlib.suppress(OSError):  # it is about to be told anyway
                 write_json(self.workdir / divergence.RECORD, record)
-        lower = divergence.lower_rates(self.config)
-        return Diverged(f"training diverged: {what}; {kept}", lower)
+        message = f"training diverged: {what}; {kept}"
+        return Diverged(message, divergence.lower_rates(self.config))
 
     def began_too_late(self) -> bool:
         """Says whether it diverged once more, and no checkpoint lies beyond the first time.
 
         Then the one that it began from is finite, but of a time when that was under way.
         """
-        if self._before is None or not self.first_step:
-            return False
-        return bool((self.saved_step or 0) <= self._before["step"])
+        first_time = self._before["step"] if self._before else -1
+        return self.first_step > 0 and (self.saved_step or 0) <= first_time
 
     def step_back(self) -> None:
         """Sets aside the checkpoint that it began from, and later ones; an earlier is newest."""

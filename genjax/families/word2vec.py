@@ -263,8 +263,7 @@ class Word2Vec(Family):
 
         def of(x_L: jax.Array) -> Metrics:
             tiles = self.tiles(x_L[None], uniform_1xL, bits)
-            sums: Metrics = self.pair_loss(state.params, tiles, {})[1]
-            return sums
+            return dict(self.pair_loss(state.params, tiles, {})[1])
 
         mask_B = batch["mask"]
         sums = {name: mask_B * value_B for name, value_B in jax.lax.map(of, batch["x"]).items()}
@@ -278,8 +277,7 @@ class Word2Vec(Family):
 
     def vectors(self, state: State) -> jax.Array:
         """Returns the vectors of all words, (V, D)."""
-        vectors_VxD: jax.Array = state.params["input"]
-        return vectors_VxD
+        return jnp.asarray(state.params["input"])
 
     def encode(self, state: State, x_BxT: jax.Array) -> jax.Array:
         """Computes the means (B, D) of the vectors of texts."""
@@ -312,8 +310,7 @@ class Word2Vec(Family):
         prior_V = self._noise_V if self.loss.objective == "negative_sampling" else occurs_V
         return jax.nn.log_softmax(score_BxV + jnp.log(jnp.asarray(prior_V, jnp.float32)))
 
-    # Behind them. Noise and code of a large vocabulary take seconds, so they are made when first
-    # used.
+    # Behind them. Noise and code of many words take seconds, so they are made when first used.
 
     @property
     def _bits_shape(self) -> tuple[int, ...]:

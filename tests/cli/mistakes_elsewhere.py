@@ -393,9 +393,6 @@ ELSEWHERE = {
         "sweep AE NEW --config.executor=pmap",
         "config.executor='pmap' | must be vmap",
     ),
-    "sweep into a run": (
-        "sweep TINY --workdir=trained --config.steps=2",
-        "--workdir=trained | single run",
-    ),
+    "sweep into a run": ("sweep TINY --workdir=trained --config.steps=2", "=trained | single run"),
     "no seeds": ("sweep AE NEW --seeds=0", "--seeds=0 | positive integer"),
 }
