@@ -118,7 +118,8 @@ def test_other_arrays_are_warned_of_or_refused(trained, digits, caplog, tmp_path
 
 
 _CHILD = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 import genjax
 from tests.test_train_api import config, _read
 x, label = _read()

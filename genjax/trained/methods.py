@@ -285,16 +285,12 @@ class Methods:
             return function(self.state, jax.random.fold_in(key, i) if i else key, *block, *more)
 
         judges = name in ("score", "features")  # a critic does, which may see several as one
-        whole = judges and self.config.model.get("minibatch_stddev", False)
-        pack = self.config.model.get("pack", 1) if judges else 1
-        return self._blocks(apply, *rows, whole=whole, pack=pack)
+        return self._blocks(apply, *rows, pack=self.config.model.get("pack", 1) if judges else 1)
 
-    def _blocks(self, apply: Any, *rows: np.ndarray, whole: bool = False, pack: int = 1) -> Any:
-        """Applies to blocks; `whole`: all rows see each other; `pack` rows have one result."""
+    def _blocks(self, apply: Any, *rows: np.ndarray, pack: int = 1) -> Any:
+        """Applies to blocks; `pack` rows have one result."""
         if len(rows[0]) % pack:
             raise ConfigError(f"x: has {len(rows[0])} examples; the critic judges {pack} as one")
-        if whole:
-            return to_numpy(apply(*rows))
         size = self._read.block(self.num_members)
         packed = [a.reshape(-1, pack, *a.shape[1:]) for a in rows]
 

@@ -33,7 +33,10 @@ EXPECTED = {
 
 
 # Families that are advised what another one is; CI runs the others.
-_ALIKE = ("elmo", "gan", "gpt", "seq2seq", "stacked_autoencoder", "text_classifier", "transformer")
+_ALIKE = (
+    "elmo", "flow_matching", "gan", "gpt", "seq2seq", "stacked_autoencoder", "text_classifier",
+    "transformer",
+)  # fmt: skip
 
 
 def _marks(name: str) -> list[pytest.MarkDecorator]:

@@ -4,7 +4,6 @@ import errno
 import io
 import os
 import pty
-import signal
 import subprocess
 import sys
 import time
@@ -135,21 +134,21 @@ def test_training_goes_on_and_saves_whatever_becomes_of_its_streams(
         assert path.is_dir() or b"Look further" not in path.read_bytes(), path
 
 
+_WITH_ITS_TERMINAL = """
+import fcntl, os, signal, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGHUP, getattr(signal, sys.argv[1]))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
 def hang_up(workdir: Path, steps: int, *, ignored: bool) -> int:
     """The status of a run whose terminal goes away at its second row."""
     ours, theirs = pty.openpty()
-
-    def own_terminal() -> None:
-        os.setsid()
-        import fcntl
-        import termios
-
-        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
-
-    streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+    streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs, "start_new_session": True}
+    prefix = sys.executable, "-c", _WITH_ITS_TERMINAL, "SIG_IGN" if ignored else "SIG_DFL"
     args = [*TRAIN, f"--config.steps={steps}", f"--workdir={workdir}"]
-    process = start("train", *args, preexec_fn=own_terminal, **streams)
+    process = start("train", *args, prefix=prefix, **streams)
     os.close(theirs)
     os.set_blocking(ours, False)
 

@@ -28,6 +28,11 @@ KINDS: dict[str, dict[str, Any]] = {
 SEEDS, FACTORS = (0, 8), (1.0, 0.5)
 
 
+def has(kind: str, name: str) -> bool:
+    """Says whether a recipe or variant is run in a placement; what `data` does, `fsdp` does too."""
+    return kind != "data" or name not in recipes.VARIANTS
+
+
 def population(config: Any) -> dict[str, Any]:
     """Arguments of `prepare` for the population of `config`."""
     sections = recipes.optimizer_sections(config)
@@ -74,7 +79,7 @@ if __name__ == "__main__":
     warnings.filterwarnings("ignore", message=".*pmap.*")
     results = {}
     for name in names:
-        for kind in kinds.split(","):
+        for kind in (kind for kind in kinds.split(",") if has(kind, name)):
             config = recipes.lipschitz(recipes.tiny(name, Path(folder), **KINDS[kind]))
             for part, tree in five_steps(config).items():
                 results |= {f"{name}/{kind}/{part}/{leaf}": x for leaf, x in tree.items()}

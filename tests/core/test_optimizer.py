@@ -90,7 +90,7 @@ def test_weight_decay_moves_matrices_alone():
 def test_clipping_bounds_the_global_norm_and_leaves_small_gradients():
     o = section(name="sgd", learning_rate=1.0, b1=0.0, clip_norm=0.1)
     moved = jax.tree.map(jnp.subtract, PARAMS, steps(o))
-    np.testing.assert_allclose(optax.global_norm(moved), 0.1, rtol=1e-6)
+    np.testing.assert_allclose(optax.tree.norm(moved), 0.1, rtol=1e-6)
     small = jax.tree.map(lambda g: g / 1000, GRADIENT)
     close(jax.tree.map(jnp.subtract, PARAMS, steps(o, gradient=small)), small, rtol=1e-3)
 

@@ -9,6 +9,8 @@ from sklearn.datasets import load_digits
 from genjax.core.config import ConfigError
 from genjax.evaluation.image.classifier import Classifier, sample_quality, train_classifier
 
+pytestmark = pytest.mark.slow  # training one takes a quarter of a minute
+
 
 @pytest.fixture(scope="module")
 def digits():
@@ -23,7 +25,6 @@ def classifier(digits):
     return train_classifier(digits[0], digits[1], 10, key=jax.random.key(0))
 
 
-@pytest.mark.slow
 def test_it_knows_held_out_digits(classifier, digits):
     x, y = digits[2:]
     quality = sample_quality(classifier, x)

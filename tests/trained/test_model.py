@@ -155,6 +155,7 @@ def test_a_family_of_ones_own_has_its_functions_too(make: Callable[..., Model]) 
         ("gpt", "score", 6, 0),
         ("r3gan+pack+lazy", "features", 22, 2),
         pytest.param("flow_matching+mlp+conditional", "encode", 7, 2, marks=pytest.mark.slow),
+        pytest.param("hinge_gan+conv+stddev+noise", "score", 20, 0, marks=pytest.mark.slow),
     ],
 )
 def test_batches_give_what_one_program_gives(
