@@ -173,9 +173,8 @@ def test_labeled_samples_are_judged_by_a_classifier(tmp_path: Path) -> None:
     assert len(record["samples"]["class_histogram"]) == 10
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_stopped_run_resumes_to_the_same_bits(
     number: signal.Signals, uninterrupted: Path, tmp_path: Path
 ) -> None:

@@ -115,7 +115,7 @@ def test_streams_are_as_before_afterwards() -> None:
 @pytest.mark.parametrize(
     "script",
     [
-        pytest.param('"$@" >&- 2>&- <&-', id="closed"),
+        pytest.param('"$@" >&- 2>&- <&-', id="closed", marks=pytest.mark.slow),
         pytest.param('"$@" >/dev/full 2>/dev/full', id="full", marks=pytest.mark.slow),
         pytest.param('"$@" 2>&1 | head -n 1; exit ${PIPESTATUS[0]}', id="reader gone"),
     ],

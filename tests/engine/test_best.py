@@ -141,6 +141,7 @@ def test_the_best_before_a_stop_is_not_forgotten_after_it(tmp_path):
     assert resumed.best == Best("score", 1.0, 8)
 
 
+@pytest.mark.slow
 def test_the_mean_over_finite_members_counts_for_a_population(tmp_path):
     run = prepare(tmp_path, best_metric="score", executor="vmap", num_seeds=3)
     values = [[2.0, 2.0, 2.0], [1.0, np.nan, 2.0], [1.0, 2.0, 3.0], [3.0, 3.0, 3.0]]

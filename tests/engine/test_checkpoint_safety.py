@@ -101,7 +101,14 @@ def check_after_kill(directory, said):
     return step
 
 
-@pytest.mark.parametrize("moment", [at_temporary_folder, at_commit, at_random])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        at_commit,
+        pytest.param(at_temporary_folder, marks=pytest.mark.slow),
+        pytest.param(at_random, marks=pytest.mark.slow),
+    ],
+)
 def test_a_kill_in_the_middle_of_a_save_leaves_a_whole_state(tmp_path, moment):
     kill_and_check(tmp_path, moment, times=2)
 

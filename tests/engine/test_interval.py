@@ -61,7 +61,7 @@ def test_skipped_updates_are_left_out_of_means_and_told_as_their_share():
     assert np.isnan(none["loss"]) and none["skipped"] == 1
 
 
-@pytest.mark.parametrize("executor", ["scan", "vmap"])
+@pytest.mark.parametrize("executor", ["scan", pytest.param("vmap", marks=pytest.mark.slow)])
 def test_a_run_stopped_within_an_interval_reports_as_if_it_was_not(executor, tmp_path, monkeypatch):
     """Stopped at step 10 of intervals of 15, and gone on in chunks of another length."""
     monkeypatch.setattr(loop, "measured_gemm_rate", lambda: 1.0)

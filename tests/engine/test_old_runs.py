@@ -59,7 +59,10 @@ def _assert_as_expected(runs, name):
         np.testing.assert_allclose(written[key], value, rtol=2e-3, err_msg=key)
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize(
+    "name",
+    [n if n in ("wgan_gp", "gpt") else pytest.param(n, marks=pytest.mark.slow) for n in RUNS],
+)
 def test_an_older_run_is_read_with_todays_names_and_goes_on(runs, name):
     config = read_config(runs / name)
     field, value = RENAMED[name]

@@ -59,6 +59,7 @@ def test_samples_of_a_gaussian_have_its_mean_and_covariance(fitted):
     np.testing.assert_allclose(np.cov(x.T), FACTOR @ FACTOR.T, atol=0.35)
 
 
+@pytest.mark.slow
 def test_likelihood_of_a_gaussian_is_its_entropy(fitted):
     f, state = fitted
     x = MEAN + np.random.default_rng(0).normal(size=(2000, 2)) @ FACTOR.T

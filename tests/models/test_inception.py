@@ -52,12 +52,14 @@ def test_features_and_logits_equal_the_golden_ones_of_pytorch(variant, ours):
     close(logits[:, :4], GOLDEN[variant][1])
 
 
-def test_features_and_logits_equal_pytorchs(variant, ours):
+@pytest.mark.slow
+def test_features_and_logits_equal_pytorchs(variant, request):
     module = {"fid": "torch_fidelity", "torchvision": "torchvision"}[variant]
     try:
         importlib.import_module(module)
     except (ImportError, RuntimeError) as error:  # the latter where it is built for another torch
         pytest.skip(f"{module} is not installed or does not run: {error}")
+    ours = request.getfixturevalue("ours")  # seconds of compiling
     for actual, expected in zip(ours, inception_reference.torchs(variant), strict=True):
         close(actual, expected)
 

@@ -105,7 +105,12 @@ def test_decoders_start_from_the_last_states_of_each_row(cell, bidirectional):
 
 
 @pytest.mark.parametrize(
-    ("attention", "input_feeding"), [("additive", True), ("location", True), ("dot", False)]
+    ("attention", "input_feeding"),
+    [
+        ("dot", False),
+        pytest.param("additive", True, marks=pytest.mark.slow),
+        pytest.param("location", True, marks=pytest.mark.slow),
+    ],
 )
 def test_gradients_of_all_parameters_are_those_of_finite_differences(attention, input_feeding):
     with jax.enable_x64(True):
