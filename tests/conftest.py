@@ -38,7 +38,7 @@ def shared_data() -> Path:
     return path
 
 
-_PAGES = 1_200 * 2**20 // os.sysconf("SC_PAGE_SIZE")  # 1.2 GB
+_PAGES = 1_100 * 2**20 // os.sysconf("SC_PAGE_SIZE")  # 1.15 GB
 
 
 @pytest.fixture(autouse=True, scope="module")

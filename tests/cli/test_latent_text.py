@@ -57,6 +57,7 @@ def test_texts_of_the_test_split_are_written(vae: Path, tmp_path: Path) -> None:
     assert pairs[0][0] == pairs[1][0] and lines(out / "reconstructions.txt")[0] == pairs[0][0]
 
 
+@pytest.mark.slow
 def test_own_sentences_are_encoded(vae: Path, tmp_path: Path) -> None:
     file = tmp_path / "mine.txt"
     file.write_text("\n".join(SENTENCES) + "\n\n")

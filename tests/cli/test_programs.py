@@ -196,7 +196,8 @@ def test_stopped_run_resumes_to_the_same_bits(
     assert _rows(workdir) == _rows(uninterrupted)
 
 
-@pytest.mark.parametrize("chunk", [pytest.param(0, marks=pytest.mark.slow), 7])
+@pytest.mark.slow
+@pytest.mark.parametrize("chunk", [0, 7])
 def test_killed_run_resumes_to_the_same_bits(
     chunk: int, uninterrupted: Path, tmp_path: Path
 ) -> None:

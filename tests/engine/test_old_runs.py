@@ -78,6 +78,7 @@ def test_an_older_run_is_read_with_todays_names_and_goes_on(runs, name):
     _assert_as_expected(runs, name)
 
 
+@pytest.mark.slow
 def test_an_older_sweep_goes_on_with_todays_names(runs, capfd):
     """The same command, in today's words, is the same sweep."""
     fields = {
