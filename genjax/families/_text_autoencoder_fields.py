@@ -6,6 +6,7 @@ from typing import Any
 from genjax import losses
 from genjax.core.config import fail
 from genjax.core.fields import field
+from genjax.families._language_models import TokenLoss
 from genjax.families._recurrent import RecurrentFields
 from genjax.models.sentence import POOLINGS
 
@@ -22,7 +23,7 @@ class Model(RecurrentFields):
 
 
 @dataclass(frozen=True)
-class Loss:
+class Loss(TokenLoss):
     """The section `loss`; words are corrupted in training, in what the encoder reads."""
 
     variational: bool = field(False, "of a variational autoencoder")
@@ -40,9 +41,6 @@ class Loss:
     kl_cycles: int = field(4, "cyclical: rises, each followed by as many steps at kl_weight", ge=1)
     free_bits: float = field(0.0, "variational: nats that each latent may use without cost", ge=0)
     eval_samples: int = field(1, "variational: draws of z for each test sentence", ge=1)
-    logits_chunk: int = field(
-        0, "places of a row whose logits are held at once, made twice; 0: all, made once", ge=0
-    )
 
     @property
     def corruption(self) -> dict[str, Any]:
