@@ -8,6 +8,7 @@ from flax import linen as nn
 
 from genjax.models.conv import Conv
 from genjax.ops.conv import to_batch_first, to_batch_last
+from genjax.ops.precision import at_least_float32
 
 _NARROWER = 8  # C over the width of queries, keys and values
 
@@ -32,7 +33,7 @@ class PixelAttention(nn.Module):
         width = max(channels // _NARROWER, 1)
         h = Conv(3 * width, (1, 1), use_bias=False, **self.options)(x)
         h = to_batch_first(h) if last else h
-        rows = h.reshape(h.shape[0], -1, 3 * width).astype(jnp.float32)
+        rows = at_least_float32(h.reshape(h.shape[0], -1, 3 * width))
         query, key, value = jnp.split(rows, 3, -1)
         weights_BxQxK = jax.nn.softmax(jnp.einsum("bqd,bkd->bqk", query, key), -1)
         mixed = jnp.einsum("bqk,bkd->bqd", weights_BxQxK, value).reshape(*h.shape[:3], width)

@@ -9,6 +9,7 @@ from flax import linen as nn
 
 from genjax.core import checks
 from genjax.core.batch import AXIS, batch_devices
+from genjax.ops.precision import at_least_float32
 
 NORMS = ("none", "batch", "layer")
 
@@ -103,7 +104,7 @@ class GroupNorm(nn.Module):
             scale, bias = (p[:, None, None, None] for p in (scale, bias))
         else:
             split, axes = (*x.shape[:-1], groups, channels // groups), (1, 2, 4)
-        y = x.astype(jnp.float32).reshape(split)
+        y = at_least_float32(x).reshape(split)
         mean = y.mean(axes, keepdims=True)
         variance = jnp.square(y - mean).mean(axes, keepdims=True)
         y = (y - mean) * jax.lax.rsqrt(variance + self.epsilon)
