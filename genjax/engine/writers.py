@@ -228,6 +228,12 @@ def _line(row: Mapping[str, Any]) -> str:
 _NOT_FINITE = ("NaN", "Infinity", "-Infinity")
 
 
+def plain(value: Any) -> Any:
+    """Returns a number, or a list of those of members, in float64."""
+    value = np.asarray(value, np.float64)
+    return float(value) if value.ndim == 0 else value.tolist()
+
+
 def to_json(value: Any) -> Any:
     """Returns numbers, arrays, mappings and lists as JSON has them: what is not finite as text.
 
