@@ -110,6 +110,15 @@ class Optimizer:
     schedule: str = field("constant", "of the learning rate, after warm-up", choices=SCHEDULES)
     warmup_steps: int = field(0, "in which the learning rate rises to its peak", ge=0)
     end_factor: float = field(0.0, "of the learning rate at the last step (linear, cosine)", ge=0)
+    groups: tuple[str, ...] = field(
+        (), "PATTERN=FACTOR: of the learning rate, by paths of parameters; 0: they are frozen"
+    )
+    unfreeze: tuple[str, ...] = field(
+        (), "PATTERN=STEP: parameters that stand still for so many updates"
+    )
+    layer_decay: float = field(
+        1.0, "the learning rate of a layer of a stack, as a part of the next one's", gt=0, le=1
+    )
 
 
 @dataclass(frozen=True)
