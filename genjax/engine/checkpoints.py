@@ -144,6 +144,10 @@ class Checkpoints:
         """Returns what was noted with the complete checkpoint `step`; empty if nothing was."""
         return dict(_manifest(self.directory / str(step)).get("note", {}))
 
+    def spec(self, step: int) -> dict[str, str]:
+        """Returns dtype and shape of each leaf of the complete checkpoint `step`, by name."""
+        return dict(_manifest(self.directory / str(step))["leaves"])
+
     def carries(self, step: int) -> dict[str, str]:
         """Returns checksums of the files that checkpoint `step` carries, by relative path."""
         try:
@@ -188,7 +192,7 @@ class Checkpoints:
         if (step := self._newest()) >= 0:
             self._check_leaves(leaves_of(template), step)
 
-    def restore_step(self, template: Any, step: int) -> Any:
+    def restore_step(self, template: Any, step: int, *, part: bool = False) -> Any:
         """Restores checkpoint `step`; raises `ConfigError` if it is not there or not sound."""
         self.wait()
         defect = _defect(self.directory / str(step), deep=True) if jax.process_index() == 0 else ""
@@ -198,7 +202,7 @@ class Checkpoints:
                 f"{': ' + defect if defect else ''}; complete are: {self.steps() or 'none'}"
             )
         try:
-            return self._read(template, step)
+            return self._read(template, step, part)
         except _OtherStep as error:
             raise ConfigError(f"{self.directory / str(step)}: {error}") from error
 

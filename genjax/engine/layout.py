@@ -2,5 +2,6 @@
 
 CONFIG = "config.json"
 POPULATION = "population.json"  # seeds and hyper-parameters, where a config does not tell them
-PRETRAINED = "pretrained"  # the folder that keeps the config of the run that this one began with
+START = "start"  # the folder that keeps the config of the run that this one started from
+PRETRAINED = "pretrained"  # that folder in older runs
 CHECKPOINTS = "checkpoints"

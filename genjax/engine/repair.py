@@ -16,9 +16,10 @@ from genjax.core.config import ConfigError
 from genjax.data import TOKENIZER
 from genjax.engine.best import BEST
 from genjax.engine.checkpoints import Checkpoints, file_checksum
-from genjax.engine.layout import CHECKPOINTS, CONFIG, POPULATION, PRETRAINED
+from genjax.engine.layout import CHECKPOINTS, CONFIG, POPULATION, PRETRAINED, START
 
-CARRIED = (CONFIG, f"{TOKENIZER}/vocabulary.json", POPULATION, f"{PRETRAINED}/{CONFIG}")
+_OTHERS = (f"{START}/{CONFIG}", f"{PRETRAINED}/{CONFIG}")
+CARRIED = (CONFIG, f"{TOKENIZER}/vocabulary.json", POPULATION, *_OTHERS)
 
 
 def collect(workdir: Path) -> dict[str, bytes]:

@@ -7,7 +7,7 @@ What makes the vector is `model.network`:
 - `recurrent`: an RNN, GRU or LSTM over the sentence, both ways where wanted, its outputs pooled.
 - `transformer`: an encoder of the Transformer, its outputs pooled.
 - `bert`: BERT's encoder, its outputs pooled (Devlin et al. 2019, section 4.1). It can be that of a
-  trained run of the family `bert` (`pretrained.workdir`), to be fine-tuned, or to stay as it is
+  trained run of the family `bert` (`start.workdir`), to be fine-tuned, or to stay as it is
   (`optimizer.encoder_lr_scale`).
 """
 
@@ -23,7 +23,7 @@ from ml_collections import ConfigDict
 from genjax import losses
 from genjax.core import tokens
 from genjax.core.batch import batch_sum
-from genjax.core.config import Base, Pretrained, TextData, fail
+from genjax.core.config import Base, Start, TextData, fail
 from genjax.core.family import Batch, DataSpec, Family, Metrics, State, compute_dtype, shared_fields
 from genjax.core.fields import field, read, subsection
 from genjax.core.network import applied
@@ -100,15 +100,17 @@ class Config(Base):
     data: TextData = subsection(TextData, kind="sentence", tokenizer="word", lowercase=True)
     optimizer: EncoderOptimizer = subsection(EncoderOptimizer, clip_norm=1.0)
     model: Model = subsection(Model, hidden=128, dropout=0.5)
-    pretrained: Pretrained = subsection(Pretrained, networks=("encoder",))
+    start: Start = subsection(Start, networks=("encoder",))
 
 
 default_config = Config.defaults
 
 
 def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
-    """See `families.adopt`; `other` is of the family `bert`."""
-    return {"model.network": "bert"} | adopt_encoder(config, other)
+    """See `families.adopt`; what is taken of a run of the family `bert` is its encoder."""
+    if other.family != "bert":
+        return {}
+    return {"model.network": "bert"} | adopt_encoder(other)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
