@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.core.batch import batch_mean
+from genjax.families._continual_fields import Loss
 from genjax.models.dense import MLP
 
 _TINY = 1e-30  # an importance below counts as none
@@ -56,6 +57,27 @@ def fisher_information(network: MLP, params: Any, x: jax.Array, visible: Any) ->
         kernel = jnp.square(h.astype(jnp.float32)).T @ squares[name] / len(x)
         found[name] = {"kernel": kernel, "bias": squares[name].mean(0)}
     return batch_mean(found)
+
+
+def consolidated(kept: dict[str, Any], params: Any, loss: Loss) -> dict[str, Any]:
+    """Makes `importance`, `anchor` and an empty `running` of what was estimated in a task.
+
+    Args:
+      kept: these three; `running` is the Fisher information, or the path integral of SI.
+      params: behind the task.
+      loss: the section.
+    """
+    importance, anchor, running = (kept[n] for n in ("importance", "anchor", "running"))
+    zeros, decay = jax.tree.map(jnp.zeros_like, running), 1.0
+    if loss.method == "ewc":
+        importance, anchor = joined(importance, anchor, running, params)
+        return {"importance": importance, "anchor": anchor, "running": zeros}
+    if loss.method == "si":
+        running = path_importance(running, anchor, params, loss.si_damping)
+    else:
+        decay = loss.ewc_decay
+    importance = jax.tree.map(lambda a, b: decay * a + b, importance, running)
+    return {"importance": importance, "anchor": params, "running": zeros}
 
 
 def joined(importance: Any, anchor: Any, new: Any, params: Any) -> tuple[Any, Any]:

@@ -305,20 +305,7 @@ class Continual(Family):
         if self.generator:
             memory = self.generator.memory(state.variables["generator"])
             kept = kept | {"previous_generator": memory}
-        if not loss.regularizes:
-            return kept
-        importance, anchor, running = (kept[n] for n in ("importance", "anchor", "running"))
-        if loss.method == "ewc":
-            importance, anchor = penalties.joined(importance, anchor, running, network)
-        else:
-            decay = loss.ewc_decay
-            if loss.method == "si":
-                decay = 1.0
-                running = penalties.path_importance(running, anchor, network, loss.si_damping)
-            importance = jax.tree.map(lambda a, b: decay * a + b, importance, running)
-            anchor = network
-        zeros = jax.tree.map(jnp.zeros_like, running)
-        return kept | {"importance": importance, "anchor": anchor, "running": zeros}
+        return kept | penalties.consolidated(kept, network, loss) if loss.regularizes else kept
 
     def evaluate(self, state: State, batch: Batch) -> Metrics:
         """Sums, for each task, the examples of it whose class is found."""
