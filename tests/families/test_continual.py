@@ -10,6 +10,7 @@ from scipy.special import log_softmax, softmax
 
 from genjax import losses
 from genjax.core.config import ConfigError
+from genjax.core.random import data_key
 from genjax.engine.run import prepare
 from genjax.families import _continual_penalties as penalties
 from genjax.families import _episodic_memory as episodic
@@ -213,7 +214,7 @@ def test_der_keeps_the_logits_that_an_example_had_when_it_was_seen():
     run = prepare(config("der", loss__budget=100).lock())
     state = run.executor.init()
     first = run.family
-    plan = run.dataset.train.plan(continual.data_key(state.key), np.uint32(0), 1, (16,))
+    plan = run.dataset.train.plan(data_key(state.key), np.uint32(0), 1, (16,))
     arrays = jax.tree.map(jnp.asarray, run.dataset.train.arrays)
     batch = run.dataset.train.fetch(arrays, jax.tree.map(lambda a: a[0], plan))
     expected = first.logits(state.params, batch["x"])
