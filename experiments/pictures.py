@@ -11,6 +11,7 @@ from genjax.plots.points import draw_points
 
 _WIDE, _SQUARE, _SMALL, _WEIGHTS = (480, 320), (300, 320), (240, 260), (240, 240)  # pixels
 _LEVELS, _BINS, _MOST_POINTS = 16, 50, 1000  # of surfaces, of histograms
+_BRIGHT = 0.6  # shares above are drawn so bright that their number is black
 _HANDLE = 60  # of a legend's entry, with the space around it
 _COLORS = (
     "tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown", "tab:pink",
@@ -119,6 +120,27 @@ def plot_weights(weights: Mapping[str, Any]) -> np.ndarray:
         axes.hist(np.ravel(values), _BINS, color="tab:blue")
         axes.set(xlabel="weight", yticks=[])
         axes.locator_params(axis="x", nbins=4)
+    return to_array(figure)
+
+
+def plot_matrices(matrices: Mapping[str, Any], labels: tuple[str, str]) -> np.ndarray:
+    """Draws matrices of shares, each a square of numbers between 0 and 1, by title.
+
+    Args:
+      matrices: `{title: share_RxC}`.
+      labels: of columns and rows.
+    """
+    figure, all_axes = _panels(list(matrices), 5, _SMALL)
+    for axes, share in zip(all_axes, matrices.values(), strict=True):
+        rows, columns = np.shape(share)
+        axes.imshow(share, cmap="viridis", vmin=0, vmax=1)
+        for (i, j), value in np.ndenumerate(np.asarray(share, np.float64)):
+            color = "black" if value > _BRIGHT else "white"
+            text = f"{100 * value:.0f}" if math.isfinite(value) else "?"
+            axes.text(j, i, text, color=color, ha="center", va="center", fontsize=7)
+        axes.set(xlabel=labels[0], ylabel=labels[1])
+        axes.set_xticks(range(columns), range(1, columns + 1))
+        axes.set_yticks(range(rows), range(1, rows + 1))
     return to_array(figure)
 
 

@@ -34,6 +34,7 @@ from genjax.plots.grid import save_png
 
 RESULTS = "results"  # .json and .md
 SETTINGS = "study.json"
+SPEED = "speed.json"  # in a run's folder: what it reached
 MEASURES = 20  # of a critic, along its training
 
 Row = Mapping[str, Any]
@@ -123,9 +124,11 @@ def train(workdir: str | Path, runs: Mapping[str, ConfigDict], command: str) -> 
     worst = program.DONE
     for i, (name, config) in enumerate(runs.items()):
         print(f"run {i + 1} of {len(runs)}: {name}", flush=True)
-        status, _ = launch.train(
+        status, summary = launch.train(
             prepare(config), folder / name, command, if_diverged="the other methods go on"
         )
+        if summary is not None and summary.flops_per_second:  # not where it was through already
+            files.write_json(folder / name / SPEED, {"flops_per_second": summary.flops_per_second})
         if status in (program.BAD, program.STOPPED):
             return status
         worst = max(worst, status)
@@ -205,6 +208,15 @@ def seconds(run: str | Path) -> float:
     """Returns how long the run in a folder took, over all its resumptions."""
     rows = read_metrics(Path(run).expanduser() / METRICS)
     return float(rows[-1].get("wall_seconds", math.nan)) if rows else math.nan
+
+
+def flops_per_second(run: str | Path) -> float:
+    """Returns the floating point operations a second that the run in a folder reached last."""
+    path = Path(run).expanduser() / SPEED
+    if not path.exists():
+        return math.nan
+    with files.reading(path):
+        return float(files.read_json(path)["flops_per_second"])
 
 
 def report(

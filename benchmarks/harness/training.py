@@ -24,7 +24,7 @@ from genjax.engine.executor import Executor
 from genjax.engine.parallel import make_executor
 
 ADAM = {"name": "adam", "schedule": "constant", "warmup_steps": 0, "b1": 0.9, "b2": 0.999}
-_TOTAL_STEPS = 10**6
+TOTAL_STEPS = 10**6
 
 
 def recipe(name: str, **fields: Any) -> ConfigDict:
@@ -59,14 +59,14 @@ def rows(spec: DataSpec, **arrays: np.ndarray) -> Dataset:
 def built(config: ConfigDict, spec: DataSpec) -> tuple[Any, Any]:
     """Builds a family; returns it and its first state."""
     enable_compilation_cache()
-    family = families.build(config, spec, _TOTAL_STEPS)
+    family = families.build(config, spec, TOTAL_STEPS)
     return family, jax.jit(family.init)(jax.random.key(0))
 
 
 def executor(config: ConfigDict, dataset: Dataset) -> Executor:
     """Makes the executor that trains a family on `dataset`."""
     enable_compilation_cache()
-    family = families.build(config, dataset.spec, _TOTAL_STEPS)
+    family = families.build(config, dataset.spec, TOTAL_STEPS)
     return make_executor(family, dataset, config)
 
 

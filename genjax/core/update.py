@@ -50,11 +50,17 @@ def minimize(
         rows,
         accumulate_steps=settings.accumulate_steps,
     )
+    return apply_gradient(gradient, state, optimizer, settings), metrics
+
+
+def apply_gradient(
+    gradient: Any, state: State, optimizer: optax.GradientTransformation, settings: Any
+) -> State:
+    """Moves `state.params` by a gradient, and their moving average; see `minimize`."""
     updates, opt_state = optimizer.update(gradient, state.opt_state["optimizer"], state.params)
     params, ema = optax.apply_updates(state.params, updates), state.ema
     if settings.ema_decay:
         ema = ema_update(ema, params, settings.ema_decay, state.step)
-    state = state.replace(
+    return state.replace(
         step=state.step + 1, params=params, opt_state={"optimizer": opt_state}, ema=ema
     )
-    return state, metrics

@@ -28,7 +28,8 @@ def load(
     Of text, see `genjax.data.text.loading`: `python_docs`, bundled; `reverse`, drawn pairs;
     `text:FILE`, `tsv:FILE`, `pairs:SRC,TGT`, `conll:FILE`; `tfds:NAME` for families of text.
 
-    Families that learn from few labels declare `data.num_labeled`, see `genjax.data.labeled`.
+    Families that learn from few labels declare `data.num_labeled`, see `genjax.data.labeled`;
+    those that learn tasks one after the other `data.protocol`, see `genjax.data.tasks`.
 
     Args:
       data: the section.
@@ -45,6 +46,10 @@ def load(
 
         checksum = checksum_of_arrays(dataset.train.arrays, dataset.test.arrays)
         dataset = dataset._replace(found={**dataset.found, "checksum": checksum})
+    if data.get("protocol", ""):
+        from genjax.data import tasks
+
+        return tasks.arrange(dataset, data)
     if not data.get("num_labeled", 0):
         return dataset
     from genjax.data import labeled

@@ -18,6 +18,7 @@ from genjax.losses.adversarial import (
 from genjax.losses.annealing import ANNEALINGS, annealed
 from genjax.losses.bounds import Bounds, likelihood_bounds
 from genjax.losses.codes import contractive_penalty, sparsity_kl
+from genjax.losses.continual import quadratic_penalty
 from genjax.losses.crf import (
     Transitions,
     crf_log_likelihood,
@@ -25,6 +26,7 @@ from genjax.losses.crf import (
     crf_score,
     crf_viterbi,
 )
+from genjax.losses.distillation import distillation_loss
 from genjax.losses.flow import conditional_path, flow_matching_loss
 from genjax.losses.likelihood import (
     bernoulli_log_likelihood,
@@ -74,6 +76,7 @@ __all__ = [
     "crf_score",
     "crf_viterbi",
     "discretized_logistic_log_likelihood",
+    "distillation_loss",
     "flow_matching_loss",
     "free_bits_kl",
     "gaussian_kl",
@@ -95,6 +98,7 @@ __all__ = [
     "minimax_generator_loss",
     "negative_sampling_loss",
     "non_saturating_generator_loss",
+    "quadratic_penalty",
     "r1_penalty",
     "relativistic_critic_loss",
     "relativistic_generator_loss",

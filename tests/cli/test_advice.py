@@ -28,7 +28,8 @@ EXPECTED = {
     "seq2seq": {"evaluate", "sample --prompt"}, "transformer": {"evaluate", "sample --prompt"},
     "tagger": {"evaluate", "sample --prompt"}, "text_classifier": {"evaluate", "sample --prompt"},
     "gpt": {"evaluate", "sample"}, "recurrent_lm": {"evaluate", "sample"},
-    "bert": {"evaluate"}, "elmo": {"evaluate"}, "word2vec": {"evaluate", "word_vectors"},
+    "continual": {"evaluate"}, "bert": {"evaluate"}, "elmo": {"evaluate"},
+    "word2vec": {"evaluate", "word_vectors"},
 }  # fmt: skip
 
 

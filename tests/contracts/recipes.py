@@ -206,6 +206,30 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             "accumulate_steps": 2,
         },
     ),
+    "continual+domain+permuted+ewc+ema": (
+        # the second task begins within the five steps that placements make
+        "continual",
+        {
+            "loss.method": "ewc", "loss.scenario": "domain", "data.protocol": "permuted",
+            "loss.weight": 10.0, "loss.fisher_steps": 1, "ema_decay": 0.9,
+        },
+    ),
+    "continual+class+si+accumulate": (
+        "continual",
+        {"loss.method": "si", "loss.scenario": "class", "accumulate_steps": 2},
+    ),
+    "continual+task+der_plus": (
+        "continual", {"loss.method": "der_plus", "loss.scenario": "task"},
+    ),
+    "continual+domain+a_gem": (
+        "continual", {"loss.method": "a_gem", "loss.scenario": "domain"},
+    ),
+    "continual+task+dgr_vae_distilled": (
+        "continual", {"loss.method": "dgr_vae_distilled", "loss.scenario": "task"},
+    ),
+    "continual+class+dgr_gan": (
+        "continual", {"loss.method": "dgr_gan", "loss.scenario": "class"},
+    ),
     "autoencoder+streamed+bfloat16": (
         "autoencoder",
         {"data.name": "images:PICTURES", "data.device_limit_mb": 0, "precision": "bfloat16"},
@@ -287,6 +311,9 @@ def tiny(name: str, folder: Path, **changes: Any) -> ConfigDict:
     c = _shrunk(name, folder)
     with c.unlocked():
         c.update_from_flattened_dict({f.replace("__", "."): v for f, v in changes.items()})
+    if "steps_per_task" in c.data:  # tasks are as long as the run allows
+        tasks = 5 if c.steps % 5 == 0 else 1
+        c.data.update(num_tasks=tasks, steps_per_task=c.steps // tasks)
     if c.data.name == "images:PICTURES":
         c.data.name = f"images:{_pictures(folder / 'pictures')}"
     if c.data.name == "digits":
@@ -297,7 +324,8 @@ def tiny(name: str, folder: Path, **changes: Any) -> ConfigDict:
 def _shrunk(name: str, folder: Path) -> ConfigDict:
     recipe, variant = VARIANTS.get(name, (name, {}))
     c = load(recipe)
-    _shrink(c.model)
+    for section in ("model", "generator"):
+        _shrink(c.get(section, ConfigDict()))
     c.update({"steps": 20, "epochs": 0.0, "examples": 0, "batch_size": BATCH_SIZE})
     c.update({"executor": "scan", "num_seeds": 1, "log_every": 4, "num_samples": 4})
     c.update({"eval_every": 0, "sample_every": 0, "checkpoint_every": 0})

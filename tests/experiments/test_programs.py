@@ -99,6 +99,22 @@ def test_oscillation_ends_in_tables_and_pictures(oscillation):
         assert min(Image.open(oscillation / f"{picture}.png").size) > 100
 
 
+@pytest.mark.slow
+def test_continual_learning_ends_in_tables_and_pictures_and_resumes(tmp_path, capfd):
+    args = ("--methods=none,er", "--scenarios=class", "--data=digits", f"--workdir={tmp_path}")
+    assert main("continual", "--seeds=2", "--steps=100", *args) == 0
+    before = read_results(tmp_path)
+    (rows,) = before.values()
+    none, er = rows
+    assert len(none["accuracy %"]["members"]) == 2 and none["MNIST, published"] == 19.9
+    assert none["forgetting"]["mean"] > er["forgetting"]["mean"]
+    assert none["accuracy %"]["mean"] < er["accuracy %"]["mean"] <= 100
+    for picture in ("matrix_class", "first_task"):
+        assert min(Image.open(tmp_path / f"{picture}.png").size) > 100
+    assert main("continual", "--seeds=2", "--steps=100", *args) == 0
+    assert read_results(tmp_path) == before
+
+
 @pytest.mark.parametrize(
     "args, message",
     [
@@ -109,6 +125,9 @@ def test_oscillation_ends_in_tables_and_pictures(oscillation):
         ("mode_collapse --protocol=pacgan", "--protocol=pacgan | --data=ring,grid"),
         ("mode_collapse --config=configs/gan.py", "--config | no such flag"),
         ("oscillation --data=grid", "--data=grid | ring | digits"),
+        ("continual --methods=ews", "--methods=ews | did you mean ewc?"),
+        ("continual --scenarios=", "--scenarios | must name"),
+        ("continual --data=digits --steps=12", "--steps=12: must be a multiple of the 5 tasks"),
         ("wasserstein --moved=circles", "--moved=circles: unknown"),
         ("wasserstein --dimensions=2,0", "--dimensions=2,0: must be whole numbers of at least 1"),
         ("wasserstein --steps=30", "--steps=30: must be a multiple of 20"),

@@ -19,6 +19,7 @@ ROWS, LENGTH, VOCABULARY, CLASSES = 4, 7, 20, 3
 _SCANNED = {"model__scan": True, "model__num_layers": 2, "model__dropout": 0.0}
 NAMES = {
     "autoencoder": {}, "bert": _SCANNED,
+    "continual": {"data__protocol": "permuted"},
     "elmo": {"model__char_widths": (2,), "model__char_filters": (5,), "model__dropout": 0.0},
     "flow_matching+mlp+conditional": {"accumulate_steps": 1}, "gpt": _SCANNED, "gru_lm": {},
     "seq2seq": {}, "seq2seq_attention": {}, "stacked_autoencoder": {},
@@ -83,7 +84,8 @@ def _batch(spec: DataSpec, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
     one = rng.integers(0, CLASSES, shape, np.int32)
     if spec.kind in ("image", "point"):
         x = rng.uniform(size=(*shape, *spec.shape)).astype(np.float32)
-        return {"x": x, "label": one, "labeled_x": x[::-1], "labeled_label": one[::-1]}
+        labeled = {"labeled_x": x[::-1], "labeled_label": one[::-1]}
+        return {"x": x, "label": one, "task": np.zeros_like(one), **labeled}
     batch = {"x": _tokens(rng, (*shape, *spec.shape), spec.kind), "label": one}
     if spec.kind == "pair":
         batch["y"] = _tokens(rng, (*shape, *spec.target_shape), spec.kind)

@@ -23,6 +23,7 @@ LANGUAGE = {"HasFeatures", "Samples", "Scores", "Writes"}
 EXPECTED = {
     "Autoencoder": CODES,
     "BERT": {"EmbedsTokens", "Encodes", "HasFeatures", "PredictsMasked", "Reconstructs"},
+    "Continual": {"HasFeatures"},
     "ELMo": {"EmbedsTokens", "EmbedsWords", "Encodes", "HasFeatures"},
     "FlowMatching": {"Encodes", "Decodes", "Samples", "SamplesClasses"},
     "GAN": {"Decodes", "HasFeatures", "Samples", "Scores"},

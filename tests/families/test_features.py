@@ -47,6 +47,7 @@ SHAPES = {
     "autoencoder:conv": {"encoder.0": (4, 4, 16), "encoder.code": (16,)},
     "bag": {"encoder.0": (16,), "encoder.1": (16,), "encoder.code": (16,)},
     "bert": {"encoder.0": (T, 16), "encoder.1": (T, 16)},
+    "continual": {"classifier.0": (16,), "classifier.1": (16,)},
     "critic:conv": {"critic.0": (4, 4, 16)},
     "critic:resnet": {"critic.0": (4, 4, 16), "critic.1": (4, 4, 16), "critic.2": (16,)},
     "elmo": {"bilm.0": (T, 32), "bilm.1": (T, 32), "bilm.2": (T, 32), "bilm.mix": (T, 32)},

@@ -279,6 +279,20 @@ ROWS: dict[str, Row] = {
         ),
         (({"target": 255 * f(B, D)}, "target: has .*; must be at least 0 and at most 1"),),
     ),
+    "quadratic_penalty": Row(
+        {"params": {"w": f(T, D)}, "anchor": {"w": f(T, D)}, "importance": {"w": f(T, D)}},
+        (
+            ({"anchor": {"w": f(T, 1)}}, r"anchor: must have shape .*not \(5, 1\)"),
+            ({"importance": {"w": i(T, D)}}, "importance: must hold floats, not int32"),
+        ),
+    ),
+    "distillation_loss": Row(
+        {"student_BxC": f(B, K), "teacher_BxC": f(B, K), "temperature": 2.0},
+        (
+            ({"teacher_BxC": f(B, 1)}, r"teacher_BxC: .*not \(4, 1\)"),
+            ({"temperature": 0.0}, "temperature=0.0: must be above 0"),
+        ),
+    ),
     "label_cross_entropy": Row(
         {"logits_BxC": f(B, K), "label_B": i(B)},
         (
