@@ -137,6 +137,8 @@ def _scores(model: Any, beam: int, length_penalty: float, bleu_tokenize: str) ->
     if cut := dataset.found.get("cut", {}).get("test"):
         whole = "references are whole" if dataset.spec.kind == "pair" else "as references are"
         protocol += f", {cut['count']:,} of them cut at data.length={model.config.data.length}"
+        if (length := model.config.data.target_length) and dataset.spec.kind == "pair":
+            protocol += f" or data.target_length={length}"
         protocol += f", {whole}"
     return scores, {n: "; ".join([protocol, *filter(None, [hold_for.get(n)])]) for n in scores}
 
