@@ -49,12 +49,8 @@ MODELS = {
     "copying_transformer": ("transformer", {"model.copy": True}),
 }  # fmt: skip
 EACH = ["additive", pytest.param("post_norm", marks=pytest.mark.slow)]  # of each family one
-ALL = [
-    name
-    if name in ("additive", "pre_norm", "copying_fed")
-    else pytest.param(name, marks=pytest.mark.slow)
-    for name in MODELS
-]
+FAST = ("additive", "pre_norm", "copying_fed")
+ALL = [n if n in FAST else pytest.param(n, marks=pytest.mark.slow) for n in MODELS]
 TINY = {
     "seq2seq": {"model.embed_dim": 4, "model.hidden": 6},
     "transformer": {"model.width": 8, "model.num_heads": 2},
@@ -151,10 +147,8 @@ def test_gradients_reach_neither_padding_nor_other_rows_nor_the_past(model):
     assert (own["source"][4] != 0).any() and (own["source"][PAD] == 0).all()
     others = of(tables, 1 - at)
     assert (others["source"][4] == 0).all() and (others["source"][PAD] == 0).all()
-    if model.name not in (
-        "post_norm",
-        "copying_transformer",
-    ):  # there the table is the output's weights too
+    tied = ("post_norm", "copying_transformer")  # there the table is the output's weights too
+    if model.name not in tied:
         before, behind = np.zeros((2, *Y.shape), np.float32)
         before[1, :2], behind[1, 2] = 1, 1
         assert (of(tables, before)["target"][4] == 0).all()

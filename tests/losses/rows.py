@@ -321,7 +321,7 @@ ROWS: dict[str, Row] = {
             *_TARGETS[:3],
             ({"weights_BxTxS": f(B, 1, D)}, r"weights_BxTxS: must have shape \(B, T, S\)"),
             ({"gate_BxT": f(B, T, 1)}, r"gate_BxT: must have shape \(B, T\)"),
-            ({"source_BxS": i(B, T)}, r"source_BxS: must have shape \(B, S\) with S=2"),
+            ({"source_BxS": i(B, T)}, r"source_BxS: .*S=2 of weights_BxTxS, not \(4, 5\)"),
         ),
         _TARGET_VALUES,
     ),
