@@ -1,4 +1,4 @@
-"""What a system answers in dialogues about tasks: a Transformer that copies, 3 layers of 256.
+"""What a system answers in dialogues about tasks: a Transformer that copies, 3 layers of 192.
 
     python -m experiments.train --config=configs/dialogue.py --workdir=runs/dialogue \\
         --config.data.dir=DIR
@@ -6,9 +6,9 @@
     python -m experiments.text_baselines --workdir=runs/dialogue
     python -m experiments.chat --workdir=runs/dialogue
 
-DIR holds {train,test}.{context,response}.gz: 111,878 turns of the Schema-Guided Dialogue data, up to
-three turns of context, `user: … system: … user: …`, and the system's response. Words are parts of
-one vocabulary, so that names and numbers can be copied.
+DIR holds {train,test}.{context,response}.gz: 111,878 turns of the Schema-Guided Dialogue data, up
+to three turns of context, `user: … system: … user: …`, and the system's response. Words are parts
+of one vocabulary, so that names and numbers can be copied.
 """
 
 from ml_collections import ConfigDict
@@ -24,8 +24,8 @@ def get_config() -> ConfigDict:
         test="test.context.gz,test.response.gz",
         vocab_size=4096,
         lowercase=False,
-        length=72,
+        length=96,
         target_length=48,
     )
-    c.buckets = (32, 48, 60)
+    c.buckets = (32, 48, 64)
     return c

@@ -17,7 +17,7 @@ from genjax.families import elmo
 
 def get_config() -> ConfigDict:
     c = elmo.default_config()
-    c.epochs = 1.5
+    c.epochs = 2.0
     c.batch_size = 64
     c.eval_every = 1000
     c.checkpoint_every = 1000

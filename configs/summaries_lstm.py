@@ -19,10 +19,10 @@ from genjax.families import seq2seq
 
 def get_config() -> ConfigDict:
     c = seq2seq.default_config()
-    c.epochs = 8.0
+    c.epochs = 6.0
     c.batch_size = 64
     c.ema_decay = 0.998
-    c.buckets = (48, 64, 80)
+    c.buckets = (32, 48)
     c.eval_every = 1000
     c.sample_every = 1000
     c.checkpoint_every = 500
@@ -33,7 +33,7 @@ def get_config() -> ConfigDict:
         vocab_size=8192,
         shared_vocabulary=True,
         lowercase=True,
-        length=96,
+        length=64,
         target_length=20,
         bucketed=True,
     )

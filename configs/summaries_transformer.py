@@ -1,4 +1,4 @@
-"""Summaries of package descriptions by a Transformer that copies: 3 layers of 256.
+"""Summaries of package descriptions by a Transformer that copies: 3 layers of 192.
 
     python -m experiments.train --config=configs/summaries_transformer.py \\
         --workdir=runs/summaries_transformer --config.data.dir=DIR
@@ -19,11 +19,11 @@ def get_config() -> ConfigDict:
     lstm, c = recipes.beside(__file__, "summaries_lstm"), transformer.default_config()
     for name in ("batch_size", "ema_decay", "eval_every", "sample_every", "checkpoint_every"):
         c[name] = lstm[name]
-    c.epochs = 8.0
+    c.epochs = 6.0
     c.buckets = lstm.buckets
     c.data.update(lstm.data)
     c.model.update(
-        copy=True, num_layers=3, width=256, mlp_dim=1024, dropout=0.1, norm_first=True, scan=False
+        copy=True, num_layers=3, width=192, mlp_dim=768, dropout=0.1, norm_first=True, scan=False
     )
     c.loss.label_smoothing = 0.0
     c.optimizer.update(learning_rate=8e-4, warmup_steps=800)

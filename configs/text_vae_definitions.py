@@ -27,8 +27,9 @@ def get_config() -> ConfigDict:
     c = recipes.beside(__file__, "text_vae")
     c.data.name = "text:definitions.txt.gz"
     c.data.test_fraction = 0.01
-    c.data.vocab_size = 10_000
-    c.data.min_count = 5
+    c.data.tokenizer = "bpe"  # so that no word is unknown
+    c.data.vocab_size = 8192
+    c.data.length = 32
     c.epochs = 0.0
     c.steps = 2500
     c.batch_size = 64

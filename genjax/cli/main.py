@@ -10,6 +10,8 @@ PROGRAMS = {  # the first line of each one's docstring
     "evaluate": "Evaluates a run on the test split, and its samples by what can judge them.",
     "sample": "Draws samples of a run, or writes texts with it.",
     "sweep": "Trains a recipe with many seeds and settings at once.",
+    "chat": "Talks with a run on the terminal: answers in a dialogue, or goes on with a text.",
+    "nearest": "Finds the texts, or words, nearest to others by the cosine of a run's vectors.",
     "latent": "Draws the latent space of a run: what lies where, which directions mean what.",
     "ngrams": "Scores n-grams on a run's text: baselines for the loss of its model.",
     "word-vectors": "Looks at the word vectors of a run, judges them and writes them.",

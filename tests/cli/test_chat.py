@@ -1,0 +1,141 @@
+"""`genjax chat`: through pipes, and on a terminal."""
+
+import fcntl
+import io
+import itertools
+import os
+import pty
+import termios
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import genjax
+from tests.cli.helpers import ROOT, TIMEOUT, main, out_of, start
+
+TINY_DIALOGUE = (
+    f"--config={ROOT}/configs/summaries_lstm.py",
+    "--config.epochs=0",
+    "--config.steps=3",
+    "--config.batch_size=8",
+    "--config.eval_every=0",
+    "--config.sample_every=0",
+    "--config.num_samples=3",
+    "--config.data.tokenizer=word",
+    "--config.data.length=12",
+    "--config.data.target_length=4",
+    "--config.data.test=",
+    "--config.model.embed_dim=8",
+    "--config.model.hidden=8",
+)
+
+
+@pytest.fixture(scope="module")
+def dialogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of dialogues, of words, that copies."""
+    folder = tmp_path_factory.mktemp("dialogue")
+    words = [f"w{i}" for i in range(20)]
+    lines = [" ".join(words[(i * j) % 20] for j in range(1, 4)) for i in range(40)]
+    context = "".join(f"user: {a} system: {b} user: {a}\n" for a, b in itertools.pairwise(lines))
+    (folder / "context").write_text(context)
+    (folder / "response").write_text("".join(f"{b}\n" for b in lines[1:]))
+    data = f"--config.data.name=pairs:{folder}/context,{folder}/response"
+    assert main("train", *TINY_DIALOGUE, data, f"--workdir={folder}/run") == 0
+    return folder / "run"
+
+
+def chat(
+    text: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture, *args: Any
+) -> str:
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    return out_of(capfd, "chat", *args)
+
+
+def test_the_last_turns_are_the_context_as_in_training(
+    dialogue: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+) -> None:
+    out = chat("w1 w2\n\nw3\nw4\n", monkeypatch, capfd, f"--workdir={dialogue}")
+    answers = out.split("\n")[:-1]  # an empty line asks nothing
+    model = genjax.load(dialogue)
+    first = model.generate(["user: w1 w2"])[0]
+    second = model.generate([f"user: w1 w2 system: {first} user: w3"])[0]
+    third = model.generate([f"user: w3 system: {second} user: w4"])[0]  # a turn has no more room
+    assert answers == [first, second, third]
+    alone = chat(
+        "w1 w2\nw3\n", monkeypatch, capfd, f"--workdir={dialogue}", "--turns=1", "--names=,"
+    )
+    assert alone.split("\n")[:-1] == model.generate(["w1 w2", "w3"])
+
+
+def test_a_language_model_goes_on_with_all_that_was_said(
+    writer: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+) -> None:
+    args = (f"--workdir={writer}", "--temperature=0", "--max_tokens=6")
+    first, second = chat("the \n\n", monkeypatch, capfd, *args).split("\n")[:-1]
+    model = genjax.load(writer)
+    options = {"temperature": 0.0, "max_tokens": 6}
+    assert [first] == model.generate(["the "], **options)
+    assert [second] == model.generate([f"the {first}"], **options)
+
+
+def test_draws_repeat_by_their_seed_and_differ_between_turns(
+    writer: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+) -> None:
+    args = (f"--workdir={writer}", "--max_tokens=8", "--temperature=2")
+    one, again = (chat("a\na\n", monkeypatch, capfd, *args, "--seed=4") for _ in range(2))
+    assert one == again and len(set(one.split("\n")[:-1])) == 2
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--names=user"], "--names=user: must be two"),
+        (["--turns=0"], "--turns"),
+        (["--top_p=2"], "--top_p"),
+    ],
+)
+def test_mistakes_are_one_line(
+    args: list[str], message: str, writer: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert main("chat", f"--workdir={writer}", *args) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+
+
+def test_a_model_of_images_does_not_talk(trained: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main("chat", f"--workdir={trained}") == 2
+    assert "this model writes no text" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", [b"\x04", b"\x03"])  # Ctrl-D, Ctrl-C
+def test_a_terminal_is_asked_and_its_end_is_fine(dialogue: Path, end: bytes) -> None:
+    ours, its = pty.openpty()
+
+    def take_terminal() -> None:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    process = start(
+        "chat",
+        f"--workdir={dialogue}",
+        stdin=its,
+        stdout=its,
+        stderr=its,
+        start_new_session=True,
+        preexec_fn=take_terminal,
+    )
+    os.close(its)
+    shown = read_until(ours, b"> ", 1)
+    os.write(ours, b"w1 w2\n")
+    shown += read_until(ours, b"> ", 1)
+    os.write(ours, end)
+    assert process.wait(TIMEOUT) == 0
+    assert b"Traceback" not in shown and shown.count(b"> ") == 2
+
+
+def read_until(descriptor: int, wanted: bytes, times: int) -> bytes:
+    found = b""
+    while found.count(wanted) < times:
+        found += os.read(descriptor, 4096)
+    return found
