@@ -2,7 +2,6 @@
 
 import fcntl
 import io
-import itertools
 import os
 import pty
 import termios
@@ -12,37 +11,7 @@ from typing import Any
 import pytest
 
 import genjax
-from tests.cli.helpers import ROOT, TIMEOUT, main, out_of, start
-
-TINY_DIALOGUE = (
-    f"--config={ROOT}/configs/summaries_lstm.py",
-    "--config.epochs=0",
-    "--config.steps=3",
-    "--config.batch_size=8",
-    "--config.eval_every=0",
-    "--config.sample_every=0",
-    "--config.num_samples=3",
-    "--config.data.tokenizer=word",
-    "--config.data.length=12",
-    "--config.data.target_length=4",
-    "--config.data.test=",
-    "--config.model.embed_dim=8",
-    "--config.model.hidden=8",
-)
-
-
-@pytest.fixture(scope="module")
-def dialogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of dialogues, of words, that copies."""
-    folder = tmp_path_factory.mktemp("dialogue")
-    words = [f"w{i}" for i in range(20)]
-    lines = [" ".join(words[(i * j) % 20] for j in range(1, 4)) for i in range(40)]
-    context = "".join(f"user: {a} system: {b} user: {a}\n" for a, b in itertools.pairwise(lines))
-    (folder / "context").write_text(context)
-    (folder / "response").write_text("".join(f"{b}\n" for b in lines[1:]))
-    data = f"--config.data.name=pairs:{folder}/context,{folder}/response"
-    assert main("train", *TINY_DIALOGUE, data, f"--workdir={folder}/run") == 0
-    return folder / "run"
+from tests.cli.helpers import TIMEOUT, main, out_of, start
 
 
 def chat(
@@ -60,7 +29,7 @@ def test_the_last_turns_are_the_context_as_in_training(
     model = genjax.load(dialogue)
     first = model.generate(["user: w1 w2"])[0]
     second = model.generate([f"user: w1 w2 system: {first} user: w3"])[0]
-    third = model.generate([f"user: w3 system: {second} user: w4"])[0]  # a turn has no more room
+    third = model.generate([f"user: w3 system: {second} user: w4"])[0]  # three turns
     assert answers == [first, second, third]
     alone = chat(
         "w1 w2\nw3\n", monkeypatch, capfd, f"--workdir={dialogue}", "--turns=1", "--names=,"
