@@ -48,7 +48,8 @@ MODELS = {
     "copying_unfed": ("seq2seq", {"model.copy": True, "model.input_feeding": False}),
     "copying_transformer": ("transformer", {"model.copy": True}),
 }  # fmt: skip
-EACH = ["additive", pytest.param("post_norm", marks=pytest.mark.slow)]  # of each family one
+SLOW = ("post_norm", "copying_fed", "copying_transformer")
+EACH = ["additive", *(pytest.param(n, marks=pytest.mark.slow) for n in SLOW)]  # of each kind one
 FAST = ("additive", "pre_norm", "copying_fed")
 ALL = [n if n in FAST else pytest.param(n, marks=pytest.mark.slow) for n in MODELS]
 TINY = {

@@ -21,9 +21,11 @@ def text_vectors(model: Any, texts: Sequence[str]) -> np.ndarray:
     Raises:
       ConfigError: the family has neither.
     """
-    if isinstance(model.family, can.Encodes):
+    of_texts = model.run.dataset.codec is not None
+    if of_texts and isinstance(model.family, can.Encodes):
         return np.asarray(model.encode(list(texts)), np.float32)
-    if not isinstance(model.family, can.HasFeatures) or isinstance(model.family, can.Tags):
+    of_texts &= isinstance(model.family, can.HasFeatures)
+    if not of_texts or isinstance(model.family, can.Tags):
         raise ConfigError(f"family {model.config.family} has no vectors of texts")
     ids_NxT = model.tokens(list(texts))
     last_NxTxD = list(model.features(ids_NxT).values())[-1]
