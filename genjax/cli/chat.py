@@ -12,7 +12,6 @@ A line is a turn. The end of the input (Ctrl-D) or Ctrl-C ends the talk. Lines m
 pipe; then only answers are printed.
 """
 
-import contextlib
 import functools
 import sys
 from collections.abc import Callable, Iterator
@@ -47,36 +46,37 @@ def _chat(argv: list[str]) -> int:
     from genjax.generation.texts import TextGenerator
 
     generator = TextGenerator(model.family, model.run.dataset, model.state, prefix="--")
-    options = {
-        "max_tokens": values.max_tokens or 0,
-        "sampling": writing.sampling(values, generator.continues),
-    }
-    say = _continuing() if generator.continues else _answering(values, model.run.dataset)
-    seed = values.seed
-    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C ends the talk, and that is fine
-        for line in _lines():
-            if not line.strip() and not generator.continues:
-                continue
-            spoken = ""
-            for piece in generator.stream(say(line), seed=seed, **options):
-                spoken += piece
-                print(piece, end="", flush=True)
-            print(flush=True)
-            say(spoken, True)
-            seed = (seed + 1) % (MAX_SEED + 1)
-        return program.DONE
-    print()
+    hear = _continuing() if generator.continues else _answering(values, model.run.dataset)
+    try:
+        _talk(values, generator, hear)
+    except KeyboardInterrupt:  # Ctrl-C ends the talk, as the end of the input does
+        print()
     return program.DONE
+
+
+def _talk(values: Any, generator: Any, hear: Callable[..., str]) -> None:
+    """Answers line by line; what is heard is said by both sides."""
+    sampling = writing.sampling(values, generator.continues)
+    limit, seed = values.max_tokens or 0, values.seed
+    for line in _lines():
+        if not line.strip() and not generator.continues:
+            continue
+        said = ""
+        for piece in generator.stream(hear(line), max_tokens=limit, seed=seed, sampling=sampling):
+            said += piece
+            print(piece, end="", flush=True)
+        print(flush=True)
+        hear(said, own=True)
+        seed = (seed + 1) % (MAX_SEED + 1)
 
 
 def _continuing() -> Callable[..., str]:
     """Returns a function that hears what is said, and returns all that was."""
-    said = ""
+    said: list[str] = []
 
     def hear(text: str, own: bool = False) -> str:
-        nonlocal said
-        said += text
-        return said
+        said.append(text)
+        return "".join(said)
 
     return hear
 
