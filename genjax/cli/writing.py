@@ -27,6 +27,14 @@ def define(values: flags.FlagValues) -> None:
         **text,
     )
     flags.DEFINE_string("prompts", "", "A file of prompts, each line one; UTF-8 or gzip.", **text)
+    define_drawing(values)
+    flags.DEFINE_integer("beam", 0, "Width of beam search, which gives the n best.", 0, **text)
+    flags.DEFINE_float("length_penalty", 0.6, "Of beam search; 0: none.", 0, **text)
+
+
+def define_drawing(values: flags.FlagValues) -> None:
+    """Defines how tokens are drawn; `sampling` reads it."""
+    text: Any = {"flag_values": values}
     flags.DEFINE_integer("max_tokens", None, "Of a text.", 1, **text)
     flags.DEFINE_float(
         "temperature", None, "0: the likeliest token. By default 1; of translations 0.", 0, **text
@@ -38,8 +46,23 @@ def define(values: flags.FlagValues) -> None:
         "repetition_penalty", 1.0, "Above 1: tokens come again more rarely.", 0.01, **text
     )
     flags.DEFINE_integer("no_repeat", 0, "No so many tokens come twice; 0: all may.", 0, **text)
-    flags.DEFINE_integer("beam", 0, "Width of beam search, which gives the n best.", 0, **text)
-    flags.DEFINE_float("length_penalty", 0.6, "Of beam search; 0: none.", 0, **text)
+
+
+def sampling(values: Any, continues: bool) -> Any:
+    """Returns the `Sampling` of the flags, of a model that continues texts or answers sources."""
+    from genjax.generation import Sampling
+
+    temperature = values.temperature
+    if temperature is None:
+        temperature = 1.0 if continues else 0.0
+    return Sampling(
+        temperature,
+        values.top_k,
+        values.top_p,
+        values.min_p,
+        values.repetition_penalty,
+        values.no_repeat,
+    )
 
 
 def refuse(values: Any, what: str) -> None:
@@ -77,7 +100,6 @@ def write(model: Any, values: Any) -> int:
     from genjax.core.capabilities import Attends, Writes
     from genjax.core.family import Family
     from genjax.evaluation.shown import BETWEEN
-    from genjax.generation import Sampling
     from genjax.generation.texts import TextGenerator
     from genjax.trained.predictions import can_predict
 
@@ -97,17 +119,7 @@ def write(model: Any, values: Any) -> int:
         if family.has_prior:
             return _write_samples(model, prompts, n, values, out)
         raise ConfigError("--prompt: missing; must be a sentence, or --prompts a file of them")
-    temperature = values.temperature
-    if temperature is None:
-        temperature = 1.0 if generator.continues else 0.0
-    drawn = Sampling(
-        temperature,
-        values.top_k,
-        values.top_p,
-        values.min_p,
-        values.repetition_penalty,
-        values.no_repeat,
-    )
+    drawn = sampling(values, generator.continues)
     prompts = prompts or [""]
     if len(prompts) == n == 1 and not values.beam and out is None:
         limit = values.max_tokens or 0
@@ -191,14 +203,17 @@ def _write_samples(model: Any, prompts: Sequence[str], n: int, values: Any, out:
 
 
 def _prompts(values: Any) -> list[str]:
-    if not values.prompts:
-        return list(values.prompt)
+    return lines_of(values, "prompts") if values.prompts else list(values.prompt)
+
+
+def lines_of(values: Any, flag: str) -> list[str]:
+    """Reads the lines of the file that a flag names; raises `ConfigError`."""
     from genjax.data.text.files import whole_lines
 
     try:
-        return whole_lines(Path(values.prompts).expanduser())
+        return whole_lines(Path(values[flag].value).expanduser())
     except ConfigError as error:
-        raise ConfigError(f"--prompts={error}") from error
+        raise ConfigError(f"--{flag}={error}") from error
 
 
 def _stream(prompt: str, pieces: Any) -> None:

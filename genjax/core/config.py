@@ -86,6 +86,10 @@ class TextData(Data):
     length: int = field(
         64, "tokens of an example: a window of running text, or where a sentence is cut", ge=1
     )
+    target_length: int = field(
+        0, "tokens where the target of a pair is cut; 0: where its source is", ge=0
+    )
+    shared_vocabulary: bool = field(False, "source and target of pairs have one vocabulary")
     word_length: int = field(20, "characters of a word of tagged text, where it is cut", ge=1)
     bucketed: bool = field(False, "batches are of sentences of similar length")
     packed: bool = field(False, "examples hold several whole texts each")

@@ -60,6 +60,7 @@ class DataSpec(NamedTuple):
       spellings: the words that tokens stand for, without the special tokens, where tokens are
         words; for the same kinds.
       target_shape, target_vocab_size: of y, for pairs.
+      shared_vocabulary: whether x and y of pairs have one: an id means the same in both.
       char_shape, char_vocab_size: of the words' characters, (T, C), for tagged words.
     """
 
@@ -76,6 +77,7 @@ class DataSpec(NamedTuple):
     token_counts: tuple[int, ...] = ()
     word_parts: bytes = b""
     spellings: tuple[str, ...] = ()
+    shared_vocabulary: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

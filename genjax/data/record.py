@@ -18,7 +18,7 @@ from genjax.data.text import tokenizers
 from genjax.data.text.vocabulary import Vocabulary
 
 _TEXTS = ("text", "sentence", "passage", "pair", "tagged")  # kinds that have a vocabulary
-_DERIVED = ("word_parts", "spellings")  # of a spec, from the vocabulary
+_DERIVED = ("word_parts", "spellings", "shared_vocabulary")  # of a spec, from the vocabulary
 _CONTENT = "token_counts"  # of a spec, another where the content is
 
 
@@ -76,6 +76,7 @@ def dataset(
             if spec.kind in ("text", "sentence"):
                 parts, spellings = tokenizers.word_parts(words.x), tokenizers.spellings(words.x)
                 spec = spec._replace(word_parts=parts, spellings=spellings)
+            spec = spec._replace(shared_vocabulary=words.shared)
         train, test = (
             cast(Source, _Later(int(split["examples"]), bool(split["streamed"]), real, name))
             for name in ("train", "test")

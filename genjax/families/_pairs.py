@@ -26,6 +26,7 @@ from genjax.core.optimizer import make_optimizer
 from genjax.core.random import init_key, step_key
 from genjax.core.update import first_state, minimize
 from genjax.families._language_models import count_tokens, inputs_and_targets, summary
+from genjax.models.copying import Prediction
 from genjax.models.features import watched
 from genjax.ops.cross_entropy import token_logits
 
@@ -190,9 +191,7 @@ class Pairs(Family):
 
     def prefill(self, state: State, x_BxS: jax.Array) -> tuple[jax.Array, Any]:
         """Reads sources: logits (B, V) of the target's first token, and the cache behind BOS."""
-        length = self.spec.target_shape[0]
-        cache = self._apply(state.eval_params, x_BxS, length, method="begin")
-        return self.decode_step(state, cache, jnp.full(len(x_BxS), tokens.BOS))
+        return self.decode_step(state, self._begin(state, x_BxS), jnp.full(len(x_BxS), tokens.BOS))
 
     def decode_step(self, state: State, cache: Any, token_B: jax.Array) -> tuple[jax.Array, Any]:
         """Reads a token: logits (B, V) of the next one, and the cache behind it."""
@@ -201,6 +200,10 @@ class Pairs(Family):
         return self.logits(params, vectors), cache
 
     # Behind them.
+
+    def _begin(self, state: State, x_BxS: jax.Array) -> Any:
+        """Makes the cache in front of BOS."""
+        return self._apply(state.eval_params, x_BxS, self.spec.target_shape[0], method="begin")
 
     def _apply(self, params: Any, *arguments: Any, **options: Any) -> Any:
         return self.network.apply({"params": params["network"]}, *arguments, **options)
@@ -215,6 +218,52 @@ class AttendingPairs(Pairs):
         inputs, _ = inputs_and_targets(y_BxU, running=False)
         found: jax.Array = self._apply(state.eval_params, x_BxS, inputs, method="weights")
         return found
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CopyingPairs(AttendingPairs):
+    """A family of pairs that copies words of the source where it does not write its own.
+
+    The distribution of a token is that of `genjax.losses.copying`; source and target have one
+    vocabulary. The logits of `prefill` and `decode_step` are its logarithms.
+    """
+
+    def nll(
+        self,
+        params: Any,
+        x_BxS: jax.Array,
+        y_BxU: jax.Array,
+        label_smoothing: float = 0.0,
+        **options: Any,
+    ) -> jax.Array:
+        """Computes -log P(y_t | y_1 … y_{t-1}, x), 0 of padding: (B, U); there is no smoothing."""
+        inputs, targets = inputs_and_targets(y_BxU, running=False)
+        found: Prediction = self._apply(params, x_BxS, inputs, method="predict", **options)
+        logits = self.logits(params, found.vectors)
+        return losses.copying_cross_entropy(logits, found.weights, found.gate, x_BxS, targets)
+
+    def decode_step(self, state: State, cache: Any, token_B: jax.Array) -> tuple[jax.Array, Any]:
+        """Reads a token: log-probabilities (B, V) of the next one, and the cache behind it."""
+        params, x_BxS = state.eval_params, cache["source"]
+        found, after = self._apply(params, token_B, cache["network"], method="predict_next")
+        logits = self.logits(params, found.vectors)
+        log_p = losses.copying_log_probabilities(logits, found.weights, found.gate, x_BxS)
+        return log_p, {"network": after, "source": x_BxS}
+
+    def _begin(self, state: State, x_BxS: jax.Array) -> Any:
+        return {"network": super()._begin(state, x_BxS), "source": x_BxS}
+
+
+def check_copying(config: ConfigDict, spec: DataSpec) -> None:
+    """Raises `ConfigError` where `model.copy` does not go with the data or the loss."""
+    if not config.model.copy:
+        return
+    if not spec.shared_vocabulary:
+        message = "needs one vocabulary of source and target: data.shared_vocabulary=True"
+        raise fail("model.copy", True, message)
+    if config.loss.label_smoothing:
+        message = "must be 0 with model.copy: copied words have no share of it"
+        raise fail("loss.label_smoothing", config.loss.label_smoothing, message)
 
 
 def pair_fields(config: ConfigDict, spec: DataSpec, total_steps: int) -> dict[str, Any]:

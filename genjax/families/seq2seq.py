@@ -5,7 +5,8 @@
 h_t is the decoder's state behind y_{t-1}, c_t the source's states weighted by attention. Sources:
 Sutskever et al. 2014 (none), Bahdanau et al. 2015 (the score `additive`), Chorowski et al. 2015
 (`location`), Luong et al. 2015 (the scores `multiplicative` and `dot`, and input feeding); see
-`genjax.models.seq2seq`.
+`genjax.models.seq2seq`. With `copy` a gate chooses between y_t as above and a word of the source by
+its weight of attention (See et al. 2017; `genjax.losses.copying`).
 """
 
 from dataclasses import asdict, dataclass
@@ -15,7 +16,14 @@ from ml_collections import ConfigDict
 from genjax.core.config import Optimizer, fail
 from genjax.core.family import DataSpec, compute_dtype
 from genjax.core.fields import field, read, subsection
-from genjax.families._pairs import AttendingPairs, PairConfig, Pairs, pair_fields
+from genjax.families._pairs import (
+    AttendingPairs,
+    CopyingPairs,
+    PairConfig,
+    Pairs,
+    check_copying,
+    pair_fields,
+)
 from genjax.models.seq2seq import ATTENTIONS
 from genjax.models.seq2seq import Seq2Seq as Network
 from genjax.ops.recurrence import CELLS
@@ -34,6 +42,7 @@ class Model:
     input_feeding: bool = field(True, "what predicts a token is part of the next step's input")
     tie_embeddings: bool = field(False, "the target's vectors are the output's weights too")
     dropout: float = field(0.0, "of each layer's inputs and of what predicts", ge=0, lt=1)
+    copy: bool = field(False, "words of the source can be copied: a pointer-generator")
 
     def check(self) -> None:
         """Raises `ConfigError` for fields that do not go together."""
@@ -41,6 +50,8 @@ class Model:
             raise fail("model.hidden", self.hidden, "must be even: half of it for each direction")
         if self.input_feeding and self.attention == "none":
             raise fail("model.input_feeding", True, "needs model.attention")
+        if self.copy and self.attention == "none":
+            raise fail("model.copy", True, "needs model.attention: it copies what that looks at")
         if self.attention == "location" and not self.input_feeding:
             message = "needs model.input_feeding=True: step by step"
             raise fail("model.attention", "location", message)
@@ -70,11 +81,18 @@ class AttendingSeq2Seq(Seq2Seq, AttendingPairs):
     """The family `seq2seq` with attention."""
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CopyingSeq2Seq(AttendingSeq2Seq, CopyingPairs):
+    """The family `seq2seq` that copies words of the source."""
+
+
 def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Seq2Seq:
     """Builds the family from a config like `configs/seq2seq_attention.py`; raises `ConfigError`."""
     fields, model = pair_fields(config, spec, total_steps), read(Model, config, "model")
     model.check()
+    check_copying(config, spec)
     kind = Seq2Seq if model.attention == "none" else AttendingSeq2Seq
+    kind = CopyingSeq2Seq if model.copy else kind
     network = Network(
         spec.vocab_size,
         spec.target_vocab_size,

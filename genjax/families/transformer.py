@@ -5,7 +5,8 @@
 Source: Vaswani et al. 2017 (Attention is all you need), with sinusoidal positions, label smoothing
 and the inverse square root schedule; norms behind each sum as there, or in front (`norm_first`).
 Its one table for source, target and output needs one vocabulary for both languages; here the source
-has its own, and `tie_embeddings` joins the other two.
+has its own, and `tie_embeddings` joins the other two. With `copy` a pointer behind the last layer
+may choose a word of the source instead (See et al. 2017; `genjax.losses.copying`).
 """
 
 from dataclasses import dataclass
@@ -19,8 +20,16 @@ from ml_collections import ConfigDict
 from genjax.core.config import Optimizer
 from genjax.core.family import DataSpec
 from genjax.core.fields import field, read, subsection
-from genjax.families._pairs import AttendingPairs, Loss, PairConfig, pair_fields
+from genjax.families._pairs import (
+    AttendingPairs,
+    CopyingPairs,
+    Loss,
+    PairConfig,
+    check_copying,
+    pair_fields,
+)
 from genjax.families._transformers import LayerFields, make_layers
+from genjax.models.copying import Pointer, Prediction
 from genjax.models.embedding import Embedding
 from genjax.models.transformer import Layers, Stack
 from genjax.ops.attention import causal_mask, padding_mask
@@ -31,6 +40,7 @@ class Model(LayerFields):
     """The section `model`."""
 
     tie_embeddings: bool = field(True, "the target's vectors are the output's weights too")
+    copy: bool = field(False, "words of the source can be copied: a pointer-generator")
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,7 @@ class Network(nn.Module):
       layers: of both stacks.
       positions: see `Embedding`; rotary ones are the layers' own.
       tie_embeddings: the target's vectors are the output's weights too.
+      copy: a `Pointer` to the source stands behind the decoder's last layer.
     """
 
     vocab_size: int
@@ -76,6 +87,7 @@ class Network(nn.Module):
     layers: Layers
     positions: str
     tie_embeddings: bool
+    copy: bool = False
 
     def setup(self) -> None:
         """Declares the parts."""
@@ -91,6 +103,8 @@ class Network(nn.Module):
         self.source = Embedding(self.vocab_size, max_length=source_length, **embed)
         self.target = Embedding(self.target_vocab_size, max_length=target_length, **embed)
         self.encoder, self.decoder = Stack(of), Stack(of, cross=True)
+        if self.copy:
+            self.pointer = Pointer(of.width, of.dtype)
         if not self.tie_embeddings:
             init = nn.initializers.normal(of.width**-0.5)
             self.kernel = self.param("kernel", init, (of.width, self.target_vocab_size))
@@ -99,14 +113,25 @@ class Network(nn.Module):
         self, x_BxS: jax.Array, inputs_BxU: jax.Array, *, train: bool = False
     ) -> jax.Array:
         """Computes vectors (B, U, D) that predict what follows each of the inputs."""
-        memory = self._encode(x_BxS, train=train)
-        return self.decoder(
-            self.target(inputs_BxU, train=train),
+        vectors_BxUxD: jax.Array = self.predict(x_BxS, inputs_BxU, train=train).vectors
+        return vectors_BxUxD
+
+    def predict(
+        self, x_BxS: jax.Array, inputs_BxU: jax.Array, *, train: bool = False
+    ) -> Prediction:
+        """Computes the same vectors and, with `copy`, weights of the source and the gate."""
+        memory, mask = self._encode(x_BxS, train=train), padding_mask(x_BxS)
+        embedded_BxUxD = self.target(inputs_BxU, train=train)
+        vectors_BxUxD = self.decoder(
+            embedded_BxUxD,
             causal_mask(inputs_BxU.shape[1]),
             memory_BxMxD=memory,
-            memory_mask=padding_mask(x_BxS),
+            memory_mask=mask,
             train=train,
         )
+        if not self.copy:
+            return Prediction(vectors_BxUxD)
+        return self.pointer(vectors_BxUxD, embedded_BxUxD, self.pointer.remember(memory, mask))
 
     def head(self) -> tuple[jax.Array, None]:
         """Returns the output's weights (D, V); there are no biases."""
@@ -114,19 +139,33 @@ class Network(nn.Module):
 
     def begin(self, x_BxS: jax.Array, length: int) -> dict[str, Any]:
         """Makes the cache before the first of at most `length` tokens."""
-        layers = self.decoder.new_cache(len(x_BxS), length, self._encode(x_BxS))
-        past_B = jnp.zeros(len(x_BxS), jnp.int32)
-        return {"layers": layers, "mask": padding_mask(x_BxS), "past": past_B}
+        memory, mask = self._encode(x_BxS), padding_mask(x_BxS)
+        layers = self.decoder.new_cache(len(x_BxS), length, memory)
+        cache = {"layers": layers, "mask": mask, "past": jnp.zeros(len(x_BxS), jnp.int32)}
+        return cache | ({"pointer": self.pointer.remember(memory, mask)} if self.copy else {})
 
     def extend(self, token_B: jax.Array, cache: Any) -> tuple[jax.Array, Any]:
         """Reads a token: the vector (B, D) that predicts the next one, and the cache."""
+        found, cache = self.predict_next(token_B, cache)
+        return found.vectors, cache
+
+    def predict_next(self, token_B: jax.Array, cache: Any) -> tuple[Prediction, Any]:
+        """Reads a token: what is made of it, without the axis U, and the cache."""
         past_B = cache["past"]
         x_Bx1xD = self.target(token_B[:, None], past_B[:, None])
         vectors, layers = self.decoder.extend(x_Bx1xD, cache["layers"], past_B, cache["mask"])
-        return vectors[:, 0], cache | {"layers": layers, "past": past_B + 1}
+        found = Prediction(vectors)
+        if self.copy:
+            found = self.pointer(vectors, x_Bx1xD, cache["pointer"])
+        return found.last(), cache | {"layers": layers, "past": past_B + 1}
 
     def weights(self, x_BxS: jax.Array, inputs_BxU: jax.Array) -> jax.Array:
-        """Computes how predictions attend to the source, (B, U, S): the last layer's mean head."""
+        """Computes how predictions attend to the source, (B, U, S).
+
+        It is the pointer that is asked or, without `copy`, the mean head of the last layer.
+        """
+        if self.copy:
+            return jnp.asarray(self.predict(x_BxS, inputs_BxU).weights)
         inputs = self.target(inputs_BxU), causal_mask(inputs_BxU.shape[1])
         memory = self._encode(x_BxS), padding_mask(x_BxS)
         weights_LxBxHxUxS = self.decoder.memory_weights(*inputs, *memory)
@@ -143,10 +182,16 @@ class Transformer(AttendingPairs):
     model: Model
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CopyingTransformer(Transformer, CopyingPairs):
+    """The family `transformer` that copies words of the source."""
+
+
 def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Transformer:
     """Builds the family from a config like `configs/transformer.py`; raises `ConfigError`."""
     fields, model = pair_fields(config, spec, total_steps), read(Model, config, "model")
     model.check()
+    check_copying(config, spec)
     network = Network(
         spec.vocab_size,
         spec.target_vocab_size,
@@ -154,5 +199,7 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Transformer:
         make_layers(model, config.precision),
         model.positions,
         model.tie_embeddings,
+        model.copy,
     )
-    return Transformer(**fields, model=model, network=network)
+    kind = CopyingTransformer if model.copy else Transformer
+    return kind(**fields, model=model, network=network)

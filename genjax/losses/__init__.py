@@ -19,6 +19,7 @@ from genjax.losses.annealing import ANNEALINGS, annealed
 from genjax.losses.bounds import Bounds, likelihood_bounds
 from genjax.losses.codes import contractive_penalty, sparsity_kl
 from genjax.losses.continual import quadratic_penalty
+from genjax.losses.copying import copying_cross_entropy, copying_log_probabilities
 from genjax.losses.crf import (
     Transitions,
     crf_log_likelihood,
@@ -71,6 +72,8 @@ __all__ = [
     "chunked_cross_entropy",
     "conditional_path",
     "contractive_penalty",
+    "copying_cross_entropy",
+    "copying_log_probabilities",
     "crf_log_likelihood",
     "crf_log_partition",
     "crf_score",

@@ -23,6 +23,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.core import tokens
+from genjax.models.copying import Prediction, open_gate
 from genjax.models.dense import Dropout
 from genjax.models.embedding import Embedding
 from genjax.models.recurrent import Recurrent, first_bias
@@ -52,6 +53,7 @@ class Seq2Seq(nn.Module):
       tie_embeddings: the target's embeddings are the output's weights too.
       dropout: rate, of each layer's inputs and of the vectors that predict.
       dtype: of compute.
+      copy: there is a gate between words to write and words of the source; needs attention.
     """
 
     vocab_size: int
@@ -66,6 +68,7 @@ class Seq2Seq(nn.Module):
     tie_embeddings: bool = False
     dropout: float = 0.0
     dtype: Any = jnp.float32
+    copy: bool = False
 
     def setup(self) -> None:
         """Declares the parts."""
@@ -89,6 +92,7 @@ class Seq2Seq(nn.Module):
             self.input_feeding,
             self.dropout,
             self.dtype,
+            self.copy,
         )
         if not self.tie_embeddings:
             shape = (self.embed_dim, self.target_vocab_size)
@@ -99,6 +103,13 @@ class Seq2Seq(nn.Module):
         self, x_BxS: jax.Array, inputs_BxU: jax.Array, *, train: bool = False
     ) -> jax.Array:
         """Computes vectors (B, U, E) that predict the token after each of the inputs."""
+        vectors_BxUxE: jax.Array = self.predict(x_BxS, inputs_BxU, train=train).vectors
+        return vectors_BxUxE
+
+    def predict(
+        self, x_BxS: jax.Array, inputs_BxU: jax.Array, *, train: bool = False
+    ) -> Prediction:
+        """Computes the same vectors, the weights of attention and, with `copy`, the gate."""
         cache = self.begin(x_BxS, inputs_BxU.shape[1], train=train)
         return self.decoder(self.target(inputs_BxU), cache, train=train)[0]
 
@@ -124,14 +135,17 @@ class Seq2Seq(nn.Module):
 
     def extend(self, token_B: jax.Array, cache: Any) -> tuple[jax.Array, Any]:
         """Reads one token: the vector (B, E) that predicts the next one, and the cache."""
-        vectors, cache, _ = self.decoder(self.target(token_B[:, None]), cache)
-        return vectors[:, 0], cache
+        found, cache = self.predict_next(token_B, cache)
+        return found.vectors, cache
+
+    def predict_next(self, token_B: jax.Array, cache: Any) -> tuple[Prediction, Any]:
+        """Reads one token: what is made of it, without the axis U, and the cache."""
+        found, cache = self.decoder(self.target(token_B[:, None]), cache)
+        return found.last(), cache
 
     def weights(self, x_BxS: jax.Array, inputs_BxU: jax.Array) -> jax.Array:
         """Computes weights (B, U, S) over the source, of the predictions after each input."""
-        cache = self.begin(x_BxS, inputs_BxU.shape[1])
-        _, _, weights_BxUxS = self.decoder(self.target(inputs_BxU), cache)
-        return jnp.asarray(weights_BxUxS)
+        return jnp.asarray(self.predict(x_BxS, inputs_BxU).weights)
 
 
 class Decoder(nn.Module):
@@ -145,6 +159,7 @@ class Decoder(nn.Module):
     input_feeding: bool
     dropout: float
     dtype: Any
+    copy: bool = False
 
     def setup(self) -> None:
         """Declares kernels, biases and dropout."""
@@ -167,6 +182,9 @@ class Decoder(nn.Module):
         self.kernels = {
             n: self.param(f"kernel_{n}", *k).astype(self.dtype) for n, k in kernels.items()
         }
+        if self.copy:
+            gate = (scaled, (2 * size + width, 1))
+            self.gate = self.param("kernel_gate", *gate), self.param("bias_gate", zeros, (1,))
         added = {n: self.param(f"bias_{n}", *b) for n, b in biases.items()}
         if self.attention == "location":  # filters of the weights, and their matrix, in one
             added["location"] = self.param("filters", scaled, (2 * _REACH + 1, size))
@@ -184,8 +202,8 @@ class Decoder(nn.Module):
 
     def __call__(
         self, embedded_BxUxE: jax.Array, cache: Any, *, train: bool = False
-    ) -> tuple[jax.Array, Any, Any]:
-        """Computes vectors that predict (B, U, E), the cache after the last, and their weights.
+    ) -> tuple[Prediction, Any]:
+        """Computes vectors that predict (B, U, E), with their weights, and the cache after them.
 
         Args:
           embedded_BxUxE: the target's next U tokens.
@@ -194,9 +212,14 @@ class Decoder(nn.Module):
         """
         x_UxBxG = self._input(0, embedded_BxUxE, train)
         run = self._fed if self.input_feeding else self._unfed
-        vectors_BxUxE, cache, weights = run(x_UxBxG, cache, train)
-        vectors_BxUxE = vectors_BxUxE.astype(self.dtype)
-        return self.drop(vectors_BxUxE, train=train), cache, weights
+        vectors_BxUxE, cache, weights, h_BxUxH = run(x_UxBxG, cache, train)
+        gate = None
+        if self.copy:
+            value_BxSxH = cache["memory"]["value"]
+            context = jnp.matmul(weights.astype(value_BxSxH.dtype), value_BxSxH)
+            gate = open_gate(*self.gate, context, h_BxUxH, embedded_BxUxE)
+        vectors_BxUxE = self.drop(vectors_BxUxE.astype(self.dtype), train=train)
+        return Prediction(vectors_BxUxE, weights, gate), cache
 
     def _unfed(self, x_UxBxG: jax.Array, cache: Any, train: bool) -> Any:
         """Runs all steps of a layer, then those of the next, then attention of all at once."""
@@ -211,7 +234,7 @@ class Decoder(nn.Module):
         vectors, weights = _predict(
             self.attention, self._times, self.biases, cache["memory"], h_BxUxH, None
         )
-        return vectors, cache | {"carry": tuple(carry)}, weights
+        return vectors, cache | {"carry": tuple(carry)}, weights, h_BxUxH
 
     def _fed(self, x_UxBxG: jax.Array, cache: Any, train: bool) -> Any:
         """Runs all layers and attention of a step, then those of the next."""
@@ -236,7 +259,8 @@ class Decoder(nn.Module):
             )
             vector_BxE, weights_BxS = vectors[:, 0], weights[:, 0]
             seen = None if before_BxS is None else weights_BxS
-            return (tuple(after), vector_BxE, seen), (vector_BxE, weights_BxS)
+            out = (vector_BxE, weights_BxS, after[-1][0])
+            return (tuple(after), vector_BxE, seen), out if self.copy else out[:2]
 
         steps, rows, _ = x_UxBxG.shape
         kept = []
@@ -250,9 +274,10 @@ class Decoder(nn.Module):
             (cache["carry"], cache["vector"], cache.get("weights")),
             (x_UxBxG, kept),
         )
-        vectors_BxUxE, weights_BxUxS = (jnp.swapaxes(x, 0, 1) for x in outputs)
+        vectors_BxUxE, weights_BxUxS, *h_BxUxH = (jnp.swapaxes(x, 0, 1) for x in outputs)
         cache = cache | {"carry": carry, "vector": vector}
-        return vectors_BxUxE, cache | ({} if seen is None else {"weights": seen}), weights_BxUxS
+        cache |= {} if seen is None else {"weights": seen}
+        return vectors_BxUxE, cache, weights_BxUxS, h_BxUxH[0] if self.copy else None
 
     def _input(self, i: int, x_BxUxD: jax.Array, train: bool) -> jax.Array:
         """Multiplies inputs of layer `i` by its kernel, and adds its bias, (U, B, G)."""

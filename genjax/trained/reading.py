@@ -68,7 +68,8 @@ class Reader:
         if self.spec.kind in ("sentence", "pair"):
             x = padded(ids, length, codec).astype(np.int32)
             if cut := int(((x != PAD).all(1) & (x[:, -1] != EOS)).sum()):
-                what = f"{cut:,} of {len(x):,} texts are cut at data.length={length} tokens"
+                field = "length" if length == self.spec.shape[0] else "target_length"
+                what = f"{cut:,} of {len(x):,} texts are cut at data.{field}={length} tokens"
                 logging.warning("warning: %s, as in training", what)
             return x
         x = np.full((len(texts), length), PAD, np.int32)

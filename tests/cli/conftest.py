@@ -1,3 +1,4 @@
+import itertools
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -5,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.helpers import TINY, TINY_BERT, TINY_TEXT, main
+from tests.cli.helpers import TINY, TINY_BERT, TINY_DIALOGUE, TINY_TEXT, main
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +58,20 @@ def _reader(tmp_path_factory: pytest.TempPathFactory, _text: Path) -> Path:
 def reader(_reader: Path, tmp_path: Path) -> Path:
     """A finished run of BERT, likewise."""
     return shutil.copytree(_reader, tmp_path / "reader")
+
+
+@pytest.fixture(scope="session")
+def dialogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of dialogues, of words, that copies; nobody writes into it."""
+    folder = tmp_path_factory.mktemp("dialogue")
+    words = [f"w{i}" for i in range(20)]
+    lines = [" ".join(words[(i * j) % 20] for j in range(1, 4)) for i in range(40)]
+    context = "".join(f"user: {a} system: {b} user: {a}\n" for a, b in itertools.pairwise(lines))
+    (folder / "context").write_text(context)
+    (folder / "response").write_text("".join(f"{b}\n" for b in lines[1:]))
+    data = f"--config.data.name=pairs:{folder}/context,{folder}/response"
+    assert main("train", *TINY_DIALOGUE, data, f"--workdir={folder}/run") == 0
+    return folder / "run"
 
 
 @pytest.fixture

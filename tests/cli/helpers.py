@@ -52,6 +52,22 @@ TINY_BERT = (
     "--config.data.min_count=1",
     "--config.model.width=16",
 )
+# An answerer of dialogues that copies, likewise.
+TINY_DIALOGUE = (
+    f"--config={ROOT}/configs/summaries_lstm.py",
+    "--config.epochs=0",
+    "--config.steps=3",
+    "--config.batch_size=8",
+    "--config.eval_every=0",
+    "--config.sample_every=0",
+    "--config.num_samples=3",
+    "--config.data.tokenizer=word",
+    "--config.data.length=24",
+    "--config.data.target_length=4",
+    "--config.data.test=",
+    "--config.model.embed_dim=8",
+    "--config.model.hidden=8",
+)
 
 
 def main(program: str, *args: Any) -> int:

@@ -159,6 +159,19 @@ def test_pairs_have_a_vocabulary_for_each_side(load, tmp_path):
     assert found == {("eins zwei", "one two"), ("drei", "three")}
 
 
+def test_pairs_may_have_one_vocabulary_and_lengths_of_their_own(load, tmp_path):
+    a = write(tmp_path / "a", ["eins zwei drei", "drei"] * 10)
+    b = write(tmp_path / "b", ["zwei two", "eins"] * 10)
+    both = {"shared_vocabulary": True, "tokenizer": "word"}
+    d = load(name=f"pairs:{a},{b}", length=4, target_length=2, **both)
+    sides = {"vocab_size": 9, "target_shape": (2,), "target_vocab_size": 9}
+    assert d.spec == DataSpec("pair", (4,), **sides, shared_vocabulary=True)
+    assert d.codec.encode("zwei two") == d.target_codec.encode("zwei two") and d.found["cut"]
+    batch = first_batch(d.train, (18,))
+    found = {(d.codec.decode(x), d.target_codec.decode(y)) for x, y in zip(batch["x"], batch["y"])}
+    assert found == {("eins zwei drei", "zwei two"), ("drei", "eins")}
+
+
 def test_drawn_pairs_are_strings_and_their_reverse(load):
     d = load(name="reverse")
     assert d.spec.shape == d.spec.target_shape == (16,) and d.train.num_examples == 0

@@ -51,7 +51,9 @@ KINDS = {
     "text:DIR/text+sentence": {"kind": "sentence"}, "text:DIR/text+passage": {"kind": "passage"},
     "text:DIR/text+packed": {"kind": "sentence", "packed": True},
     "text:DIR/text+streamed": {"device_limit_mb": 0},
-    "tsv:DIR/tsv": {}, "pairs:DIR/x,DIR/y": {}, "conll:DIR/conll": {},
+    "tsv:DIR/tsv": {}, "pairs:DIR/x,DIR/y": {},
+    "pairs:DIR/x,DIR/y+shared": {"shared_vocabulary": True, "target_length": 3},
+    "conll:DIR/conll": {},
 }  # fmt: skip
 
 

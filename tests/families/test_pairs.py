@@ -16,6 +16,7 @@ from genjax.losses import token_cross_entropy
 from tests.families.compiled import compiled
 
 SPEC = DataSpec("pair", (6,), vocab_size=12, target_shape=(5,), target_vocab_size=11)
+SHARED = SPEC._replace(target_vocab_size=12, shared_vocabulary=True)
 X = np.array(
     [
         [5, 6, 7, EOS, PAD, PAD],
@@ -43,12 +44,14 @@ MODELS = {
         "transformer",
         {"model.norm_first": True, "model.positions": "rotary", "model.tie_embeddings": False},
     ),
+    "copying_fed": ("seq2seq", {"model.copy": True, "model.attention": "location"}),
+    "copying_unfed": ("seq2seq", {"model.copy": True, "model.input_feeding": False}),
+    "copying_transformer": ("transformer", {"model.copy": True}),
 }  # fmt: skip
-EACH = ["additive", pytest.param("post_norm", marks=pytest.mark.slow)]  # of each family one
-ALL = [
-    name if name in ("additive", "pre_norm") else pytest.param(name, marks=pytest.mark.slow)
-    for name in MODELS
-]
+SLOW = ("post_norm", "copying_fed", "copying_transformer")
+EACH = ["additive", *(pytest.param(n, marks=pytest.mark.slow) for n in SLOW)]  # of each kind one
+FAST = ("additive", "pre_norm", "copying_fed")
+ALL = [n if n in FAST else pytest.param(n, marks=pytest.mark.slow) for n in MODELS]
 TINY = {
     "seq2seq": {"model.embed_dim": 4, "model.hidden": 6},
     "transformer": {"model.width": 8, "model.num_heads": 2},
@@ -61,8 +64,9 @@ PLAIN = {
 }  # fmt: skip
 
 
-def make(name, spec=SPEC, **changes):
+def make(name, spec=None, **changes):
     family, own = MODELS[name]
+    spec = spec or (SHARED if "model.copy" in own else SPEC)
     c = default_config(family)
     c.steps, c.batch_size = 10, len(X)
     c.update_from_flattened_dict(TINY[family] | PLAIN | own)
@@ -144,7 +148,8 @@ def test_gradients_reach_neither_padding_nor_other_rows_nor_the_past(model):
     assert (own["source"][4] != 0).any() and (own["source"][PAD] == 0).all()
     others = of(tables, 1 - at)
     assert (others["source"][4] == 0).all() and (others["source"][PAD] == 0).all()
-    if model.name != "post_norm":  # there the table is the output's weights too
+    tied = ("post_norm", "copying_transformer")  # there the table is the output's weights too
+    if model.name not in tied:
         before, behind = np.zeros((2, *Y.shape), np.float32)
         before[1, :2], behind[1, 2] = 1, 1
         assert (of(tables, before)["target"][4] == 0).all()
@@ -218,6 +223,9 @@ def test_buckets_and_parts_of_a_batch_change_nothing_in_an_update(name, changes)
         ("post_norm", {"model__num_heads": 3}, "model.num_heads=3: must divide"),
         ("post_norm", {"model__positions": "here"}, "model.positions='here'"),
         ("post_norm", {"spec": SPEC._replace(kind="sentence")}, "must be pairs"),
+        ("post_norm", {"model__copy": True}, "needs one vocabulary .* data.shared_vocabulary=True"),
+        ("none", {"spec": SHARED, "model__copy": True}, "model.copy=True: needs model.attention"),
+        ("copying_fed", {"loss__label_smoothing": 0.1}, "label_smoothing=0.1: must be 0 with"),
     ],
 )
 def test_what_cannot_be_is_refused(name, changes, message):

@@ -323,6 +323,34 @@ ROWS: dict[str, Row] = {
         ),
         _TARGET_VALUES,
     ),
+    "copying_cross_entropy": Row(
+        {
+            "logits_BxTxV": f(B, T, K),
+            "weights_BxTxS": f(B, T, D),
+            "gate_BxT": f(B, T),
+            "source_BxS": i(B, D),
+            "target_BxT": i(B, T),
+        },
+        (
+            *_TARGETS[:3],
+            ({"weights_BxTxS": f(B, 1, D)}, r"weights_BxTxS: must have shape \(B, T, S\)"),
+            ({"gate_BxT": f(B, T, 1)}, r"gate_BxT: must have shape \(B, T\)"),
+            ({"source_BxS": i(B, T)}, r"source_BxS: .*S=2 of weights_BxTxS, not \(4, 5\)"),
+        ),
+        _TARGET_VALUES,
+    ),
+    "copying_log_probabilities": Row(
+        {
+            "logits_BxV": f(B, K),
+            "weights_BxS": f(B, D),
+            "gate_B": f(B),
+            "source_BxS": i(B, D),
+        },
+        (
+            ({"gate_B": f(B, 1)}, r"gate_B: must have shape \(B,\)"),
+            ({"source_BxS": f(B, D)}, "source_BxS: must hold integers, not float32"),
+        ),
+    ),
     "reparameterize": Row(
         {"mean": f(B, 1, D), "log_variance": f(B, 1, D), "noise": f(B, K, D)},
         (

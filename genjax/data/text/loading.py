@@ -110,6 +110,8 @@ def _learned(data: ConfigDict, texts: Texts, other: Path | None) -> vocabulary.V
         "phrases": [data.get("phrases", 0), data.get("phrase_threshold", 0.0)],
         "rules": RULES,
     }
+    if data.get("shared_vocabulary", False):  # otherwise as before there was such a field
+        identity["shared_vocabulary"] = True
     if given:
         identity["given"] = _hash(given.to_json())
 
@@ -147,6 +149,8 @@ def _encoded(
         "texts": texts.identity,
         "vocabulary": _hash(words.to_json()),
     }
+    if texts.kind == "pair" and data.get("target_length", 0):
+        identity["target_length"] = data.target_length
 
     def build(to: Path) -> dict[str, Any]:
         counts = tally.Tally(_EXAMPLES.get(texts.kind, "texts"))

@@ -45,8 +45,13 @@ def _read(source: Path, target: Path) -> Iterator[tuple[str, str]]:
 def learn(data: ConfigDict, texts: Texts, given: Vocabulary | None = None) -> Vocabulary:
     """Learns a vocabulary of the sources and one of the targets of the training split.
 
-    Those that are `given` already stay as they are.
+    With `data.shared_vocabulary` there is one of both. Those that are `given` already stay as they
+    are.
     """
+    if data.shared_vocabulary:
+        sides = itertools.chain.from_iterable(texts.read("train"))
+        both = given.x if given else tokenizers.train(data, sides)
+        return Vocabulary(both, both)
 
     def train(side: int) -> Codec:
         return tokenizers.train(data, (pair[side] for pair in texts.read("train")))
@@ -60,28 +65,34 @@ def encode(
 ) -> Iterator[Rows]:
     """Yields a split in blocks: `x` (N, T) and `y` (N, T)."""
     assert words.y is not None
-    found = texts.read(split)
+    found, target_length = texts.read(split), data.target_length or data.length
     while block := list(itertools.islice(found, _BLOCK)):
         xs, ys = zip(*block)
         x_ids = list(tally.tokens(words.x.encode_all(xs)))
         y_ids = list(tally.tokens(words.y.encode_all(ys)))
         tally.examples += len(block)
-        tally.cut += sum(max(len(x), len(y)) >= data.length for x, y in zip(x_ids, y_ids))
+        tally.cut += sum(
+            len(x) >= data.length or len(y) >= target_length for x, y in zip(x_ids, y_ids)
+        )
         yield {
             "x": padded(x_ids, data.length, words.x),
-            "y": padded(y_ids, data.length, words.y),
+            "y": padded(y_ids, target_length, words.y),
         }
 
 
 def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> Dataset:
-    """Makes pairs of sentences as rows of `data.length` tokens; see `sentences.ended`."""
+    """Makes pairs of sentences as rows of tokens; see `sentences.ended`.
+
+    Sources have `data.length` places, targets `data.target_length`, or as many.
+    """
     assert words.y is not None
     spec = DataSpec(
         "pair",
         (data.length,),
         vocab_size=words.x.vocab_size,
-        target_shape=(data.length,),
+        target_shape=(data.target_length or data.length,),
         target_vocab_size=words.y.vocab_size,
+        shared_vocabulary=words.shared,
     )
     splits = source(data, "training", train), source(data, "test", test)
     return Dataset(spec, *splits, codec=words.x, target_codec=words.y)

@@ -27,6 +27,11 @@ class Vocabulary(NamedTuple):
     chars: Codec | None = None
     labels: tuple[str, ...] = ()
 
+    @property
+    def shared(self) -> bool:
+        """Says whether x and y have the same tokens."""
+        return self.y is not None and (self.y is self.x or self.y.to_json() == self.x.to_json())
+
     def to_json(self) -> dict[str, Any]:
         """Returns all of it as JSON."""
         codecs = {name: c.to_json() for name in ("x", "y", "chars") if (c := getattr(self, name))}

@@ -34,7 +34,14 @@ def load() -> Dataset:
     digits = rng.randint(_DIGITS, size=(_TEST_EXAMPLES, TEST_LENGTH))
     test = {k: np.asarray(v, np.uint8) for k, v in _pairs(length, digits, np).items()}
     shape, size = (TEST_LENGTH + 1,), codec.vocab_size
-    spec = DataSpec("pair", shape, vocab_size=size, target_shape=shape, target_vocab_size=size)
+    spec = DataSpec(
+        "pair",
+        shape,
+        vocab_size=size,
+        target_shape=shape,
+        target_vocab_size=size,
+        shared_vocabulary=True,
+    )
     return Dataset(
         spec, Generated(_draw), Resident(test, levels=0), codec=codec, target_codec=codec
     )

@@ -23,7 +23,7 @@ from genjax.generation import GREEDY
 from genjax.generation.texts import TextGenerator, answers
 from genjax.plots.grid import save_png
 
-_MAX_ANSWERED = 10_000  # of the test split
+MOST_ANSWERED = 10_000  # of the test split
 _NUM_DRAWN = 6  # attention maps
 Scores = tuple[dict[str, Any], dict[str, str]]
 
@@ -78,7 +78,7 @@ def draw_attention(model: Any, folder: Path) -> list[Path]:
         return []
     model = model.member(0) if model.num_members else model
     generator = TextGenerator(model.family, model.run.dataset, model.state)
-    sources, _ = _test(model, _NUM_DRAWN)
+    sources, _ = held_out(model, _NUM_DRAWN)
     path = folder / "samples" / f"attention_{model.step:07d}.png"
     save_png(path, attention_maps(model, generator.write(sources, sampling=GREEDY)))
     return [path]
@@ -120,7 +120,7 @@ def _scores(model: Any, beam: int, length_penalty: float, bleu_tokenize: str) ->
     if not answers(model.family):
         return {}, {}
     generator = TextGenerator(model.family, dataset, model.state)
-    sources, targets = _test(model, _MAX_ANSWERED)
+    sources, targets = held_out(model, MOST_ANSWERED)
     written = generator.write(sources, sampling=GREEDY, beam=beam, length_penalty=length_penalty)
     if dataset.spec.kind != "pair":  # a reconstruction, of as much as the model sees
         targets = [dataset.codec.decode(t.prompt) for t in written]
@@ -137,11 +137,13 @@ def _scores(model: Any, beam: int, length_penalty: float, bleu_tokenize: str) ->
     if cut := dataset.found.get("cut", {}).get("test"):
         whole = "references are whole" if dataset.spec.kind == "pair" else "as references are"
         protocol += f", {cut['count']:,} of them cut at data.length={model.config.data.length}"
+        if (length := model.config.data.target_length) and dataset.spec.kind == "pair":
+            protocol += f" or data.target_length={length}"
         protocol += f", {whole}"
     return scores, {n: "; ".join([protocol, *filter(None, [hold_for.get(n)])]) for n in scores}
 
 
-def _test(model: Any, most: int) -> tuple[Sequence[str], Sequence[str]]:
+def held_out(model: Any, most: int) -> tuple[Sequence[str], Sequence[str]]:
     """Reads sources and targets (of sentences, their classes) as they are written."""
     dataset, data = model.run.dataset, model.config.data
     if data.name == "reverse":  # drawn as tokens
