@@ -312,13 +312,16 @@ class GAN(Family):
 
     def decode(self, state: State, z_BxZ: jax.Array) -> jax.Array:
         """Decodes latents (B, latent_dim): examples (B, …) in the range of the data."""
-        params = state.eval_params["generator"]
-        x, _ = self.generate(params, state.variables["generator"], z_BxZ, train=False)
-        return x * self.spec.scale + self.spec.center
+        generator = state.eval_params["generator"], state.variables["generator"]
+        return self.generate(*generator, z_BxZ, train=False)[0] * self.spec.scale + self.spec.center
+
+    def latents(self, state: State, key: jax.Array, n: int) -> jax.Array:
+        """Draws `n` latents (n, latent_dim)."""
+        return jax.random.normal(key, (n, self.model.latent_dim))
 
     def sample(self, state: State, key: jax.Array, n: int) -> jax.Array:
         """Draws `n` examples."""
-        return self.decode(state, jax.random.normal(key, (n, self.model.latent_dim)))
+        return self.decode(state, self.latents(state, key, n))
 
     def score(self, state: State, x: jax.Array) -> jax.Array:
         """Computes the critic's scores (B / pack,) of examples (B, …) in the range of the data."""

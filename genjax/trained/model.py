@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from genjax.core import arguments
-from genjax.core.capabilities import as_sampler, uses
+from genjax.core import arguments, draws
+from genjax.core.capabilities import DrawsLatents, uses
 from genjax.core.config import ConfigError
 from genjax.core.family import State
 from genjax.core.random import sample_key
@@ -82,7 +82,7 @@ class Model(Methods):
         n = arguments.integer("n", n)
         key = None if seed is None else arguments.key("seed", seed)
         size = self._read.draws(self.num_members)
-        if n <= size:
+        if n <= size or isinstance(self.family, DrawsLatents):
             return np.asarray(self._sampler(n, keyed=key is not None)(self.state, key, None))
         draw = self._sampler(size, keyed=key is not None)
         blocks = range(-(-n // size))
@@ -205,9 +205,11 @@ class Model(Methods):
 
     @functools.cache  # noqa: B019
     def _sampler(self, n: int, *, keyed: bool) -> Any:
+        most = draws.pass_size(self._read.spec, self.num_members)
+
         def draw(state: State, key: Any, block: Any) -> Any:
             key = key if keyed else sample_key(state)
             key = key if block is None else jax.random.fold_in(key, block)
-            return as_sampler(self.family).sample(state, key, n)
+            return draws.draw(self.family, state, key, n, most)
 
         return self._over_members(draw)

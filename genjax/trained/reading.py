@@ -8,6 +8,7 @@ from absl import logging
 
 from genjax.core import arguments
 from genjax.core.config import ConfigError
+from genjax.core.draws import round_up
 from genjax.core.tokens import EOS, MASK, PAD, SPECIALS
 from genjax.data.source import Codec, Dataset
 from genjax.data.text.conll import word_rows
@@ -41,8 +42,7 @@ class Reader:
 
     def draws(self, members: int) -> int:
         """Returns the samples of a program at most: a multiple of the classes, drawn in turn."""
-        size = arguments.draw_size(self.spec, members)
-        return size + -size % max(1, self.classes)
+        return round_up(arguments.draw_size(self.spec, members), self.classes)
 
     def input(self, name: str, x: Any, *, target: bool = False, masked: bool = False) -> np.ndarray:
         """Reads examples, texts or tokens as rows of the model's input, or of its targets."""
