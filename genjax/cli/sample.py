@@ -14,6 +14,20 @@ their numbers, as `label`:
 
     genjax sample --workdir=DIR [--label=Trouser … | --labels=0,1,2 | --labels=all]
 
+Samples in the order of their score, best first: a classifier of the real pictures gives it, without
+labels the model's own critic. All are shown, alone or beside as many held-out pictures; or each one
+beside the training pictures nearest to it, with the median distances of samples and of held-out
+pictures to the training set:
+
+    genjax sample --workdir=DIR [--sort=score | --beside_real | --nearest=3] [--n=64] [--out=FILE]
+
+What lies between samples, as an animated picture that comes back to its beginning, --n ways side by
+side, or in .png a row of steps from one sample to another for each of them; of families that decode
+noise; a conditional model keeps its classes on the way:
+
+    genjax sample --workdir=DIR --interpolate [--out=FILE.gif|FILE.webp|FILE.png]
+        [--n=16] [--anchors=4] [--frames=16] [--fps=12]
+
 A model that writes texts continues or translates what it is given, on the terminal or in a file:
 
     genjax sample --workdir=DIR [--prompt=TEXT | --prompts=FILE] [--n=1]
@@ -93,10 +107,10 @@ def _sample(argv: list[str]) -> int:
 def check_out(text: str) -> None:
     """Raises `ConfigError` unless `text` names a file that can be written."""
     out = Path(text).expanduser().absolute()
-    if out.suffix not in (*picturing.SUFFIXES, ".txt", *writing.PREDICTED):
-        raise ConfigError(
-            f"--out={text}: must end in {', '.join(picturing.SUFFIXES)}, of texts in .txt"
-        )
+    drawn, animated = picturing.SUFFIXES, picturing.ANIMATED
+    if out.suffix not in (*drawn, *animated, ".txt", *writing.PREDICTED):
+        allowed = f"{', '.join(drawn)}, of interpolations in {', '.join(animated)}"
+        raise ConfigError(f"--out={text}: must end in {allowed}, of texts in .txt")
     if out.is_dir():
         raise ConfigError(f"--out={text}: is a folder; must be a file")
     there = next(p for p in out.parents if p.exists())

@@ -59,5 +59,5 @@ def draw(
         return jnp.pad(rows, missing).reshape(passes, size, *rows.shape[1:])
 
     rows = [family.latents(state, key, n)] + ([] if label_N is None else [jnp.asarray(label_N)])
-    x = jax.lax.map(lambda part: family.decode(state, *part), [cut(a) for a in rows])
+    x: jax.Array = jax.lax.map(lambda part: family.decode(state, *part), [cut(a) for a in rows])
     return x.reshape(-1, *x.shape[2:])[:n]
