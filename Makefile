@@ -10,17 +10,27 @@ PYTEST := $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile
 
 .PHONY: train test test-slow lint docs bench clean
 
+NEXT := --config=configs/wgan_gp_fashion.py --workdir=runs/fashion --config.sample_every=500 \
+	--config.eval_every=500 --config.eval_metrics=fid
+
 # Train WGAN-GP on the bundled digits, judge it and show it. The same command again resumes.
 train: .venv/installed
 	$(BIN)/python -m experiments.train --config=configs/wgan_gp.py --workdir=$(WORKDIR)
 	$(BIN)/python -m experiments.evaluate --workdir=$(WORKDIR)
 	$(BIN)/python -m experiments.sample --workdir=$(WORKDIR) --n=64 --out=$(WORKDIR)/samples.png
+	$(BIN)/python -m experiments.sample --workdir=$(WORKDIR) --n=64 --beside_real --out=$(WORKDIR)/sheet.png
 	@echo
 	@echo "64 samples:            $(WORKDIR)/samples.png"
+	@echo "real ones beside them: $(WORKDIR)/sheet.png, each side best first"
+	@echo "what lies between:     $(BIN)/python -m experiments.sample --workdir=$(WORKDIR) --interpolate --out=between.gif"
 	@echo "more samples:          $(BIN)/python -m experiments.sample --workdir=$(WORKDIR) --n=400 --out=more.png"
 	@echo "the numbers again:     $(BIN)/python -m experiments.evaluate --workdir=$(WORKDIR)"
 	@echo "curves in a browser:   $(PYTHON) -m pip install tensorboard && tensorboard --logdir=$(WORKDIR)"
 	@echo "another recipe:        $(BIN)/python -m experiments.train --config=configs/autoencoder.py --workdir=runs/autoencoder"
+	@echo
+	@echo "Next, better pictures: half an hour on two cores, with sheets and validation on the way, in runs/fashion"
+	@echo "(Fashion-MNIST of TFDS; to prepare it once: $(BIN)/python -m pip install -e '.[tfds-prepare]'):"
+	@echo "  $(BIN)/python -m experiments.train $(NEXT)"
 
 # Quick: see tests/conftest.py. Of the slow tests those are that hold within a tolerance, or of the
 # programs; what must be equal to the bit is compiled as it is for users.

@@ -134,6 +134,16 @@ def parse_with_config(
     return values, config
 
 
+def refuse(values: flags.FlagValues, define: Define, what: str) -> None:
+    """Raises `ConfigError`, which ends with `what`, if a flag that `define` defines is given."""
+    own = flags.FlagValues()
+    define(own)
+    for name in own:
+        if values[name].present:
+            shown = ",".join(v) if isinstance(v := values[name].value, list) else v
+            raise ConfigError(f"--{name}={shown}: {what}")
+
+
 def checkpoint_step(text: str) -> Any:
     """Reads `--step` as `genjax.load` does: a step, "best", or None for the newest."""
     if text in ("", "best"):

@@ -8,6 +8,26 @@ members as their first axis, unless --member picks one. DIR may be a sweep's fol
 is shown, by `config.best_metric` or the main loss of its evaluation, unless --member picks one by
 the `member` of a row of sweep.csv.
 
+A conditional model draws the classes that are asked for, by number or by the name that the data
+have for them; with several, --n is of each, by default 8, a row of the picture; .npz also holds
+their numbers, as `label`:
+
+    genjax sample --workdir=DIR [--label=Trouser … | --labels=0,1,2 | --labels=all]
+
+Samples in the order of their score, best first: a classifier of the real pictures gives it, without
+labels the model's own critic. All are shown, alone or beside as many held-out pictures; or each one
+beside the training pictures nearest to it, with the median distances of samples and of held-out
+pictures to the training set:
+
+    genjax sample --workdir=DIR [--sort=score | --beside_real | --nearest=3] [--n=64] [--out=FILE]
+
+What lies between samples, as an animated picture that comes back to its beginning, --n ways side by
+side, or in .png a row of steps from one sample to another for each of them; of families that decode
+noise; a conditional model keeps its classes on the way:
+
+    genjax sample --workdir=DIR --interpolate [--out=FILE.gif|FILE.webp|FILE.png]
+        [--n=16] [--anchors=4] [--frames=16] [--fps=12]
+
 A model that writes texts continues or translates what it is given, on the terminal or in a file:
 
     genjax sample --workdir=DIR [--prompt=TEXT | --prompts=FILE] [--n=1]
@@ -30,19 +50,21 @@ from typing import Any
 
 from absl import flags
 
-from genjax.cli import program, writing
-from genjax.core import files
+from genjax.cli import picturing, program, writing
 from genjax.core.config import MAX_SEED, ConfigError
 from genjax.evaluation import groups as sweeps
-
-_SUFFIXES = (".png", ".npy", ".npz")  # and .txt for texts
 
 
 def _define(values: flags.FlagValues) -> None:
     text: Any = {"flag_values": values}
     flags.DEFINE_string("workdir", "", "The folder of a run, or of a sweep.", **text)
     flags.DEFINE_integer(
-        "n", None, "How many samples, by default 64; of texts for each prompt, 1.", 1, **text
+        "n",
+        None,
+        "How many samples, by default 64; of each of several classes 8, of texts for "
+        "each prompt 1.",
+        1,
+        **text,
     )
     flags.DEFINE_string(
         "out", "", "Where to; by default DIR/samples/step_STEP_seed_SEED.png.", **text
@@ -56,6 +78,7 @@ def _define(values: flags.FlagValues) -> None:
         0,
         **text,
     )
+    picturing.define(values)
     writing.define(values)
 
 
@@ -65,67 +88,34 @@ def _sample(argv: list[str]) -> int:
     if values.out:
         check_out(values.out)
     writing.check(values)
+    picturing.check(values)
     if groups := sweeps.read(values.workdir):
         group, chosen, message = sweeps.pick(groups, values.member)
         values.workdir, values.member = str(group.folder), chosen
         program.say(message)
     model = program.load(values, None)
-    from genjax.evaluation import shown
-
     if values.member is not None:
         program.check_member(values.member, model.num_members)
     if model.run.dataset.codec is not None:
+        picturing.refuse(values, f"{model.config.family} on {model.config.data.name}")
         member = model.member(values.member or 0) if model.num_members else model
         return writing.write(member, values)
     writing.refuse(values, f"{model.config.family} on {model.config.data.name}")
-    if values.out and Path(values.out).suffix not in _SUFFIXES:
-        raise ConfigError(f"--out={values.out}: must end in {', '.join(_SUFFIXES)}")
-    out = Path(values.out).expanduser() if values.out else _default_out(values, model.step)
-    if model.num_members and (out.suffix == ".png" or values.member is not None):
-        model = model.member(values.member or 0)
-    samples = model.sample(values.n or 64, values.seed)
-    if out.suffix == ".png":
-        draw = shown.picture(model.config, model.run.dataset.spec)
-        if draw is None:
-            shape = model.run.dataset.spec.shape
-            raise ConfigError(f"--out={out}: samples of shape {shape} have no picture; use .npy")
-        samples = draw(samples)
-    _write(out, samples)
-    print(out)
-    return program.DONE
+    return picturing.write(model, values)
 
 
 def check_out(text: str) -> None:
     """Raises `ConfigError` unless `text` names a file that can be written."""
     out = Path(text).expanduser().absolute()
-    if out.suffix not in (*_SUFFIXES, ".txt", *writing.PREDICTED):
-        raise ConfigError(f"--out={text}: must end in {', '.join(_SUFFIXES)}, of texts in .txt")
+    drawn, animated = picturing.SUFFIXES, picturing.ANIMATED
+    if out.suffix not in (*drawn, *animated, ".txt", *writing.PREDICTED):
+        allowed = f"{', '.join(drawn)}, of interpolations in {', '.join(animated)}"
+        raise ConfigError(f"--out={text}: must end in {allowed}, of texts in .txt")
     if out.is_dir():
         raise ConfigError(f"--out={text}: is a folder; must be a file")
     there = next(p for p in out.parents if p.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise ConfigError(f"--out={text}: {there} must be a folder that can be written")
-
-
-def _default_out(values: Any, step: int) -> Path:
-    member = "" if values.member is None else f"_member_{values.member}"
-    folder = Path(values.workdir).expanduser() / "samples"
-    return folder / f"step_{step:07d}_seed_{values.seed}{member}.png"
-
-
-def _write(out: Path, x: Any) -> None:
-    with files.writing(f"--out={out}"):
-        if out.suffix == ".png":
-            from genjax.plots.grid import save_png
-
-            save_png(out, x)
-        else:
-            import numpy as np
-
-            save = np.save if out.suffix == ".npy" else lambda f, x: np.savez_compressed(f, x=x)
-            out.parent.mkdir(parents=True, exist_ok=True)
-            with files.replacing(out) as file:
-                save(file, x)
 
 
 main = functools.partial(program.run, _sample)

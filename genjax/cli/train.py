@@ -87,7 +87,11 @@ def report(run: Any, workdir: str, summary: Any) -> str:
         what = f"{metric} (mean of {members} members)" if members > 1 else metric
         parts.append(f"Best {what}: {value:.4g} at step {step}; evaluate or sample: --step=best")
     commands = advice.commands(run, workdir)
-    return "\n\n".join([*parts, "Look further:\n" + "\n".join(f"  {c}" for c in commands)])
+    parts.append("Look further:\n" + "\n".join(f"  {c}" for c in commands))
+    if command := advice.following(run):
+        what = "Next, better pictures in half an hour, with sheets and validation on the way"
+        parts.append(f"{what}:\n  {command}")
+    return "\n\n".join(parts)
 
 
 main = functools.partial(program.run, _train, trains=True)

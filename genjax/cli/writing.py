@@ -67,12 +67,7 @@ def sampling(values: Any, continues: bool) -> Any:
 
 def refuse(values: Any, what: str) -> None:
     """Raises `ConfigError` if a flag of text is given for `what`, which is none."""
-    own = flags.FlagValues()
-    define(own)
-    for name in own:
-        if values[name].present:
-            shown = ",".join(v) if isinstance(v := values[name].value, list) else v
-            raise ConfigError(f"--{name}={shown}: is for models that write texts; this is {what}")
+    program.refuse(values, define, f"is for models that write texts; this is {what}")
 
 
 def check(values: Any) -> None:

@@ -55,6 +55,14 @@ class Decodes(Protocol):
 
 
 @runtime_checkable
+class DrawsLatents(Decodes, Protocol):
+    """Samples by decoding noise: `sample` is `decode` of `latents` of the same key, row by row."""
+
+    def latents(self, state: State, key: jax.Array, n: int) -> jax.Array:
+        """Draws `n` standard normal latents (n, …)."""
+
+
+@runtime_checkable
 class Reconstructs(Protocol):
     """Takes examples through its code, or its own noise, and back."""
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from genjax.core.capabilities import as_sampler
+from genjax.core.draws import draw, pass_size
 from genjax.core.family import Family, State
 from genjax.core.random import data_key, sample_key
 from genjax.data.source import Dataset
@@ -244,7 +244,10 @@ class Executor:
         return [n for n, v in self.family.summary(ones).items() if np.ndim(v) == ndim]
 
     def sample(self, state: State, n: int) -> np.ndarray:
-        """Draws `n` examples in the range of the data; (members, n, …) for a population."""
+        """Draws `n` examples in the range of the data; (members, n, …) for a population.
+
+        Memory is bounded by what is returned and a pass over some of them, see `core.draws`.
+        """
         return np.asarray(self._sampler(n)(state, ()))
 
     def apply(self, f: Any, state: State, x: np.ndarray) -> Any:
@@ -278,7 +281,8 @@ class Executor:
 
     @functools.cache  # noqa: B019 - one executor a run
     def _sampler(self, n: int) -> Any:
-        return self._jit(lambda state: as_sampler(self.family).sample(state, sample_key(state), n))
+        most = pass_size(self.dataset.spec, self.num_members)
+        return self._jit(lambda state: draw(self.family, state, sample_key(state), n, most))
 
     @functools.cache  # noqa: B019
     def _applied(self, f: Any) -> Any:

@@ -223,14 +223,17 @@ class FlowMatching(Family):
         x = self._flow(state, noise, label_B, 0.0, 1.0) * self.spec.scale + self.spec.center
         return jnp.clip(x, 0.0, 1.0) if self.spec.kind == "image" else x
 
+    def latents(self, state: State, key: jax.Array, n: int) -> jax.Array:
+        """Draws the noise of `n` examples, (n, …)."""
+        return jax.random.normal(key, (n, *self.spec.shape))
+
     def sample(self, state: State, key: jax.Array, n: int) -> jax.Array:
         """Draws `n` examples."""
-        return self.decode(state, jax.random.normal(key, (n, *self.spec.shape)))
+        return self.decode(state, self.latents(state, key, n))
 
     def sample_at(self, state: State, key: jax.Array, label_B: jax.Array) -> jax.Array:
         """Draws an example (B, …) of each label."""
-        noise = jax.random.normal(key, (len(label_B), *self.spec.shape))
-        return self.decode(state, noise, label_B)
+        return self.decode(state, self.latents(state, key, len(label_B)), label_B)
 
     # Behind them.
 

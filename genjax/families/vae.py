@@ -271,14 +271,17 @@ class VAE(Family):
         mean = watching.encode(state, x, label_B)
         return layers | {"encoder.code": mean}
 
+    def latents(self, state: State, key: jax.Array, n: int) -> jax.Array:
+        """Draws `n` latents (n, latent_dim)."""
+        return jax.random.normal(key, (n, self.model.latent_dim))
+
     def sample(self, state: State, key: jax.Array, n: int) -> jax.Array:
         """Draws `n` examples."""
-        return self.decode(state, jax.random.normal(key, (n, self.model.latent_dim)))
+        return self.decode(state, self.latents(state, key, n))
 
     def sample_at(self, state: State, key: jax.Array, label_B: jax.Array) -> jax.Array:
         """Draws an example (B, …) of each label."""
-        z_BxZ = jax.random.normal(key, (len(label_B), self.model.latent_dim))
-        return self.decode(state, z_BxZ, label_B)
+        return self.decode(state, self.latents(state, key, len(label_B)), label_B)
 
     # Behind them.
 

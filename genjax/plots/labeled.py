@@ -84,6 +84,15 @@ def plot_grid(
     return to_array(figure)
 
 
+def side_by_side(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Puts pictures, uint8 (height, width, 3), beside each other, their lower edges in line."""
+    high = max(len(x) for x in pictures)
+    padded = [
+        np.pad(x, ((high - len(x), 0), (0, 0), (0, 0)), constant_values=255) for x in pictures
+    ]
+    return np.concatenate(padded, axis=1)
+
+
 def plot_codes(
     points_Nx2: Any, label_N: Any, names: Sequence[str], *, title: str, xlabel: str, ylabel: str
 ) -> np.ndarray:

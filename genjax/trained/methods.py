@@ -59,6 +59,13 @@ class Methods:
         found = self._call("decode", z, *self._labels(labels, len(z), in_turn=True))
         return self._strings(found) if isinstance(self.family, can.WritesCodes) else found
 
+    def latents(self, n: int, seed: int = 0) -> np.ndarray:
+        """Draws `n` latents (n, …), the same for all members; `decode` makes examples of them."""
+        self._need("latents")
+        n, key = arguments.integer("n", n), arguments.key("seed", seed)
+        assert isinstance(self.family, can.DrawsLatents)
+        return np.asarray(self.family.latents(self.state, key, n))
+
     def reconstruct(self, x: Any, labels: Any = None) -> Any:
         """Encodes and decodes examples (N, …), or texts; BERT guesses words that it hides itself.
 
@@ -317,6 +324,7 @@ METHODS: dict[str, type] = {
     "generate": can.Writes,
     "encode": can.Encodes,
     "decode": can.Decodes,
+    "latents": can.DrawsLatents,
     "reconstruct": can.Reconstructs,
     "posterior": can.HasPosterior,
     "classify": can.Classifies,

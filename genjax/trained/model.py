@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from genjax.core import arguments
-from genjax.core.capabilities import as_sampler, uses
+from genjax.core import arguments, draws
+from genjax.core.capabilities import DrawsLatents, uses
 from genjax.core.config import ConfigError
 from genjax.core.family import State
 from genjax.core.random import sample_key
@@ -64,14 +64,17 @@ class Model(Methods):
 
     # What every model has.
 
-    def sample(self, n: int, seed: int | None = None) -> np.ndarray:
+    def sample(self, n: int, seed: int | None = None, labels: Any = None) -> np.ndarray:
         """Draws `n` examples in the range of the data, with a first axis (members,) of populations.
 
-        A conditional model draws its classes in turn; `sample_at` draws those that are asked for.
+            model.sample(16, labels="Trouser")  # of a conditional model; or labels=1
+            model.sample(30, labels=["Bag", 1, 7])  # in turn, each ten times
 
         Args:
           n: how many, at least 1.
           seed: of the draw, 0 … 2^32 - 1; None: as the run itself shows at this step.
+          labels: of a conditional model, classes by number or by the name that the data have for
+            them: one, or several that are drawn in turn, at most `n`; None or "all": all of them.
 
         Returns:
           (n, *shape of an example); of a model of texts tokens, see `strings`.
@@ -81,12 +84,13 @@ class Model(Methods):
         """
         n = arguments.integer("n", n)
         key = None if seed is None else arguments.key("seed", seed)
+        label = self._read.classes_of(labels, n)
         size = self._read.draws(self.num_members)
-        if n <= size:
-            return np.asarray(self._sampler(n, keyed=key is not None)(self.state, key, None))
-        draw = self._sampler(size, keyed=key is not None)
-        blocks = range(-(-n // size))
-        parts = [np.asarray(draw(self.state, key, i or None)) for i in blocks]
+        if n <= size or isinstance(self.family, DrawsLatents):
+            return np.asarray(self._sampler(n, keyed=key is not None)(self.state, key, None, label))
+        draw, blocks = self._sampler(size, keyed=key is not None), range(-(-n // size))
+        label_of = [None if label is None else np.roll(label, -i * size)[:size] for i in blocks]
+        parts = [np.asarray(draw(self.state, key, i or None, label_of[i])) for i in blocks]
         return np.concatenate(parts, self._axis).take(range(n), self._axis)
 
     def evaluate(self) -> dict[str, np.ndarray]:
@@ -205,9 +209,11 @@ class Model(Methods):
 
     @functools.cache  # noqa: B019
     def _sampler(self, n: int, *, keyed: bool) -> Any:
-        def draw(state: State, key: Any, block: Any) -> Any:
+        most = draws.pass_size(self._read.spec, self.num_members)
+
+        def draw(state: State, key: Any, block: Any, label: Any) -> Any:
             key = key if keyed else sample_key(state)
             key = key if block is None else jax.random.fold_in(key, block)
-            return as_sampler(self.family).sample(state, key, n)
+            return draws.draw(self.family, state, key, n, most, label)
 
         return self._over_members(draw)

@@ -8,6 +8,8 @@ from absl import logging
 
 from genjax.core import arguments
 from genjax.core.config import ConfigError
+from genjax.core.draws import round_up
+from genjax.core.files import shown
 from genjax.core.tokens import EOS, MASK, PAD, SPECIALS
 from genjax.data.source import Codec, Dataset
 from genjax.data.text.conll import word_rows
@@ -41,8 +43,7 @@ class Reader:
 
     def draws(self, members: int) -> int:
         """Returns the samples of a program at most: a multiple of the classes, drawn in turn."""
-        size = arguments.draw_size(self.spec, members)
-        return size + -size % max(1, self.classes)
+        return round_up(arguments.draw_size(self.spec, members), self.classes)
 
     def input(self, name: str, x: Any, *, target: bool = False, masked: bool = False) -> np.ndarray:
         """Reads examples, texts or tokens as rows of the model's input, or of its targets."""
@@ -145,6 +146,17 @@ class Reader:
             raise ConfigError(f"labels: missing; this model is conditional and needs {what}")
         return ((np.arange(rows) % self.classes).astype(np.int32),)
 
+    def classes_of(self, labels: Any, n: int) -> np.ndarray | None:
+        """Reads the classes of `n` draws, taken in turn; see `class_numbers`."""
+        if labels is None:
+            return None
+        if not self.classes:
+            raise ConfigError("labels: this model is not conditional; it takes none")
+        found = class_numbers("labels", labels, self._dataset)
+        if len(found) > n and not (isinstance(labels, str) and labels == "all"):
+            raise ConfigError(f"labels: has {len(found)} classes; must be at most n={n}")
+        return np.resize(found, n)
+
     def template(self) -> tuple[np.ndarray, ...]:
         """Makes arguments of one example, for shapes alone."""
         kind = np.float32 if self.spec.kind in ("image", "point") else np.int32
@@ -164,3 +176,50 @@ class Reader:
         for part in rest:
             ids += [MASK, *codec.encode(part)]
         return ids
+
+
+def class_numbers(field: str, labels: Any, dataset: Dataset) -> np.ndarray:
+    """Reads classes by number or by name, int32 (K,).
+
+    Args:
+      field: what the user named them by, for errors.
+      labels: a number, a name, "all", or a sequence of numbers and names. Names go before numbers.
+      dataset: whose classes they are.
+    """
+    classes = dataset.spec.num_classes
+    if isinstance(labels, str) and labels == "all" and "all" not in dataset.labels:
+        return np.arange(classes, dtype=np.int32)
+    if isinstance(labels, (str, int, np.integer)):
+        labels = [labels]
+    try:
+        given = list(labels)
+    except TypeError:
+        given = []
+    if not given:
+        what = "a class by number or name, a list of them, or all"
+        raise ConfigError(f"{field}: must be {what}, not {shown(labels, 40)}")
+    numbers = [_class_number(given_class, dataset.labels) for given_class in given]
+    for given_class, number in zip(given, numbers):
+        if not 0 <= number < classes:
+            found = shown(given_class, 40)
+            raise ConfigError(f"{field}: no class {found}; must be {_choices(dataset)}")
+    return np.array(numbers, np.int32)
+
+
+def _class_number(given: Any, names: Sequence[str]) -> int:
+    """Returns the number of a class, -1 of what is none."""
+    if isinstance(given, str):
+        if given in names:
+            return names.index(given)
+        return int(given) if given.isascii() and given.isdecimal() else -1
+    right = isinstance(given, (int, np.integer)) and not isinstance(given, (bool, np.bool_))
+    return int(given) if right else -1
+
+
+def _choices(dataset: Dataset) -> str:
+    """Lists classes for an error, in a line that is not long."""
+    last = dataset.spec.num_classes - 1
+    if not dataset.labels or all(name == str(i) for i, name in enumerate(dataset.labels)):
+        return f"of 0 … {last}"
+    first = ", ".join(f"{shown(name, 30)} ({i})" for i, name in enumerate(dataset.labels[:12]))
+    return f"one of {first}" + (f", … {last}" if last > 11 else "")

@@ -4,11 +4,13 @@ import shlex
 from pathlib import Path
 
 import pytest
+from absl.flags import FlagValues
 
 from genjax.cli import advice, train
 from genjax.engine import loop
 from genjax.engine.executor import Executor
 from genjax.engine.run import prepare
+from genjax.recipes import load, override
 from tests.cli.helpers import TINY, main
 from tests.contracts import recipes
 
@@ -61,6 +63,18 @@ def test_every_advised_command_ends_with_status_0(
     assert shown == EXPECTED[config.family]
     for command, args in found:
         assert main(command, *args) == 0, (command, args, capfd.readouterr().err)
+
+
+def test_a_gan_on_digits_is_told_what_makes_better_pictures(tmp_path: Path) -> None:
+    words = shlex.split(advice.following(prepare(recipes.tiny("wgan_gp", tmp_path))))
+    assert words[:3] == ["python", "-m", "experiments.train"]
+    given, *overrides = words[3:]
+    config = load(given.removeprefix("--config="))
+    config = override(config, [o for o in overrides if "--config." in o], FlagValues())
+    assert config.family == "gan" and config.data.name == "tfds:fashion_mnist"
+    assert config.sample_every and config.eval_every and config.eval_metrics
+    for other in ("gan_mixture", "vae"):
+        assert not advice.following(prepare(recipes.tiny(other, tmp_path)))
 
 
 def test_a_short_run_has_trained_and_the_same_again_has_nothing_to_do(

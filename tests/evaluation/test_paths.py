@@ -69,3 +69,19 @@ def test_an_attribute_that_tells_nothing_apart_has_no_vector(value):
     codes = RNG.normal(size=(20, 4))
     having, lacking = paths.attribute_means(codes, np.full((20, 1), value))
     np.testing.assert_allclose(having, lacking, atol=1e-12)
+
+
+def test_a_loop_goes_through_its_anchors_in_equal_steps_and_comes_back():
+    anchors = np.random.RandomState(0).standard_normal((4, 3, 50))
+    anchors /= np.linalg.norm(anchors, axis=-1, keepdims=True)
+    path = paths.loop(anchors, 6)
+    assert path.shape == (24, 3, 50)
+    np.testing.assert_allclose(path[::6], anchors, atol=1e-12)
+    angles = [np.arccos(_cosine(a, b)) for a, b in zip(path, np.roll(path, -1, 0))]
+    for leg in np.reshape(angles, (4, 6, 3)):  # the last leads to the first
+        np.testing.assert_allclose(leg, np.broadcast_to(leg[:1], leg.shape), rtol=1e-6)
+        assert (leg < 0.4).all()
+
+
+def _cosine(a, b):
+    return (a * b).sum(-1) / (np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1))

@@ -25,8 +25,8 @@ EXPECTED = {
     "BERT": {"EmbedsTokens", "Encodes", "HasFeatures", "PredictsMasked", "Reconstructs"},
     "Continual": {"HasFeatures"},
     "ELMo": {"EmbedsTokens", "EmbedsWords", "Encodes", "HasFeatures"},
-    "FlowMatching": {"Encodes", "Decodes", "Samples", "SamplesClasses"},
-    "GAN": {"Decodes", "HasFeatures", "Samples", "Scores"},
+    "FlowMatching": {"Encodes", "Decodes", "DrawsLatents", "Samples", "SamplesClasses"},
+    "GAN": {"Decodes", "DrawsLatents", "HasFeatures", "Samples", "Scores"},
     "GPT": LANGUAGE | {"HasWindow"},
     "RecurrentLM": LANGUAGE,
     "Seq2Seq": PAIRS,
@@ -38,7 +38,7 @@ EXPECTED = {
     "VariationalTextAutoencoder": SENTENCES | {"HasPosterior"},
     "TextClassifier": {"Classifies", "Encodes", "HasFeatures"},
     "Transformer": PAIRS | {"Attends"},
-    "VAE": CODES | {"HasPosterior", "SamplesClasses"},
+    "VAE": CODES | {"DrawsLatents", "HasPosterior", "SamplesClasses"},
     "Word2Vec": {"Encodes", "HasWordVectors", "PredictsContext"},
 }
 

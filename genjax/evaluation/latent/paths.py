@@ -34,6 +34,16 @@ def spherical(start_BxZ: Any, end_BxZ: Any, steps: int) -> np.ndarray:
     return np.where(sine > 1e-6, arc, linear(start_BxZ, end_BxZ, steps))
 
 
+def loop(anchors_KxNxZ: Any, steps: int) -> np.ndarray:
+    """Returns closed paths of great arcs through K anchors and back to the first: (K steps, N, Z).
+
+    Each leg of `steps` begins at its anchor and ends one step before the next one.
+    """
+    anchors = np.asarray(anchors_KxNxZ, np.float64)
+    legs = [spherical(*pair, steps + 1)[:, :-1] for pair in zip(anchors, np.roll(anchors, -1, 0))]
+    return np.concatenate(legs, axis=1).swapaxes(0, 1)
+
+
 def traversals(base_Z: Any, values_SxZ: Any, latents: Sequence[int]) -> np.ndarray:
     """Sets one latent of `base_Z` after the other to its values: (latents, S, Z).
 
