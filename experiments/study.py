@@ -176,12 +176,13 @@ def open_parts(values: Any, study: str, **settings: Any) -> tuple[Callable[..., 
             files.write_json(path, wanted)
     enable_compilation_cache()
     seeds = range(values.seed, values.seed + values.seeds)
-    return functools.partial(_computed, folder), seeds
+    return functools.partial(computed, folder), seeds
 
 
-def _computed(
+def computed(
     folder: Path, name: str, function: Callable[..., Mapping[str, Any]], *args: Any
 ) -> Arrays:
+    """Returns the arrays of `function(*args)`, from `NAME.npz` in `folder` if they are there."""
     path = folder / f"{name}.npz"
     if not path.exists():
         print(f"computing {name}", flush=True)
@@ -233,10 +234,8 @@ def report(
     folder = Path(workdir).expanduser().absolute()
     text, record = [], {}
     for title, rows in tables.items():
-        cells = _cells(rows)
-        label = _explained(rows)
-        print(f"{title}\n\n{_aligned(cells)}{label}\n")
-        text += [f"## {title}\n", *_markdown(cells), f"{label}\n"]
+        print(f"{title}\n\n{plain(rows)}\n")
+        text += [f"## {title}\n", f"{markdown(rows)}\n"]
         record[title] = [{n: _recorded(v) for n, v in row.items()} for row in rows]
     text += [f"![{name}]({name}.png)\n" for name in pictures]
     with files.writing(f"--workdir={workdir}"):
@@ -247,6 +246,16 @@ def report(
         files.write_whole(folder / f"{RESULTS}.md", "\n".join(text))
     for name in [f"{RESULTS}.md", f"{RESULTS}.json", *(f"{n}.png" for n in pictures)]:
         print(folder / name, flush=True)
+
+
+def plain(rows: Sequence[Row]) -> str:
+    """Returns a table as aligned text; arrays of members are mean ± standard error."""
+    return _aligned(_cells(rows)) + _explained(rows)
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """Returns a table in Markdown; arrays of members are mean ± standard error."""
+    return "\n".join(_markdown(_cells(rows))) + _explained(rows)
 
 
 def _recorded(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """Evaluates a run on the test split, and its samples by what can judge them.
 
     genjax evaluate --workdir=DIR [--step=N|best] [--member=I]
-        [--metrics=fid,kid,is,prdc] [--num_samples=10000] [--split=train] [--weights=FILE]
+        [--metrics=fid,kid,mind,is,prdc] [--num_samples=10000] [--split=train] [--weights=FILE]
 
 Mixtures (`ring`, `grid`, `stacked_digits`) are scored as PacGAN scores. Samples of other labeled
 images are judged by a classifier that is trained on the real training split. With --metrics,
@@ -41,7 +41,7 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_string("workdir", "", "The folder of a run, or of a sweep.", **text)
     flags.DEFINE_integer("member", None, "Of a population; by default all.", 0, **text)
     flags.DEFINE_string("step", "", "Of the checkpoint, or best; by default the newest.", **text)
-    flags.DEFINE_string("metrics", "", "Of samples: fid,kid,is,prdc or some of them.", **text)
+    flags.DEFINE_string("metrics", "", "Of samples: fid,kid,mind,is,prdc or some of them.", **text)
     flags.DEFINE_integer("num_samples", 10_000, "That --metrics are computed from.", 1, **text)
     flags.DEFINE_enum("split", "train", ["train", "test"], "Of the real images.", **text)
     flags.DEFINE_enum(

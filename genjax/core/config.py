@@ -169,7 +169,7 @@ class Base:
     keep_checkpoints: int = field(2, "the newest n", ge=1)
     keep_every: int = field(0, "and, for good, those at multiples of so many steps", ge=0)
     num_samples: int = field(64, "in a sample grid", ge=1)
-    eval_metrics: str = field("", "of samples, at each evaluation: any of fid,kid,is,prdc")
+    eval_metrics: str = field("", "of samples, at each evaluation: any of fid,kid,mind,is,prdc")
     eval_num_samples: int = field(
         2500, "that they, or the scores of a mixture, are computed from", ge=1
     )

@@ -27,7 +27,7 @@ from genjax.engine.repair import carried_config, is_record, repair
 from genjax.engine.versions import ran_on
 
 # What may differ when a run is resumed: how it is run and reported, not what is computed.
-_FREE = frozenset(
+FREE = frozenset(
     {
         "executor",
         "chunk",
@@ -302,7 +302,7 @@ def _check_same(
         for field, value in flat.items()
         if field.split(".")[-1] == "schedule"
     )
-    free = _FREE if scheduled else _FREE | _LENGTH
+    free = FREE if scheduled else FREE | _LENGTH
     absent = object()
     differ = [
         field
@@ -356,7 +356,7 @@ def _deciding(record: dict[str, Any]) -> dict[str, Any]:
     flat = {
         n: v
         for n, v in _flat(renamed(record["config"])).items()
-        if n not in _FREE | _LENGTH and not divergence.may_change(n)
+        if n not in FREE | _LENGTH and not divergence.may_change(n)
     }
     data = record.get("data")
     known = data if isinstance(data, dict) else {}

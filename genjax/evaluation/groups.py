@@ -16,7 +16,7 @@ SWEEP = "sweep.json"
 # By what members are compared where `config.best_metric` names nothing: the first that is there.
 _MAIN = {
     "elbo": "max", "loss": "min", "nll": "min", "cross_entropy": "min", "reconstruction": "min",
-    "mse": "min", "fid": "min", "kid": "min", "reverse_kl": "min",
+    "mse": "min", "fid": "min", "kid": "min", "mind": "min", "reverse_kl": "min",
 }  # fmt: skip
 Row = dict[str, Any]
 

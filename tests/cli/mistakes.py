@@ -284,7 +284,7 @@ IN_FIELDS = {
     ),
     "unknown metric during training": (
         "train AE NEW --config.eval_metrics=fid,fix",
-        "config.eval_metrics=fid,fix | no metric 'fix' | fid,kid,is,prdc",
+        "config.eval_metrics=fid,fix | no metric 'fix' | fid,kid,mind,is,prdc",
     ),
     "image metrics of points": (
         "train GAN NEW --config.data.name=ring --config.eval_metrics=fid",
@@ -305,7 +305,7 @@ IN_FIELDS = {
     ),
     "sweep with an unknown metric": (
         "sweep AE NEW --config.eval_metrics=fix",
-        "config.eval_metrics=fix | must be of fid,kid,is,prdc",
+        "config.eval_metrics=fix | must be of fid,kid,mind,is,prdc",
     ),
     "best of a single evaluation": (
         "train AE NEW --config.best_metric=mse",

@@ -152,7 +152,7 @@ ELSEWHERE = {
     ),
     "unknown metric": (
         "evaluate --workdir=trained --metrics=fid,fix",
-        "--metrics=fid,fix | no metric 'fix' | fid,kid,is,prdc",
+        "--metrics=fid,fix | no metric 'fix' | fid,kid,mind,is,prdc",
     ),
     "fewer samples than neighbors": (
         "evaluate --workdir=trained --metrics=prdc --num_samples=5",

@@ -14,9 +14,9 @@ from genjax.engine.writers import read_metrics
 from genjax.evaluation.image import classifier
 from tests.cli.helpers import TINY, assert_same_bits, finish, main, run, start, wait_until
 
-METRICS = "--metrics=fid,kid,is,prdc"
+METRICS = "--metrics=fid,kid,mind,is,prdc"
 NAMES = [
-    "fid", "kid", "kid_std", "inception_score", "inception_score_std",
+    "fid", "kid", "kid_std", "mind", "inception_score", "inception_score_std",
     "precision", "recall", "density", "coverage",
 ]  # fmt: skip
 

@@ -12,7 +12,7 @@ from genjax.evaluation.image.fid import Moments, frechet_distance
 from genjax.evaluation.image.generative import NUMBERS, Reference
 from tests.evaluation.features import fake, logits, real, softmax
 
-METRICS = ("fid", "kid", "is", "prdc")
+METRICS = ("fid", "kid", "mind", "is", "prdc")
 
 
 class Counting:
@@ -99,6 +99,8 @@ def test_each_number_says_what_it_holds_for():
     whose = "pixels 01234567, as they are"
     assert message["fid"] == f"300 samples, 400 test images, {whose}"
     assert message["kid"] == f"300 samples, 150 test images, subsets of 150, {whose}"
+    projections = "1,000 projections of 150 each"
+    assert message["mind"] == f"300 samples, 150 test images, {projections}, {whose}"
     assert message["inception_score"] == f"300 samples, {whose}"
     assert message["recall"] == f"300 samples, 150 test images, k=5, {whose}"
 
@@ -112,7 +114,7 @@ def test_names_are_read_and_checked():
 
 @pytest.mark.parametrize("metric", NUMBERS)
 def test_too_few_samples_are_refused(metric):
-    least = {"fid": 2, "kid": 2, "is": 10, "prdc": 6}[metric]
+    least = {"fid": 2, "kid": 2, "mind": 2, "is": 10, "prdc": 6}[metric]
     generative.check_counts([metric], least, least, "--num_samples")
     with pytest.raises(ConfigError, match=f"--num_samples={least - 1}: {metric} needs at least"):
         generative.check_counts([metric], least - 1, 100, "--num_samples")

@@ -1,4 +1,4 @@
-"""Samples against a real set by any extractor's features: FID, KID, Inception score, PRDC.
+"""Samples against a real set by any extractor's features: FID, KID, MIND, Inception score, PRDC.
 
 Every number holds for one protocol only: so many samples, this split, this extractor with these
 weights and this resize. `protocol` says it in words, and stands wherever the number stands.
@@ -17,16 +17,18 @@ from genjax.evaluation.image.extractors import Extracted, Extractor, checksum_of
 from genjax.evaluation.image.fid import Moments, frechet_distance
 from genjax.evaluation.image.inception_score import inception_score
 from genjax.evaluation.image.kid import kernel_distance
+from genjax.evaluation.image.mind import PROJECTIONS, monge_distance
 from genjax.evaluation.image.prdc import prdc
 
 NEIGHBOR = 5  # k of prdc
 _SUBSET = 1000  # features in a subset of kid, where there are as many
-_KEPT = 10_000  # features of a real set that kid and prdc compare with
+_KEPT = 10_000  # features of a real set that kid, mind and prdc compare with
 _KEPT_SEED = 0
 # The numbers that each metric gives.
 NUMBERS = {
     "fid": ("fid",),
     "kid": ("kid", "kid_std"),
+    "mind": ("mind",),
     "is": ("inception_score", "inception_score_std"),
     "prdc": ("precision", "recall", "density", "coverage"),
 }
@@ -62,7 +64,7 @@ def numbers(metrics: Sequence[str]) -> tuple[str, ...]:
 
 def check_counts(metrics: Sequence[str], num_samples: int, num_real: int, field: str) -> None:
     """Raises `ConfigError` unless there are enough samples and real images for `metrics`."""
-    least = {"fid": 2, "kid": 2, "is": 10, "prdc": NEIGHBOR + 1}
+    least = {"fid": 2, "kid": 2, "mind": 2, "is": 10, "prdc": NEIGHBOR + 1}
     for metric in metrics:
         if num_samples < least[metric]:
             raise ConfigError(
@@ -133,6 +135,7 @@ def subset_size(num_samples: int, num_real: int) -> int:
 _METRICS: dict[str, Callable[[Extracted, Reference], dict[str, float]]] = {
     "fid": lambda s, r: {"fid": frechet_distance(Moments.of(s.features), r.moments)},
     "kid": _kid,
+    "mind": lambda s, r: {"mind": monge_distance(r.features, s.features)},
     "is": lambda s, r: inception_score(s.probabilities),
     "prdc": lambda s, r: prdc(r.features, s.features, k=NEIGHBOR),
 }
@@ -147,6 +150,9 @@ def protocol(number: str, num_samples: int, real: Reference, extractor: Extracto
         words.append(f"{count:,} {real.split} images")
     if metric == "kid":
         words.append(f"subsets of {subset_size(num_samples, len(real.features)):,}")
+    if metric == "mind":
+        each = min(num_samples, len(real.features))
+        words.append(f"{PROJECTIONS:,} projections of {each:,} each")
     if metric == "prdc":
         words.append(f"k={NEIGHBOR}")
     return ", ".join([*words, str(extractor)])

@@ -17,7 +17,7 @@ from genjax.data.source import Dataset
 from genjax.evaluation.image import generative, weights
 from genjax.evaluation.image.extractors import Extractor, inception_v3, own
 
-_AT_ONCE = 500  # samples drawn by one program
+AT_ONCE = 500  # samples drawn by one program
 TRAINING_SPLIT = "train"  # what samples are compared with during a run
 
 
@@ -126,6 +126,6 @@ def of_model(model: Any, scorer: Scorer, num_samples: int) -> dict[str, Any]:
 
 def _drawn(model: Any, n: int) -> np.ndarray:
     """Draws `n` samples, (members, n, …) of a population: 500 with each of the seeds 0, 1, …"""
-    parts = [model.sample(_AT_ONCE, seed) for seed in range(-(-n // _AT_ONCE))]
+    parts = [model.sample(AT_ONCE, seed) for seed in range(-(-n // AT_ONCE))]
     axis = 1 if model.num_members else 0
     return np.concatenate(parts, axis=axis).take(range(n), axis=axis)
