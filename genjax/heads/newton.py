@@ -104,11 +104,11 @@ class Solution(NamedTuple):
 
 class _State(NamedTuple):
     weights: jax.Array
-    z: jax.Array
     dual: jax.Array
     sigma: jax.Array
     inverse: Any
     stale: jax.Array
+    last: jax.Array
     objective: jax.Array
     gap: jax.Array
     iterations: jax.Array
@@ -154,7 +154,8 @@ def solve(
         return g, objective, gap, apart
 
     def update(state: _State) -> _State:
-        w, z, dual, strength = state.weights, state.z, state.dual, state.sigma
+        w, dual, strength = state.weights, state.dual, state.sigma
+        z = scores(w)  # anew: sums of steps round, and sigma magnifies that
         a = loss.gradient(z, dual, strength)
         g, objective, gap, apart = measured(w, z, a)
         done = gap <= tolerance * objective
@@ -182,11 +183,11 @@ def solve(
         dual = jnp.where(moved[:, None], a, dual) if not loss.smooth else dual
         return _State(
             w + eta[:, None] * d,
-            z + eta[:, None] * dz,
             dual,
-            jnp.where(moved, strength * _GROWTH, strength),
+            jnp.where(moved & (gap > 0.3 * state.last), strength * _GROWTH, strength),
             inverse,
             steps > _REBUILD,
+            jnp.where(moved, gap, state.last),
             objective,
             gap,
             state.iterations + 1,
@@ -200,16 +201,15 @@ def solve(
     inverse = jax.tree.map(jnp.zeros_like, _shapes(x, z, penalty))
     false = jnp.zeros((p,), bool)
     start = _State(
-        weights, z, dual, sigma, inverse, jnp.array(True), far, far, jnp.zeros((), jnp.int32), false
+        weights, dual, sigma, inverse, jnp.array(True), far, far, far, jnp.zeros((), jnp.int32), false
     )
     state = jax.lax.while_loop(
         lambda s: jnp.logical_not(s.done.all()) & (s.iterations < max_iterations), update, start
     )
-    z = scores(state.weights)  # anew, as sums of steps round
+    z = scores(state.weights)
     a = loss.gradient(z, state.dual, state.sigma)
     _, objective, gap, _ = measured(state.weights, z, a)
-    # What rounding moved since the last step counts as reached.
-    converged = gap <= tolerance * objective * 1.01
+    converged = gap <= tolerance * objective
     return Solution(state.weights, objective, gap, state.iterations, converged)
 
 
