@@ -63,13 +63,21 @@ def require_converged(head: Any) -> Any:
 
 
 class Examples(NamedTuple):
-    """Checked arguments of a fit: features (N, D), one-hot labels (N, K), weights (M, N), C (M,)."""
+    """Checked arguments of a fit.
+
+    Attributes:
+      x: (N, D), in at least float32.
+      y: (N, K), one-hot labels.
+      c: (M, N), C times the weight of each example.
+      present: (K,), 1 for a class of which some example counts.
+      alone: whether C was a single number.
+    """
 
     x: jax.Array
     y: jax.Array
-    c: jax.Array  # (M, N): C times the weight of each example
-    present: jax.Array  # (K,): 1 for a class of which some example counts
-    alone: bool  # whether C was a single number
+    c: jax.Array
+    present: jax.Array
+    alone: bool
 
 
 def examples(

@@ -115,6 +115,7 @@ class _State(NamedTuple):
     done: jax.Array
 
 
+@jax.jit
 def solve(
     x: jax.Array,
     loss: Loss,
@@ -201,7 +202,16 @@ def solve(
     inverse = jax.tree.map(jnp.zeros_like, _shapes(x, z, penalty))
     false = jnp.zeros((p,), bool)
     start = _State(
-        weights, dual, sigma, inverse, jnp.array(True), far, far, far, jnp.zeros((), jnp.int32), false
+        weights,
+        dual,
+        sigma,
+        inverse,
+        jnp.array(True),
+        far,
+        far,
+        far,
+        jnp.zeros((), jnp.int32),
+        false,
     )
     state = jax.lax.while_loop(
         lambda s: jnp.logical_not(s.done.all()) & (s.iterations < max_iterations), update, start
