@@ -8,8 +8,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 # Each imports from those before it.
 ROOMS = (
-    "core", "ops", "losses", "models", "data", "generation", "families", "plots", "engine", "hf",
-    "trained", "evaluation", "recipes", "api", "cli", "__main__",
+    "core", "ops", "heads", "losses", "models", "data", "generation", "families", "plots", "engine",
+    "hf", "trained", "evaluation", "recipes", "api", "cli", "__main__",
 )  # fmt: skip
 OUTSIDE = ("experiments", "benchmarks", "configs", "tests")
 MODULES = {
