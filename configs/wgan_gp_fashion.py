@@ -1,9 +1,10 @@
-"""WGAN-GP with convolutions on Fashion-MNIST, 28x28, through TFDS.
+"""WGAN-GP with residual networks on Fashion-MNIST, 28x28, through TFDS.
 
     python -m experiments.train --config=configs/wgan_gp_fashion.py --workdir=runs/fashion
+    python -m experiments.evaluate --workdir=runs/fashion --metrics=fid,prdc
 
-8 minutes on 2 CPU cores (8.5 steps/s). Samples of all ten classes; the garments are clear, the
-textures coarse: a classifier trained on the real set is more than 0.9 sure of 29 % of samples.
+Half an hour on 2 CPU cores, with a sheet every 1,000 updates and FID every 3,000. Rates, batch,
+penalty and n_critic are of the sweeps in docs/studies.md; gan_fashion.py has the other methods.
 """
 
 from ml_collections import ConfigDict
@@ -14,13 +15,20 @@ from genjax.families import gan
 def get_config() -> ConfigDict:
     c = gan.default_config()
     c.data.name = "tfds:fashion_mnist"
-    c.steps = 4000
+    c.steps = 12_000
+    c.batch_size = 32
     c.checkpoint_every = 500
-    c.sample_every = 500
+    c.sample_every = 1000
+    c.eval_every = 3000
+    c.eval_metrics = "fid"
     c.ema_decay = 0.999
-    c.model.network = "conv"
+    c.model.network = "resnet"
     c.model.latent_dim = 64
+    c.model.generator_channels = (32, 64)
+    c.model.critic_channels = (32, 64)
+    c.model.generator_norm = "batch"
     c.loss.n_critic = 1
+    c.loss.penalty_weight = 10.0
     c.optimizer.learning_rate = 5e-4
     c.critic_optimizer.learning_rate = 1e-3
     return c

@@ -67,6 +67,65 @@ def conv_networks(
     return generator, nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels[-1] * side**2, 1))
 
 
+class _Up(nn.Module):
+    """A block of Gulrajani et al. 2017 that doubles the picture."""
+
+    def __init__(self, k: int, n: int):
+        super().__init__()
+        self.norms = nn.ModuleList([nn.BatchNorm2d(k), nn.BatchNorm2d(n)])
+        self.convolutions = nn.ModuleList([nn.Conv2d(k, n, 3, 1, 1), nn.Conv2d(n, n, 3, 1, 1)])
+        self.short = nn.Conv2d(k, n, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (B, k, H, W) to (B, n, 2 H, 2 W)."""
+        double = nn.functional.interpolate
+        h = self.convolutions[0](double(self.norms[0](x).relu(), scale_factor=2.0))
+        h = self.convolutions[1](self.norms[1](h).relu())
+        return h + double(self.short(x), scale_factor=2.0)
+
+
+class _Down(nn.Module):
+    """A block that halves the picture, or leaves its size; `first` sees pixels."""
+
+    def __init__(self, k: int, n: int, *, first: bool = False, plain: bool = False):
+        super().__init__()
+        self.convolutions = nn.ModuleList([nn.Conv2d(k, n, 3, 1, 1), nn.Conv2d(n, n, 3, 1, 1)])
+        self.short: nn.Module = nn.Identity() if plain else nn.Conv2d(k, n, 1)
+        self.pool: nn.Module = nn.Identity() if plain else nn.AvgPool2d(2)
+        self.first = first
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (B, k, H, W) to (B, n, H / 2, W / 2), or of the same size."""
+        h = self.convolutions[0](x if self.first else x.relu())
+        return self.pool(self.convolutions[1](h.relu())) + self.short(self.pool(x))
+
+
+class _Mean(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (B, n, H, W) to (B, n)."""
+        return x.relu().mean((2, 3))
+
+
+def resnet_networks(
+    latent_dim: int, channels: Sequence[int], height: int, colors: int = 1
+) -> tuple[nn.Module, nn.Module]:
+    """The residual networks of Gulrajani et al. 2017, with two blocks that do not halve."""
+    side, widths = height // 2 ** len(channels), [channels[-1], *reversed(channels)]
+    generator = nn.Sequential(
+        nn.Linear(latent_dim, widths[0] * side * side),
+        nn.Unflatten(1, (widths[0], side, side)),
+        *[_Up(k, n) for k, n in pairwise(widths)],
+        nn.BatchNorm2d(widths[-1]),
+        nn.ReLU(),
+        nn.Conv2d(widths[-1], colors, 3, 1, 1),
+        nn.Tanh(),
+    )
+    last = channels[-1]
+    halving = [_Down(k, n, first=k == colors) for k, n in pairwise([colors, *channels])]
+    plain = [_Down(last, last, plain=True) for _ in range(2)]
+    return generator, nn.Sequential(*halving, *plain, _Mean(), nn.Linear(last, 1))
+
+
 def functional_critic_loss(
     score: Callable[[Tensor], Tensor],
     real: Tensor,
@@ -227,11 +286,17 @@ def conv(
     height: int,
     num_examples: int,
     colors: int = 1,
+    networks: Callable[..., tuple[nn.Module, nn.Module]] = conv_networks,
     **recipe: Any,
 ) -> Timed:
     """Sets up the rows `wgan_gp_conv` and `wgan_gp_64`: `iterations` a run."""
     settle(mode, MODES)
-    networks = conv_networks(latent_dim, channels, height, colors)
+    pair = networks(latent_dim, channels, height, colors)
     data = torch.rand(num_examples, colors, height, height) * 2 - 1
-    trainer = Trainer(*networks, data, mode, latent_dim=latent_dim, **recipe)
+    trainer = Trainer(*pair, data, mode, latent_dim=latent_dim, **recipe)
     return timed_updates(trainer.iteration, iterations, mode)
+
+
+def resnet(mode: str, iterations: int, **recipe: Any) -> Timed:
+    """Sets up the row `wgan_gp_resnet`."""
+    return conv(mode, iterations, networks=resnet_networks, **recipe)

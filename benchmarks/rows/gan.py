@@ -25,6 +25,9 @@ _LARGE: dict[str, Any] = {
     "latent_dim": 128, "channels": [32, 64, 128, 256], "height": 64, "colors": 3,
     "num_examples": 4096, **_WGAN_GP,
 }  # fmt: skip
+_RESNET: dict[str, Any] = {
+    "latent_dim": 64, "channels": [32, 64], **_IMAGES, **_WGAN_GP, "n_critic": 1,
+}  # fmt: skip
 # batch 128 and the same Adam of Radford et al. 2016
 _DCGAN: dict[str, Any] = {
     "latent_dim": 100, "channels": [64, 128], **_IMAGES, "batch_size": 128, **_ADAM,
@@ -92,6 +95,20 @@ def rows() -> list[Row]:
             rounds=5,
             settings=_LARGE,
         ),
+        Row(
+            "wgan_gp_resnet",
+            "PyTorch",
+            "generator iteration (1 critic update, 1 generator update)",
+            ours(wgan_gp_resnet, {"iterations": 3, **_RESNET}),
+            peers("torch_wgan_gp:resnet", "eager compiled", {"iterations": 3, **_RESNET}),
+            peers(
+                "torch_wgan_gp:resnet",
+                "eager_channels_last compiled_channels_last partly functional compiled_forward",
+                {"iterations": 3, **_RESNET},
+            ),
+            tuple(floor.wgan_gp(*_residual(_RESNET), _RESNET["n_critic"])),
+            settings=_RESNET,
+        ),
     ]
 
 
@@ -136,6 +153,30 @@ def wgan_gp_conv(
     config.model.update(_conv_model(latent_dim, channels, "none"), conv_lowering=lowering)
     images = training.images(num_examples, height, colors)
     return training.timed(config, images, iterations, warm_up=lowering != "stock")
+
+
+def wgan_gp_resnet(
+    iterations: int,
+    *,
+    latent_dim: int,
+    channels: Sequence[int],
+    height: int,
+    num_examples: int,
+    **recipe: Any,
+) -> Timed:
+    """Sets up our side of `wgan_gp_resnet`, the networks of `wgan_gp_fashion`, scanned."""
+    config = wgan_gp(**recipe)
+    config.model.update(
+        network="resnet",
+        latent_dim=latent_dim,
+        generator_channels=tuple(channels),
+        critic_channels=tuple(channels),
+        generator_activation="relu",
+        critic_activation="relu",
+        generator_norm="batch",
+        critic_norm="none",
+    )
+    return training.timed(config, training.images(num_examples, height), iterations)
 
 
 def dcgan(
@@ -200,3 +241,35 @@ def _convolutions(settings: Mapping[str, Any]) -> tuple[list[Product], list[Prod
     size = side**2 * widths[-1]
     generator.append(Product(batch, settings["latent_dim"], size))
     return generator[::-1], [*critic, Product(batch, size, 1)]
+
+
+def _residual(settings: Mapping[str, Any]) -> tuple[list[Product], list[Product]]:
+    """Counts the forward products of both residual networks.
+
+    A 3x3 convolution beside a doubling or a halving is one of 4x4 (`genjax.ops.resample`).
+    """
+    batch, side = settings["batch_size"], settings["height"]
+    widths: Sequence[int] = [settings.get("colors", 1), *settings["channels"]]
+    last = widths[-1]
+    generator = [Product(batch * side**2, 9 * widths[1], widths[0])]
+    critic = []
+    for outer, inner in pairwise(widths):
+        pixels = batch * side**2
+        critic += [
+            Product(pixels, 9 * outer, inner),
+            Product(pixels // 4, 16 * inner, inner),
+            Product(pixels // 4, outer, inner),
+        ]
+        side //= 2
+    side = settings["height"]
+    for outer, inner in pairwise([*widths[1:], last]):
+        pixels = batch * side**2
+        generator += [
+            Product(pixels, 9 * outer, outer),
+            Product(pixels // 4, inner, 16 * outer),
+            Product(pixels // 4, inner, outer),
+        ]
+        side //= 2
+    generator.append(Product(batch, settings["latent_dim"], side**2 * last))
+    plain = [Product(batch * side**2, 9 * last, last)] * 4
+    return generator[::-1], [*critic, *plain, Product(batch, last, 1)]

@@ -83,7 +83,10 @@ class Scores(Protocol):
     """Scores examples, or the tokens of texts."""
 
     def score(self, state: State, x: jax.Array, *targets: jax.Array) -> jax.Array:
-        """Computes a critic's scores (B,), or nats of each token (B, T); pairs need targets."""
+        """Computes a critic's scores (B,), or nats of each token (B, T).
+
+        Pairs need their targets, and examples of a conditional model their labels.
+        """
 
 
 @runtime_checkable

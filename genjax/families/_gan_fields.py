@@ -12,7 +12,10 @@ from genjax.core.config import Base, ConfigError, Optimizer, choose, fail
 from genjax.core.family import DataSpec
 from genjax.core.fields import field, subsection
 from genjax.families._checks import check_halvings
-from genjax.models.dense import ACTIVATIONS, NORMS
+from genjax.models.critic_head import CONDITIONS
+from genjax.models.dense import ACTIVATIONS
+from genjax.models.norms import NORMS
+from genjax.models.resnet import RESAMPLINGS
 from genjax.ops.conv import LOWERINGS
 
 PENALTIES = ("none", "wgan_gp", "r1", "r2", "r1_r2", "dragan")
@@ -22,12 +25,30 @@ PENALTIES = ("none", "wgan_gp", "r1", "r2", "r1_r2", "dragan")
 class Model:
     """The section `model`."""
 
-    network: str = field("mlp", "of generator and critic", choices=("mlp", "conv"))
+    network: str = field(
+        "mlp", "of generator and critic", choices=("mlp", "conv", "resnet", "r3gan")
+    )
     latent_dim: int = field(32, "numbers of a latent", ge=1)
     generator_hidden: tuple[int, ...] = field((256, 256), "mlp: widths of hidden layers", ge=1)
     critic_hidden: tuple[int, ...] = field((256, 256), "mlp: widths of hidden layers", ge=1)
-    generator_channels: tuple[int, ...] = field((64, 128), "conv: from the largest image on")
-    critic_channels: tuple[int, ...] = field((64, 128), "conv: from the largest image on")
+    generator_channels: tuple[int, ...] = field(
+        (64, 128), "not mlp: of each doubling, from the largest image on"
+    )
+    critic_channels: tuple[int, ...] = field(
+        (64, 128), "not mlp: of each halving, from the largest image on"
+    )
+    plain_blocks: int = field(2, "resnet: of the critic, at its smallest image", ge=0)
+    resampling: str = field(
+        "mean", "resnet: of pixels to others; blur is free of aliases", choices=RESAMPLINGS
+    )
+    attention: int = field(
+        0, "resnet: height of the images whose pixels attend to each other; 0: none", ge=0
+    )
+    group_size: int = field(16, "r3gan: channels that a 3x3 convolution joins", ge=1)
+    conditional: bool = field(False, "resnet, r3gan: both networks see the label")
+    condition: str = field(
+        "projection", "how a critic sees the label, or else guesses it", choices=CONDITIONS[1:]
+    )
     generator_activation: str = field("relu", "of hidden layers", choices=ACTIVATIONS)
     critic_activation: str = field("leaky_relu", "of hidden layers; maxout of an mlp alone")
     generator_norm: str = field("none", "of hidden layers", choices=NORMS)
@@ -38,6 +59,16 @@ class Model:
     )
     pack: int = field(1, "examples that the critic judges as one (PacGAN)")
     conv_lowering: str = field("auto", "how convolutions are computed", choices=LOWERINGS)
+
+    @property
+    def residual(self) -> bool:
+        """Says whether the networks are residual ones."""
+        return self.network in ("resnet", "r3gan")
+
+    @property
+    def auxiliary(self) -> bool:
+        """Says whether the critic classifies as well."""
+        return self.conditional and self.condition == "auxiliary"
 
     @property
     def mixes(self) -> bool:
@@ -78,6 +109,10 @@ class Loss:
     one_sided: bool = field(False, "punish only norms above the target (wgan_gp, dragan)")
     perturbation: float = field(
         0.5, "standard deviation of dragan's noise around real examples", ge=0
+    )
+    class_weight: float = field(1.0, "of an auxiliary classifier in the critic's loss", ge=0)
+    generator_class_weight: float = field(
+        0.1, "of an auxiliary classifier in the generator's loss", ge=0
     )
     formulation: str = field(
         "reverse_over_reverse",
@@ -120,13 +155,43 @@ def check(model: Model, loss: Loss, config: ConfigDict, spec: DataSpec) -> None:
     """Raises `ConfigError` for a field that another one, or the data, excludes."""
     activations = [*ACTIVATIONS, *["maxout"] * (model.network == "mlp")]
     choose("model.critic_activation", model.critic_activation, activations)
-    if model.network == "conv":
+    if model.network != "mlp":
         for name in ("generator_channels", "critic_channels"):
             check_halvings(f"model.{name}", getattr(model, name), spec.shape)
+    _check_residual(model, config, spec)
     if loss.label_smoothing and not loss.players.labeled:
         message = f"loss.adversarial={loss.adversarial} has no labels; must be 0"
         raise fail("loss.label_smoothing", loss.label_smoothing, message)
     _check_mixing(model, loss.penalty, config)
+
+
+def _check_residual(m: Model, config: ConfigDict, spec: DataSpec) -> None:
+    """Refuses what only residual networks have, and what they do not have."""
+    if m.conditional and not m.residual:
+        raise fail("model.conditional", True, "needs model.network=resnet or r3gan")
+    if m.conditional and not spec.num_classes:
+        raise fail("model.conditional", True, f"data.name={config.data.name} has no labels")
+    if m.conditional and m.pack > 1:
+        raise fail("model.pack", m.pack, "must be 1 with model.conditional=True")
+    if m.network == "r3gan":
+        for name in ("generator_norm", "critic_norm"):
+            if getattr(m, name) != "none":
+                message = "must be none with model.network=r3gan"
+                raise fail(f"model.{name}", getattr(m, name), message)
+        if m.minibatch_stddev:
+            raise fail("model.minibatch_stddev", True, "must be False with model.network=r3gan")
+    if not m.attention:
+        return
+    if m.network != "resnet":
+        raise fail("model.attention", m.attention, "must be 0 but with model.network=resnet")
+    sizes = {
+        name: [spec.shape[0] // 2 ** (i + first) for i in range(len(getattr(m, name)))]
+        for name, first in (("generator_channels", 0), ("critic_channels", 1))
+    }
+    both = sorted(set(sizes["generator_channels"]) & set(sizes["critic_channels"]))
+    if m.attention not in both:
+        allowed = ", ".join(map(str, [0, *both]))
+        raise fail("model.attention", m.attention, f"must be one of {allowed}, which both have")
 
 
 def _check_mixing(m: Model, penalty: str, config: ConfigDict) -> None:

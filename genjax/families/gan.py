@@ -7,7 +7,9 @@ The critic D and the generator G of WGAN-GP (Gulrajani et al. 2017, equation 3) 
 y between x and G(z). The config chooses the objectives (`loss.adversarial`, which are in
 `genjax.losses.adversarial`), the penalty on the critic's gradient (`loss.penalty`, in
 `genjax.losses.penalties`) and what else keeps the players in balance: GAN (Goodfellow et al. 2014),
-LSGAN, hinge loss with spectral normalization, WGAN, WGAN-GP, DRAGAN, PacGAN, R3GAN.
+LSGAN, hinge loss with spectral normalization, WGAN, WGAN-GP, DRAGAN, PacGAN, R3GAN. With
+`model.conditional` both networks see the class of an example, or the critic guesses it (Miyato and
+Koyama 2018, projection; Odena et al. 2017, AC-GAN).
 
 A step is an update of the generator, after `n_critic` updates of the critic in an inner scan.
 """
@@ -18,22 +20,20 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from flax import linen as nn
 from ml_collections import ConfigDict
 
 from genjax import losses
 from genjax.core.batch import batch_sum
-from genjax.core.family import Batch, DataSpec, Family, Metrics, State, new_state, shared_fields
+from genjax.core.family import Batch, DataSpec, Metrics, State, new_state, shared_fields
 from genjax.core.fields import read
 from genjax.core.gradients import value_and_grad
 from genjax.core.optimizer import ema_update, make_optimizer
 from genjax.core.random import batch_normal, batch_uniform, init_key, step_key
 from genjax.families._gan_fields import Config, Loss, Model, check
-from genjax.families._gan_networks import make_critic, make_generator
-from genjax.models.features import watched
+from genjax.families._gan_networks import Players, make_critic, make_generator
 from genjax.models.minibatch import pack
 from genjax.ops.platform import lowering
-from genjax.ops.spectral import initial_vectors, power_iteration, spectrally_normalized
+from genjax.ops.spectral import initial_vectors, power_iteration
 
 # Uses of the step's key.
 _CRITIC_NOISE, _PENALTY_POINTS, _GENERATOR_NOISE, _REAL_NOISE, _FAKE_NOISE, _LAST_NOISE = range(6)
@@ -47,46 +47,12 @@ def examples_per_step(config: ConfigDict) -> int:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class GAN(Family):
-    """The family `gan`.
+class GAN(Players):
+    """The family `gan`; generated examples of a conditional one have the labels of real ones."""
 
-    Samples are drawn with the generator's moving average where `ema_decay` is above 0, and with
-    the running statistics of batch norm where the generator has one. Those of the critic are of
-    real examples; evaluation and `score` use them.
-    """
-
-    model: Model
     loss: Loss
-    generator: nn.Module
-    critic: nn.Module
     optimizer: optax.GradientTransformation
     critic_optimizer: optax.GradientTransformation
-
-    # The networks.
-
-    def generate(
-        self, params: Any, variables: Any, z_BxZ: jax.Array, *, train: bool
-    ) -> tuple[jax.Array, Any]:
-        """Computes standardized examples (B, …) of latents, and the updated batch statistics."""
-        x, updated = self.generator.apply(
-            {"params": params, **variables},
-            z_BxZ,
-            train=train,
-            mutable=["batch_stats"] if train else [],
-        )
-        return (jnp.tanh(x) if self.spec.kind == "image" else x).astype(jnp.float32), updated
-
-    def judge(
-        self, params: Any, variables: Any, x: jax.Array, *, train: bool = False
-    ) -> tuple[jax.Array, Any]:
-        """Computes scores of packed, standardized examples, and the updated batch statistics."""
-        statistics = {name: v for name, v in variables.items() if name != "spectral"}
-        if self.model.spectral_norm:
-            params = spectrally_normalized(params, variables["spectral"])
-        score_B, updated = self.critic.apply(
-            {"params": params, **statistics}, x, train=train, mutable=["batch_stats"]
-        )
-        return score_B.astype(jnp.float32), updated
 
     # The losses.
 
@@ -98,28 +64,35 @@ class GAN(Family):
 
         Args:
           params: of the critic.
-          rows: packs of standardized examples `real` and `fake`; as configured `fake_noise`, and
-            what the penalty's points are made of, `position` or `perturbation`.
+          rows: packs of standardized examples `real` and `fake`; as configured their `label`,
+            `fake_noise`, and what the penalty's points are made of, `position` or `perturbation`.
           shared: `variables` of the critic and, unless it is the config's, `penalty_weight`.
           part: not used.
         """
         if self.loss.instance_noise:
             rows = rows | {"fake": rows["fake"] + rows["fake_noise"]}
         real, fake, variables = rows["real"], rows["fake"], shared["variables"]
+        label = rows.get("label")
         if self._one_pass:
-            scores, updated = self.judge(
-                params, variables, jnp.concatenate([real, fake]), train=True
+            both, labels = jnp.concatenate([real, fake]), _twice(label)
+            scores, logits, updated = self.judge_and_classify(
+                params, variables, both, labels, train=True
             )
             real_score, fake_score = jnp.split(scores, 2)
         else:
-            real_score, updated = self.judge(params, variables, real, train=True)
-            fake_score, _ = self.judge(params, variables, fake, train=True)
+            real_score, logits, updated = self.judge_and_classify(
+                params, variables, real, label, train=True
+            )
+            fake_score, _ = self.judge(params, variables, fake, label, train=True)
         s = self.loss.label_smoothing
         labels = {"label_smoothing": s} if s else {}  # of the losses that have labels
         total = self.loss.players.critic(real_score, fake_score, **labels).mean()
         metrics = {"real_score": real_score.mean(), "fake_score": fake_score.mean()}
         if self.loss.adversarial == "wasserstein":
             metrics["wasserstein"] = -total
+        if logits is not None:
+            metrics["class_nll"] = losses.label_cross_entropy(logits[: len(real)], label).mean()
+            total += self.loss.class_weight * metrics["class_nll"]
         if weight := shared.get("penalty_weight", self.loss.weight):
             metrics["penalty"] = self.penalty(params, variables, rows).mean()
             total += weight * metrics["penalty"]
@@ -127,10 +100,11 @@ class GAN(Family):
 
     def penalty(self, params: Any, variables: Any, rows: Batch) -> jax.Array:
         """Computes the penalty on the critic's input gradient, (B,), without its weight."""
-        real, fake, loss = rows["real"], rows["fake"], self.loss
+        real, fake, label, loss = rows["real"], rows["fake"], rows.get("label"), self.loss
 
         def scores(x: jax.Array) -> jax.Array:
-            return self.judge(params, variables, x)[0]
+            labels = label if len(x) == len(real) else _twice(label)
+            return self.judge(params, variables, x, labels)[0]
 
         if loss.penalty in ("r1", "r2", "r1_r2"):
             points = {"r1": [real], "r2": [fake], "r1_r2": [real, fake]}[loss.penalty]
@@ -149,30 +123,34 @@ class GAN(Family):
 
         Args:
           params: of the generator.
-          rows: latents `z` of the packs; as configured, packs `real` and `fake_noise`.
+          rows: latents `z` of the packs; as configured `label`, packs `real` and `fake_noise`.
           shared: `critic`, its parameters and variables, and `variables` of the generator.
           part: not used.
         """
         d_params, d_variables = shared["critic"]
         z_BxZ = rows["z"].reshape(-1, self.model.latent_dim)
-        fake, updated = self.generate(params, shared["variables"], z_BxZ, train=True)
+        label = rows.get("label")
+        fake, updated = self.generate(params, shared["variables"], z_BxZ, label, train=True)
         fake = pack(fake, self.model.pack)
         if self.loss.instance_noise:
             fake += rows["fake_noise"]
-        scores = [self.judge(d_params, d_variables, fake, train=True)[0]]
+        score, logits, _ = self.judge_and_classify(d_params, d_variables, fake, label, train=True)
+        scores = [score]
         if self.loss.players.paired:
-            scores.insert(0, self.judge(d_params, d_variables, rows["real"], train=True)[0])
+            scores.insert(0, self.judge(d_params, d_variables, rows["real"], label, train=True)[0])
         value = self.loss.players.generator(*scores).mean()
+        if logits is not None:
+            of_class = losses.label_cross_entropy(logits, label).mean()
+            value += self.loss.generator_class_weight * of_class
         return value, ({"generator_loss": value}, updated)
 
     def critic_inputs(self, state: State, batch: Batch) -> tuple[Batch, dict[str, Any]]:
         """Draws what all critic updates of a step need: rows (n_critic, packs, …)."""
         loss, real = self.loss, self._real(state, batch)
         shape, latents = real.shape[1:], (batch["x"].shape[1], self.model.latent_dim)
-        rows = {
-            "real": real,
-            "fake": self._fakes(state, self._draws(state, _CRITIC_NOISE, latents)),
-        }
+        label = {"label": batch["label"]} if self.model.conditional else {}
+        z = self._draws(state, _CRITIC_NOISE, latents)
+        rows = {"real": real, "fake": self._fakes(state, z, *label.values()), **label}
         if loss.instance_noise:
             noise = self._draws(state, _FAKE_NOISE, shape)
             rows["fake_noise"] = self._noise_stddev(state) * noise
@@ -187,6 +165,8 @@ class GAN(Family):
         rows, real = batch["x"].shape[1], self._real(state, batch)[-1]
         z = batch_normal(step_key(state, _GENERATOR_NOISE), (rows, self.model.latent_dim))
         inputs = {"z": z.reshape(len(real), -1)}  # packs stay whole where parts accumulate
+        if self.model.conditional:
+            inputs["label"] = batch["label"][-1]
         if self.loss.players.paired:
             inputs["real"] = real
         if self.loss.instance_noise:
@@ -206,8 +186,9 @@ class GAN(Family):
         """See `Family`."""
         g_key, d_key = jax.random.split(init_key(key))
         shape = (*self.spec.shape[:-1], self.spec.shape[-1] * self.model.pack)
-        g = dict(self.generator.init(g_key, jnp.zeros((1, self.model.latent_dim))))
-        d = dict(self.critic.init(d_key, jnp.zeros((1, *shape))))
+        label = self.labels(jnp.zeros((1,), jnp.int32))
+        g = dict(self.generator.init(g_key, jnp.zeros((1, self.model.latent_dim)), *label))
+        d = dict(self.critic.init(d_key, jnp.zeros((1, *shape)), *label))
         g_params, d_params = g.pop("params"), self.loss.clipped(d.pop("params"))
         if self.model.spectral_norm:
             d["spectral"] = initial_vectors(d_params, jax.random.fold_in(d_key, 0))
@@ -294,42 +275,22 @@ class GAN(Family):
 
         Packs are made of consecutive examples whose mask is 1; those left over are not counted.
         """
-        x, mask_B, size = self._standard(batch["x"]), batch["mask"], self.model.pack
+        x, mask_B, size = self.standard(batch["x"]), batch["mask"], self.model.pack
+        label_B = batch["label"] if self.model.conditional else None
         if size > 1:
             order = jnp.argsort(-mask_B, stable=True)
             x, mask_B = pack(x[order], size), size * mask_B[order].reshape(-1, size).min(1)
         critic = state.params["critic"], state.variables["critic"]
-        norm_B = losses.input_gradient_norm(lambda inputs: self.judge(*critic, inputs)[0], x)
-        score_B, _ = self.judge(*critic, x)
+        norm_B = losses.input_gradient_norm(lambda x: self.judge(*critic, x, label_B)[0], x)
+        score_B, logits_BxC, _ = self.judge_and_classify(*critic, x, label_B)
         sums = {
             "count": mask_B.sum(),
             "critic_real": (mask_B * score_B).sum(),
             "gradient_norm": (mask_B * norm_B).sum(),
         }
+        if logits_BxC is not None:
+            sums["class_accuracy"] = (mask_B * (logits_BxC.argmax(-1) == label_B)).sum()
         return batch_sum(sums)
-
-    # What it is used for.
-
-    def decode(self, state: State, z_BxZ: jax.Array) -> jax.Array:
-        """Decodes latents (B, latent_dim): examples (B, …) in the range of the data."""
-        params = state.eval_params["generator"]
-        x, _ = self.generate(params, state.variables["generator"], z_BxZ, train=False)
-        return x * self.spec.scale + self.spec.center
-
-    def sample(self, state: State, key: jax.Array, n: int) -> jax.Array:
-        """Draws `n` examples."""
-        return self.decode(state, jax.random.normal(key, (n, self.model.latent_dim)))
-
-    def score(self, state: State, x: jax.Array) -> jax.Array:
-        """Computes the critic's scores (B / pack,) of examples (B, …) in the range of the data."""
-        x = pack(self._standard(x), self.model.pack)
-        return self.judge(state.params["critic"], state.variables["critic"], x)[0]
-
-    def features(self, state: State, x: jax.Array) -> dict[str, jax.Array]:
-        """Computes the hidden layers of the critic, (B / pack, …) each, of examples (B, …)."""
-        watching, layers = watched(self, critic="critic")
-        watching.score(state, x)
-        return layers
 
     # Behind them.
 
@@ -350,25 +311,25 @@ class GAN(Family):
             accumulate_steps=self.accumulate_steps,
         )
 
-    def _standard(self, x: jax.Array) -> jax.Array:
-        return (x - self.spec.center) / self.spec.scale
-
     def _real(self, state: State, batch: Batch) -> jax.Array:
         """Makes packs of real examples as the critic gets to see them, (n_critic, packs, …)."""
-        x = jax.vmap(lambda x: pack(x, self.model.pack))(self._standard(batch["x"]))
+        x = jax.vmap(lambda x: pack(x, self.model.pack))(self.standard(batch["x"]))
         if not self.loss.instance_noise:
             return x
         return x + self._noise_stddev(state) * self._draws(state, _REAL_NOISE, x.shape[1:])
 
-    def _fakes(self, state: State, z: jax.Array) -> jax.Array:
+    def _fakes(self, state: State, z: jax.Array, *label: jax.Array) -> jax.Array:
         """Generates the packs (n_critic, packs, …) of latents (n_critic, B, latent_dim)."""
         generator = state.params["generator"], state.variables["generator"]
 
-        def fake(z_BxZ: jax.Array) -> jax.Array:
-            return pack(self.generate(*generator, z_BxZ, train=True)[0], self.model.pack)
+        def fake(z_BxZ: jax.Array, *label_B: jax.Array) -> jax.Array:
+            x, _ = self.generate(*generator, z_BxZ, *label_B, train=True)
+            return pack(x, self.model.pack)
 
         # vmap keeps the batch statistics of each critic batch its own.
-        return jax.vmap(fake)(z) if self._wide_passes else jax.lax.map(fake, z)
+        if self._wide_passes:
+            return jax.vmap(fake)(z, *label)
+        return jax.lax.map(lambda rows: fake(*rows), (z, *label))
 
     def _draws(
         self, state: State, use: int, shape: tuple[int, ...], draw: Any = batch_normal
@@ -382,6 +343,10 @@ class GAN(Family):
         return self.loss.instance_noise * jnp.maximum(1.0 - state.step / self.total_steps, 0.0)
 
 
+def _twice(label: jax.Array | None) -> jax.Array | None:
+    return None if label is None else jnp.tile(label, 2)
+
+
 def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> GAN:
     """Builds the family from a config like `configs/wgan_gp.py`; raises `ConfigError`."""
     model, loss = read(Model, config, "model"), read(Loss, config, "loss")
@@ -391,7 +356,7 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> GAN:
         model=model,
         loss=loss,
         generator=make_generator(model, spec, config.precision),
-        critic=make_critic(model, config.precision),
+        critic=make_critic(model, spec, config.precision),
         optimizer=make_optimizer(config.optimizer, total_steps),
         critic_optimizer=make_optimizer(config.critic_optimizer, total_steps * loss.n_critic),
     )

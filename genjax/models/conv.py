@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.ops.conv import Padding, convolve
+from genjax.ops.resample import pooled_kernel, repeated_kernel
 
 
 class Conv(nn.Module):
@@ -21,7 +22,8 @@ class Conv(nn.Module):
       lowering: see `genjax.ops.conv`.
       batch_last: input and output are (C, H, W, B); the parameters are the same.
       dtype: of compute; parameters are float32.
-      kernel_init: initializer of the (height, width, in, out) kernel.
+      kernel_init: initializer of the (height, width, in / groups, out) kernel.
+      groups: of channels that do not see each other.
     """
 
     features: int
@@ -33,20 +35,26 @@ class Conv(nn.Module):
     batch_last: bool = False
     dtype: Any = jnp.float32
     kernel_init: Any = nn.initializers.lecun_normal()
+    groups: int = 1
     transpose: ClassVar[bool] = False
+
+    def effective(self, kernel: jax.Array) -> jax.Array:
+        """Computes the kernel that is applied from the one that is learned."""
+        return kernel
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Maps (B, H, W, C) to (B, H', W', features)."""
         in_features = x.shape[0 if self.batch_last else -1]
-        shape = (*self.kernel_size, in_features, self.features)
+        shape = (*self.kernel_size, in_features // self.groups, self.features)
         kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
         y = convolve(
             x.astype(self.dtype),
-            kernel.astype(self.dtype),
+            self.effective(kernel).astype(self.dtype),
             self.strides,
             self.padding,
             transpose=self.transpose,
+            groups=self.groups,
             lowering=self.lowering,
             batch_last=self.batch_last,
         )
@@ -64,3 +72,23 @@ class ConvTranspose(Conv):
     """
 
     transpose: ClassVar[bool] = True
+
+
+class ConvPool(Conv):
+    """A 3x3 convolution, then means of 2x2 pixels, as one convolution of stride 2."""
+
+    strides: Sequence[int] = (2, 2)
+
+    def effective(self, kernel: jax.Array) -> jax.Array:
+        """See `Conv`."""
+        return pooled_kernel(kernel)
+
+
+class RepeatConv(ConvTranspose):
+    """A doubling to nearest neighbors, then a 3x3 convolution, as one transposed convolution."""
+
+    strides: Sequence[int] = (2, 2)
+
+    def effective(self, kernel: jax.Array) -> jax.Array:
+        """See `Conv`."""
+        return repeated_kernel(kernel)

@@ -9,9 +9,10 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.models.conv import Conv, ConvTranspose
-from genjax.models.dense import ACTIVATIONS, Norm, initial_weights
+from genjax.models.dense import ACTIVATIONS, initial_weights
 from genjax.models.features import asked, offer
 from genjax.models.minibatch import MinibatchStddev
+from genjax.models.norms import Norm
 from genjax.ops.conv import to_batch_first, to_batch_last, wants_batch_last
 
 

@@ -8,11 +8,10 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from genjax.core import checks
-from genjax.core.batch import AXIS, batch_devices
 from genjax.core.random import batch_uniform
 from genjax.models.features import offer
 from genjax.models.minibatch import MinibatchStddev
+from genjax.models.norms import Norm
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "relu": nn.relu,
@@ -22,37 +21,7 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "gelu": nn.gelu,
     "silu": nn.silu,
 }
-NORMS = ("none", "batch", "layer")
 MAXOUT_PIECES = 5
-
-
-class Norm(nn.Module):
-    """The normalization of a hidden layer, by name: `none`, `batch` or `layer`.
-
-    Batch normalization uses the statistics of the global batch in training and their running
-    average (momentum 0.9) in evaluation and sampling. It computes in float32.
-    """
-
-    kind: str
-    dtype: Any = jnp.float32
-    features_axis: int = -1
-
-    @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """Normalizes `x`, whose `features_axis` holds the features."""
-        checks.chosen("norm", self.kind, NORMS)
-        features = self.features_axis
-        if self.kind == "batch":
-            x = nn.BatchNorm(
-                use_running_average=not train,
-                momentum=0.9,
-                axis=features,
-                axis_name=AXIS if batch_devices() else None,
-                dtype=self.dtype,
-            )(x)
-        elif self.kind == "layer":
-            x = nn.LayerNorm(reduction_axes=features, feature_axes=features, dtype=self.dtype)(x)
-        return x
 
 
 class MLP(nn.Module):

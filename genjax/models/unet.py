@@ -5,7 +5,6 @@ residual blocks at halving resolutions down and up again, with skips across.
 """
 
 import itertools
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,10 +14,9 @@ from flax import linen as nn
 
 from genjax.core import checks
 from genjax.models.conv import Conv, ConvTranspose
+from genjax.models.norms import GroupNorm
 from genjax.models.time import Condition
 from genjax.ops.conv import to_batch_first, to_batch_last, wants_batch_last
-
-_GROUPS = 8  # of group norm, at most
 
 
 class UNet(nn.Module):
@@ -135,35 +133,6 @@ class Attention(nn.Module):
         zeros = nn.initializers.zeros_init()
         mixed = to_batch_last(mixed) if last else mixed
         return x + Conv(channels, (1, 1), kernel_init=zeros, **self.options)(mixed)
-
-
-class GroupNorm(nn.Module):
-    """Group normalization over the pixels and a group's channels, at most 8 groups.
-
-    Source: Wu and He 2018. Statistics are in float32. `features_axis` is 0 (C, H, W, B) or -1.
-    """
-
-    features_axis: int = -1
-    dtype: Any = jnp.float32
-    epsilon: float = 1e-5
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Normalizes `x`."""
-        channels = x.shape[self.features_axis]
-        groups = math.gcd(_GROUPS, channels)
-        scale = self.param("scale", nn.initializers.ones_init(), (channels,), jnp.float32)
-        bias = self.param("bias", nn.initializers.zeros_init(), (channels,), jnp.float32)
-        if self.features_axis == 0:
-            split, axes = (groups, -1, *x.shape[1:]), (1, 2, 3)
-            scale, bias = (p[:, None, None, None] for p in (scale, bias))
-        else:
-            split, axes = (*x.shape[:-1], groups, channels // groups), (1, 2, 4)
-        y = x.astype(jnp.float32).reshape(split)
-        mean = y.mean(axes, keepdims=True)
-        variance = jnp.square(y - mean).mean(axes, keepdims=True)
-        y = (y - mean) * jax.lax.rsqrt(variance + self.epsilon)
-        return (y.reshape(x.shape) * scale + bias).astype(self.dtype)
 
 
 def _to_patches(x: jax.Array, patch: int) -> jax.Array:

@@ -14,7 +14,7 @@ product run near the full rate of the machine.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -52,6 +52,7 @@ def convolve(
     padding: Padding = "SAME",
     *,
     transpose: bool = False,
+    groups: int = 1,
     lowering: str = "auto",
     batch_last: bool = False,
 ) -> jax.Array:
@@ -59,27 +60,49 @@ def convolve(
 
     Args:
       x: (B, H, W, C).
-      kernel: (h, w, C, F); not flipped, transposed or not.
+      kernel: (h, w, C / groups, F); not flipped, transposed or not.
       strides: (rows, columns).
       padding: `"SAME"`, `"VALID"` or ((top, bottom), (left, right)).
+      groups: of channels that do not see each other, not transposed.
       transpose: computes the transposed convolution, whose strides enlarge the image.
       lowering: of `LOWERINGS`.
       batch_last: takes `x` as (C, H, W, B) and returns (F, H', W', B), which spares a chain of
         `"matmul"` layers the transposes between them.
     """
+    if transpose and groups > 1:
+        raise ValueError(f"groups={groups}: must be 1 of a transposed convolution")
     inside_last = wants_batch_last(lowering)
     if inside_last != batch_last:
         x = to_batch_last(x) if inside_last else to_batch_first(x)
     if inside_last:
         f = _transpose_as_matmul if transpose else _conv_as_matmul
-        y = f(x, kernel, strides, padding)
+        y = _grouped(f, x, kernel, strides, padding, groups)
     elif transpose:
         y = jax.lax.conv_transpose(x, kernel, strides, padding, dimension_numbers=_NHWC)
     else:
-        y = jax.lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=_NHWC)
+        y = jax.lax.conv_general_dilated(
+            x, kernel, strides, padding, dimension_numbers=_NHWC, feature_group_count=groups
+        )
     if inside_last != batch_last:
         y = to_batch_first(y) if inside_last else to_batch_last(y)
     return y
+
+
+def _grouped(
+    f: Callable[..., jax.Array],
+    x: jax.Array,
+    kernel: jax.Array,
+    strides: Sequence[int],
+    padding: Padding,
+    groups: int,
+) -> jax.Array:
+    """Applies `f` to each group of channels of (C, H, W, B)."""
+    if groups == 1:
+        return f(x, kernel, strides, padding)
+    parts = x.reshape(groups, -1, *x.shape[1:])
+    kernels = kernel.reshape(*kernel.shape[:3], groups, -1)
+    y = jax.vmap(lambda x, kernel: f(x, kernel, strides, padding), (0, 3))(parts, kernels)
+    return y.reshape(-1, *y.shape[2:])
 
 
 def _conv_as_matmul(

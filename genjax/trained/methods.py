@@ -79,10 +79,10 @@ class Methods:
         self._need("classify")
         return self._call("classify", self._input(x))
 
-    def score(self, x: Any, targets: Any = None) -> np.ndarray:
+    def score(self, x: Any, targets: Any = None, labels: Any = None) -> np.ndarray:
         """Scores examples, or computes the nats of each token of texts.
 
-        `targets`: of a translator, a target for each of the sources `x`.
+        `targets`: of a translator, a target for each of the sources `x`; for `labels` see `encode`.
 
         Returns:
           Of a GAN the critic's scores (N,), higher for what it takes for real, one for each pack of
@@ -94,7 +94,7 @@ class Methods:
             return self._call("score", *self._pairs(x, targets))
         if targets is not None:
             raise ConfigError("targets: is for models of pairs; this model reads no pairs")
-        return self._call("score", self._input(x))
+        return self._call("score", self._input(x), *self._labels(labels, len(x)))
 
     def perplexity(self, texts: Any, targets: Any = None) -> np.ndarray:
         """Computes e to the mean nats of a text's tokens, EOS included; float64 (N,).

@@ -37,7 +37,8 @@ def _step_flops(config, dataset):
 
 
 @pytest.mark.parametrize(
-    "name", ["wgan_gp_mlp", "wgan_gp_conv", "dcgan", "autoencoder_torch", "gpt"]
+    "name",
+    ["wgan_gp_mlp", "wgan_gp_conv", "wgan_gp_resnet", "dcgan", "autoencoder_torch", "gpt"],
 )
 def test_counted_operations_are_those_of_the_program(name, monkeypatch):
     row = all_rows()[name]

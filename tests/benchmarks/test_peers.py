@@ -9,11 +9,22 @@ import pytest
 from genjax import losses
 from genjax.models.convnets import ConvEncoder
 from genjax.models.dense import MLP
+from genjax.models.resnet import ResNetCritic
 
 torch = pytest.importorskip("torch", reason="pip install .[benchmarks]")
 
 _RECIPE = {"batch_size": 6, "n_critic": 2, "penalty_weight": 10.0, "learning_rate": 1e-3,
            "b1": 0.5, "b2": 0.999, "latent_dim": 5}  # fmt: skip
+
+
+_NAMES = {
+    "mlp": ["Dense_0", "Dense_1", "Dense_2"],
+    "conv": ["Conv_0", "Conv_1", "Dense_0"],
+    "resnet": [
+        "Conv_0", "ConvPool_0", "Conv_1", "Conv_2", "ConvPool_1", "Conv_3",
+        "Conv_4", "Conv_5", "Conv_6", "Conv_7", "CriticHead_0/Dense_0",
+    ],
+}  # fmt: skip
 
 
 def _trainer(kind, mode):
@@ -23,7 +34,8 @@ def _trainer(kind, mode):
     if kind == "mlp":
         networks, data = peer.mlp_networks(5, [7, 8], [9, 6], 64), torch.rand(32, 64) * 2 - 1
     else:
-        networks, data = peer.conv_networks(5, [3, 4], 8), torch.rand(32, 1, 8, 8) * 2 - 1
+        make = peer.conv_networks if kind == "conv" else peer.resnet_networks
+        networks, data = make(5, [3, 4], 8), torch.rand(32, 1, 8, 8) * 2 - 1
     return peer.Trainer(*networks, data, mode, **_RECIPE)
 
 
@@ -38,20 +50,25 @@ def _to_ours(weight, kind):
 
 def _our_gradients(kind, weights, real, fake, position):
     """Our gradient of the critic's loss for the peer's weights, in the peer's order."""
-    names = ["Dense_0", "Dense_1", "Dense_2"] if kind == "mlp" else ["Conv_0", "Conv_1", "Dense_0"]
+    names = _NAMES[kind]
     leaves = [_to_ours(w, kind) for w in weights]
     params = {
         name: {"kernel": kernel, "bias": bias}
         for name, kernel, bias in zip(names, leaves[::2], leaves[1::2])
     }
-    critic = MLP((9, 6), (), "leaky_relu")
-    if kind == "conv":
-        critic = ConvEncoder((3, 4), ())
+    critic = {
+        "mlp": MLP((9, 6), (), "leaky_relu"), "conv": ConvEncoder((3, 4), ()),
+        "resnet": ResNetCritic((3, 4)),
+    }[kind]  # fmt: skip
+    if kind != "mlp":
         real, fake = (x.transpose(0, 2, 3, 1) for x in (real, fake))
 
     def loss(params):
+        inner = {n: p for n, p in params.items() if "/" not in n}
+        inner |= {n.split("/")[0]: {n.split("/")[1]: p} for n, p in params.items() if "/" in n}
+
         def score(x):
-            return critic.apply({"params": params}, x)
+            return critic.apply({"params": inner}, x)
 
         x = losses.interpolate(real, fake, position)
         penalty = losses.input_gradient_penalty(score, x).mean()
@@ -64,7 +81,7 @@ def _our_gradients(kind, weights, real, fake, position):
 @pytest.mark.parametrize(
     ("kind", "mode"),
     [
-        *itertools.product(["mlp", "conv"], ["eager", "functional", "forward"]),
+        *itertools.product(["mlp", "conv", "resnet"], ["eager", "functional", "forward"]),
         ("conv", "eager_channels_last"),
     ],
 )

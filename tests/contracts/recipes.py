@@ -42,6 +42,20 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             "loss.instance_noise": 0.3,
         },
     ),
+    "wgan_gp+resnet+projection": (
+        "wgan_gp",
+        {
+            "model.network": "resnet", "model.generator_norm": "batch", "model.plain_blocks": 1,
+            "model.conditional": True, "model.resampling": "blur",
+        },
+    ),
+    "r3gan+r3gan+auxiliary": (
+        "r3gan",
+        {
+            "model.network": "r3gan", "model.conditional": True, "model.condition": "auxiliary",
+            "accumulate_steps": 2,
+        },
+    ),
     "r3gan+pack+lazy": (
         "r3gan",
         {"model.pack": 2, "loss.n_critic": 3, "loss.penalty_every": 2},

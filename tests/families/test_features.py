@@ -25,6 +25,7 @@ NETWORKS = {
     "autoencoder:conv": ("autoencoder", {"model__network": "conv"}),
     "bag": ("text_classifier+bag+accumulate", {"model__layers": 2}),
     "critic:conv": ("wgan_gp", {"model__network": "conv", "model__critic_norm": "layer"}),
+    "critic:resnet": ("wgan_gp+resnet+projection", {}),
     "packs": ("r3gan+pack+lazy", {}),
     "packed": ("gpt_modern+packed+dropout+chunk+remat+accumulate", {"model__num_layers": 2}),
     "sentences": ("elmo", {"data__kind": "sentence"}),
@@ -47,6 +48,7 @@ SHAPES = {
     "bag": {"encoder.0": (16,), "encoder.1": (16,), "encoder.code": (16,)},
     "bert": {"encoder.0": (T, 16), "encoder.1": (T, 16)},
     "critic:conv": {"critic.0": (4, 4, 16)},
+    "critic:resnet": {"critic.0": (4, 4, 16), "critic.1": (4, 4, 16), "critic.2": (16,)},
     "elmo": {"bilm.0": (T, 32), "bilm.1": (T, 32), "bilm.2": (T, 32), "bilm.mix": (T, 32)},
     "gpt": {"stack.0": (T - 1, 16), "stack.1": (T - 1, 16)},
     "gru_lm": {"recurrent.0": (T - 1, 16), "recurrent.1": (T - 1, 16)},
@@ -89,7 +91,8 @@ def given(name):
     family, state, batch = small(recipe, **changes)
     x = batch["x"].reshape(-1, *family.spec.shape)[:ROWS]  # of a critic's several batches one
     chars = [batch["chars"]] if isinstance(family, Tags) else []
-    labels = [batch["label"]] if name == "vae:conditional" else []
+    conditional = name in ("vae:conditional", "critic:resnet")
+    labels = [batch["label"].reshape(-1)[:ROWS]] if conditional else []
     return family, state, [x, *chars, *labels]
 
 
@@ -133,10 +136,15 @@ def agreements(name):
         head = params["head" if "head" in params else "classifier"]
         probability = jax.nn.softmax(last @ head["kernel"] + head["bias"])
         yield probability, jax.jit(family.classify)(state, *x)
-    if "critic.0" in layers and name != "spectral":
+    if "critic.0" in layers and name not in ("spectral", "critic:resnet"):
         output = state.params["critic"][f"Dense_{0 if 'conv' in name else len(layers)}"]
         score = last.reshape(len(last), -1) @ output["kernel"] + output["bias"]
         yield score[:, 0], jax.jit(family.score)(state, *x)
+    if name == "critic:resnet":  # the features of the projection (Miyato and Koyama, equation 3)
+        head = state.params["critic"]["CriticHead_0"]
+        of_class = head["Embed_0"]["embedding"][x[1]]
+        score = last @ head["Dense_0"]["kernel"][:, 0] + head["Dense_0"]["bias"]
+        yield score + (of_class * last).sum(-1), jax.jit(family.score)(state, *x)
     if name == "tagger:softmax":
         dense = params["scorer"]["Dense_0"]
         best = (last @ dense["kernel"] + dense["bias"]).argmax(-1)

@@ -299,8 +299,7 @@ def test_the_mixture_recipe_of_wgan_gp_is_that_of_all_methods(mixture):
 
 
 def test_the_fashion_recipe_of_wgan_gp_is_that_of_all_methods():
-    shared = load("gan_fashion", "wgan_gp").to_dict()
-    assert shared | {"steps": 4000} == recipes.load("wgan_gp_fashion").to_dict()
+    assert load("gan_fashion", "wgan_gp").to_dict() == recipes.load("wgan_gp_fashion").to_dict()
 
 
 @pytest.mark.parametrize(
@@ -318,8 +317,10 @@ def test_methods_under_one_budget_share_networks_and_data(recipe, argument, spec
     config = load(recipe, argument)
     family = gan.build(config, spec, 1)
     base = load(recipe, "wgan_gp,ring" if recipe == "gan_mixture" else "wgan_gp")
-    for field in ("steps", "batch_size", "data", "ema_decay", "seed", "num_seeds"):
+    for field in ("batch_size", "data", "ema_decay", "seed", "num_seeds"):
         assert config[field] == base[field]
+    if recipe == "gan_mixture":  # pictures share minutes, not updates
+        assert config.steps == base.steps
     assert config.loss.n_critic == base.loss.n_critic
     state = jax.eval_shape(family.init, jax.random.key(0))
     expected = jax.eval_shape(gan.build(base, spec, 1).init, jax.random.key(0))

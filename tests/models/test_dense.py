@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from genjax.models.convnets import ConvDecoder, ConvEncoder
-from genjax.models.dense import ACTIVATIONS, MAXOUT_PIECES, MLP, NORMS, Dropout, Norm
+from genjax.models.dense import ACTIVATIONS, MAXOUT_PIECES, MLP, Dropout
+from genjax.models.norms import NORMS, Norm
 
 DEVICES = """
 import warnings; warnings.filterwarnings("ignore")

@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from genjax.models.norms import GroupNorm
 from genjax.models.time import Condition, TimeMLP, sinusoidal
-from genjax.models.unet import GroupNorm, UNet, _from_patches, _to_patches
+from genjax.models.unet import UNet, _from_patches, _to_patches
 
 
 def draw(shape, seed=0):
