@@ -78,7 +78,7 @@ def dataset(
             if spec.kind in ("text", "sentence"):
                 parts, spellings = tokenizers.word_parts(words.x), tokenizers.spellings(words.x)
                 spec = spec._replace(word_parts=parts, spellings=spellings)
-        splits = {
+        splits: dict[str, Any] = {
             name: cast(Source, _Later(int(split["examples"]), bool(split["streamed"]), real, name))
             for name in _SPLITS
             if name != "validation" or name in record["splits"]
