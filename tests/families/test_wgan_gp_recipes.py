@@ -50,6 +50,7 @@ def test_cifar10_is_as_in_the_paper():
     assert widths == {128, 3}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["wgan_gp_folder:32", "emoji_gan:conditional"])
 def test_a_few_steps_on_made_pictures(recipe, tmp_path):
     rng = np.random.RandomState(0)
