@@ -61,6 +61,18 @@ class Data:
     test_fraction: float = field(
         0.1, "of data that come without a split: digits, images:, npz:, some tfds:", gt=0, lt=1
     )
+    validation_fraction: float = field(
+        0.0,
+        "of the training split of images, held out of it to choose by: what a run is evaluated "
+        "and its samples scored on while it trains",
+        ge=0,
+        lt=1,
+    )
+    split_by: str = field(
+        "",
+        "of images:, a regular expression: pictures whose groups () in the path are equal are in "
+        "one split; empty: each by its path",
+    )
     device_limit_mb: int = field(
         2048, "a larger decoded set is streamed instead of kept on the device", ge=0
     )

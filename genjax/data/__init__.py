@@ -28,6 +28,7 @@ def load(
     Of text, see `genjax.data.text.loading`: `python_docs`, bundled; `reverse`, drawn pairs;
     `text:FILE`, `tsv:FILE`, `pairs:SRC,TGT`, `conll:FILE`; `tfds:NAME` for families of text.
 
+    `data.validation_fraction` holds a part of the training split of images out, to choose by.
     Families that learn from few labels declare `data.num_labeled`, see `genjax.data.labeled`;
     those that learn tasks one after the other `data.protocol`, see `genjax.data.tasks`.
 
@@ -40,6 +41,8 @@ def load(
     Raises:
       ConfigError: unknown name, missing or unreadable data, or a setting that the data cannot meet.
     """
+    if data.get("split_by", "") and not data.name.startswith("images:"):
+        raise fail("data.split_by", data.split_by, f"is for images:DIR, not {data.name}")
     dataset = _named(data, saved, other, arrays)
     if "checksum" not in dataset.found:  # bundled or drawn
         from genjax.data.cache import checksum_of_arrays
@@ -50,6 +53,10 @@ def load(
         from genjax.data import tasks
 
         return tasks.arrange(dataset, data)
+    if data.get("validation_fraction", 0.0) and dataset.validation is None:
+        from genjax.data import validation
+
+        dataset = validation.hold_out(dataset, data)
     if not data.get("num_labeled", 0):
         return dataset
     from genjax.data import labeled

@@ -84,5 +84,6 @@ def prepare(
             f"config.batch_size={config.batch_size}: must be at most the number of training "
             f"examples, {number} in data.name={config.data.name}"
         )
-    executor = make_executor(family, dataset, config, **population)
+    seen = dataset if use else dataset.in_training()
+    executor = make_executor(family, seen, config, **population)
     return Run(config, dataset, family, executor, total, population)

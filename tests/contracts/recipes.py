@@ -335,7 +335,7 @@ def _shrunk(name: str, folder: Path) -> ConfigDict:
     if "tokenizer" in c.data:
         _shrink_text(c.data)
     elif c.data.name.startswith(("tfds:", "images:")):
-        c.data.name = "digits"
+        c.data.name, c.data.split_by = "digits", ""
     c.data.cache_dir = str(folder / "cache")
     with c.unlocked():
         c.update_from_flattened_dict(variant)
