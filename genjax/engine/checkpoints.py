@@ -188,7 +188,11 @@ class Checkpoints:
         if (step := self._newest()) >= 0:
             self._check_leaves(leaves_of(template), step)
 
-    def restore_step(self, template: Any, step: int) -> Any:
+    def checksum(self, step: int) -> str:
+        """Returns a checksum of all that the complete checkpoint `step` holds."""
+        return file_checksum(self.directory / str(step) / _MANIFEST)
+
+    def restore_step(self, template: Any, step: int, *, part: bool = False) -> Any:
         """Restores checkpoint `step`; raises `ConfigError` if it is not there or not sound."""
         self.wait()
         defect = _defect(self.directory / str(step), deep=True) if jax.process_index() == 0 else ""
@@ -198,7 +202,7 @@ class Checkpoints:
                 f"{': ' + defect if defect else ''}; complete are: {self.steps() or 'none'}"
             )
         try:
-            return self._read(template, step)
+            return self._read(template, step, part)
         except _OtherStep as error:
             raise ConfigError(f"{self.directory / str(step)}: {error}") from error
 

@@ -3,4 +3,6 @@
 CONFIG = "config.json"
 POPULATION = "population.json"  # seeds and hyper-parameters, where a config does not tell them
 PRETRAINED = "pretrained"  # the folder that keeps the config of the run that this one began with
+TEACHER = "teacher/teacher.json"  # which checkpoint of which checksum teaches this run
+TEACHER_LOGITS = "teacher/logits.npy"  # what it says of the training split, where that is kept
 CHECKPOINTS = "checkpoints"

@@ -16,9 +16,9 @@ from genjax.core.config import ConfigError
 from genjax.data import TOKENIZER
 from genjax.engine.best import BEST
 from genjax.engine.checkpoints import Checkpoints, file_checksum
-from genjax.engine.layout import CHECKPOINTS, CONFIG, POPULATION, PRETRAINED
+from genjax.engine.layout import CHECKPOINTS, CONFIG, POPULATION, PRETRAINED, TEACHER
 
-CARRIED = (CONFIG, f"{TOKENIZER}/vocabulary.json", POPULATION, f"{PRETRAINED}/{CONFIG}")
+CARRIED = (CONFIG, f"{TOKENIZER}/vocabulary.json", POPULATION, f"{PRETRAINED}/{CONFIG}", TEACHER)
 
 
 def collect(workdir: Path) -> dict[str, bytes]:

@@ -25,12 +25,14 @@ from genjax.losses.crf import (
     crf_score,
     crf_viterbi,
 )
+from genjax.losses.distillation import distillation_loss
 from genjax.losses.flow import conditional_path, flow_matching_loss
 from genjax.losses.likelihood import (
     bernoulli_log_likelihood,
     discretized_logistic_log_likelihood,
     gaussian_log_likelihood,
 )
+from genjax.losses.margins import crammer_singer_loss, hinge_loss, squared_hinge_loss
 from genjax.losses.penalties import (
     FORMULATIONS,
     gradient_penalty,
@@ -69,11 +71,13 @@ __all__ = [
     "chunked_cross_entropy",
     "conditional_path",
     "contractive_penalty",
+    "crammer_singer_loss",
     "crf_log_likelihood",
     "crf_log_partition",
     "crf_score",
     "crf_viterbi",
     "discretized_logistic_log_likelihood",
+    "distillation_loss",
     "flow_matching_loss",
     "free_bits_kl",
     "gaussian_kl",
@@ -82,6 +86,7 @@ __all__ = [
     "hierarchical_softmax_loss",
     "hinge_critic_loss",
     "hinge_generator_loss",
+    "hinge_loss",
     "importance_weighted_bound",
     "input_gradient_norm",
     "input_gradient_penalty",
@@ -101,6 +106,7 @@ __all__ = [
     "reparameterize",
     "sparsity_kl",
     "squared_error",
+    "squared_hinge_loss",
     "token_cross_entropy",
     "wasserstein_critic_loss",
     "wasserstein_generator_loss",

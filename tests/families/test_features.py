@@ -46,6 +46,7 @@ SHAPES = {
     "autoencoder:conv": {"encoder.0": (4, 4, 16), "encoder.code": (16,)},
     "bag": {"encoder.0": (16,), "encoder.1": (16,), "encoder.code": (16,)},
     "bert": {"encoder.0": (T, 16), "encoder.1": (T, 16)},
+    "classifier": {"encoder.code": (64,), "head.0": (16,), "head.1": (16,)},
     "critic:conv": {"critic.0": (4, 4, 16)},
     "elmo": {"bilm.0": (T, 32), "bilm.1": (T, 32), "bilm.2": (T, 32), "bilm.mix": (T, 32)},
     "gpt": {"stack.0": (T - 1, 16), "stack.1": (T - 1, 16)},
@@ -119,7 +120,7 @@ def agreements(name):
     layers, params = found(name), state.eval_params
     last = layers[list(SHAPES[name])[-1]]
     if "encoder.code" in layers:
-        yield last, jax.jit(family.encode)(state, *x)
+        yield layers["encoder.code"], jax.jit(family.encode)(state, *x)
     if isinstance(family, HasPosterior):
         yield last, jax.jit(family.posterior)(state, *x)[0]
     if isinstance(family, EmbedsTokens):

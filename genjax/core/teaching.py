@@ -1,0 +1,40 @@
+"""The section `teacher` of families that learn from another run, and what batches have of it."""
+
+from dataclasses import dataclass
+
+from genjax.core.errors import fail
+from genjax.core.fields import field
+
+LOGITS = "teacher_logits"  # of the teacher, in a batch: float32 (…, C)
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """The section `teacher`."""
+
+    workdir: str = field("", "a run whose outputs are learned as well; empty: none")
+    step: str = field("newest", "of its checkpoints: a number, newest or best")
+    member: int = field(0, "which one, where it is a population", ge=0)
+    temperature: float = field(4.0, "T, that softens both distributions", gt=0)
+    weight: float = field(0.9, "w of (1 - w) cross-entropy + w T^2 divergence", ge=0, le=1)
+    features: tuple[str, ...] = field((), "pairs theirs=ours of layers, projected to match")
+    feature_weight: float = field(1.0, "of the mean squared error of these", ge=0)
+    keep: bool = field(False, "its logits are computed once, at the start, and kept in the folder")
+    widths: tuple[int, ...] = field((), "of its layers in features; the teacher decides them")
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Returns the names of matched layers, the teacher's and the student's."""
+        return [(a, b) for a, _, b in (pair.partition("=") for pair in self.features)]
+
+    def check(self) -> None:
+        """Raises `ConfigError` for fields that do not go together."""
+        if not all(a and b for a, b in self.pairs()):
+            message = "must be theirs=ours, such as encoder.1=encoder.0"
+            raise fail("teacher.features", self.features, message)
+        if self.keep and self.features:
+            raise fail("teacher.keep", True, "keeps logits alone; must be False with features")
+
+
+def layer_name(name: str) -> str:
+    """Returns what a batch calls the output (…, D) of the teacher's layer `name`."""
+    return f"teacher:{name}"

@@ -1,0 +1,294 @@
+"""Runs that learn from a teacher: another run, whose outputs stand beside the labels.
+
+The section `teacher` of a config (`genjax.core.teaching.Teacher`) names that run, of any family
+that classifies. Its tokenizer makes the tokens, and its outputs join the training batches: logits,
+and the output of a layer for each pair of `teacher.features`. They are computed in the step
+(`genjax.data.taught`), or once at the start (`teacher.keep`).
+
+The folder of the new run keeps which checkpoint taught it, with its checksum, so that a run that is
+resumed has the same teacher; or the logits, so that it needs none. A trained student needs none.
+"""
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import logging
+from ml_collections import ConfigDict
+
+from genjax import data, families
+from genjax.core import files
+from genjax.core.capabilities import Classifies, HasFeatures
+from genjax.core.config import fail, of_texts
+from genjax.core.family import DataSpec, Family, State
+from genjax.core.fields import read
+from genjax.core.teaching import LOGITS, Teacher, layer_name
+from genjax.data.found import shorten
+from genjax.data.in_memory import Resident
+from genjax.data.source import Dataset
+from genjax.data.taught import Taught, answers, joined
+from genjax.engine.best import BEST, best
+from genjax.engine.checkpoints import Checkpoints
+from genjax.engine.layout import CHECKPOINTS, TEACHER, TEACHER_LOGITS
+from genjax.engine.workdir import read_config, read_population
+
+_FIELD = "teacher.workdir"
+_READS = ("tokenizer", "lowercase", "length")  # of texts, fields that the teacher decides
+_SAME = ("kind", "shape", "num_classes", "vocab_size")  # of the data of both
+
+
+class Lesson(NamedTuple):
+    """What a run learns from: its data, with a teacher's outputs where the config names one.
+
+    Attributes:
+      config: the run's, with what the teacher decides.
+      dataset: whose training batches have the outputs.
+      kept: what the run's folder keeps, by relative path.
+      layers: shapes of an example's outputs of the teacher's layers that are matched, by name.
+    """
+
+    config: ConfigDict
+    dataset: Dataset
+    kept: Mapping[str, bytes] = MappingProxyType({})
+    layers: Mapping[str, tuple[int, ...]] = MappingProxyType({})
+
+
+def adopt(config: ConfigDict, workdir: Path | None) -> ConfigDict:
+    """Returns the config of a student that reads texts as its teacher does; itself without one.
+
+    Raises:
+      ConfigError: the teacher reads none, or a field is neither as there nor the family's default.
+    """
+    if not (_folder(config) and of_texts(config.data)):
+        return config
+    record = _record(workdir)
+    if record is None:
+        other = read_config(config.teacher.workdir, given_by=f"config.{_FIELD}")
+        if not of_texts(other.data):
+            raise fail(_FIELD, config.teacher.workdir, "reads no texts; must be a run that does")
+        record = {"reads": {name: other.data[name] for name in _READS}}
+    usual = families.default_config(config.family)
+    result = config.copy_and_resolve_references().unlock()
+    for name, value in record["reads"].items():
+        if config.data[name] not in (value, usual.data[name]):
+            message = f"is {value!r} in the run that config.{_FIELD} names; leave it out"
+            raise fail(f"data.{name}", config.data[name], message)
+        result.data[name] = value
+    return result.lock()
+
+
+def tokenizer(config: ConfigDict) -> Path | None:
+    """Returns the folder that keeps the teacher's tokenizer; None where no text has one."""
+    folder = _folder(config)
+    return folder / data.TOKENIZER if folder and of_texts(config.data) else None
+
+
+def lesson(
+    config: ConfigDict, dataset: Dataset, workdir: Path | None, prepare: Callable[..., Any]
+) -> Lesson:
+    """Joins the teacher's outputs to the training split; nothing where the config names none.
+
+    Args:
+      config: the resolved config.
+      dataset: its data.
+      workdir: the new run's folder, if it is there.
+      prepare: `genjax.engine.run.prepare`, which opens the teacher.
+
+    Raises:
+      ConfigError: there is no such run or checkpoint, it cannot teach these data, or it is another
+        one than this run began with.
+    """
+    if not _folder(config):
+        return Lesson(config, dataset)
+    section = read(Teacher, config, "teacher")
+    section.check()
+    if section.keep and workdir is not None and (workdir / TEACHER_LOGITS).exists():
+        with files.reading(workdir / TEACHER_LOGITS):
+            logits = np.load(workdir / TEACHER_LOGITS, allow_pickle=False)
+        return Lesson(config, _with_logits(config, dataset, logits))
+    checkpoints, step, checksum = _checkpoint(section, workdir)
+    teacher, params = _open(section, checkpoints, step, prepare)
+    _check_data(section, teacher.dataset, dataset)
+    teach = _asked(teacher.family, section)
+    layers = _layers(teach, params, dataset.spec)
+    config = config.copy_and_resolve_references().unlock()
+    config.teacher.widths = tuple(layers[theirs][-1] for theirs, _ in section.pairs())
+    config.lock()
+    logging.info("Learns from step %d of %s", step, section.workdir)
+    reads = {n: config.data[n] for n in _READS if n in config.data}
+    record = {"step": step, "checksum": checksum, "reads": reads}
+    kept = {TEACHER: json.dumps(record).encode()}
+    if not section.keep:
+        taught = dataset._replace(train=Taught(dataset.train, teach, params))
+        return Lesson(config, taught, kept, layers)
+    logits = answers(_resident(config, dataset), teach, params)[LOGITS]
+    np.save(content := io.BytesIO(), logits)
+    kept[TEACHER_LOGITS] = content.getvalue()
+    return Lesson(config, _with_logits(config, dataset, logits), kept, layers)
+
+
+def check(found: Lesson, family: Family) -> None:
+    """Raises `ConfigError` unless the student can learn from a teacher, and layers that match."""
+    if not found.layers or not isinstance(family, HasFeatures):
+        return
+    pairs = read(Teacher, found.config, "teacher").pairs()
+    state = jax.eval_shape(family.init, jax.random.key(0))
+    ours = jax.eval_shape(family.features, state, _example(family.spec))
+    for theirs, mine in pairs:
+        if mine not in ours:
+            raise _no_layer(found.config.teacher.features, mine, ours, "this run")
+        shapes = found.layers[theirs], ours[mine].shape[1:]
+        if shapes[0][:-1] != shapes[1][:-1]:
+            message = f"{theirs} is {shapes[0]} there and {mine} {shapes[1]} here; "
+            message += "must differ in the last axis alone"
+            raise fail("teacher.features", found.config.teacher.features, message)
+
+
+def _folder(config: ConfigDict) -> Path | None:
+    given = config.teacher.workdir if "teacher" in config else ""
+    return Path(given).expanduser().absolute() if given else None
+
+
+def _record(workdir: Path | None) -> dict[str, Any] | None:
+    """Reads what the run's folder keeps of its teacher, if anything."""
+    if workdir is None or not (workdir / TEACHER).exists():
+        return None
+    record = files.read_object(workdir / TEACHER)
+    with files.reading(workdir / TEACHER):
+        kinds = {"step": int, "checksum": str, "reads": dict}
+        if not all(isinstance(record[name], kind) for name, kind in kinds.items()):
+            raise ValueError("must hold step, checksum and reads")
+        if not record["reads"].keys() <= {*_READS}:
+            raise ValueError(f"reads: must be of {', '.join(_READS)}")
+    return record
+
+
+def _checkpoint(section: Teacher, workdir: Path | None) -> tuple[Checkpoints, int, str]:
+    """Finds the teacher's checkpoint, its number and checksum; once begun, the same one."""
+    other = read_config(section.workdir, given_by=f"config.{_FIELD}")
+    folder = Path(section.workdir).expanduser().absolute()
+    checkpoints = Checkpoints(folder / (BEST if section.step == "best" else CHECKPOINTS))
+    steps, record = checkpoints.steps(), _record(workdir)
+    if record is not None:
+        step = record["step"]
+        if step not in steps:
+            message = f"has no checkpoint {step} any more, from which this run learns"
+            raise fail(_FIELD, section.workdir, message)
+    elif section.step == "newest":
+        step = steps[-1]
+    elif section.step == "best":
+        found = best(folder, other.best_metric, other.best_mode) if other.best_metric else None
+        if found is None:
+            message = f"{section.workdir} keeps no best checkpoint; must be a step, or newest"
+            raise fail("teacher.step", section.step, message)
+        step = found.step
+    elif section.step.isdecimal() and int(section.step) in steps:
+        step = int(section.step)
+    else:
+        there = ", ".join(map(str, steps))
+        message = f"must be newest, best, or one of its steps: {there}"
+        raise fail("teacher.step", section.step, message)
+    checksum = checkpoints.checksum(step)
+    if record is not None and record["checksum"] != checksum:
+        message = f"its checkpoint {step} is another than this run began to learn from"
+        raise fail(_FIELD, section.workdir, message)
+    return checkpoints, step, checksum
+
+
+def _open(
+    section: Teacher, checkpoints: Checkpoints, step: int, prepare: Callable[..., Any]
+) -> tuple[Any, Any]:
+    """Opens the teacher: the run made concrete, and the parameters that it is used with."""
+    folder = Path(section.workdir).expanduser().absolute()
+    config = read_config(section.workdir, given_by=f"config.{_FIELD}").unlock()
+    config.executor = "vmap" if config.executor == "vmap" else "scan"
+    run = prepare(config.lock(), folder, use=True, **read_population(folder))
+    if not isinstance(run.family, Classifies):
+        message = f"is a run of the family {config.family}, which classifies nothing"
+        raise fail(_FIELD, section.workdir, message)
+    members = run.executor.num_members
+    if section.member >= max(members, 1):
+        allowed = f"must be below the number of members, {members}" if members else "must be 0"
+        raise fail("teacher.member", section.member, f"{allowed} in {section.workdir}")
+    whole = run.executor.template()
+    names = ("params", "ema", "variables")
+    template = {name: getattr(whole, name) for name in names if getattr(whole, name)}
+    found = jax.device_get(checkpoints.restore_step(template, step, part=True))
+    if members:
+        found = jax.tree.map(lambda x: x[section.member], found)
+    return run, found
+
+
+def _asked(family: Any, section: Teacher) -> Callable[[Any, jax.Array], dict[str, jax.Array]]:
+    """Returns the function that asks the teacher about examples."""
+    if section.features and not isinstance(family, HasFeatures):
+        raise fail("teacher.features", section.features, "the teacher shows no layers; must be ()")
+
+    def teach(params: Any, x: jax.Array) -> dict[str, jax.Array]:
+        zero = jnp.zeros((), jnp.int32)
+        state = State(step=zero, key=jax.random.key(0), opt_state={}, **params)
+        # log p is as good as logits, of which it is a shift, at any temperature.
+        p = jnp.asarray(family.classify(state, x), jnp.float32)
+        outputs = {LOGITS: jnp.log(jnp.maximum(p, jnp.finfo(p.dtype).tiny))}
+        if section.features:
+            layers = family.features(state, x)
+            for theirs, _ in section.pairs():
+                if theirs not in layers:
+                    raise _no_layer(section.features, theirs, layers, "the teacher")
+                outputs[layer_name(theirs)] = layers[theirs]
+        return outputs
+
+    return teach
+
+
+def _layers(teach: Any, params: Any, spec: DataSpec) -> dict[str, tuple[int, ...]]:
+    outputs = jax.eval_shape(teach, params, _example(spec))
+    prefix = layer_name("")
+    return {
+        name.removeprefix(prefix): x.shape[1:]
+        for name, x in outputs.items()
+        if name.startswith(prefix)
+    }
+
+
+def _example(spec: DataSpec) -> jax.ShapeDtypeStruct:
+    dtype = jnp.float32 if spec.kind in ("image", "point") else jnp.int32
+    return jax.ShapeDtypeStruct((1, *spec.shape), dtype)
+
+
+def _no_layer(value: Any, name: str, layers: Mapping[str, Any], whose: str) -> Exception:
+    return fail("teacher.features", value, f"{whose} has no {name}, but {shorten([*layers])}")
+
+
+def _check_data(section: Teacher, theirs: Dataset, ours: Dataset) -> None:
+    """Raises `ConfigError` unless the teacher knows examples and classes as these are."""
+    differ = [
+        f"{name} {getattr(theirs.spec, name)} there, {getattr(ours.spec, name)} here"
+        for name in _SAME
+        if getattr(theirs.spec, name) != getattr(ours.spec, name)
+    ]
+    if theirs.labels != ours.labels:
+        differ.append(f"classes {shorten(theirs.labels, 4)} there, {shorten(ours.labels, 4)} here")
+    if differ:
+        raise fail(_FIELD, section.workdir, f"was trained on other data: {'; '.join(differ)}")
+
+
+def _resident(config: ConfigDict, dataset: Dataset) -> Resident:
+    if not isinstance(dataset.train, Resident):
+        message = "needs the data on the device; raise data.device_limit_mb, or must be False"
+        raise fail("teacher.keep", True, message)
+    return dataset.train
+
+
+def _with_logits(config: ConfigDict, dataset: Dataset, logits: np.ndarray) -> Dataset:
+    train = _resident(config, dataset)
+    if logits.shape != (train.num_examples, dataset.spec.num_classes):
+        message = f"kept logits are {logits.shape}, and not of these data; begin another run"
+        raise fail("teacher.keep", True, message)
+    return dataset._replace(train=joined(train, {LOGITS: logits.astype(np.float32)}))
