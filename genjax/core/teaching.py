@@ -1,8 +1,10 @@
 """The section `teacher` of families that learn from another run, and what batches have of it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from genjax.core.errors import fail
+from genjax.core.errors import ConfigError, fail
 from genjax.core.fields import field
 
 LOGITS = "teacher_logits"  # of the teacher, in a batch: float32 (…, C)
@@ -14,7 +16,7 @@ class Teacher:
 
     workdir: str = field("", "a run whose outputs are learned as well; empty: none")
     step: str = field("newest", "of its checkpoints: a number, newest or best")
-    member: int = field(0, "which one, where it is a population", ge=0)
+    member: int = field(0, "of a population; -1, with keep: for each seed its own", ge=-1)
     temperature: float = field(4.0, "T, that softens both distributions", gt=0)
     weight: float = field(0.9, "w of (1 - w) cross-entropy + w T^2 divergence", ge=0, le=1)
     features: tuple[str, ...] = field((), "pairs theirs=ours of layers, projected to match")
@@ -33,6 +35,13 @@ class Teacher:
             raise fail("teacher.features", self.features, message)
         if self.keep and self.features:
             raise fail("teacher.keep", True, "keeps logits alone; must be False with features")
+        if self.member < 0 and not self.keep:
+            raise fail("teacher.member", self.member, "needs teacher.keep")
+
+
+def no_layer(value: Any, name: str, layers: Iterable[str], whose: str) -> ConfigError:
+    """Returns the error for a pair that names a layer which there is not."""
+    return fail("teacher.features", value, f"{whose} has no {name}, but {', '.join(layers)}")
 
 
 def layer_name(name: str) -> str:

@@ -111,7 +111,7 @@ def choose(dataset: Dataset, data: ConfigDict) -> Dataset:
         if not len(classes) <= number <= len(rows):
             message = f"must be between {len(classes)}, the classes, and {len(rows)}, the examples"
             raise fail("data.num_labeled", number, f"{message} of the training split")
-        rows = rows[_stratified(label[rows], number, data.labeled_seed)]
+        rows = rows[stratified(label[rows], number, data.labeled_seed)]
     order = None
     if isinstance(train.order, Bucketed):
         order = Bucketed(train.order.lengths[rows], train.order.window)
@@ -129,7 +129,7 @@ def _class(dataset: Dataset, name: str) -> int:
     raise fail("data.leave_out", name, f"must be {allowed}")
 
 
-def _stratified(label: np.ndarray, number: int, seed: int) -> np.ndarray:
+def stratified(label: np.ndarray, number: int, seed: int) -> np.ndarray:
     """Marks `number` rows, of each class its share."""
     classes, counts = np.unique(label, return_counts=True)
     exact = counts * number / len(label)

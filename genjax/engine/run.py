@@ -75,7 +75,7 @@ def prepare(
         dataset = data.load(config.data, saved, tokenizer, arrays)
     taught = teaching.Lesson(config, dataset)
     if not use:
-        taught = teaching.lesson(config, dataset, folder, prepare)
+        taught = teaching.lesson(config, dataset, folder, prepare, population.get("seeds"))
         config, dataset = taught.config, taught.dataset
     examples, number = families.examples_per_step(config), dataset.train.num_examples
     total = total_steps(config, examples, number)

@@ -11,7 +11,7 @@ resumed has the same teacher; or the logits, so that it needs none. A trained st
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -28,7 +28,7 @@ from genjax.core.capabilities import Classifies, HasFeatures
 from genjax.core.config import fail, of_texts
 from genjax.core.family import DataSpec, Family, State
 from genjax.core.fields import read
-from genjax.core.teaching import LOGITS, Teacher, layer_name
+from genjax.core.teaching import LOGITS, Teacher, layer_name, no_layer
 from genjax.data.found import shorten
 from genjax.data.in_memory import Resident
 from genjax.data.source import Dataset
@@ -90,7 +90,11 @@ def tokenizer(config: ConfigDict) -> Path | None:
 
 
 def lesson(
-    config: ConfigDict, dataset: Dataset, workdir: Path | None, prepare: Callable[..., Any]
+    config: ConfigDict,
+    dataset: Dataset,
+    workdir: Path | None,
+    prepare: Callable[..., Any],
+    seeds: Sequence[int] | None = None,
 ) -> Lesson:
     """Joins the teacher's outputs to the training split; nothing where the config names none.
 
@@ -99,6 +103,7 @@ def lesson(
       dataset: its data.
       workdir: the new run's folder, if it is there.
       prepare: `genjax.engine.run.prepare`, which opens the teacher.
+      seeds: of the run's members, where the config does not tell them.
 
     Raises:
       ConfigError: there is no such run or checkpoint, it cannot teach these data, or it is another
@@ -111,7 +116,8 @@ def lesson(
     if section.keep and workdir is not None and (workdir / TEACHER_LOGITS).exists():
         with files.reading(workdir / TEACHER_LOGITS):
             logits = np.load(workdir / TEACHER_LOGITS, allow_pickle=False)
-        return Lesson(config, _with_logits(config, dataset, logits))
+        taught_by = (_record(workdir) or {}).get("seeds", [])
+        return Lesson(config, _with_logits(config, dataset, logits, taught_by))
     checkpoints, step, checksum = _checkpoint(section, workdir)
     teacher, params = _open(section, checkpoints, step, prepare)
     _check_data(section, teacher.dataset, dataset)
@@ -122,15 +128,17 @@ def lesson(
     config.lock()
     logging.info("Learns from step %d of %s", step, section.workdir)
     reads = {n: config.data[n] for n in _READS if n in config.data}
-    record = {"step": step, "checksum": checksum, "reads": reads}
+    own = list(range(config.seed, config.seed + config.num_seeds)) if seeds is None else seeds
+    taught_by = _seeds(section, teacher.executor, own)
+    record = {"step": step, "checksum": checksum, "reads": reads, "seeds": taught_by}
     kept = {TEACHER: json.dumps(record).encode()}
     if not section.keep:
         taught = dataset._replace(train=Taught(dataset.train, teach, params))
         return Lesson(config, taught, kept, layers)
-    logits = answers(_resident(config, dataset), teach, params)[LOGITS]
+    logits = answers(_resident(config, dataset), teach, params, bool(taught_by))
     np.save(content := io.BytesIO(), logits)
     kept[TEACHER_LOGITS] = content.getvalue()
-    return Lesson(config, _with_logits(config, dataset, logits), kept, layers)
+    return Lesson(config, _with_logits(config, dataset, logits, taught_by), kept, layers)
 
 
 def check(found: Lesson, family: Family) -> None:
@@ -141,8 +149,6 @@ def check(found: Lesson, family: Family) -> None:
     state = jax.eval_shape(family.init, jax.random.key(0))
     ours = jax.eval_shape(family.features, state, _example(family.spec))
     for theirs, mine in pairs:
-        if mine not in ours:
-            raise _no_layer(found.config.teacher.features, mine, ours, "this run")
         shapes = found.layers[theirs], ours[mine].shape[1:]
         if shapes[0][:-1] != shapes[1][:-1]:
             message = f"{theirs} is {shapes[0]} there and {mine} {shapes[1]} here; "
@@ -161,9 +167,9 @@ def _record(workdir: Path | None) -> dict[str, Any] | None:
         return None
     record = files.read_object(workdir / TEACHER)
     with files.reading(workdir / TEACHER):
-        kinds = {"step": int, "checksum": str, "reads": dict}
+        kinds = {"step": int, "checksum": str, "reads": dict, "seeds": list}
         if not all(isinstance(record[name], kind) for name, kind in kinds.items()):
-            raise ValueError("must hold step, checksum and reads")
+            raise ValueError("must hold step, checksum, reads and seeds")
         if not record["reads"].keys() <= {*_READS}:
             raise ValueError(f"reads: must be of {', '.join(_READS)}")
     return record
@@ -220,9 +226,23 @@ def _open(
     names = ("params", "ema", "variables")
     template = {name: getattr(whole, name) for name in names if getattr(whole, name)}
     found = jax.device_get(checkpoints.restore_step(template, step, part=True))
+    if section.member < 0:
+        return run, found
     if members:
         found = jax.tree.map(lambda x: x[section.member], found)
     return run, found
+
+
+def _seeds(section: Teacher, executor: Any, own: Sequence[int]) -> list[int]:
+    """Returns the seeds of the teachers where each seed has its own; none where all share one."""
+    if section.member >= 0:
+        return []
+    found = [int(seed) for seed in getattr(executor, "seeds", ())]
+    if missing := [seed for seed in own if seed not in found]:
+        there = f"with seeds {shorten(found)}" if found else "but a single run"
+        message = f"{section.workdir} is no population with seed {missing[0]}, {there}"
+        raise fail("teacher.member", section.member, message)
+    return found
 
 
 def _asked(family: Any, section: Teacher) -> Callable[[Any, jax.Array], dict[str, jax.Array]]:
@@ -240,7 +260,7 @@ def _asked(family: Any, section: Teacher) -> Callable[[Any, jax.Array], dict[str
             layers = family.features(state, x)
             for theirs, _ in section.pairs():
                 if theirs not in layers:
-                    raise _no_layer(section.features, theirs, layers, "the teacher")
+                    raise no_layer(section.features, theirs, layers, "the teacher")
                 outputs[layer_name(theirs)] = layers[theirs]
         return outputs
 
@@ -260,10 +280,6 @@ def _layers(teach: Any, params: Any, spec: DataSpec) -> dict[str, tuple[int, ...
 def _example(spec: DataSpec) -> jax.ShapeDtypeStruct:
     dtype = jnp.float32 if spec.kind in ("image", "point") else jnp.int32
     return jax.ShapeDtypeStruct((1, *spec.shape), dtype)
-
-
-def _no_layer(value: Any, name: str, layers: Mapping[str, Any], whose: str) -> Exception:
-    return fail("teacher.features", value, f"{whose} has no {name}, but {shorten([*layers])}")
 
 
 def _check_data(section: Teacher, theirs: Dataset, ours: Dataset) -> None:
@@ -286,9 +302,11 @@ def _resident(config: ConfigDict, dataset: Dataset) -> Resident:
     return dataset.train
 
 
-def _with_logits(config: ConfigDict, dataset: Dataset, logits: np.ndarray) -> Dataset:
-    train = _resident(config, dataset)
-    if logits.shape != (train.num_examples, dataset.spec.num_classes):
+def _with_logits(
+    config: ConfigDict, dataset: Dataset, logits: np.ndarray, seeds: Sequence[int]
+) -> Dataset:
+    train, several = _resident(config, dataset), (len(seeds),) if seeds else ()
+    if logits.shape != (train.num_examples, *several, dataset.spec.num_classes):
         message = f"kept logits are {logits.shape}, and not of these data; begin another run"
         raise fail("teacher.keep", True, message)
-    return dataset._replace(train=joined(train, {LOGITS: logits.astype(np.float32)}))
+    return dataset._replace(train=joined(train, logits.astype(np.float32), seeds))

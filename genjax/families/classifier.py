@@ -46,7 +46,7 @@ from genjax.core.fields import read
 from genjax.core.network import applied
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import init_key, step_key
-from genjax.core.teaching import LOGITS, Teacher, layer_name
+from genjax.core.teaching import LOGITS, Teacher, layer_name, no_layer
 from genjax.core.update import first_state, minimize
 from genjax.families._classifier_fields import Config, Loss, Model, picture_config
 from genjax.families._classifier_networks import Head, make_encoder, make_head
@@ -208,6 +208,9 @@ class Classifier(Family):
     def _projections(self, key: jax.Array, params: Any, x: jax.Array) -> list[jax.Array]:
         """Draws a matrix (D, teacher's D) for each pair of matched layers."""
         layers = jax.eval_shape(self.layers, params, x)[1]
+        for _, ours in self.teacher.pairs():
+            if ours not in layers:
+                raise no_layer(self.teacher.features, ours, layers, "this run")
         draw = initial_weights(1.0)
         return [
             draw(jax.random.fold_in(init_key(key), 2 + i), (layers[ours].shape[-1], width))

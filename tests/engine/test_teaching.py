@@ -25,7 +25,7 @@ def teachers(tmp_path_factory):
     """A run of pictures, one of texts and a population, of a few steps each."""
     folder = tmp_path_factory.mktemp("teachers")
     given = {
-        "digits": ("classifier", {}),
+        "digits": ("classifier", {"optimizer__schedule": "constant"}),
         "texts": (TEXTS, {}),
         "five": ("classifier", {"executor": "vmap", "num_seeds": 2}),
         "gan": ("gan", {}),
@@ -41,10 +41,9 @@ def student(teachers, tmp_path):
     """`student(folder, …)` is the config of one that learns from `teachers / folder`."""
 
     def config(teacher="digits", recipe="classifier", **changes):
-        changes = {"model__head_hidden": (5,)} | changes
-        workdir = str(teachers / teacher)
+        usual = {"model__head_hidden": (5,), "steps": 4, "optimizer__schedule": "constant"}
         return recipes.tiny(
-            recipe, teachers, teacher__workdir=workdir, steps=4, checkpoint_every=2, **changes
+            recipe, teachers, teacher__workdir=str(teachers / teacher), **usual | changes
         )
 
     return config
@@ -106,7 +105,9 @@ def test_a_resumed_student_has_the_same_teacher_though_that_went_on(
     short, whole = (student(at, teacher__keep=keep, steps=n) for n in (2, 4))
     loop.train(prepare(whole), tmp_path / "whole")
     loop.train(prepare(short), tmp_path / "run")
-    teacher = recipes.tiny("classifier", teachers, steps=3, checkpoint_every=1)
+    teacher = recipes.tiny(
+        "classifier", teachers, steps=3, checkpoint_every=1, optimizer__schedule="constant"
+    )
     loop.train(prepare(teacher, at), at)
     if keep:
         shutil.rmtree(at)
@@ -131,6 +132,18 @@ def test_kept_logits_teach_what_asked_ones_do(student):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), *states)
 
 
+def test_each_seed_of_a_population_has_the_teacher_of_its_seed(student, teachers):
+    changes = {"teacher__member": -1, "teacher__keep": True, "executor": "vmap", "num_seeds": 2}
+    students = prepare(student("five", **changes)).executor
+    state, _ = students.run(students.init(), 0, 2)
+    alone = prepare(student("five", teacher__member=1, seed=1)).executor
+    one, _ = alone.run(alone.init(), 0, 2)
+    for both, single in zip(jax.tree.leaves(state.params), jax.tree.leaves(one.params)):
+        np.testing.assert_allclose(both[1], single, rtol=1e-4, atol=1e-6)
+    with pytest.raises(ConfigError, match=r"teacher.member=-1: .* no population with seed 2"):
+        prepare(student("five", **changes | {"num_seeds": 3}))
+
+
 def test_one_of_a_population_teaches_and_sentences_are_read_as_the_teacher_reads_them(
     student, teachers
 ):
@@ -153,7 +166,7 @@ def test_one_of_a_population_teaches_and_sentences_are_read_as_the_teacher_reads
         ("gan", {}, "teacher.workdir=.*a run of the family gan, which classifies nothing"),
         ("texts", {}, "teacher.workdir=.*trained on other data: kind sentence there, image here"),
         ("five", {"teacher__member": 2}, "teacher.member=2: must be below.*, 2"),
-        ("digits", {"teacher__member": 1}, "teacher.member=1: must be below.*, 1"),
+        ("digits", {"teacher__member": 1}, "teacher.member=1: must be 0 in"),
         ("digits", {"teacher__step": "7"}, "teacher.step='7': must be newest, best, or one of"),
         ("digits", {"teacher__step": "best"}, "teacher.step='best': .*keeps no best"),
         ("digits", {"teacher__features": ("head.0",)}, "teacher.features=.*must be theirs=ours"),
