@@ -12,12 +12,12 @@ from genjax.families import classifier
 
 def get_config() -> ConfigDict:
     c = classifier.picture_config()
-    c.epochs = 8.0
+    c.epochs = 7.0
     c.batch_size = 128
     c.data.name = "tfds:fashion_mnist"
     c.model.network = "conv"
     c.model.channels = (32, 64)
     c.model.head_hidden = (128,)
-    c.model.dropout = 0.4
+    c.model.dropout = 0.25
     c.optimizer.schedule = "cosine"
     return c

@@ -24,11 +24,11 @@ from ml_collections import ConfigDict
 
 from genjax import data, families
 from genjax.core import files
-from genjax.core.capabilities import Classifies, HasFeatures
+from genjax.core.capabilities import Classifies, HasAttentionMaps, HasFeatures
 from genjax.core.config import fail, of_texts
 from genjax.core.family import DataSpec, Family, State
 from genjax.core.fields import read
-from genjax.core.teaching import LOGITS, Teacher, layer_name, no_layer
+from genjax.core.teaching import LOGITS, Teacher, layer_name, map_name, no_layer
 from genjax.data.found import shorten
 from genjax.data.in_memory import Resident
 from genjax.data.source import Dataset
@@ -39,6 +39,10 @@ from genjax.engine.layout import CHECKPOINTS, TEACHER, TEACHER_LOGITS
 from genjax.engine.workdir import read_config, read_population
 
 _FIELD = "teacher.workdir"
+_MATCHED = {  # field of the section: the method that shows such outputs, their name in a batch
+    "features": ("features", layer_name),
+    "attention": ("attention_maps", map_name),
+}
 _READS = ("tokenizer", "lowercase", "length")  # of texts, fields that the teacher decides
 _SAME = ("kind", "shape", "num_classes", "vocab_size")  # of the data of both
 
@@ -50,7 +54,8 @@ class Lesson(NamedTuple):
       config: the run's, with what the teacher decides.
       dataset: whose training batches have the outputs.
       kept: what the run's folder keeps, by relative path.
-      layers: shapes of an example's outputs of the teacher's layers that are matched, by name.
+      layers: shapes of what of the teacher's layers is matched, for an example, by its name in a
+        batch.
     """
 
     config: ConfigDict
@@ -121,10 +126,14 @@ def lesson(
     checkpoints, step, checksum = _checkpoint(section, workdir)
     teacher, params = _open(section, checkpoints, step, prepare)
     _check_data(section, teacher.dataset, dataset)
-    teach = _asked(teacher.family, section)
-    layers = _layers(teach, params, dataset.spec)
+    teach = asked(teacher.family, section)
+    outputs = {}
+    if not section.keep:
+        outputs = jax.eval_shape(teach, params, _example(dataset.spec))
+    layers = {name: x.shape[1:] for name, x in outputs.items() if name != LOGITS}
     config = config.copy_and_resolve_references().unlock()
-    config.teacher.widths = tuple(layers[theirs][-1] for theirs, _ in section.pairs())
+    widths = tuple(layers[layer_name(theirs)][-1] for theirs, _ in section.pairs())
+    config.teacher.widths = widths
     config.lock()
     logging.info("Learns from step %d of %s", step, section.workdir)
     reads = {n: config.data[n] for n in _READS if n in config.data}
@@ -143,17 +152,20 @@ def lesson(
 
 def check(found: Lesson, family: Family) -> None:
     """Raises `ConfigError` unless the student can learn from a teacher, and layers that match."""
-    if not found.layers or not isinstance(family, HasFeatures):
+    if not found.layers:
         return
-    pairs = read(Teacher, found.config, "teacher").pairs()
+    section = read(Teacher, found.config, "teacher")
     state = jax.eval_shape(family.init, jax.random.key(0))
-    ours = jax.eval_shape(family.features, state, _example(family.spec))
-    for theirs, mine in pairs:
-        shapes = found.layers[theirs], ours[mine].shape[1:]
-        if shapes[0][:-1] != shapes[1][:-1]:
-            message = f"{theirs} is {shapes[0]} there and {mine} {shapes[1]} here; "
-            message += "must differ in the last axis alone"
-            raise fail("teacher.features", found.config.teacher.features, message)
+    for field, (method, called) in _MATCHED.items():
+        ours: Any = {}
+        if section.pairs(field):
+            ours = jax.eval_shape(getattr(family, method), state, _example(family.spec))
+        for theirs, mine in section.pairs(field):
+            there, here = found.layers[called(theirs)], ours[mine].shape[1:]
+            same = there[1:] == here[1:] if field == "attention" else there[:-1] == here[:-1]
+            if not same:
+                message = f"{theirs} is {there} there and {mine} {here} here; places must agree"
+                raise fail(f"teacher.{field}", getattr(section, field), message)
 
 
 def _folder(config: ConfigDict) -> Path | None:
@@ -245,10 +257,12 @@ def _seeds(section: Teacher, executor: Any, own: Sequence[int]) -> list[int]:
     return found
 
 
-def _asked(family: Any, section: Teacher) -> Callable[[Any, jax.Array], dict[str, jax.Array]]:
+def asked(family: Any, section: Teacher) -> Callable[[Any, jax.Array], dict[str, jax.Array]]:
     """Returns the function that asks the teacher about examples."""
-    if section.features and not isinstance(family, HasFeatures):
-        raise fail("teacher.features", section.features, "the teacher shows no layers; must be ()")
+    for field, protocol in (("features", HasFeatures), ("attention", HasAttentionMaps)):
+        if section.pairs(field) and not isinstance(family, protocol):
+            message = f"a teacher of its family shows no {field}; must be ()"
+            raise fail(f"teacher.{field}", getattr(section, field), message)
 
     def teach(params: Any, x: jax.Array) -> dict[str, jax.Array]:
         zero = jnp.zeros((), jnp.int32)
@@ -256,25 +270,16 @@ def _asked(family: Any, section: Teacher) -> Callable[[Any, jax.Array], dict[str
         # log p is as good as logits, of which it is a shift, at any temperature.
         p = jnp.asarray(family.classify(state, x), jnp.float32)
         outputs = {LOGITS: jnp.log(jnp.maximum(p, jnp.finfo(p.dtype).tiny))}
-        if section.features:
-            layers = family.features(state, x)
-            for theirs, _ in section.pairs():
+        for field, (method, called) in _MATCHED.items():
+            layers = getattr(family, method)(state, x) if section.pairs(field) else {}
+            for theirs, _ in section.pairs(field):
                 if theirs not in layers:
-                    raise no_layer(section.features, theirs, layers, "the teacher")
-                outputs[layer_name(theirs)] = layers[theirs]
+                    value = getattr(section, field)
+                    raise no_layer(field, value, theirs, layers, "the teacher")
+                outputs[called(theirs)] = layers[theirs]
         return outputs
 
     return teach
-
-
-def _layers(teach: Any, params: Any, spec: DataSpec) -> dict[str, tuple[int, ...]]:
-    outputs = jax.eval_shape(teach, params, _example(spec))
-    prefix = layer_name("")
-    return {
-        name.removeprefix(prefix): x.shape[1:]
-        for name, x in outputs.items()
-        if name.startswith(prefix)
-    }
 
 
 def _example(spec: DataSpec) -> jax.ShapeDtypeStruct:

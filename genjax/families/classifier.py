@@ -5,11 +5,9 @@
 or, in place of the cross-entropy, a margin loss of support vector machines (`loss.kind`; see
 `genjax.losses.margins`). With a teacher (the section `teacher`) it is
 
-    (1 - w) cross-entropy + w T^2 KL(softmax(teacher / T) || softmax(logits / T))
-        + feature_weight sum |P h - teacher's h|^2
+    (1 - w) cross-entropy + w T^2 KL(softmax(teacher / T) || softmax(logits / T)),
 
-(Hinton et al. 2015, section 2; Romero et al. 2015, FitNets, equation 3): the outputs of matched
-layers h are compared by their mean squared error, after a learned linear map P.
+and layers can be matched (Hinton et al. 2015, section 2; see `genjax.families._students`).
 
 What makes the vector is `model.network`. Of pictures:
 
@@ -46,14 +44,13 @@ from genjax.core.fields import read
 from genjax.core.network import applied
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import init_key, step_key
-from genjax.core.teaching import LOGITS, Teacher, layer_name, no_layer
+from genjax.core.teaching import Teacher
 from genjax.core.update import first_state, minimize
 from genjax.families._classifier_fields import Config, Loss, Model, picture_config
 from genjax.families._classifier_networks import Head, make_encoder, make_head
 from genjax.families._encoders import EncoderOptimizer, adopt_encoder, drop_words
-from genjax.models.dense import initial_weights
+from genjax.families._students import distilled, projections
 from genjax.models.features import watched
-from genjax.ops.precision import at_least_float32, matmul
 
 __all__ = ["Classifier", "Config", "adopt", "build", "default_config", "picture_config"]
 
@@ -108,15 +105,20 @@ class Classifier(Family):
         return h_BxD, applied(self.head, params["head"], h_BxD, **in_head).astype(jnp.float32)
 
     def layers(
-        self, params: Any, x: jax.Array, key: Any = None
-    ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        """Computes the logits, and the outputs of all layers by name; see `features`."""
-        watching, found = watched(self, encoder="encoder", head="head")
+        self, params: Any, x: jax.Array, key: Any = None, *, attention: bool = False
+    ) -> tuple[jax.Array, dict[str, jax.Array], dict[str, jax.Array]]:
+        """Computes the logits, the outputs of all layers, and weights of attention if wanted.
+
+        See `features` and `attention_maps`.
+        """
+        maps: dict[str, jax.Array] = {}
+        wanted = maps if attention else None
+        watching, found = watched(self, wanted, encoder="encoder", head="head")
         code, logits_BxK = watching.forward(params, x, key)
         if self.model.network == "bert":  # of words, without BOS
             found = {n: h[:, 1:] if n.startswith("encoder") else h for n, h in found.items()}
         head = {name: found.pop(name) for name in [*found] if name.startswith("head")}
-        return logits_BxK, found | {"encoder.code": code} | head
+        return logits_BxK, found | {"encoder.code": code} | head, maps
 
     # The loss.
 
@@ -131,38 +133,16 @@ class Classifier(Family):
           part: number of the part, folded into the key.
         """
         key, t = jax.random.fold_in(shared["key"], part), self.teacher
-        matched: dict[str, jax.Array] = {}
-        if t.features:
-            logits_BxK, matched = self.layers(params, rows["x"], key)
+        if t.features or t.attention:
+            outputs = self.layers(params, rows["x"], key, attention=bool(t.attention))
         else:
-            logits_BxK = self.forward(params, rows["x"], key)[1]
-        value = self.error(logits_BxK, rows["label"]).mean()
-        right_B = logits_BxK.argmax(-1) == rows["label"]
-        metrics = {"accuracy": jnp.asarray(right_B, jnp.float32).mean()}
-        if t.workdir:
-            far = losses.distillation_loss(logits_BxK, rows[LOGITS], t.temperature).mean()
-            metrics["distillation"] = far
-            value = (1 - t.weight) * value + t.weight * far
-        if t.features:
-            metrics["features"] = self.feature_loss(params, rows, matched)
-            value += t.feature_weight * metrics["features"]
-        return value + self.norms(params["head"]), metrics | {"loss": value}
-
-    def feature_loss(self, params: Any, rows: Batch, layers: Any) -> jax.Array:
-        """Sums over matched layers the mean of `(P h - teacher's h)^2`, P a linear map.
-
-        Of texts the mean is over tokens, padding left out. Source: Romero et al. 2015 (FitNets),
-        equation 3.
-        """
-        total = jnp.zeros(())
-        for (theirs, ours), matrix in zip(self.teacher.pairs(), params.get("projections", ())):
-            h, target = at_least_float32(layers[ours]), rows[layer_name(theirs)]
-            error = jnp.square(matmul(h, matrix) - target).mean(-1)
-            if error.ndim == 2:  # of tokens
-                real_BxT = tokens.is_token(rows["x"])
-                error = (error * real_BxT).sum(1) / jnp.maximum(real_BxT.sum(1), 1)
-            total += error.mean()
-        return total
+            outputs = self.forward(params, rows["x"], key)[1], {}, {}
+        label_B, logits_BxK = rows["label"], outputs[0]
+        value = self.error(logits_BxK, label_B).mean()
+        value, metrics = distilled(t, params, value, rows, outputs)
+        right_B = jnp.asarray(logits_BxK.argmax(-1) == label_B, jnp.float32)
+        metrics = {"loss": value, "accuracy": right_B.mean()} | metrics
+        return value + self.norms(params["head"]), metrics
 
     def error(self, logits_BxK: jax.Array, label_B: jax.Array) -> jax.Array:
         """Computes the loss (B,) that `loss.kind` names."""
@@ -201,21 +181,10 @@ class Classifier(Family):
         h_BxD, variables = self.encoder.init_with_output(encoder_key, x)
         head = self.head.init(head_key, h_BxD)["params"]
         params = {"encoder": variables.get("params", {}), "head": head}
-        if self.teacher.features:
-            params["projections"] = self._projections(key, params, x)
+        if self.teacher.features or self.teacher.attention:
+            shapes = jax.eval_shape(lambda p: self.layers(p, x, attention=True), params)
+            params |= projections(self.teacher, key, *shapes[1:])
         return first_state(key, params, self.optimizer, self)
-
-    def _projections(self, key: jax.Array, params: Any, x: jax.Array) -> list[jax.Array]:
-        """Draws a matrix (D, teacher's D) for each pair of matched layers."""
-        layers = jax.eval_shape(self.layers, params, x)[1]
-        for _, ours in self.teacher.pairs():
-            if ours not in layers:
-                raise no_layer(self.teacher.features, ours, layers, "this run")
-        draw = initial_weights(1.0)
-        return [
-            draw(jax.random.fold_in(init_key(key), 2 + i), (layers[ours].shape[-1], width))
-            for i, ((_, ours), width) in enumerate(zip(self.teacher.pairs(), self.teacher.widths))
-        ]
 
     def step(self, state: State, batch: Batch) -> tuple[State, Metrics]:
         """See `Family`."""
@@ -244,6 +213,13 @@ class Classifier(Family):
         Layers are (B, T, D) of sentences, of bag (B, D), and (B, H, W, D) of pictures.
         """
         return self.layers(state.eval_params, x)[1]
+
+    def attention_maps(self, state: State, x_BxT: jax.Array) -> dict[str, jax.Array]:
+        """Computes the weights (B, H, T, T) of attention in each layer; bert's have BOS as well.
+
+        There are none of other networks than transformer and bert.
+        """
+        return self.layers(state.eval_params, x_BxT, attention=True)[2]
 
     def classify(self, state: State, x: jax.Array) -> jax.Array:
         """Computes the class probabilities (B, num_classes) of examples (B, …)."""

@@ -27,6 +27,7 @@ def teachers(tmp_path_factory):
     given = {
         "digits": ("classifier", {"optimizer__schedule": "constant"}),
         "texts": (TEXTS, {}),
+        "attends": ("text_classifier+transformer+ema", {"model__num_heads": 2}),
         "five": ("classifier", {"executor": "vmap", "num_seeds": 2}),
         "gan": ("gan", {}),
     }
@@ -74,6 +75,27 @@ def test_layers_are_matched_through_a_learned_map(student, teachers):
     moved, metrics = run.family.step(state, batch)
     np.testing.assert_allclose(metrics["features"], expected, rtol=1e-4)
     assert (moved.params["projections"][0] != matrix).any()
+
+
+def test_attention_is_matched_by_its_weights(student, teachers):
+    """Those of the last layer, of as many heads or of their means; rows sum to 1 or are padding."""
+    match = {"teacher__attention": ("encoder.0=encoder.0",), "model__dropout": 0.0}
+    for heads in (2, 4):
+        changes = match | {"model__num_heads": heads, "model__word_dropout": 0.0}
+        run = prepare(student("attends", "text_classifier+transformer+ema", **changes))
+        source, state = run.dataset.train, run.executor.init()
+        batch = jax.jit(source.fetch)(source.arrays, np.arange(16))
+        x, real = batch["x"], np.asarray(batch["x"]) != 0
+        ours = np.asarray(run.family.attention_maps(state, x)["encoder.0"])
+        theirs = genjax.load(teachers / "attends")
+        theirs = np.asarray(theirs.family.attention_maps(theirs.state, x)["encoder.0"])
+        np.testing.assert_allclose(ours.sum(-1), 1, rtol=1e-5)
+        if heads == 4:
+            ours, theirs = (m.mean(1, keepdims=True) for m in (ours, theirs))
+        error = np.square(ours - theirs).sum(-1).mean(1)
+        expected = ((error * real).sum(1) / real.sum(1)).mean()
+        _, metrics = run.family.step(state, batch)
+        np.testing.assert_allclose(metrics["attention"], expected, rtol=1e-3)
 
 
 def test_the_teacher_is_in_no_state_and_a_trained_student_needs_none(student, teachers, tmp_path):

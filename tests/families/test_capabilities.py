@@ -35,7 +35,7 @@ EXPECTED = {
     "Tagger": {"HasFeatures", "Tags"},
     "TextAutoencoder": SENTENCES,
     "VariationalTextAutoencoder": SENTENCES | {"HasPosterior"},
-    "Classifier": {"Classifies", "Encodes", "HasFeatures"},
+    "Classifier": {"Classifies", "Encodes", "HasAttentionMaps", "HasFeatures"},
     "Transformer": PAIRS | {"Attends"},
     "VAE": CODES | {"HasPosterior", "SamplesClasses"},
     "Word2Vec": {"Encodes", "HasWordVectors", "PredictsContext"},
