@@ -37,7 +37,7 @@ from genjax.data.in_memory import decode
 from genjax.data.labeled import stratified
 from genjax.data.source import Dataset
 
-TEMPERATURES = (1.0, 4.0, 20.0)
+TEMPERATURES = (2.0, 5.0, 20.0)
 _HELD_OUT = 0.1  # of the training split
 _BIASES = np.linspace(-5.0, 20.0, 1001)
 

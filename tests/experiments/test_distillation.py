@@ -28,11 +28,11 @@ def test_the_study_ends_in_tables(tmp_path):
     assert distillation.main(args) == 0
     of_all, without = read_results(tmp_path).values()
     assert [row["method"] for row in of_all] == [
-        "teacher", "student", "distilled_1", "distilled_4", "distilled_20",
+        "teacher", "student", "distilled_2", "distilled_5", "distilled_20",
     ]  # fmt: skip
     assert all(len(row["accuracy"]["members"]) == 2 for row in of_all)
     assert of_all[0]["parameters"] == 64 * 120 + 120 + 120 * 120 + 120 + 1210
     assert [row["method"] for row in without] == ["as it is", "bias corrected"]
-    left_out, taught = (read_config(tmp_path / n).data for n in ("left_out", "distilled_4"))
+    left_out, taught = (read_config(tmp_path / n).data for n in ("left_out", "distilled_5"))
     assert left_out.num_labeled < taught.num_labeled and left_out.leave_out == "3"
     assert distillation.main(args) == 0  # nothing is left to do
