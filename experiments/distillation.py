@@ -97,11 +97,12 @@ def _distillation(argv: list[str]) -> int:
     held_out = ~_trained_on(whole, student)
     found = {n: _judged(folder / n, whole, held_out) for n in ("teacher", "student", *distilled)}
     best = max(distilled, key=lambda name: found[name]["held-out accuracy"].mean())
-    rows = [{"method": name, **row} for name, row in found.items()]
-    for row in rows:
-        row["of the teacher"] = row["accuracy"] / found["teacher"]["accuracy"]
-        row["chosen"] = "yes" if row["method"] == best else ""
-    tables = {f"Distillation on {values.task}": rows}
+    rows = [
+        {"method": name, "chosen": "yes" if name == best else "", **row}
+        | {"of the teacher": row["accuracy"] / found["teacher"]["accuracy"]}
+        for name, row in found.items()
+    ]
+    tables: dict[str, Sequence[study.Row]] = {f"Distillation on {values.task}": rows}
     if task.left_out:
         without = distilled[best].copy_and_resolve_references().unlock()
         without.data.leave_out = task.left_out
@@ -182,13 +183,14 @@ def _left_out(folder: Path, whole: Dataset, held_out: np.ndarray, c: int) -> lis
     bias_M = np.array([_best_bias(p, label, c) for p in held])
     factor = np.ones((len(bias_M), 1, test.shape[-1]))
     factor[:, 0, c] = np.exp(bias_M)
-    label, found = whole.test.arrays["label"], []
+    label = whole.test.arrays["label"]
+    found: list[study.Row] = []
     for name, p in (("as it is", test), ("bias corrected", test * factor)):
         of_class = _right(p[:, label == c], label[label == c])
         errors = (1 - _right(p, label)) * len(label)
         row = {"method": name, "accuracy": _right(p, label), "errors": errors}
-        found.append(row | {f"accuracy of class {c}": of_class})
-    found[1]["bias"] = bias_M
+        bias = {"bias": bias_M if name == "bias corrected" else ""}
+        found.append(row | {f"accuracy of class {c}": of_class} | bias)
     return found
 
 

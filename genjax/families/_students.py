@@ -50,16 +50,18 @@ def distilled(
     far = losses.distillation_loss(logits_BxC, rows[LOGITS], t.temperature).mean()
     metrics, value = {"distillation": far}, (1 - t.weight) * value + t.weight * far
     if t.features:
-        metrics["features"] = sum(
+        each = [
             _apart(matmul(at_least_float32(layers[ours]), matrix), rows[layer_name(theirs)], rows)
             for (theirs, ours), matrix in zip(t.pairs(), params[PROJECTIONS], strict=True)
-        )
+        ]
+        metrics["features"] = jnp.stack(each).sum()
         value += t.feature_weight * metrics["features"]
     if t.attention:
-        metrics["attention"] = sum(
+        each = [
             _maps_apart(maps[ours], rows[map_name(theirs)], rows)
             for theirs, ours in t.pairs("attention")
-        )
+        ]
+        metrics["attention"] = jnp.stack(each).sum()
         value += t.attention_weight * metrics["attention"]
     return value, metrics
 

@@ -43,7 +43,8 @@ def sown_weights(kept: Mapping[str, Any], part: str) -> jax.Array:
     (weights,) = kept[_COLLECTION][part]["weights"]
     weights = weights.reshape(len(weights), -1, *weights.shape[3:])
     total = weights.sum(-1, keepdims=True)
-    return weights / jnp.where(total == 0, 1, total)
+    found: jax.Array = weights / jnp.where(total == 0, 1, total)
+    return found
 
 
 def watched(
