@@ -96,10 +96,10 @@ def tokenizer(config: ConfigDict) -> Path | None:
 def kept(config: ConfigDict, workdir: Path) -> dict[str, bytes]:
     """Returns what of the other run is needed later, as files of the new run's folder by name.
 
-    None once they are there: the other run may then be gone.
+    None once there is a run in it: the other one may then be gone.
     """
     path = _path(config)
-    if path is None or path.is_file() or _kept(workdir) is not None:
+    if path is None or path.is_file() or (workdir / CONFIG).exists():
         return {}
     return {f"{START}/{CONFIG}": (path / CONFIG).read_bytes()}
 
@@ -342,7 +342,8 @@ def _read(
     config: ConfigDict, executor: Executor, source: _Source, pairs: Mapping[str, str]
 ) -> dict[str, Any]:
     """Reads the leaves that are taken, of one member where the other run is a population."""
-    ours, template = leaves_of(executor.template()), {}
+    ours = leaves_of(executor.template())
+    template: dict[str, jax.ShapeDtypeStruct] = {}
     for name, old in pairs.items():
         text, like = source.spec[old], ours[name]
         alike = _shape(text) == like.shape  # then each device reads its part alone
