@@ -26,10 +26,10 @@ from genjax import recipes
 from genjax.core.capabilities import HasWordVectors
 from genjax.core.members import explained, spread
 from genjax.core.tokens import NUM_SPECIALS
+from genjax.data.text.word_vectors import WordVectors
 from genjax.engine.compilation_cache import enable_compilation_cache
 from genjax.engine.run import prepare
 from genjax.evaluation.text.word_similarity import word_similarity
-from genjax.evaluation.text.word_vectors import WordVectors
 
 _FILE = "definitions.txt.gz"
 _SETS = {"wordsim353": "wordsim353.tsv", "simlex999": "simlex999.txt"}

@@ -12,7 +12,7 @@ METHOD bert is fine-tuned from the encoder of another run, whose tokens and widt
     python -m experiments.train --config=configs/bert_definitions.py --workdir=runs/definitions \\
         --config.data.dir=CORPUS
     python -m experiments.train --config=configs/sst2.py:bert --workdir=runs/sst2_bert \\
-        --config.data.dir=DIR --config.pretrained.workdir=runs/definitions
+        --config.data.dir=DIR --config.start.workdir=runs/definitions
 
 Its vector is the mean over words: place BOS is seen by no loss of that run. With
 `--config.optimizer.encoder_lr_scale=0` the head alone learns. Test accuracy 77.1 % after 4 minutes

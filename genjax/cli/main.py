@@ -10,6 +10,8 @@ PROGRAMS = {  # the first line of each one's docstring
     "evaluate": "Evaluates a run on the test split, and its samples by what can judge them.",
     "sample": "Draws samples of a run, or writes texts with it.",
     "sweep": "Trains a recipe with many seeds and settings at once.",
+    "extract-member": "Makes a run of its own of one member of a population, or of a sweep's best.",
+    "features": "Writes what the layers of a run make of a data set, with its labels.",
     "latent": "Draws the latent space of a run: what lies where, which directions mean what.",
     "ngrams": "Scores n-grams on a run's text: baselines for the loss of its model.",
     "word-vectors": "Looks at the word vectors of a run, judges them and writes them.",

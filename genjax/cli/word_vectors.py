@@ -67,7 +67,7 @@ def _vectors(values: Any) -> Any:
 
     from genjax.core.capabilities import HasWordVectors
     from genjax.core.tokens import NUM_SPECIALS
-    from genjax.evaluation.text.word_vectors import WordVectors
+    from genjax.data.text.word_vectors import WordVectors
 
     if not isinstance(model.family, HasWordVectors):
         message = f"family {model.config.family} has no word vectors"

@@ -110,14 +110,34 @@ class Optimizer:
     schedule: str = field("constant", "of the learning rate, after warm-up", choices=SCHEDULES)
     warmup_steps: int = field(0, "in which the learning rate rises to its peak", ge=0)
     end_factor: float = field(0.0, "of the learning rate at the last step (linear, cosine)", ge=0)
+    groups: tuple[str, ...] = field(
+        (), "PATTERN=FACTOR: of the learning rate, by paths of parameters; 0: they are frozen"
+    )
+    unfreeze: tuple[str, ...] = field(
+        (), "PATTERN=STEP: parameters that stand still for so many updates"
+    )
+    layer_decay: float = field(
+        1.0, "the learning rate of a layer of a stack, as a part of the next one's", gt=0, le=1
+    )
 
 
 @dataclass(frozen=True)
-class Pretrained:
-    """The section `pretrained` of families that can go on from another run."""
+class Start:
+    """The section `start`: what a new run begins with; see `genjax.engine.start`."""
 
-    workdir: str = field("", "of that run; empty: all begins at random")
-    networks: tuple[str, ...] = field((), "entries of its parameters that are taken over")
+    workdir: str = field(
+        "", "the run to start from, or a file of word vectors; empty: all begins at random"
+    )
+    step: str = field("newest", "its checkpoint: a step, newest or best")
+    networks: tuple[str, ...] = field(
+        (), "what is taken over: patterns of paths, or THEIRS=OURS; empty: all networks"
+    )
+    what: str = field(
+        "ema",
+        "parameters, their averages where it keeps some, or the whole state, its step as well",
+        choices=("params", "ema", "state"),
+    )
+    member: int = field(-1, "of a population; -1: it is a single run, or to each its like", ge=-1)
 
 
 @dataclass(frozen=True)
@@ -173,6 +193,7 @@ class Base:
     )
     ema_decay: float = field(0.0, "of the network that samples; 0: none is kept", ge=0, lt=1)
     data: Data = subsection(Data)
+    start: Start = subsection(Start)
     optimizer: Optimizer = subsection(Optimizer)
 
     @classmethod

@@ -1,7 +1,8 @@
 """Optimizers, schedules and moving averages, once for all families."""
 
-import functools
+import operator
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -9,12 +10,20 @@ import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
+from genjax.core import groups
+
 INJECTED = ("learning_rate", "b1", "b2", "weight_decay")
 _VECTORS = ("bias", "scale")
 
 
 def make_optimizer(
-    o: ConfigDict, total_steps: int, factors: Mapping[str, float] | None = None
+    o: ConfigDict,
+    total_steps: int,
+    factors: Mapping[str, float] = MappingProxyType({}),
+    *,
+    section: str = "optimizer",
+    within: str = "",
+    others: tuple[str, ...] = (),
 ) -> optax.GradientTransformation:
     """The optax optimizer of a config section (`genjax.core.config.optimizer`).
 
@@ -25,16 +34,15 @@ def make_optimizer(
     Args:
       o: the section.
       total_steps: where the schedule ends, in updates of this optimizer.
-      factors: of the learning rate, for networks of the parameters that learn at one of their own;
-        at 0 one stays as it is.
+      factors: of the learning rate, by pattern, as `o.groups` has them, which come after these;
+        at 0 parameters stay as they are, and only those of `o.groups` have no state.
+      section, within, others: see `genjax.core.groups.Groups`.
     """
-    different = {name: factor for name, factor in (factors or {}).items() if factor != 1}
+    by_path = groups.read(o, factors, section, within, others)
+    frozen = groups.read(o, {}, section, within, others)
 
-    def scale(updates: Any, params: Any) -> Any:
-        return updates | {
-            name: jax.tree.map(functools.partial(jnp.multiply, factor), updates[name])
-            for name, factor in different.items()
-        }
+    def trainable(tree: Any) -> Any:
+        return jax.tree.map(operator.not_, groups.frozen(frozen, tree))
 
     def chain(learning_rate: Any, b1: Any, b2: Any, weight_decay: Any) -> Any:
         parts = []
@@ -53,8 +61,10 @@ def make_optimizer(
         if o.schedule != "constant" or o.warmup_steps:
             parts.append(optax.scale_by_schedule(schedule(o, total_steps)))
         parts.append(optax.scale_by_learning_rate(learning_rate))
-        if different:
-            parts.append(optax.stateless(scale))
+        if frozen.freezes:  # their gradients count for no norm, and they have no moments
+            parts = [optax.masked(optax.chain(*parts), trainable)]
+        if by_path:
+            parts.append(groups.scaled(by_path))
         return optax.chain(*parts)
 
     numbers = {n: jnp.asarray(o[n], jnp.float32) for n in INJECTED}

@@ -17,6 +17,9 @@ _FIELDS = {  # the end of a dotted name: the end of today's
     "model.bert.num_groups": "model.bert.num_kv_heads",
     "model.bert.hidden": "model.bert.mlp_dim",
     "optimizer.encoder_factor": "optimizer.encoder_lr_scale",
+    "pretrained": "start",
+    "pretrained.workdir": "start.workdir",
+    "pretrained.networks": "start.networks",
 }
 _MLP_DIM = {"model.hidden": "model.mlp_dim"}  # of these families:
 _TRANSFORMERS = ("bert", "gpt", "transformer")

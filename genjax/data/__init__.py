@@ -15,7 +15,7 @@ TOKENIZER = "tokenizer"  # the folder of a workdir that keeps what turned its te
 def load(
     data: ConfigDict,
     saved: Path | None = None,
-    pretrained: Path | None = None,
+    other: Path | None = None,
     arrays: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Loads the data set that a config's `data` section names.
@@ -34,13 +34,13 @@ def load(
     Args:
       data: the section.
       saved: a folder that `save` wrote: texts become the tokens that they were then.
-      pretrained: such a folder of another run, whose tokenizer counts where nothing is saved.
+      other: such a folder of another run, whose tokenizer counts where nothing is saved.
       arrays: those in memory that `data.name=arrays` means.
 
     Raises:
       ConfigError: unknown name, missing or unreadable data, or a setting that the data cannot meet.
     """
-    dataset = _named(data, saved, pretrained, arrays)
+    dataset = _named(data, saved, other, arrays)
     if "checksum" not in dataset.found:  # bundled or drawn
         from genjax.data.cache import checksum_of_arrays
 
@@ -57,7 +57,7 @@ def recorded(
     data: ConfigDict,
     record: Mapping[str, Any],
     saved: Path,
-    pretrained: Path | None = None,
+    other: Path | None = None,
     arrays: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Makes the data set that a run recorded, whose splits are read at first use.
@@ -65,7 +65,7 @@ def recorded(
     Args:
       data: the section of the run's config.
       record: what `genjax.data.record.of` made of the data set.
-      saved, pretrained, arrays: as `load` takes them.
+      saved, other, arrays: as `load` takes them.
 
     Raises:
       ConfigError: the record or what is saved cannot be read. At first use of a split `DataMissing`
@@ -76,7 +76,7 @@ def recorded(
 
     words = vocabulary.load(saved, record.get("spec", {}).get("kind", ""))
     name = f"config.data.name={data.name!r}"
-    return records.dataset(record, words, lambda: load(data, saved, pretrained, arrays), name)
+    return records.dataset(record, words, lambda: load(data, saved, other, arrays), name)
 
 
 def save(dataset: Dataset, folder: Path) -> None:
@@ -89,7 +89,7 @@ def save(dataset: Dataset, folder: Path) -> None:
 
 
 def _named(
-    data: ConfigDict, saved: Path | None, pretrained: Path | None, given: Mapping[str, Any] | None
+    data: ConfigDict, saved: Path | None, other: Path | None, given: Mapping[str, Any] | None
 ) -> Dataset:
     kind, colon, rest = data.name.partition(":")
     # One import each, when needed: the start of a run pays only for what it uses.
@@ -113,7 +113,7 @@ def _named(
     if named or (kind == "tfds" and rest and of_texts(data)):
         from genjax.data.text import loading
 
-        return loading.load(data, saved, pretrained)
+        return loading.load(data, saved, other)
     if colon and rest and kind == "tfds":
         from genjax.data import tfds
 

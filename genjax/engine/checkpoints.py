@@ -144,6 +144,10 @@ class Checkpoints:
         """Returns what was noted with the complete checkpoint `step`; empty if nothing was."""
         return dict(_manifest(self.directory / str(step)).get("note", {}))
 
+    def spec(self, step: int) -> dict[str, str]:
+        """Returns dtype and shape of each leaf of the complete checkpoint `step`, by name."""
+        return dict(_manifest(self.directory / str(step))["leaves"])
+
     def carries(self, step: int) -> dict[str, str]:
         """Returns checksums of the files that checkpoint `step` carries, by relative path."""
         try:

@@ -6,7 +6,7 @@ last partial chunk included.
 """
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -20,6 +20,7 @@ from genjax.core.family import Family, State
 from genjax.core.random import data_key, sample_key
 from genjax.data.source import Dataset
 from genjax.engine import placement
+from genjax.engine.leaves import replaced
 from genjax.engine.profiling import Clock, flops_of_function
 
 _MAX_CHUNK = 200  # steps; a longer one saves nothing more and delays signals
@@ -157,28 +158,25 @@ class Executor:
 
     # What the loop calls.
 
-    def init(self, networks: Mapping[str, Any] | None = None) -> State:
-        """Makes the state at step 0, placed.
+    def init(self, leaves: Mapping[str, Any] | None = None) -> State:
+        """Makes the state that a run begins with, placed: at step 0 and random.
 
         Args:
-          networks: parameters that stand in place of the random ones, by network, as
-            `networks_template` describes them; the same for all members of a population.
+          leaves: what stands in place of leaves of it, see `genjax.engine.leaves.replaced`.
         """
         sharding = self._state_sharding(jax.eval_shape(self._new_state))
 
-        def start(networks: Mapping[str, Any]) -> State:
-            return _with_networks(self._new_state(), networks)
+        def start(leaves: Mapping[str, Any]) -> State:
+            state: State = replaced(self._new_state(), leaves)
+            return state
 
-        state = jax.jit(start, out_shardings=sharding)(dict(networks or {}))
+        state = jax.jit(start, out_shardings=sharding)(dict(leaves or {}))
         return self.from_checkpoint(state)
 
-    def networks_template(self, names: Sequence[str]) -> dict[str, Any]:
-        """Returns shapes and shardings of one member's parameters of some networks."""
-        params = jax.eval_shape(lambda: self.family.init(jax.random.key(0))).params
-        place = functools.partial(jax.ShapeDtypeStruct, sharding=self._replicated)
-        return {
-            name: jax.tree.map(lambda s: place(s.shape, s.dtype), params[name]) for name in names
-        }
+    @property
+    def whole(self) -> Any:
+        """The sharding of arrays that each device has the whole of."""
+        return self._replicated
 
     def template(self) -> State:
         """Returns shapes and shardings of the state as checkpoints hold it."""
@@ -319,18 +317,6 @@ def chunk_length(config: ConfigDict, family: Family, dataset: Dataset) -> int:
     if config.chunk:
         return most
     return max(k for k in range(1, most + 1) if config.log_every % k == 0)
-
-
-def _with_networks(state: State, networks: Mapping[str, Any]) -> State:
-    """Puts these networks into the state, and into its averages."""
-
-    def put(into: dict[str, Any]) -> dict[str, Any]:
-        found = {name: tree for name, tree in networks.items() if name in into}
-        old = {name: into[name] for name in found}
-        members = jax.tree.map(lambda new, old: jnp.broadcast_to(new, old.shape), found, old)
-        return {**into, **members}
-
-    return state.replace(params=put(state.params), ema=put(state.ema))
 
 
 def _all_finite(tree: Any) -> jax.Array:

@@ -1,7 +1,8 @@
 """States as checkpoints hold them: leaves by name, in buffers of their own."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,28 @@ def leaves_of(tree: Any) -> dict[str, Any]:
     if len(named) != len(pairs):
         raise ValueError("two leaves of the state have the same name")
     return named
+
+
+class Rows(NamedTuple):
+    """Rows of a table: `values` (N, D) at the numbers `index` (N,)."""
+
+    index: Any
+    values: Any
+
+
+def replaced(tree: Any, leaves: Mapping[str, Any]) -> Any:
+    """Puts leaves, or rows of them, in the place of those of their names.
+
+    What one member has is put into each member of a population.
+    """
+
+    def put(path: Any, old: Any) -> Any:
+        new = leaves.get(jax.tree_util.keystr(path, simple=True, separator="."))
+        if isinstance(new, Rows):
+            return old.at[..., new.index, :].set(new.values)
+        return old if new is None else jnp.broadcast_to(new, old.shape)
+
+    return jax.tree_util.tree_map_with_path(put, tree)
 
 
 def _is_key(x: Any) -> bool:

@@ -17,7 +17,8 @@ from genjax.core.family import State
 from genjax.core.files import write_json
 from genjax.core.members import by_name, spread
 from genjax.data.source import first_rows
-from genjax.engine import divergence, pretrained
+from genjax.engine import divergence
+from genjax.engine import start as starting
 from genjax.engine.best import BestCheckpoint
 from genjax.engine.checkpoints import Checkpoints
 from genjax.engine.divergence import Diverged
@@ -31,7 +32,7 @@ from genjax.engine.progress import Progress
 from genjax.engine.repair import collect
 from genjax.engine.run import Run
 from genjax.engine.workdir import check_workdir, lock, write_run
-from genjax.engine.writers import Writers
+from genjax.engine.writers import Writers, plain
 
 _CHUNK_SECONDS = 5.0  # the longest chunk, once the rate is known
 _FIRST_STEPS = 5  # before it is
@@ -73,6 +74,7 @@ def train(
                 run.dataset,
                 before,
                 files(run, folder),
+                start=training.started_from,
                 hold=lambda: held.enter_context(lock(folder)) if new else None,
             )
             families.keep(run.config.family, folder)
@@ -105,6 +107,7 @@ class _Training:
         self.best: BestCheckpoint | None = None
         if c.best_metric:
             self.best = BestCheckpoint(workdir, c.best_metric, c.best_mode)
+        self.started_from: Mapping[str, Any] = {}
         self._before = divergence.read(workdir)  # while it is a diverged run that goes on
         restored = self.checkpoints.restore(self.executor.template())
         noted = self.checkpoints.note(restored[0]) if restored else {}
@@ -114,7 +117,9 @@ class _Training:
             message = divergence.goes_on_with(self._before, c) if self._before else ""
             logging.info("Resumed from step %d%s", self.step, message)
         else:
-            self.step, self.state = 0, self.executor.init(pretrained.networks(c, self.executor))
+            begun = starting.begin(c, self.executor, self.total)
+            self.step, self.state = begun.step, self.executor.init(begun.leaves)
+            self.started_from = begun.record
         self.saved_step = self.step if restored else None
         self.first_step = self.step
         # (last step, steps, metrics) of the chunk whose metrics are still on the device
@@ -223,7 +228,7 @@ class _Training:
         """Writes the interval's means, and begins the next one."""
         interval, self._interval = self._interval, Interval(step)
         means = interval.means()
-        self.writers.scalars(step, {f"train/{k}": _plain(v) for k, v in means.items()})
+        self.writers.scalars(step, {f"train/{k}": plain(v) for k, v in means.items()})
         if np.all(means.get(SKIPPED, 0.0) == 1):
             steps = f"steps {interval.since + 1} to {step}"
             raise self._diverged(f"no update in {steps} was finite, so that all were skipped", step)
@@ -253,7 +258,7 @@ class _Training:
     def _evaluate(self) -> None:
         with self.clock("evaluation"):
             means = self.executor.evaluate(self.state)
-            self.evaluation = {name: _plain(value) for name, value in means.items()}
+            self.evaluation = {name: plain(value) for name, value in means.items()}
             if self.hooks.scorer:
                 samples = self.executor.sample(self.state, self.config.eval_num_samples)
                 self.evaluation |= self._judge(samples)
@@ -393,8 +398,3 @@ class _Training:
             summary.flops_per_second = self.executor.step_flops() * summary.steps_per_second
             summary.gemm_rate = measured_gemm_rate()
         return summary
-
-
-def _plain(value: Any) -> Any:
-    value = np.asarray(value, np.float64)
-    return float(value) if value.ndim == 0 else value.tolist()

@@ -10,7 +10,7 @@ from absl import logging
 from genjax import data
 from genjax.data import found as facts
 from genjax.data.text import vocabulary
-from genjax.engine import pretrained
+from genjax.engine import start
 from genjax.engine.best import check_metric
 from genjax.engine.checkpoints import Checkpoints
 from genjax.engine.hooks import NO_HOOKS, Hooks
@@ -23,7 +23,10 @@ def check(run: Run, workdir: str | Path, hooks: Hooks = NO_HOOKS) -> None:
     """Raises `ConfigError` where `train` would, as far as reading little tells; writes nothing."""
     check_best(run, hooks)
     path, _ = check_workdir(workdir, run.config, run.dataset, population=run.population)
-    Checkpoints(path / CHECKPOINTS).check(run.executor.template())
+    checkpoints = Checkpoints(path / CHECKPOINTS)
+    checkpoints.check(run.executor.template())
+    if not checkpoints.steps():
+        start.check(run.config, run.executor)
 
 
 def check_best(run: Run, hooks: Hooks) -> None:
@@ -34,7 +37,7 @@ def check_best(run: Run, hooks: Hooks) -> None:
 
 def files(run: Run, folder: Path) -> dict[str, bytes]:
     """Returns what belongs to the run's folder beside `config.json`, by relative path."""
-    found = {**run.kept, **pretrained.kept(run.config, folder)}
+    found = {**run.kept, **start.kept(run.config, folder)}
     if run.dataset.codec is not None:
         found[f"{data.TOKENIZER}/{vocabulary.FILE}"] = vocabulary.content(
             vocabulary.of(run.dataset), run.dataset.spec.kind

@@ -12,7 +12,7 @@ from genjax import data, families
 from genjax.core.config import ConfigError, total_steps, validate
 from genjax.core.family import Family
 from genjax.data.source import Dataset
-from genjax.engine import pretrained, teaching
+from genjax.engine import start, teaching
 from genjax.engine.checkpoints import from_process_0
 from genjax.engine.executor import Executor
 from genjax.engine.parallel import make_executor
@@ -64,11 +64,11 @@ def prepare(
     if folder:
         repair(folder)
         from_process_0(0)  # the others read what it has written
-    config = pretrained.adopt(config, folder)
+    config = start.adopt(config, folder)
     config = config if use else teaching.adopt(config, folder)
     saved = folder / data.TOKENIZER if folder else None
     record = read_data(folder) if use and folder else None
-    tokenizer = pretrained.tokenizer(config) or teaching.tokenizer(config)
+    tokenizer = start.tokenizer(config) or teaching.tokenizer(config)
     if record is not None and saved is not None:
         dataset = data.recorded(config.data, record, saved, tokenizer, arrays)
     else:

@@ -125,6 +125,7 @@ def write_run(
     dataset: Dataset | None,
     before: dict[str, Any] | None,
     others: Mapping[str, bytes] = MappingProxyType({}),
+    start: Mapping[str, Any] = MappingProxyType({}),
     hold: Callable[[], Any] = lambda: None,
 ) -> None:
     """Writes `config.json`, which makes a folder that of a run, in process 0.
@@ -135,6 +136,7 @@ def write_run(
       dataset: its data, which are recorded.
       before: what `config.json` held.
       others: further files of the run, by relative path; what is there already stays.
+      start: what it started from, see `genjax.engine.start.Begun`.
       hold: is called once the folder is there, before anything is written into it.
 
     Raises:
@@ -145,6 +147,10 @@ def write_run(
         return
     workdir = Path(path).expanduser().absolute()
     record = _record(config, dataset, before)
+    if start:
+        record["started_from"] = dict(start)
+    elif before and "started_from" in before:
+        record["started_from"] = before["started_from"]
     made = [p for p in (workdir, *workdir.parents) if not p.exists()]
     try:
         workdir.mkdir(parents=True, exist_ok=True)

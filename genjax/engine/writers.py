@@ -54,7 +54,8 @@ class Writers:
         self._workdir.mkdir(parents=True, exist_ok=True)
         path = self._workdir / METRICS
         rows = [row for row in read_metrics(path) if row["step"] <= start_step and start_step > 0]
-        _replace(path, rows)
+        if path.exists():
+            write_metrics(path, rows)
         self._before = max((float(row.get("wall_seconds", 0.0)) for row in rows), default=0.0)
         self._began = time.monotonic()
         self._file = path.open("ab", buffering=0)
@@ -215,10 +216,9 @@ def _row(line: str) -> dict[str, Any] | None:
         return None
 
 
-def _replace(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+def write_metrics(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Makes `rows` the content of `path`, all of them or nothing."""
-    if path.exists():
-        files.write_whole(path, "".join(_line(to_json(row)) for row in rows))
+    files.write_whole(path, "".join(_line(to_json(row)) for row in rows))
 
 
 def _line(row: Mapping[str, Any]) -> str:
@@ -226,6 +226,12 @@ def _line(row: Mapping[str, Any]) -> str:
 
 
 _NOT_FINITE = ("NaN", "Infinity", "-Infinity")
+
+
+def plain(value: Any) -> Any:
+    """Returns a number, or a list of those of members, in float64."""
+    value = np.asarray(value, np.float64)
+    return float(value) if value.ndim == 0 else value.tolist()
 
 
 def to_json(value: Any) -> Any:

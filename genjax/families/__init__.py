@@ -10,10 +10,13 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from genjax.core import fields, files
-from genjax.core.config import Base, ConfigError, fail
+from genjax.core.config import Base, ConfigError, fail, of_texts
 from genjax.core.family import DataSpec, Family
 from genjax.core.fields import Field
 from genjax.families import _own
+
+# What tokens mean. Without vocab_size and min_count: they bound a vocabulary that is learned.
+_TOKENS = ("tokenizer", "lowercase")
 
 
 def names() -> list[str]:
@@ -69,22 +72,24 @@ def examples_per_step(config: ConfigDict) -> int:
 def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
     """Returns the fields of `config`, by dotted names, that the run of `other` decides.
 
-    The networks of `config.pretrained` are taken over from that run, by families whose module has
-    an `adopt` of this signature.
+    Of texts these are the tokens. A family whose module has an `adopt` of this signature adds what
+    its networks depend on, such as widths; other fields that differ show in shapes.
 
     Args:
-      config: of the run that begins, with the section `pretrained`.
-      other: of the run that its networks come from.
+      config: of the run that begins; its section `start` names the other run.
+      other: of the run that it starts from.
 
     Raises:
-      ConfigError: networks of such a run cannot be taken over.
+      ConfigError: such a run cannot start from that one.
     """
+    found: dict[str, Any] = {}
+    if of_texts(config.data):
+        if not of_texts(other.data):
+            message = f"is a run of the family {other.family}, which reads no texts; must read some"
+            raise fail("start.workdir", config.start.workdir, message)
+        found = {f"data.{name}": other.data[name] for name in _TOKENS}
     module = _module(config.family)
-    if not hasattr(module, "adopt"):
-        message = f"the family {config.family} takes over no networks; must be empty"
-        raise fail("pretrained.workdir", config.pretrained.workdir, message)
-    found: dict[str, Any] = module.adopt(config, other)
-    return found
+    return found | (module.adopt(config, other) if hasattr(module, "adopt") else {})
 
 
 def load(recipe: str | os.PathLike[str], message: str) -> None:

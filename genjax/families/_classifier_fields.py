@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ml_collections import ConfigDict
 
-from genjax.core.config import Base, Pretrained, TextData, fail
+from genjax.core.config import Base, Start, TextData, fail
 from genjax.core.family import DataSpec
 from genjax.core.fields import field, subsection
 from genjax.core.teaching import Teacher
@@ -131,7 +131,7 @@ class Config(Base):
     optimizer: EncoderOptimizer = subsection(EncoderOptimizer, clip_norm=1.0)
     model: Model = subsection(Model, hidden=128, dropout=0.5)
     loss: Loss = subsection(Loss)
-    pretrained: Pretrained = subsection(Pretrained, networks=("encoder",))
+    start: Start = subsection(Start, networks=("encoder",))
     teacher: Teacher = subsection(Teacher)
 
 

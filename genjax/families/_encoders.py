@@ -1,7 +1,7 @@
 """BERT's encoder in other families: its fields, and which of them a trained encoder decides.
 
 A family that declares the section `model.bert` and a network `encoder` can begin with the encoder
-of a run of the family `bert`; see `genjax.engine.pretrained`.
+of a run of the family `bert`; see `genjax.engine.start`.
 """
 
 from dataclasses import dataclass
@@ -26,8 +26,6 @@ _LAYERS = (
     "num_layers", "num_heads", "num_kv_heads", "width", "mlp_dim", "activation", "norm",
     "norm_epsilon", "norm_first", "bias", "positions",
 )  # fmt: skip
-# Without vocab_size and min_count: they bound a vocabulary that is learned, and none is.
-_TOKENS = ("tokenizer", "lowercase")
 
 
 @dataclass(frozen=True)
@@ -73,13 +71,9 @@ def places(config: ConfigDict, length: int) -> int:
     return length + (3 if config.loss.next_sentence else 1)
 
 
-def adopt_encoder(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
-    """Returns the fields that the run `other`, whose encoder is taken over, decides."""
-    if other.family != "bert":
-        message = f"is a run of the family {other.family}; must be one of the family bert"
-        raise fail("pretrained.workdir", config.pretrained.workdir, message)
+def adopt_encoder(other: ConfigDict) -> dict[str, Any]:
+    """Returns the fields that the run `other` decides where its encoder, BERT's, is taken over."""
     decided = {f"{SECTION}.{name}": other.model[name] for name in _LAYERS}
-    decided |= {f"data.{name}": other.data[name] for name in _TOKENS}
     running = other.data.kind == "text" and not other.data.name.startswith("tsv:")
     length = other.data.length + (1 if running else 0)  # a window has a token more
     return decided | {f"{SECTION}.max_length": places(other, length)}

@@ -22,7 +22,7 @@ Of sentences:
 - `recurrent`: an RNN, GRU or LSTM over the sentence, both ways where wanted, its outputs pooled.
 - `transformer`: an encoder of the Transformer, its outputs pooled.
 - `bert`: BERT's encoder, its outputs pooled (Devlin et al. 2019, section 4.1). It can be that of a
-  trained run of the family `bert` (`pretrained.workdir`), to be fine-tuned, or to stay as it is
+  trained run of the family `bert` (`start.workdir`), to be fine-tuned, or to stay as it is
   (`optimizer.encoder_lr_scale`).
 """
 
@@ -66,8 +66,10 @@ default_config = Config.defaults
 
 
 def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
-    """See `families.adopt`; `other` is of the family `bert`."""
-    return {"model.network": "bert"} | adopt_encoder(config, other)
+    """See `families.adopt`; what is taken of a run of the family `bert` is its encoder."""
+    if other.family != "bert":
+        return {}
+    return {"model.network": "bert"} | adopt_encoder(other)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

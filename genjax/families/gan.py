@@ -37,6 +37,7 @@ from genjax.ops.spectral import initial_vectors, power_iteration, spectrally_nor
 
 # Uses of the step's key.
 _CRITIC_NOISE, _PENALTY_POINTS, _GENERATOR_NOISE, _REAL_NOISE, _FAKE_NOISE, _LAST_NOISE = range(6)
+_CRITIC: Any = {"section": "critic_optimizer", "within": "critic"}  # of its optimizer
 
 default_config = Config.defaults
 
@@ -386,12 +387,13 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> GAN:
     """Builds the family from a config like `configs/wgan_gp.py`; raises `ConfigError`."""
     model, loss = read(Model, config, "model"), read(Loss, config, "loss")
     check(model, loss, config, spec)
+    critic_steps = total_steps * loss.n_critic
     return GAN(
         **shared_fields(config, spec, total_steps),
         model=model,
         loss=loss,
         generator=make_generator(model, spec, config.precision),
         critic=make_critic(model, config.precision),
-        optimizer=make_optimizer(config.optimizer, total_steps),
-        critic_optimizer=make_optimizer(config.critic_optimizer, total_steps * loss.n_critic),
+        optimizer=make_optimizer(config.optimizer, total_steps, within="generator"),
+        critic_optimizer=make_optimizer(config.critic_optimizer, critic_steps, **_CRITIC),
     )

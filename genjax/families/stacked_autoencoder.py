@@ -335,16 +335,17 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> StackedAutoen
     ends = [int(n) for n in np.round(np.cumsum(loss.pretrain) * total_steps)]
     lengths = [end - start for start, end in itertools.pairwise([0, *ends])]
     kind = StackedClassifier if loss.finetune == "labels" else StackedAutoencoder
+    networks, own = _networks(model, loss, spec, config.precision), config.pretrain_optimizer
+    paths = tuple(f"{name}/{leaf}" for name in networks for leaf in ("kernel", "bias"))
+    layer: Any = {"section": "pretrain_optimizer", "others": paths}
     return kind(
         **shared_fields(config, spec, total_steps),
         model=model,
         loss=loss,
-        networks=_networks(model, loss, spec, config.precision),
+        networks=networks,
         stage_ends=tuple(ends),
         optimizer=make_optimizer(config.optimizer, max(1, total_steps - ends[-1])),
-        layer_optimizers=tuple(
-            make_optimizer(config.pretrain_optimizer, max(1, n)) for n in lengths
-        ),
+        layer_optimizers=tuple(make_optimizer(own, max(1, n), **layer) for n in lengths),
         num_labeled=config.data.num_labeled,
     )
 
@@ -396,5 +397,4 @@ def _check(model: Model, loss: Loss, config: ConfigDict, spec: DataSpec) -> None
     if loss.finetune == "labels" and not spec.num_classes:
         raise fail("loss.finetune", "labels", f"data.name={config.data.name} has no labels")
     if config.data.num_labeled and loss.finetune != "labels":
-        message = "labels are for loss.finetune=labels; must be 0"
-        raise fail("data.num_labeled", config.data.num_labeled, message)
+        raise fail("data.num_labeled", config.data.num_labeled, "needs loss.finetune=labels")

@@ -6,7 +6,7 @@ The network reads the words x of a sentence both ways and gives each word t a sc
 tag; A scores neighbors (`crf`), or is left out (`softmax`). A word is read as its vector, joined by
 what a CNN finds in its characters where wanted. The vector is of the word alone, or BERT's of the
 word in its sentence (Devlin et al. 2019, section 5.3), whose encoder can be that of a trained run
-(`pretrained.workdir`) whose tokens are words.
+(`start.workdir`) whose tokens are words.
 
 Sources: Huang et al. 2015 (BiLSTM-CRF); Lample et al. 2016 (its form here); Ma and Hovy 2016
 (characters by a CNN, sizes).
@@ -25,7 +25,7 @@ from ml_collections import ConfigDict
 from genjax import losses
 from genjax.core import tokens
 from genjax.core.batch import batch_mean, batch_sum
-from genjax.core.config import Base, Pretrained, TextData, fail
+from genjax.core.config import Base, Start, TextData, fail
 from genjax.core.family import Batch, DataSpec, Family, Metrics, State, compute_dtype, shared_fields
 from genjax.core.fields import field, read, subsection
 from genjax.core.network import applied
@@ -87,7 +87,7 @@ class Config(Base):
     data: TextData = subsection(TextData, kind="tagged", tokenizer="word")
     optimizer: EncoderOptimizer = subsection(EncoderOptimizer, clip_norm=5.0)
     model: Model = subsection(Model, embed_dim=100, hidden=100, dropout=0.5)
-    pretrained: Pretrained = subsection(Pretrained, networks=("encoder",))
+    start: Start = subsection(Start, networks=("encoder",))
 
 
 default_config = Config.defaults
@@ -131,12 +131,11 @@ class TagScorer(nn.Module):
 
 
 def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
-    """See `families.adopt`; `other` is of the family `bert`, its tokens are words."""
-    decided = {"model.words": "bert"} | adopt_encoder(config, other)
+    """See `families.adopt`; what is taken of a run of the family `bert` is its encoder."""
     if other.data.tokenizer != "word":
         message = f"is a run of {other.data.tokenizer} tokens; must be words, which have tags"
-        raise fail("pretrained.workdir", config.pretrained.workdir, message)
-    return decided
+        raise fail("start.workdir", config.start.workdir, message)
+    return {"model.words": "bert"} | adopt_encoder(other) if other.family == "bert" else {}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

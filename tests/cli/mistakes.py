@@ -352,4 +352,28 @@ IN_FIELDS = {
         "train AE NEW --process_id=2 --num_processes=2 --coordinator_address=127.0.0.1:1",
         "--process_id=2 | below --num_processes=2",
     ),
+    "start of a run of other widths": (
+        "train --config=autoencoder NEW --config.start.workdir=trained",
+        "config.start.workdir='trained' | leaves differ | encoder/Dense_0/kernel is float32[64,8] ",
+    ),
+    "start at a step that is not there": (
+        "train --config=autoencoder NEW --config.start.workdir=trained --config.start.step=7",
+        "config.start.step='7' | newest, best, or one of its steps: 4",
+    ),
+    "start with a file that holds no vectors": (
+        "train --config=word2vec_skipgram NEW --config.start.workdir=file.txt",
+        "file.txt | line 1: must be two numbers, of words and of their dimensions",
+    ),
+    "vectors of pixels": (
+        "train --config=autoencoder NEW --config.start.workdir=file.txt",
+        "config.start.workdir='file.txt' | word vectors | data.tokenizer=word",
+    ),
+    "freezing what is not there": (
+        """train --config=autoencoder NEW --config.optimizer.groups="('critic=0',)" """,
+        "config.optimizer.groups='critic=0' | names no parameters | decoder/Dense_0/bias",
+    ),
+    "decay of layers without any": (
+        "train --config=autoencoder NEW --config.optimizer.layer_decay=0.5",
+        "config.optimizer.layer_decay=0.5 | no stack of layers",
+    ),
 }

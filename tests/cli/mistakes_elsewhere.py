@@ -272,34 +272,34 @@ ELSEWHERE = {
         "config.loss.next_sentence=True | data.kind=text",
     ),
     "encoder of nothing": (
-        "train --config=text_classifier NEW --config.pretrained.workdir=none",
-        "config.pretrained.workdir=none | no such folder",
+        "train --config=text_classifier NEW --config.start.workdir=none",
+        "config.start.workdir=none | no such folder",
     ),
     "encoder without a checkpoint": (
-        "train --config=text_classifier NEW --config.pretrained.workdir=begun",
-        "config.pretrained.workdir=begun | no complete checkpoint",
+        "train --config=text_classifier NEW --config.start.workdir=begun",
+        "config.start.workdir=begun | no complete checkpoint",
     ),
     "encoder of images": (
-        "train --config=text_classifier NEW --config.pretrained.workdir=trained",
-        "config.pretrained.workdir='trained' | autoencoder | must be one of the family bert",
+        "train --config=text_classifier NEW --config.start.workdir=trained",
+        "config.start.workdir='trained' | autoencoder | reads no texts",
     ),
     "encoder of another width": (
-        "train --config=text_classifier NEW --config.pretrained.workdir=reader "
+        "train --config=text_classifier NEW --config.start.workdir=reader "
         "--config.model.bert.width=64",
         "config.model.bert.width=64 | is 16 in the run | leave it out",
     ),
     "encoder that is no bag": (
-        "train --config=text_classifier NEW --config.pretrained.workdir=reader "
+        "train --config=text_classifier NEW --config.start.workdir=reader "
         "--config.model.network=bag",
         "config.model.network='bag' | is 'bert' in the run",
     ),
     "encoder without its tokenizer": (
-        "train --config=text_classifier NEW --config.pretrained.workdir=no_tokenizer "
+        "train --config=text_classifier NEW --config.start.workdir=no_tokenizer "
         "--config.data.name=tsv:labeled.tsv",
-        "config.pretrained.workdir=no_tokenizer: | no complete checkpoint",
+        "config.start.workdir=no_tokenizer: | no complete checkpoint",
     ),
     "texts longer than their encoder reads": (
-        "train --config=text_classifier NEW --config.pretrained.workdir=reader "
+        "train --config=text_classifier NEW --config.start.workdir=reader "
         "--config.data.name=tsv:labeled.tsv",
         "config.data.length=64 | below model.bert.max_length=14",
     ),

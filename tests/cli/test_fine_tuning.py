@@ -22,7 +22,7 @@ def test_a_classifier_of_a_trained_encoder(
             f"--config={ROOT}/configs/sst2.py:bert",
             f"--workdir={tmp_path / name}",
             f"--config.data.dir={tmp_path}",
-            f"--config.pretrained.workdir={reader}",
+            f"--config.start.workdir={reader}",
             "--config.data.length=12",
             f"--config.steps={steps}",
             "--config.batch_size=8",

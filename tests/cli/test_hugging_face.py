@@ -114,7 +114,7 @@ def test_bert_of_a_folder_is_fine_tuned(made, tmp_path):
     workdir = tmp_path / "run"
     args = [
         f"--config={ROOT}/configs/sst2.py:bert", f"--workdir={workdir}", *TRAIN,
-        f"--config.data.dir={tmp_path}", f"--config.pretrained.workdir={made / 'runs' / 'bert'}",
+        f"--config.data.dir={tmp_path}", f"--config.start.workdir={made / 'runs' / 'bert'}",
         "--config.data.length=8", "--config.epochs=0", "--config.optimizer.encoder_lr_scale=0",
     ]  # fmt: skip
     assert main("train", *args) == 0

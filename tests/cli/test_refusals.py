@@ -132,9 +132,9 @@ def test_other_classes_are_refused_and_other_pictures_warned_of(
     "asked",
     [
         "",
-        "--config.pretrained.workdir=NOWHERE",
-        "--config.pretrained.workdir=AUTOENCODER",
-        "--config.pretrained.workdir=DAMAGED",
+        "--config.start.workdir=NOWHERE",
+        "--config.start.workdir=AUTOENCODER",
+        "--config.start.workdir=DAMAGED",
     ],
 )
 def test_a_run_that_cannot_begin_makes_no_folder(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from genjax.evaluation.text.word_vectors import read
+from genjax.data.text.word_vectors import read
 from tests.cli.helpers import ROOT, main
 
 

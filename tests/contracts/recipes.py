@@ -148,6 +148,21 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         "text_classifier",  # "max" has ties, which rounding decides
         {"model.network": "transformer", "model.pooling": "mean", "ema_decay": 0.9},
     ),
+    "autoencoder+groups+unfreeze+decay+clip+ema": (
+        "autoencoder",
+        {
+            "optimizer.groups": ("encoder/Dense_0=0", "decoder=0.5"), "ema_decay": 0.9,
+            "optimizer.unfreeze": ("decoder/Dense_1=2",), "optimizer.weight_decay": 0.1,
+            "optimizer.clip_norm": 1.0, "optimizer.schedule": "linear",
+        },
+    ),
+    "bert+groups+layer_decay": (
+        "bert",
+        {
+            "optimizer.groups": ("encoder/embedding=0", "encoder/stack/layers/0=0"),
+            "optimizer.layer_decay": 0.8, "optimizer.unfreeze": ("encoder/stack/layers/1=2",),
+        },
+    ),
     "text_classifier+bert+accumulate+encoder_lr_scale": (
         "text_classifier",
         {

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from genjax.core.config import ConfigError
+from genjax.data.text.word_vectors import WordVectors
 from genjax.evaluation.text.word_similarity import analogies, word_similarity
-from genjax.evaluation.text.word_vectors import WordVectors
 
 SETS = ["wordsim353.tsv", "simlex999.txt"]
 

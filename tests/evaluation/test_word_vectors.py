@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genjax.core.config import ConfigError
-from genjax.evaluation.text.word_vectors import WordVectors, read
+from genjax.data.text.word_vectors import WordVectors, read
 
 FORMATS = ["v.bin", "v.txt", "v.txt.gz"]
 words = st.lists(

@@ -110,7 +110,7 @@ def test_a_fixed_encoder_stays_and_the_others_learn():
 def test_an_encoder_of_parts_of_words_is_refused():
     other = bert.default_config()
     other.data.tokenizer = "bpe"
-    with pytest.raises(ConfigError, match=r"config.pretrained.workdir='': .* run of bpe tokens"):
+    with pytest.raises(ConfigError, match=r"config.start.workdir='': .* run of bpe tokens"):
         tagger.adopt(tagger.default_config(), other)
 
 

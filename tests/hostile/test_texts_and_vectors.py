@@ -10,7 +10,8 @@ import pytest
 from genjax import data
 from genjax.core import fields
 from genjax.core.config import TextData, base
-from genjax.evaluation.text import word_similarity, word_vectors
+from genjax.data.text import word_vectors
+from genjax.evaluation.text import word_similarity
 from tests.hostile.judge import refused
 
 _GOOD = gzip.compress(b"a text with enough words in it\n" * 50)

@@ -91,11 +91,11 @@ def _columns(line: str) -> list[str]:
     return line.split("\t") if "\t" in line else [c for c in line.split(" ") if c]
 
 
-def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabulary:
+def learn(data: ConfigDict, texts: Texts, given: Vocabulary | None = None) -> Vocabulary:
     """Learns the words, their characters and the tags of the training split.
 
-    With a tokenizer `codec` that is there already, words keep its numbers; a word of the data that
-    it would take apart is unknown.
+    With a tokenizer that is `given` already, words keep its numbers; a word of the data that it
+    would take apart is unknown. Characters stay as they are given, too.
     """
     if data.tokenizer != "word":
         raise fail("data.tokenizer", data.tokenizer, f"{data.name} is words; must be word")
@@ -108,6 +108,7 @@ def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabul
             characters.update(*words)
             yield " ".join(words)
 
+    codec, chars = (given.x, given.chars) if given else (None, None)
     if isinstance(codec, tokenizers.Words):
         collections.deque(read(), maxlen=0)  # for the tags and the characters
         codec = tokenizers.Words(
@@ -116,7 +117,8 @@ def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabul
     else:
         codec = tokenizers.train(data, read(), punctuation=False)
     names = sorted(tags, key=lambda tag: (tag != _OUTSIDE, tag))
-    return Vocabulary(codec, chars=tokenizers.Chars(sorted(characters)), labels=tuple(names))
+    chars = chars or tokenizers.Chars(sorted(characters))
+    return Vocabulary(codec, chars=chars, labels=tuple(names))
 
 
 def encode(

@@ -37,12 +37,12 @@ _KINDS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def load(data: ConfigDict, saved: Path | None = None, pretrained: Path | None = None) -> Dataset:
+def load(data: ConfigDict, saved: Path | None = None, other: Path | None = None) -> Dataset:
     """Loads the texts that `data` names, as tokens; for the kinds of examples see `DataSpec`.
 
     `python_docs`, `text:FILE` and `tfds:NAME` can be of several kinds, and `data.kind` chooses. The
     tokenizer is trained on the training split alone, or is the one saved in `saved`, or else the
-    one of another run that is saved in `pretrained`.
+    one of another run that is saved in `other`.
 
     EOS stands where a text ends and nowhere else: a sentence, source or target of `data.length` or
     more tokens is cut to its first `data.length`, without EOS behind the cut, so that no model
@@ -66,7 +66,7 @@ def load(data: ConfigDict, saved: Path | None = None, pretrained: Path | None = 
     maker = _KINDS[texts.kind]
     words = vocabulary.load(saved, texts.kind)
     if words is None:
-        words = _learned(data, texts, pretrained)
+        words = _learned(data, texts, other)
     elif words.labels:
         _check_labels(data, texts, words)
     train, test = (_encoded(data, texts, split, words) for split in ("train", "test"))
@@ -99,12 +99,12 @@ def _texts(data: ConfigDict) -> Texts:
     return {"text": text_files, "tsv": tsv, "pairs": pairs, "conll": conll}[source].texts(data)
 
 
-def _learned(data: ConfigDict, texts: Texts, pretrained: Path | None) -> vocabulary.Vocabulary:
+def _learned(data: ConfigDict, texts: Texts, other: Path | None) -> vocabulary.Vocabulary:
     """Learns the vocabulary of the training split, or takes it from the cache.
 
-    With `pretrained`, only what belongs to these data is learned, such as names of classes.
+    With that of an `other` run only what belongs to these data is learned, as names of classes.
     """
-    codec = vocabulary.tokenizer(pretrained) if pretrained else None
+    given = vocabulary.of_run(other, texts.kind) if other else None
     identity = {field: data[field] for field in _FIELDS} | {
         "split": "vocabulary",
         "reading": _READING,
@@ -112,11 +112,11 @@ def _learned(data: ConfigDict, texts: Texts, pretrained: Path | None) -> vocabul
         "phrases": [data.get("phrases", 0), data.get("phrase_threshold", 0.0)],
         "rules": RULES,
     }
-    if codec:
-        identity["codec"] = _hash(codec.to_json())
+    if given:
+        identity["given"] = _hash(given.to_json())
 
     def build(to: Path) -> dict[str, Any]:
-        return _KINDS[texts.kind].learn(data, texts, codec).to_json()
+        return _KINDS[texts.kind].learn(data, texts, given).to_json()
 
     return vocabulary.from_json(cache.entry(cache.root(data.cache_dir), identity, build).info)
 

@@ -42,16 +42,17 @@ def _read(source: Path, target: Path) -> Iterator[tuple[str, str]]:
             yield x.strip(), y.strip()
 
 
-def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabulary:
+def learn(data: ConfigDict, texts: Texts, given: Vocabulary | None = None) -> Vocabulary:
     """Learns a vocabulary of the sources and one of the targets of the training split.
 
-    With a tokenizer `codec` that is there already, the sources have it.
+    Those that are `given` already stay as they are.
     """
 
     def train(side: int) -> Codec:
         return tokenizers.train(data, (pair[side] for pair in texts.read("train")))
 
-    return Vocabulary(codec or train(0), train(1))
+    x, y = (given.x, given.y) if given else (None, None)
+    return Vocabulary(x or train(0), y or train(1))
 
 
 def encode(

@@ -8,7 +8,7 @@ from genjax.core.family import DataSpec
 from genjax.core.tokens import PAD
 from genjax.data.cache import Entry
 from genjax.data.in_memory import Resident
-from genjax.data.source import Codec, Dataset, Source
+from genjax.data.source import Dataset, Source
 from genjax.data.streaming import Streamed
 from genjax.data.text import phrases, running, tokenizers
 from genjax.data.text.running import encode
@@ -18,16 +18,16 @@ from genjax.data.text.vocabulary import Vocabulary
 __all__ = ["dataset", "encode", "learn"]
 
 
-def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabulary:
+def learn(data: ConfigDict, texts: Texts, given: Vocabulary | None = None) -> Vocabulary:
     """Learns the vocabulary of the training split, with phrases of up to 2**`data.phrases` words.
 
-    With a tokenizer `codec` that is there already, its phrases count.
+    With a tokenizer that is `given` already, its phrases count.
 
     Raises:
       ConfigError: phrases of what is no words, or a field of them is out of range.
     """
-    if codec or not data.get("phrases", 0):
-        return running.learn(data, texts, codec)
+    if given or not data.get("phrases", 0):
+        return running.learn(data, texts, given)
     if data.tokenizer != "word":
         raise fail("data.phrases", data.phrases, "are of words: data.tokenizer=word")
     if data.phrases < 0 or data.phrase_threshold <= 0:

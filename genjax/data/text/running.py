@@ -9,7 +9,7 @@ from genjax.core.config import ConfigError, fail
 from genjax.core.family import DataSpec
 from genjax.core.tokens import EOS
 from genjax.data.cache import Entry, Rows
-from genjax.data.source import Codec, Dataset, Source
+from genjax.data.source import Dataset, Source
 from genjax.data.text import joined, tokenizers
 from genjax.data.text.source import Texts
 from genjax.data.text.tally import Tally
@@ -19,12 +19,12 @@ from genjax.data.text.windows import StreamedWindows, Windows
 _BLOCK = 2**20  # tokens that are written at once
 
 
-def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabulary:
-    """Learns the vocabulary of the training split, with the tokenizer `codec` if it is there."""
+def learn(data: ConfigDict, texts: Texts, given: Vocabulary | None = None) -> Vocabulary:
+    """Learns the vocabulary of the training split, unless its tokenizer is `given` already."""
     found = texts.read("train")
     if data.tokenizer in ("bpe", "unigram") and not texts.ends:
         found = joined.parts(found)
-    return Vocabulary(codec or tokenizers.train(data, found))
+    return Vocabulary(given.x if given else tokenizers.train(data, found))
 
 
 def encode(

@@ -14,7 +14,7 @@ from genjax.data import stored
 from genjax.data.cache import Entry, Rows
 from genjax.data.found import shorten
 from genjax.data.order import Bucketed
-from genjax.data.source import Codec, Dataset, Source
+from genjax.data.source import Dataset, Source
 from genjax.data.text import tokenizers
 from genjax.data.text.packing import pack
 from genjax.data.text.source import Texts
@@ -25,10 +25,10 @@ _BLOCK = 4096  # sentences that are written at once
 _FEW = 100  # different sentences: too few for ten times as many classes
 
 
-def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabulary:
+def learn(data: ConfigDict, texts: Texts, given: Vocabulary | None = None) -> Vocabulary:
     """Learns the vocabulary and the classes of the training split, classes in alphabetical order.
 
-    With a tokenizer `codec` that is there already, classes alone are learned.
+    With a tokenizer that is `given` already, classes alone are learned.
 
     Raises:
       ConfigError: what should be classes are texts, and the other way round.
@@ -43,10 +43,9 @@ def learn(data: ConfigDict, texts: Texts, codec: Codec | None = None) -> Vocabul
                 different.add(sentence)
             yield sentence
 
-    if codec:
+    if given:
         collections.deque(read(), maxlen=0)  # for the classes
-    else:
-        codec = tokenizers.train(data, read())
+    codec = given.x if given else tokenizers.train(data, read())
     if len(different) < _FEW and len(classes) >= 10 * len(different):
         message = f"{len(classes):,} classes ({shorten(sorted(classes), 3)}) of {len(different):,} "
         message += (

@@ -61,8 +61,10 @@ def write(found: Vocabulary, kind: str, folder: Path) -> None:
     files.write_whole(folder / FILE, content(found, kind))
 
 
-def tokenizer(folder: Path) -> Codec:
-    """Reads the tokenizer of the texts x in `folder`, of whatever kind of data.
+def of_run(folder: Path, kind: str) -> Vocabulary:
+    """Reads the tokenizers that another run keeps in `folder`, for data of `kind`, without labels.
+
+    Of another kind of data it is that of the texts x alone.
 
     Raises:
       ConfigError: there is none, or it cannot be read.
@@ -70,7 +72,8 @@ def tokenizer(folder: Path) -> Codec:
     record = _read(folder)
     if record is None:
         raise ConfigError(f"{folder / FILE}: no such file; a run of text keeps its tokenizer there")
-    return record[1].x
+    there, found = record
+    return found._replace(labels=()) if there == kind else Vocabulary(found.x)
 
 
 def load(folder: Path | None, kind: str) -> Vocabulary | None:

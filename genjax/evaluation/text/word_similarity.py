@@ -14,7 +14,7 @@ import numpy as np
 
 from genjax.core.config import ConfigError
 from genjax.data.text import files as text_files
-from genjax.evaluation.text.word_vectors import WordVectors
+from genjax.data.text.word_vectors import WordVectors
 
 _MOST_WORDS = 300_000
 _AT_ONCE = 256  # questions

@@ -1,14 +1,12 @@
 """Runs that go on from the networks of another run."""
 
-import shutil
-
 import jax
 import numpy as np
 import pytest
 
 import genjax
 from genjax.core.config import ConfigError
-from genjax.engine import loop, pretrained
+from genjax.engine import loop, start
 from genjax.engine import run as runs
 from tests.contracts import recipes
 from tests.contracts.trees import assert_equal, leaves, member
@@ -36,14 +34,14 @@ def encoder(trained):
 @pytest.fixture
 def prepare(folder, trained):
     def prepare(workdir=None, other="bert", recipe="text_classifier", **changes):
-        fields = {"pretrained__workdir": str(folder / other), "steps": 6, "chunk": 2}
+        fields = {"start__workdir": str(folder / other), "steps": 6, "chunk": 2}
         return runs.prepare(recipes.tiny(recipe, folder, **fields | changes), workdir)
 
     return prepare
 
 
 def first_state(run):
-    return run.executor.init(pretrained.networks(run.config, run.executor))
+    return run.executor.init(start.begin(run.config, run.executor, run.total_steps).leaves)
 
 
 @pytest.mark.slow
@@ -106,10 +104,3 @@ def test_a_tagger_reads_words_by_the_encoder_of_words(prepare, trained, encoder)
     assert_equal(leaves(first_state(run).params["encoder"]), encoder)
     assert run.dataset.codec.tokens == trained.run.dataset.codec.tokens
     assert len(run.dataset.codec.encode("it's a word.")) == 3  # as many as there are tags
-
-
-def test_a_population_is_no_single_encoder(prepare, folder):
-    path = shutil.copytree(folder / "bert", folder / "population") / "config.json"
-    path.write_text(path.read_text().replace('"executor": "scan"', '"executor": "vmap"'))
-    with pytest.raises(ConfigError, match=r"config.pretrained.workdir=.*is a population"):
-        prepare(other="population")

@@ -1,7 +1,8 @@
-"""Words with their vectors: what is near what, and the file formats of word2vec's program."""
+"""Words with their vectors: what is near what; files of word2vec's program, and of GloVe."""
 
 import contextlib
 import gzip
+import itertools
 import mmap
 from collections.abc import Sequence
 from functools import cached_property
@@ -82,10 +83,13 @@ class WordVectors:
 
 
 def read(path: str | Path) -> WordVectors:
-    """Reads what `WordVectors.write`, word2vec's program or gensim wrote, told apart by `.bin`.
+    """Reads what `WordVectors.write`, word2vec's program, gensim or GloVe wrote.
+
+    Binary files are told by `.bin`; those of GloVe are text without a first line that says how many
+    vectors there are. Of a word that they hold twice, the first vector counts.
 
     Raises:
-      ConfigError: no such file, or it is of neither format.
+      ConfigError: no such file, or it is of none of these formats.
     """
     path = Path(path).expanduser()
     with files.reading(path):
@@ -96,7 +100,10 @@ def _read_text(path: Path) -> WordVectors:
     files.opened(path).close()  # a regular file
     size_of_text = path.stat().st_size * (files.PACKED if path.suffix == ".gz" else 1)
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        size, dim = _header(path, file.readline(_LONGEST_WORD), size_of_text)
+        first = file.readline(_LONGEST_WORD)
+        if len(first.split()) > 2:
+            return _read_glove(path, first, file)
+        size, dim = _header(path, first, size_of_text)
         words, vectors = [], np.empty((size, dim), np.float32)
         longest = _LONGEST_WORD + _LONGEST_NUMBER * dim
         for i in range(size):
@@ -109,6 +116,24 @@ def _read_text(path: Path) -> WordVectors:
             words.append(word)
         file.read(1)  # the end of a packed file, which says whether it is whole
     return _checked(path, words, vectors)
+
+
+def _read_glove(path: Path, first: bytes, rest: Any) -> WordVectors:
+    """Reads lines of a word and as many numbers as the `first` one has; words may hold spaces."""
+    dim = len(first.split()) - 1
+    found: dict[str, np.ndarray] = {}
+    longest = _LONGEST_WORD + _LONGEST_NUMBER * dim
+    lines = itertools.chain([first], iter(lambda: rest.readline(longest), b""))
+    for number, line in enumerate(lines, 1):
+        word, *numbers = line.decode().rstrip().rsplit(" ", dim)
+        try:
+            vector = np.array(numbers, np.float32).reshape(dim)
+        except ValueError as error:
+            what = "must be two numbers, of words and of their dimensions, or" * (number == 1)
+            what = f"{what} must be a word and {dim} numbers".strip()
+            raise ConfigError(f"{path}, line {number}: {what}") from error
+        found.setdefault(word, vector)
+    return _checked(path, list(found), np.stack(list(found.values())))
 
 
 def _read_binary(path: Path) -> WordVectors:
