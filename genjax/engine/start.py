@@ -108,7 +108,7 @@ def check(config: ConfigDict, executor: Executor) -> None:
     """Raises `ConfigError` where `begin` would, as far as a manifest tells."""
     path = _path(config)
     if path is not None and not path.is_file():
-        _pairs(config, executor, _open(config, path))
+        _pairs(config, executor, _open(config))
 
 
 def begin(config: ConfigDict, executor: Executor, total_steps: int) -> Begun:
@@ -125,7 +125,7 @@ def begin(config: ConfigDict, executor: Executor, total_steps: int) -> Begun:
         leaves, number, of = vectors.begin(config, executor, path)
         logging.info("Began with vectors of %s of %s words, of %s", f"{number:,}", f"{of:,}", path)
         return Begun(0, leaves, {"file": str(path), "words": number})
-    source = _open(config, path)
+    source = _open(config)
     pairs = _pairs(config, executor, source)
     whole = config.start.what == "state"
     if whole and source.step >= total_steps:
@@ -174,27 +174,42 @@ def _other(config: ConfigDict, workdir: Path | None) -> ConfigDict | None:
     return read_config(config.start.workdir, given_by=f"config.{_FIELD}")
 
 
-def _open(config: ConfigDict, path: Path) -> _Source:
-    """Finds the checkpoint that the section names."""
-    other = read_config(config.start.workdir, given_by=f"config.{_FIELD}")
-    wanted, newest = config.start.step, config.start.step == "newest"
+def checkpoint(section: str, workdir: str, wanted: str) -> tuple[ConfigDict, Checkpoints, int]:
+    """Finds a checkpoint of another run: that run's config, its checkpoints, and which of them.
+
+    Args:
+      section: of the config that names it by its fields `workdir` and `step`, for errors.
+      workdir: the other run's folder.
+      wanted: a number of a step, `newest` or `best`.
+
+    Raises:
+      ConfigError: there is no such run, or no such checkpoint of it.
+    """
+    other = read_config(workdir, given_by=f"config.{section}.workdir")
+    path = Path(workdir).expanduser().absolute()
     checkpoints = Checkpoints(path / (BEST if wanted == "best" else CHECKPOINTS))
     steps = checkpoints.steps()
-    if newest and steps:
-        step = steps[-1]
-    elif wanted == "best":
+    if wanted == "newest" and steps:
+        return other, checkpoints, steps[-1]
+    if wanted == "best":
         found = best(path, other.best_metric, other.best_mode) if other.best_metric else None
         if found is None:
-            message = "keeps no best checkpoint; must be a step, or newest"
-            raise fail("start.step", wanted, f"{config.start.workdir} {message}")
-        step = found.step
-    elif wanted.isdecimal() and int(wanted) in steps:
-        step = int(wanted)
-    else:
-        there = ", ".join(map(str, steps)) or "none"
-        raise fail("start.step", wanted, f"must be newest, best, or one of its steps: {there}")
+            message = f"{workdir} keeps no best checkpoint; must be a step, or newest"
+            raise fail(f"{section}.step", wanted, message)
+        return other, checkpoints, found.step
+    if wanted.isdecimal() and int(wanted) in steps:
+        return other, checkpoints, int(wanted)
+    there = ", ".join(map(str, steps)) or "none"
+    message = f"must be newest, best, or one of its steps: {there}"
+    raise fail(f"{section}.step", wanted, message)
+
+
+def _open(config: ConfigDict) -> _Source:
+    """Finds the checkpoint that the section names."""
+    other, checkpoints, step = checkpoint("start", config.start.workdir, config.start.step)
     spec = checkpoints.spec(step)
     members = _shape(spec.get("key", "[]"))
+    newest = config.start.step == "newest"
     return _Source(checkpoints, step, newest, spec, members[0] if members else 0, other)
 
 

@@ -33,9 +33,9 @@ from genjax.data.found import shorten
 from genjax.data.in_memory import Resident
 from genjax.data.source import Dataset
 from genjax.data.taught import Taught, answers, joined
-from genjax.engine.best import BEST, best
 from genjax.engine.checkpoints import Checkpoints
-from genjax.engine.layout import CHECKPOINTS, TEACHER, TEACHER_LOGITS
+from genjax.engine.layout import TEACHER, TEACHER_LOGITS
+from genjax.engine.start import checkpoint
 from genjax.engine.workdir import read_config, read_population
 
 _FIELD = "teacher.workdir"
@@ -189,31 +189,12 @@ def _record(workdir: Path | None) -> dict[str, Any] | None:
 
 def _checkpoint(section: Teacher, workdir: Path | None) -> tuple[Checkpoints, int, str]:
     """Finds the teacher's checkpoint, its number and checksum; once begun, the same one."""
-    other = read_config(section.workdir, given_by=f"config.{_FIELD}")
-    folder = Path(section.workdir).expanduser().absolute()
-    checkpoints = Checkpoints(folder / (BEST if section.step == "best" else CHECKPOINTS))
-    steps, record = checkpoints.steps(), _record(workdir)
+    record, wanted = _record(workdir), section.step
     if record is not None:
-        step = record["step"]
-        if step not in steps:
-            message = f"has no checkpoint {step} any more, from which this run learns"
-            raise fail(_FIELD, section.workdir, message)
-    elif section.step == "newest":
-        step = steps[-1]
-    elif section.step == "best":
-        found = best(folder, other.best_metric, other.best_mode) if other.best_metric else None
-        if found is None:
-            message = f"{section.workdir} keeps no best checkpoint; must be a step, or newest"
-            raise fail("teacher.step", section.step, message)
-        step = found.step
-    elif section.step.isdecimal() and int(section.step) in steps:
-        step = int(section.step)
-    else:
-        there = ", ".join(map(str, steps))
-        message = f"must be newest, best, or one of its steps: {there}"
-        raise fail("teacher.step", section.step, message)
+        wanted = "best" if section.step == "best" else str(record["step"])
+    _, checkpoints, step = checkpoint("teacher", section.workdir, wanted)
     checksum = checkpoints.checksum(step)
-    if record is not None and record["checksum"] != checksum:
+    if record is not None and (record["step"], record["checksum"]) != (step, checksum):
         message = f"its checkpoint {step} is another than this run began to learn from"
         raise fail(_FIELD, section.workdir, message)
     return checkpoints, step, checksum
