@@ -5,5 +5,5 @@ POPULATION = "population.json"  # seeds and hyper-parameters, where a config doe
 START = "start"  # the folder that keeps the config of the run that this one started from
 PRETRAINED = "pretrained"  # that folder in older runs
 TEACHER = "teacher/teacher.json"  # which checkpoint of which checksum teaches this run
-TEACHER_LOGITS = "teacher/logits.npy"  # what it says of the training split, where that is kept
+TEACHER_LOGITS = "teacher/logits.npz"  # what it says of the training split, where that is kept
 CHECKPOINTS = "checkpoints"

@@ -24,6 +24,7 @@ from ml_collections import ConfigDict
 
 from genjax import data, families
 from genjax.core import files
+from genjax.core.arrays import read_npz
 from genjax.core.capabilities import Classifies, HasAttentionMaps, HasFeatures
 from genjax.core.config import fail, of_texts
 from genjax.core.family import DataSpec, Family, State
@@ -119,8 +120,10 @@ def lesson(
     section = read(Teacher, config, "teacher")
     section.check()
     if section.keep and workdir is not None and (workdir / TEACHER_LOGITS).exists():
-        with files.reading(workdir / TEACHER_LOGITS):
-            logits = np.load(workdir / TEACHER_LOGITS, allow_pickle=False)
+        path = workdir / TEACHER_LOGITS
+        logits = read_npz(path, f"{path} (remove it to compute it again)").get(
+            "logits", np.array(0)
+        )
         taught_by = (_record(workdir) or {}).get("seeds", [])
         return Lesson(config, _with_logits(config, dataset, logits, taught_by))
     checkpoints, step, checksum = _checkpoint(section, workdir)
@@ -145,7 +148,7 @@ def lesson(
         taught = dataset._replace(train=Taught(dataset.train, teach, params))
         return Lesson(config, taught, kept, layers)
     logits = answers(_resident(config, dataset), teach, params, bool(taught_by))
-    np.save(content := io.BytesIO(), logits)
+    np.savez(content := io.BytesIO(), logits=logits)
     kept[TEACHER_LOGITS] = content.getvalue()
     return Lesson(config, _with_logits(config, dataset, logits, taught_by), kept, layers)
 
