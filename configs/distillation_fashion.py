@@ -9,7 +9,7 @@ The teacher has two layers of 1,200 units and dropout, the student two of 800 wi
 a teacher (`:student`), it learns from the labels alone. `experiments/distillation.py` compares all
 three over five seeds.
 
-TIME
+Not recorded yet.
 """
 
 from ml_collections import ConfigDict
