@@ -233,6 +233,11 @@ def optimizer(**changes: Any) -> ConfigDict:
     return section(Optimizer, **changes)
 
 
+def of_texts(data: Any) -> bool:
+    """Says whether a section `data` is of texts, as that of a family of both may be of pictures."""
+    return "tokenizer" in data and data.kind != "image"
+
+
 def check_seed(name: str, first: int, count: int = 1) -> None:
     """Raises `ConfigError` unless seeds `first … first + count - 1` are 0 … 2^32 - 1."""
     last = first + count - 1
@@ -244,7 +249,7 @@ def check_seed(name: str, first: int, count: int = 1) -> None:
 def validate(c: ConfigDict) -> None:
     """Raises `ConfigError` for the first field of the shared part that is out of range."""
     read(Base, c)
-    if "tokenizer" in c.data:
+    if of_texts(c.data):
         read(TextData, c, "data")
     for name in c:
         if name.endswith("optimizer"):

@@ -6,7 +6,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from genjax.core.config import fail
+from genjax.core.config import fail, of_texts
 from genjax.data.source import Dataset
 
 TOKENIZER = "tokenizer"  # the folder of a workdir that keeps what turned its texts into tokens
@@ -29,8 +29,9 @@ def load(
     `text:FILE`, `tsv:FILE`, `pairs:SRC,TGT`, `conll:FILE`; `tfds:NAME` for families of text.
 
     `data.validation_fraction` holds a part of the training split of images out, to choose by.
-    Families that learn from few labels declare `data.num_labeled`, see `genjax.data.labeled`;
-    those that learn tasks one after the other `data.protocol`, see `genjax.data.tasks`.
+    Families that learn from few labels declare `data.num_labeled`, those that learn from labels
+    alone `data.labeled_seed` and `data.leave_out` as well, see `genjax.data.labeled`; those that
+    learn tasks one after the other `data.protocol`, see `genjax.data.tasks`.
 
     Args:
       data: the section.
@@ -57,11 +58,11 @@ def load(
         from genjax.data import validation
 
         dataset = validation.hold_out(dataset, data)
-    if not data.get("num_labeled", 0):
+    if not (data.get("num_labeled", 0) or data.get("leave_out", "")):
         return dataset
     from genjax.data import labeled
 
-    return labeled.limit(dataset, data)
+    return (labeled.choose if "labeled_seed" in data else labeled.limit)(dataset, data)
 
 
 def recorded(
@@ -120,8 +121,8 @@ def _named(
         from genjax.data.toy import reverse
 
         return reverse.load()
-    of_text = data.name == "python_docs" or (kind in ("text", "tsv", "pairs", "conll") and rest)
-    if of_text or (kind == "tfds" and rest and "tokenizer" in data):
+    named = data.name == "python_docs" or (kind in ("text", "tsv", "pairs", "conll") and rest)
+    if named or (kind == "tfds" and rest and of_texts(data)):
         from genjax.data.text import loading
 
         return loading.load(data, saved, other)

@@ -28,7 +28,7 @@ EXPECTED = {
     "flow_matching": {"evaluate", "sample"},
     "text_autoencoder": {"evaluate", "sample --prompt", "latent"},
     "seq2seq": {"evaluate", "sample --prompt"}, "transformer": {"evaluate", "sample --prompt"},
-    "tagger": {"evaluate", "sample --prompt"}, "text_classifier": {"evaluate", "sample --prompt"},
+    "tagger": {"evaluate", "sample --prompt"}, "classifier": {"evaluate"},
     "gpt": {"evaluate", "sample"}, "recurrent_lm": {"evaluate", "sample"},
     "continual": {"evaluate"}, "bert": {"evaluate"}, "elmo": {"evaluate"},
     "word2vec": {"evaluate", "word_vectors"},
@@ -37,8 +37,7 @@ EXPECTED = {
 
 # Families that are advised what another one is; CI runs the others.
 _ALIKE = (
-    "elmo", "flow_matching", "gan", "gpt", "seq2seq", "stacked_autoencoder", "text_classifier",
-    "transformer",
+    "elmo", "flow_matching", "gan", "gpt", "seq2seq", "stacked_autoencoder", "transformer",
 )  # fmt: skip
 
 

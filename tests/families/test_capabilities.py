@@ -36,7 +36,7 @@ EXPECTED = {
     "Tagger": {"HasFeatures", "Tags"},
     "TextAutoencoder": SENTENCES,
     "VariationalTextAutoencoder": SENTENCES | {"HasPosterior"},
-    "TextClassifier": {"Classifies", "Encodes", "HasFeatures"},
+    "Classifier": {"Classifies", "Encodes", "HasAttentionMaps", "HasFeatures"},
     "Transformer": PAIRS | {"Attends"},
     "VAE": CODES | {"DrawsLatents", "HasPosterior", "SamplesClasses"},
     "Word2Vec": {"Encodes", "HasWordVectors", "PredictsContext"},
