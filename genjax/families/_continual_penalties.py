@@ -93,7 +93,7 @@ def joined(importance: Any, anchor: Any, new: Any, params: Any) -> tuple[Any, An
 
     def center(total: jax.Array, new: jax.Array, anchor: jax.Array, params: jax.Array) -> jax.Array:
         share = jnp.where(total > _TINY, new / jnp.maximum(total, _TINY), 1.0)
-        return anchor + share * (params - anchor)
+        return (1 - share) * anchor + share * params
 
     return total, jax.tree.map(center, total, new, anchor, params)
 
