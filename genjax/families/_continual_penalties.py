@@ -122,7 +122,7 @@ def projected(gradient: Any, reference: Any) -> Any:
 
     def dot(a: Any, b: Any) -> jax.Array:
         each = jax.tree.map(lambda x, y: jnp.vdot(x, y, precision="highest"), a, b)
-        total: jax.Array = sum(jax.tree.leaves(each))
+        total: jax.Array = jax.tree.reduce(jnp.add, each)
         return total
 
     product, square = dot(gradient, reference), dot(reference, reference)

@@ -115,4 +115,5 @@ class Scenario:
             return jnp.ones((1, 1))
         if task_B is not None:
             return jax.nn.one_hot(task_B, self.num_tasks)
-        return (jnp.arange(self.num_tasks) < before)[None] / before
+        early_H = jnp.arange(self.num_tasks) < before
+        return jnp.asarray(early_H[None] / before)

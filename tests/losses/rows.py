@@ -286,13 +286,6 @@ ROWS: dict[str, Row] = {
             ({"importance": {"w": i(T, D)}}, "importance: must hold floats, not int32"),
         ),
     ),
-    "distillation_loss": Row(
-        {"student_BxC": f(B, K), "teacher_BxC": f(B, K), "temperature": 2.0},
-        (
-            ({"teacher_BxC": f(B, 1)}, r"teacher_BxC: .*not \(4, 1\)"),
-            ({"temperature": 0.0}, "temperature=0.0: must be above 0"),
-        ),
-    ),
     "label_cross_entropy": Row(
         {"logits_BxC": f(B, K), "label_B": i(B)},
         (
@@ -302,6 +295,14 @@ ROWS: dict[str, Row] = {
         (
             ({"label_B": np.full(B, -1)}, "label_B: has -1; must be in 0 … 2" + _IGNORED),
             ({"label_B": np.full(B, K)}, "label_B: has 3; must be in 0 … 2"),
+        ),
+    ),
+    "distillation_loss": Row(
+        {"student_BxC": f(B, K), "teacher_BxC": f(B, K), "temperature": 2.0},
+        (
+            ({"teacher_BxC": f(B, 1)}, r"teacher_BxC: must have shape \(B, C\) with B=4"),
+            ({"teacher_BxC": i(B, K)}, "teacher_BxC: must hold floats, not int32"),
+            ({"temperature": 0.0}, "temperature=0.0: must be above 0"),
         ),
     ),
     "token_cross_entropy": Row(
