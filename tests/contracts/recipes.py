@@ -177,12 +177,19 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             "accumulate_steps": 2,
         },
     ),
-    "continual+domain+permuted+ewc+ema": (
+    "continual+task+ewc+ema": (
         # the second task begins within the five steps that placements make
         "continual",
         {
-            "loss.method": "ewc", "loss.scenario": "domain", "data.protocol": "permuted",
-            "loss.weight": 10.0, "loss.fisher_steps": 1, "ema_decay": 0.9,
+            "loss.method": "ewc", "loss.scenario": "task", "loss.weight": 10.0,
+            "loss.fisher_steps": 1, "ema_decay": 0.9,
+        },
+    ),
+    "continual+domain+permuted+joint": (
+        "continual",
+        {
+            "loss.method": "joint", "data.joint": True, "loss.scenario": "domain",
+            "data.protocol": "permuted",
         },
     ),
     "continual+class+si+accumulate": (
