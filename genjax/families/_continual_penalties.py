@@ -19,7 +19,7 @@ def fisher_information(network: MLP, params: Any, x: jax.Array, visible: Any) ->
         F_i = E_x sum_c p(c|x) (d log p(c|x) / d theta_i)^2
 
     Source: Kirkpatrick et al. 2017, equation 3; Martens 2020 (New insights and perspectives on the
-    natural gradient method), section 5, for the expectation over the model's own classes. The
+    natural gradient method) for the expectation over the model's own classes. The
     gradient of one example by a kernel is a product of what goes into the layer and of its gradient
     by the bias: so F of a kernel is a matrix product of their squares, and no example's gradient by
     a kernel is ever written down.

@@ -24,7 +24,7 @@ def insert(memory: Memory, rows: Any, group_B: jax.Array, uniform_B: jax.Array) 
 
     Row number n of a group takes the next free slot; once all are taken, it takes a random one with
     probability size / n, so that at all times each row that was seen is there with the same
-    probability (Vitter 1985, algorithm R; Buzzega et al. 2020, algorithm 3).
+    probability (Vitter 1985, algorithm R; for replay Buzzega et al. 2020).
 
     Args:
       memory: of `empty`.
