@@ -226,12 +226,19 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             "accumulate_steps": 2,
         },
     ),
-    "continual+domain+permuted+ewc+ema": (
+    "continual+task+ewc+ema": (
         # the second task begins within the five steps that placements make
         "continual",
         {
-            "loss.method": "ewc", "loss.scenario": "domain", "data.protocol": "permuted",
-            "loss.weight": 10.0, "loss.fisher_steps": 1, "ema_decay": 0.9,
+            "loss.method": "ewc", "loss.scenario": "task", "loss.weight": 10.0,
+            "loss.fisher_steps": 1, "ema_decay": 0.9,
+        },
+    ),
+    "continual+domain+permuted+joint": (
+        "continual",
+        {
+            "loss.method": "joint", "data.joint": True, "loss.scenario": "domain",
+            "data.protocol": "permuted",
         },
     ),
     "continual+class+si+accumulate": (
@@ -420,7 +427,7 @@ def _smallest_size(c: ConfigDict) -> int:
     for size in _SIZES:
         c.data.image_size = size
         try:
-            families.build(c, data.load(c.data).spec, 1)
+            families.build(c, data.load(c.data).spec, c.steps)
             return size
         except ConfigError as error:
             refusal = error
