@@ -31,6 +31,8 @@ EXPECTED = {
     "RecurrentLM": LANGUAGE,
     "Seq2Seq": PAIRS,
     "AttendingSeq2Seq": PAIRS | {"Attends"},
+    "CopyingSeq2Seq": PAIRS | {"Attends"},
+    "CopyingTransformer": PAIRS | {"Attends"},
     "StackedAutoencoder": CODES,
     "StackedClassifier": CODES | {"Classifies"},
     "Tagger": {"HasFeatures", "Tags"},
