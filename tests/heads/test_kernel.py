@@ -63,7 +63,7 @@ def test_one_against_the_rest(bias):
     head = fitted(heads.Linear(), 1.0, scheme="one_vs_rest", bias=bias)
     for k in range(5):
         if bias:
-            peer = SVC(C=1.0, kernel="linear", tol=1e-6).fit(X.astype(float), Y == k)
+            peer = SVC(C=1.0, kernel="linear", tol=1e-6).fit(X.astype(float), k == Y)
             matrix = X.astype(float) @ X.T
             dual = oracles.c_svc_dual(oracles.libsvm_coefficients(peer, len(X)), matrix)
             np.testing.assert_allclose(head.objective[k], dual[0], rtol=1.1e-4)
