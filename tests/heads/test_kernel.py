@@ -1,5 +1,7 @@
 """Kernel machines are LIBSVM's; random features and Nyström's are about the kernel."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 from sklearn.svm import SVC
 
 from genjax import heads
-from genjax.heads.kernel import _rest
+from genjax.heads import kernel, smo
 from tests.heads import oracles
 
 X, Y = oracles.digits(300, 5)
@@ -90,6 +92,18 @@ def test_many_values_of_C_and_gamma_are_single_fits():
             np.testing.assert_allclose(together.objective[g, m], alone.objective, rtol=3e-5)
 
 
+def test_problems_in_blocks_of_rows_are_those_in_one(monkeypatch):
+    for bias in (True, False):
+        options = {"scheme": "one_vs_rest", "bias": bias}
+        alone = fitted(heads.RBF(GAMMA), 3.0, **options)
+        with monkeypatch.context() as changed:
+            changed.setattr(smo, "solve", functools.partial(smo.solve, block=32))
+            changed.setattr(kernel, "_path", kernel._path.__wrapped__)  # compiled for others
+            np.testing.assert_allclose(
+                fitted(heads.RBF(GAMMA), 3.0, **options).objective, alone.objective, rtol=2e-4
+            )
+
+
 def test_inside_of_jit_pairs_take_all_rows_or_as_many_as_said():
     x, y = jnp.asarray(X), jnp.asarray(Y)
     size = int(np.bincount(Y).max())
@@ -140,13 +154,6 @@ def test_nystroem_is_exact_at_its_centers_and_near_elsewhere():
     assert error < 0.05
     twice = heads.nystroem(jax.random.key(0), jnp.concatenate([x[:40], x[:40]]), 80, kernel)
     assert np.isfinite(twice(x)).all()  # centers that are equal
-
-
-def test_the_rest_has_a_problem_for_each_class_and_C():
-    given = heads.fit.examples(jnp.asarray(X), jnp.asarray(Y), 5, [1.0, 2.0], None, 1e-4, 10)
-    problems = _rest(given)
-    assert problems.t.shape == (10, len(X))
-    assert (np.asarray(problems.c).max(1) == np.repeat([1.0, 2.0], 5)).all()
 
 
 @pytest.mark.parametrize(
