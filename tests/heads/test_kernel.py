@@ -9,7 +9,8 @@ import pytest
 from sklearn.svm import SVC
 
 from genjax import heads
-from genjax.heads import kernel, smo
+from genjax.heads import kernel as kernel_module
+from genjax.heads import smo
 from tests.heads import oracles
 
 X, Y = oracles.digits(300, 5)
@@ -98,7 +99,9 @@ def test_problems_in_blocks_of_rows_are_those_in_one(monkeypatch):
         alone = fitted(heads.RBF(GAMMA), 3.0, **options)
         with monkeypatch.context() as changed:
             changed.setattr(smo, "solve", functools.partial(smo.solve, block=32))
-            changed.setattr(kernel, "_path", kernel._path.__wrapped__)  # compiled for others
+            changed.setattr(
+                kernel_module, "_path", kernel_module._path.__wrapped__
+            )  # compiled for others
             np.testing.assert_allclose(
                 fitted(heads.RBF(GAMMA), 3.0, **options).objective, alone.objective, rtol=2e-4
             )
