@@ -21,7 +21,11 @@ class SquaredHinge(NamedTuple):
 
     t: jax.Array
     c: jax.Array
-    smooth = True
+
+    @property
+    def smooth(self) -> bool:
+        """Returns True."""
+        return True
 
     def center(self, v: jax.Array) -> jax.Array:
         """Returns `v`: all of it counts."""
@@ -52,7 +56,11 @@ class Hinge(NamedTuple):
 
     t: jax.Array
     c: jax.Array
-    smooth = False
+
+    @property
+    def smooth(self) -> bool:
+        """Returns False."""
+        return False
 
     def center(self, v: jax.Array) -> jax.Array:
         """Returns `v`: all of it counts."""
@@ -96,7 +104,11 @@ class CrammerSinger(NamedTuple):
     y: jax.Array
     c: jax.Array
     present: jax.Array
-    smooth = False
+
+    @property
+    def smooth(self) -> bool:
+        """Returns False."""
+        return False
 
     def center(self, v: jax.Array) -> jax.Array:
         """Takes the mean over the classes that are present, and all of the others."""
@@ -170,7 +182,11 @@ class Softmax(NamedTuple):
     c: jax.Array
     present: jax.Array
     sums: tuple[jax.Array, jax.Array] | None
-    smooth = True
+
+    @property
+    def smooth(self) -> bool:
+        """Returns True."""
+        return True
 
     def center(self, v: jax.Array) -> jax.Array:
         """Takes the mean over the classes that are present, and all of the others."""

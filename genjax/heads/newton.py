@@ -34,13 +34,11 @@ _GROWTH = 3.0  # of sigma
 
 
 class Loss(Protocol):
-    """A loss of scores z (N, P, G), the weights of its examples inside.
+    """A loss of scores z (N, P, G), the weights of its examples inside."""
 
-    Attributes:
-      smooth: whether the loss has a gradient without dual variables to smooth it.
-    """
-
-    smooth: bool
+    @property
+    def smooth(self) -> bool:
+        """Returns whether the loss has a gradient without dual variables to smooth it."""
 
     def center(self, v: jax.Array) -> jax.Array:
         """Takes from weights (D, P, G) what changes no loss, such as the mean over all outputs."""
@@ -254,7 +252,14 @@ def _conjugate_gradients(
         return d + alpha * p, dz + alpha * pz, residual, s + beta * p, new, steps + 1
 
     s = precondition(-g)
-    start = (jnp.zeros_like(g), jnp.zeros_like(z), -g, s, _dots(-g, s), jnp.zeros((), jnp.int32))
+    start: Any = (
+        jnp.zeros_like(g),
+        jnp.zeros_like(z),
+        -g,
+        s,
+        _dots(-g, s),
+        jnp.zeros((), jnp.int32),
+    )
     d, dz, _, _, _, steps = jax.lax.while_loop(
         lambda c: going(c[2]).any() & (c[5] < _MAX_CG), step, start
     )
@@ -298,7 +303,7 @@ def _line_search(
         return going & ((at > enough) | ((at < -enough) & (eta < 1)))
 
     one = jnp.ones_like(slope0)
-    start = (one, slope(one), 0 * one, slope0, one, one, jnp.zeros((), jnp.int32))
+    start: Any = (one, slope(one), 0 * one, slope0, one, one, jnp.zeros((), jnp.int32))
     eta, *_ = jax.lax.while_loop(
         lambda c: wrong(c[0], c[1]).any() & (c[6] < _MAX_TRIALS), trial, start
     )
