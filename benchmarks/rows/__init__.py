@@ -7,8 +7,7 @@ from benchmarks.harness.row import Row
 # Of a family, or of the engine, in the order in which they run.
 MODULES = (
     "gan", "autoencoder", "vae", "flow_matching", "classifier", "continual", "gpt", "bert",
-    "recurrent_lm",
-    "seq2seq", "transformer", "text_autoencoder", "word2vec", "engine",
+    "recurrent_lm", "seq2seq", "transformer", "text_autoencoder", "word2vec", "heads", "engine",
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Every row's own side, tiny; and the way from a row to its record."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ _WITHOUT_ROWS = {"elmo", "stacked_autoencoder", "tagger"}
 
 
 def test_every_family_has_a_row():
-    assert set(families.names()) - _WITHOUT_ROWS == set(rows.MODULES) - {"engine"}
+    assert set(families.names()) - _WITHOUT_ROWS == set(rows.MODULES) - {"engine", "heads"}
 
 
 def test_the_recorded_page_is_that_of_the_record():
@@ -50,6 +51,8 @@ def test_the_recorded_page_is_that_of_the_record():
 @pytest.mark.slow
 def test_our_sides_run(name):
     row = rows.all_rows()[name]
+    if row.needs and not Path(row.needs).exists():
+        pytest.skip(f"needs {row.needs}")
     for side in (row.ours, *row.peers):
         if ".rows." in side.target:
             timed = set_up(side, **{k: v for k, v in _TINY.items() if k in side.arguments})
@@ -68,7 +71,7 @@ def test_the_families_of_all_rows_can_be_built(monkeypatch):
     for name in ("timed", "built", "executor"):
         monkeypatch.setattr(training, name, build)
     for row in rows.all_rows().values():
-        if ".rows." in row.ours.target and not row.name.startswith("cross_entropy"):
+        if ".rows." in row.ours.target and not row.name.startswith(("cross_entropy", "svm")):
             with pytest.raises(Built):
                 set_up(row.ours, **{k: v for k, v in _TINY.items() if k in row.ours.arguments})
 
