@@ -105,7 +105,7 @@ def write(
         if not path.exists():
             arrays = _joined([compute(batch) for batch in group])
             with replacing(path) as file:
-                np.savez(file, **arrays)
+                np.savez(file, **arrays)  # type: ignore[arg-type]
     if not i:
         raise ConfigError(f"--out={out}: there are no examples")
     arrays = _joined([_read(parts / f"{k:06d}.npz") for k in range(i)])
@@ -200,7 +200,7 @@ def _read(path: Path) -> Arrays:
 def _write_npz(out: Path, arrays: Arrays, labels: tuple[str, ...]) -> None:
     names = {"label_names": np.array(labels)} if labels else {}
     with replacing(out) as file:
-        np.savez(file, **arrays, **names)
+        np.savez(file, **(arrays | names))  # type: ignore[arg-type]
 
 
 def _write_safetensors(out: Path, arrays: Arrays, labels: tuple[str, ...]) -> None:

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.models.conv import Conv
-from genjax.models.dense import ACTIVATIONS, Dropout, Norm
+from genjax.models.dense import ACTIVATIONS, Dropout
 from genjax.models.features import asked, offer
-from genjax.models.unet import GroupNorm
+from genjax.models.norms import GroupNorm, Norm
 from genjax.ops.conv import to_batch_first, to_batch_last, wants_batch_last
 
 NORMS = ("none", "layer", "group")
