@@ -218,8 +218,7 @@ class Continual(Family):
         variables = dict(state.variables)
         change = gradient
         if self.loss.regularizes:
-            penalty, slope = jax.value_and_grad(self._penalty)(state.params, variables)
-            metrics["penalty"] = penalty
+            metrics["penalty"], slope = jax.value_and_grad(self._penalty)(state.params, variables)
             change = jax.tree.map(jnp.add, gradient, slope)
         if self.loss.method == "a_gem":
             change = self._projected(state, gradient, len(rows["x"]), shared)
