@@ -6,7 +6,8 @@
     python -m experiments.text_baselines --workdir=runs/summaries_transformer --beam=4
 
 Not recorded, nor is its time. The data are those of `configs/summaries_lstm.py`, and so is what is
-to be beaten on the test split: the first 12 words of a description, 29.7 / 13.5 / 26.0.
+to be beaten on the test split, by ROUGE-1/2/L: 31.2 / 16.3 / 29.8 of the nearest description's
+synopsis.
 """
 
 from ml_collections import ConfigDict
