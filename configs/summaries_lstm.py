@@ -12,7 +12,9 @@ copied and none is unknown (See et al. 2017, whose extended vocabulary is not ne
 the descriptions are cut to their first 64 parts.
 
 Not recorded. 5,152 updates; one took 0.87 s on 2 CPU cores shared with seven other people. To be
-beaten on the test split: the first 12 words of a description, ROUGE-1/2/L 29.7 / 13.5 / 26.0.
+beaten on the test split, by ROUGE-1/2/L: the first 12 words of a description, 29.7 / 13.5 / 26.0;
+the synopsis of the nearest description (TF-IDF), 31.2 / 16.3 / 29.8; the most frequent one, 3.5 /
+0.1 / 3.5.
 """
 
 from ml_collections import ConfigDict
