@@ -26,7 +26,7 @@ EXPECTED = {
     "Continual": {"HasFeatures"},
     "ELMo": {"EmbedsTokens", "EmbedsWords", "Encodes", "HasFeatures"},
     "FlowMatching": {"Encodes", "Decodes", "DrawsLatents", "Samples", "SamplesClasses"},
-    "GAN": {"Decodes", "DrawsLatents", "HasFeatures", "Samples", "Scores"},
+    "GAN": {"Decodes", "DrawsLatents", "HasFeatures", "Samples", "SamplesClasses", "Scores"},
     "GPT": LANGUAGE | {"HasWindow"},
     "RecurrentLM": LANGUAGE,
     "Seq2Seq": PAIRS,
