@@ -65,7 +65,7 @@ def test_the_families_of_all_rows_can_be_built(monkeypatch):
         pass
 
     def build(config, data, *_, **__):
-        families.build(config, getattr(data, "spec", data), 10)
+        families.build(config, getattr(data, "spec", data), training.TOTAL_STEPS)
         raise Built
 
     for name in ("timed", "built", "executor"):
