@@ -169,6 +169,11 @@ def _transposed(*arrays: jax.Array) -> tuple[jax.Array, ...]:
     return tuple(array.T for array in arrays)
 
 
+def _at(x: jax.Array, *places: jax.Array) -> jax.Array:
+    """Returns `x[places]`, which are known to be inside: nothing is checked or wrapped."""
+    return x.at[places].get(mode="promise_in_bounds", wrap_negative_indices=False)
+
+
 def _first_largest(x: jax.Array, top: jax.Array) -> jax.Array:
     """Returns where x (q, B) is `top` first; XLA's argmax is a scalar loop on CPU."""
     places = jnp.arange(len(x))[:, None]
@@ -255,7 +260,7 @@ def _pairs(
     Returns:
       alpha, and v = t - f.
     """
-    batch = jnp.arange(alpha.shape[1])
+    batch, places = jnp.arange(alpha.shape[1]), jnp.arange(len(alpha))[:, None]
 
     def ends(alpha: jax.Array, v: jax.Array) -> tuple[jax.Array, ...]:
         up, low = _sides(alpha, t, c)
@@ -270,25 +275,30 @@ def _pairs(
         alpha, v, _, count = carry
         rising, falling, top, violation = ends(alpha, v)
         i = _first_largest(rising, top)
-        k_i, d_i = kernel[rows[i, batch], rows], diagonal[i, batch]
+        k_i, d_i = _at(kernel, _at(rows, i, batch), rows), _at(diagonal, i, batch)
         curve = jnp.maximum(d_i + diagonal - 2 * k_i, _LEAST * (d_i + diagonal))
         ahead = top - falling
         gain = jnp.where(jnp.isfinite(ahead) & (ahead > 0), ahead**2 / curve, -1)
-        j = _first_largest(gain, gain.max(0))
-        k_j = kernel[rows[j, batch], rows]
+        best = gain.max(0)
+        j = _first_largest(gain, best)
+        k_j = _at(kernel, _at(rows, j, batch), rows)
         # How far t alpha of i may rise, and that of j fall.
-        (a_i, t_i, c_i), (a_j, t_j, c_j) = ([x[k, batch] for x in (alpha, t, c)] for k in (i, j))
+        (a_i, t_i, c_i), (a_j, t_j, c_j) = (
+            [_at(x, k, batch) for x in (alpha, t, c)] for k in (i, j)
+        )
         room_i = jnp.where(t_i > 0, c_i - a_i, a_i)
         room_j = jnp.where(t_j > 0, a_j, c_j - a_j)
-        delta = jnp.minimum(ahead[j, batch] / curve[j, batch], jnp.minimum(room_i, room_j))
-        delta = jnp.where((violation > goal) & (gain[j, batch] > 0), delta, 0)
+        delta = jnp.minimum(
+            _at(ahead, j, batch) / _at(curve, j, batch), jnp.minimum(room_i, room_j)
+        )
+        delta = jnp.where((violation > goal) & (best > 0), delta, 0)
         # A bound is met exactly: what rounding left would be moved for ever.
-        for which, a, signed, most, room in (
-            (i, a_i, t_i, c_i, room_i), (j, a_j, -t_j, c_j, room_j),
-        ):  # fmt: skip
-            bound = jnp.where(signed > 0, most, 0)
-            new = jnp.where(delta >= room, bound, a + signed * delta)
-            alpha = alpha.at[which, batch].set(jnp.where(delta > 0, new, a))
+        rise = jnp.where(delta >= room_i, jnp.where(t_i > 0, c_i, 0), a_i + t_i * delta)
+        fall = jnp.where(delta >= room_j, jnp.where(t_j > 0, 0, c_j), a_j - t_j * delta)
+        stays = delta <= 0
+        # By comparing places: XLA's scatter is slow on CPU.
+        alpha = jnp.where(places == jnp.where(stays, -1, i), rise, alpha)
+        alpha = jnp.where(places == jnp.where(stays, -1, j), fall, alpha)
         return alpha, v - delta * (k_i - k_j), violation > goal, count + 1
 
     return _until(step, alpha, v)
