@@ -156,11 +156,13 @@ def _path(
 ) -> smo.Duals:
     """Solves the problems for each c (M, B, n) in turn; every leaf of the result has M first."""
 
+    own = smo.blocks(matrix, rows)
+
     def one(alpha: jax.Array, given: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, smo.Duals]:
         c, factor = given
         start = jnp.clip(alpha * factor, 0, c)
         problems = smo.Problems(rows, t, c)
-        found = smo.solve(matrix, problems, start, tolerance, max_iterations, bias)
+        found = smo.solve(matrix, problems, start, own, tolerance, max_iterations, bias)
         return found.alpha, found
 
     return jax.lax.scan(one, jnp.zeros_like(t), (c, longer))[1]

@@ -18,6 +18,7 @@ the gap: w and b a little longer have a smaller objective, and are taken.
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -26,6 +27,7 @@ import jax.numpy as jnp
 _HIGHEST = jax.lax.Precision.HIGHEST
 _LEAST = 1e-6  # of the squared distance of two rows, relative to their norms
 _ENOUGH = 0.7  # of the tolerance: the scores are summed up anew at the end, which rounds otherwise
+_MOST = 2**28  # numbers of all problems' own kernel matrices
 _RUNS = 3  # times that rounds go on after scores were summed up anew
 _LONGER = (1.0, 1 + 1e-5, 1 + 4e-5)  # factors of w and b
 
@@ -68,6 +70,27 @@ class Duals(NamedTuple):
     converged: jax.Array
 
 
+_Reader = Callable[[jax.Array], jax.Array]  # from a row of each problem, (B,), to its kernel (q, B)
+
+
+def blocks(kernel: jax.Array, rows: jax.Array) -> jax.Array | None:
+    """Gathers each problem's own kernel matrix, (B, n, n); None where that is too much memory.
+
+    A step reads two rows of it. They are rows of memory here, and scattered in the whole matrix.
+    """
+    b, n = rows.shape
+    if b * n * n > _MOST:
+        return None
+    return jax.lax.map(lambda r: kernel[r[:, None], r], rows)
+
+
+def _reader(kernel: jax.Array, rows: jax.Array, own: jax.Array | None) -> _Reader:
+    batch = jnp.arange(len(rows))
+    if own is not None:
+        return lambda i: _at(own, batch, i).T
+    return lambda i: _at(kernel, _at(rows, batch, i), rows.T)
+
+
 class _State(NamedTuple):
     alpha: jax.Array
     f: jax.Array
@@ -81,6 +104,7 @@ def solve(
     kernel: jax.Array,
     problems: Problems,
     start: jax.Array,
+    own: jax.Array | None,
     tolerance: Any,
     max_iterations: Any,
     bias: bool = True,
@@ -92,6 +116,7 @@ def solve(
       kernel: (N, N).
       problems: of its rows.
       start: (B, n), where alpha starts; feasible.
+      own: see `blocks`.
       tolerance: of the gap, relative to the objective.
       max_iterations: rounds, at most.
       bias: whether there is one.
@@ -99,7 +124,7 @@ def solve(
     """
     rows, t, c = problems
     n = rows.shape[1]
-    size = n if n <= block else block // 2 * 2
+    size = n if n <= block or own is not None else block // 2 * 2
     minimize = _pairs if bias else _singles
     diagonal = jnp.diagonal(kernel)
 
@@ -117,21 +142,21 @@ def solve(
         going = jnp.logical_not(done)[:, None]
         if size == n:  # all rows at once: every score is kept by the way
             free = jnp.broadcast_to(going, alpha.shape)
-            moved, v = minimize(
-                kernel, *_transposed(rows, alpha, t - f, t, c, diagonal[rows], free)
-            )
+            values = _transposed(alpha, t - f, t, c, diagonal[rows], free)
+            moved, v = minimize(_reader(kernel, rows, own), *values)
             return _State(moved.T, t - v.T, state.rounds + 1, done, state.runs)
         chosen, free = _chosen(alpha, f, t, c, bias, size)  # (B, size)
-        own, free = jnp.take_along_axis(rows, chosen, 1), free & going
+        mine, free = jnp.take_along_axis(rows, chosen, 1), free & going
         at = [jnp.take_along_axis(v, chosen, 1) for v in (alpha, t - f, t, c)]
-        moved = minimize(kernel, *_transposed(own, *at, diagonal[own], free))[0].T
+        values = _transposed(*at, diagonal[mine], free)
+        moved = minimize(_reader(kernel, mine, None), *values)[0].T
         change = jnp.where(free, at[2] * (moved - at[0]), 0)
 
         def product(one: tuple[jax.Array, ...]) -> jax.Array:
-            r, mine, step = one
-            return jnp.matmul(kernel[r[:, None], mine[None, :]], step, precision=_HIGHEST)
+            r, moving, step = one
+            return jnp.matmul(kernel[r[:, None], moving], step, precision=_HIGHEST)
 
-        f = f + jax.lax.map(product, (rows, own, change))
+        f = f + jax.lax.map(product, (rows, mine, change))
         places = jnp.where(free, chosen, n)  # what is not free is not written
         alpha = jax.vmap(lambda a, i, m: a.at[i].set(m, mode="drop"))(alpha, places, moved)
         return _State(alpha, f, state.rounds + 1, done, state.runs)
@@ -167,6 +192,11 @@ def solve(
 def _transposed(*arrays: jax.Array) -> tuple[jax.Array, ...]:
     """Puts problems last: the largest of each is then found for all of them side by side."""
     return tuple(array.T for array in arrays)
+
+
+def _at(x: jax.Array, *places: jax.Array) -> jax.Array:
+    """Returns `x[places]`, which are known to be inside: nothing is checked or wrapped."""
+    return x.at[places].get(mode="promise_in_bounds", wrap_negative_indices=False)
 
 
 def _first_largest(x: jax.Array, top: jax.Array) -> jax.Array:
@@ -241,8 +271,7 @@ def _chosen(
 
 
 def _pairs(
-    kernel: jax.Array,
-    rows: jax.Array,
+    read: _Reader,
     alpha: jax.Array,
     v: jax.Array,
     t: jax.Array,
@@ -255,7 +284,8 @@ def _pairs(
     Returns:
       alpha, and v = t - f.
     """
-    batch = jnp.arange(alpha.shape[1])
+    batch, places = jnp.arange(alpha.shape[1]), jnp.arange(len(alpha))[:, None]
+    fixed = jnp.stack([t, c, diagonal], -1)
 
     def ends(alpha: jax.Array, v: jax.Array) -> tuple[jax.Array, ...]:
         up, low = _sides(alpha, t, c)
@@ -270,33 +300,36 @@ def _pairs(
         alpha, v, _, count = carry
         rising, falling, top, violation = ends(alpha, v)
         i = _first_largest(rising, top)
-        k_i, d_i = kernel[rows[i, batch], rows], diagonal[i, batch]
+        k_i, d_i = read(i), _at(diagonal, i, batch)
         curve = jnp.maximum(d_i + diagonal - 2 * k_i, _LEAST * (d_i + diagonal))
         ahead = top - falling
         gain = jnp.where(jnp.isfinite(ahead) & (ahead > 0), ahead**2 / curve, -1)
-        j = _first_largest(gain, gain.max(0))
-        k_j = kernel[rows[j, batch], rows]
+        best = gain.max(0)
+        j = _first_largest(gain, best)
+        k_j = read(j)
+        both_2xB = jnp.stack([i, j])
+        (a_i, a_j), (v_i, v_j) = _at(alpha, both_2xB, batch), _at(v, both_2xB, batch)
+        (t_i, c_i, _), (t_j, c_j, d_j) = _at(fixed, both_2xB, batch).transpose(0, 2, 1)
+        curve_j = jnp.maximum(d_i + d_j - 2 * _at(k_i, j, batch), _LEAST * (d_i + d_j))
         # How far t alpha of i may rise, and that of j fall.
-        (a_i, t_i, c_i), (a_j, t_j, c_j) = ([x[k, batch] for x in (alpha, t, c)] for k in (i, j))
         room_i = jnp.where(t_i > 0, c_i - a_i, a_i)
         room_j = jnp.where(t_j > 0, a_j, c_j - a_j)
-        delta = jnp.minimum(ahead[j, batch] / curve[j, batch], jnp.minimum(room_i, room_j))
-        delta = jnp.where((violation > goal) & (gain[j, batch] > 0), delta, 0)
+        delta = jnp.minimum((v_i - v_j) / curve_j, jnp.minimum(room_i, room_j))
+        delta = jnp.where((violation > goal) & (best > 0), delta, 0)
         # A bound is met exactly: what rounding left would be moved for ever.
-        for which, a, signed, most, room in (
-            (i, a_i, t_i, c_i, room_i), (j, a_j, -t_j, c_j, room_j),
-        ):  # fmt: skip
-            bound = jnp.where(signed > 0, most, 0)
-            new = jnp.where(delta >= room, bound, a + signed * delta)
-            alpha = alpha.at[which, batch].set(jnp.where(delta > 0, new, a))
+        rise = jnp.where(delta >= room_i, jnp.where(t_i > 0, c_i, 0), a_i + t_i * delta)
+        fall = jnp.where(delta >= room_j, jnp.where(t_j > 0, 0, c_j), a_j - t_j * delta)
+        stays = delta <= 0
+        # By comparing places: XLA's scatter is slow on CPU.
+        alpha = jnp.where(places == jnp.where(stays, -1, i), rise, alpha)
+        alpha = jnp.where(places == jnp.where(stays, -1, j), fall, alpha)
         return alpha, v - delta * (k_i - k_j), violation > goal, count + 1
 
     return _until(step, alpha, v)
 
 
 def _singles(
-    kernel: jax.Array,
-    rows: jax.Array,
+    read: _Reader,
     alpha: jax.Array,
     v: jax.Array,
     t: jax.Array,
@@ -321,7 +354,7 @@ def _singles(
         i = _first_largest(gains, top)
         old = alpha[i, batch]
         new = jnp.where(top > goal, targets[i, batch], old)
-        v = v - (new - old) * t[i, batch] * kernel[rows[i, batch], rows]
+        v = v - (new - old) * t[i, batch] * read(i)
         return alpha.at[i, batch].set(new), v, top > goal, count + 1
 
     return _until(step, alpha, v)
