@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from genjax.core import tokens
+from genjax.core.arrays import read_npz
 from genjax.core.config import ConfigError
 from genjax.core.files import replacing, write_json
 from genjax.core.paths import listed
@@ -108,7 +109,7 @@ def write(
                 np.savez(file, **arrays)  # type: ignore[arg-type]
     if not i:
         raise ConfigError(f"--out={out}: there are no examples")
-    arrays = _joined([_read(parts / f"{k:06d}.npz") for k in range(i)])
+    arrays = _joined([_kept(parts, k) for k in range(i)])
     _WRITERS[out.suffix](out, arrays, labels)
     shutil.rmtree(parts)
     return {name: x.shape for name, x in arrays.items()}
@@ -192,9 +193,9 @@ def _identity(parts: Path) -> Any:
     return None
 
 
-def _read(path: Path) -> Arrays:
-    with np.load(path, allow_pickle=False) as found:
-        return dict(found)
+def _kept(parts: Path, number: int) -> Arrays:
+    path = parts / f"{number:06d}.npz"
+    return read_npz(path, str(path))
 
 
 def _write_npz(out: Path, arrays: Arrays, labels: tuple[str, ...]) -> None:
