@@ -81,7 +81,7 @@ def blocks(kernel: jax.Array, rows: jax.Array) -> jax.Array | None:
     b, n = rows.shape
     if b * n * n > _MOST:
         return None
-    return jax.lax.map(lambda r: kernel[r[:, None], r], rows)
+    return jnp.asarray(jax.lax.map(lambda r: kernel[r[:, None], r], rows))
 
 
 def _reader(kernel: jax.Array, rows: jax.Array, own: jax.Array | None) -> _Reader:
