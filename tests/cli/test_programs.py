@@ -54,13 +54,13 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return workdir
 
 
-def _beginning(source: Path, target: Path) -> None:
-    """Copies the first lines of a text, up to an empty one where there is any."""
+def _beginning(source: Path, target: Path, whole: bool) -> None:
+    """Copies the first lines of a text, of `whole` sentences up to an empty line."""
     opened: Any = gzip.open if source.suffix == ".gz" else open
     with opened(source, "rt", encoding="utf-8") as file:
         text = "".join(itertools.islice(file, 2000))
     with opened(target, "wt", encoding="utf-8") as file:
-        file.write(text[: text.rfind("\n\n") + 2] if "\n\n" in text else text)
+        file.write(text[: text.rfind("\n\n") + 2] if whole and "\n\n" in text else text)
 
 
 @pytest.fixture
@@ -72,16 +72,20 @@ def on_real_data(config: str, tmp_path: Path, request: pytest.FixtureRequest) ->
     if source in ("text", "tsv", "pairs", "conll"):
         shared = request.getfixturevalue("shared_data")
         for name in f"{names},{recipe.data.test}".strip(",").split(","):
-            _beginning(next(shared.glob(f"*/{name}")), tmp_path / name)
+            _beginning(next(shared.glob(f"*/{name}")), tmp_path / name, source == "conll")
         args.append(f"--config.data.dir={tmp_path}")
     if source == "tfds":
         shared = request.getfixturevalue("shared_data")
         prepared = shared / "tfds" / names
-        args.append(
-            f"--config.data.dir={prepared.parent}"
-            if prepared.is_dir()
-            else f"--config.data.name=images:{shared / 'orl_faces'}"  # CelebA is not to be had
-        )
+        if prepared.is_dir():
+            args.append(f"--config.data.dir={prepared.parent}")
+        else:  # CelebA and CIFAR-10 are not to be had
+            size = recipe.data.image_size or 32
+            faces = f"--config.data.name=images:{shared / 'orl_faces'}"
+            args += [faces, f"--config.data.image_size={size}"]
+    if recipe.data.name == "images:":
+        folder = "emoji" if recipe.data.split_by else "orl_faces"
+        args.append(f"--config.data.name=images:{request.getfixturevalue('shared_data') / folder}")
     if recipe.executor == "vmap":
         args.append("--config.num_seeds=2")
     if "steps_per_task" in recipe.data:  # the steps of a run are those of its tasks
