@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
+from genjax.core.capabilities import Samples
 from genjax.core.members import by_name
 from genjax.data import cache
 from genjax.data.image import stacked_digits
@@ -30,8 +31,11 @@ def judged(model: Any) -> dict[str, Any]:
 
     Returns:
       Sections of numbers by name: `samples` of mixtures and labeled images; of the latter also
-      `real_test`, the same numbers of real images, and `classifier`. Empty for other data.
+      `real_test`, the same numbers of real images, and `classifier`. Empty for other data, and
+      for a model that makes no samples.
     """
+    if not isinstance(model.family, Samples):
+        return {}
     spec, config = model.run.dataset.spec, model.config
     count = {"count": num_judged(config)}
     if (score := mode_scorer(config)) is not None:

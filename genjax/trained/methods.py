@@ -206,6 +206,11 @@ class Methods:
         self._need("attention")
         return self._call("attention", *self._pairs(x, y))
 
+    def attention_maps(self, x: Any) -> dict[str, np.ndarray]:
+        """Computes what each token of texts attends to, {layer: (N, H, T, T)}; {} without layers."""
+        self._need("attention_maps")
+        return self._call("attention_maps", self._input(x))
+
     def vectors(self) -> np.ndarray:
         """Returns the vectors of all words, (V, D), of word2vec."""
         self._need("vectors")
@@ -340,6 +345,7 @@ METHODS: dict[str, type] = {
     "embed_words": can.EmbedsWords,
     "features": can.HasFeatures,
     "attention": can.Attends,
+    "attention_maps": can.HasAttentionMaps,
     "vectors": can.HasWordVectors,
     "similarity": can.HasWordVectors,
     "predict_context": can.PredictsContext,
