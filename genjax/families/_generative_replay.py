@@ -69,7 +69,7 @@ class GenerativeReplay:
 def make_generator(
     kind: str, section: Generator, config: ConfigDict, spec: DataSpec, total_steps: int
 ) -> GenerativeReplay:
-    """Makes a `vae` or a `gan`, dense."""
+    """Makes a `vae` or a `gan`, dense; its optimizers have the classifier's epsilon."""
     module = {"vae": vae, "gan": gan}[kind]
     c = module.default_config()
     c.update({n: config[n] for n in ("batch_size", "accumulate_steps", "precision")})
@@ -77,12 +77,13 @@ def make_generator(
     encoder, decoder = tuple(section.hidden), tuple(reversed(section.hidden))
     if kind == "vae":
         c.model.update(encoder_hidden=encoder, decoder_hidden=decoder)
-        c.optimizer.learning_rate = section.learning_rate
+        c.optimizer.update(learning_rate=section.learning_rate, eps=config.optimizer.eps)
     else:
         c.model.update(critic_hidden=encoder, generator_hidden=decoder)
         c.loss.n_critic = 1
         for optimizer, factor in ((c.optimizer, 1), (c.critic_optimizer, 2)):
-            optimizer.update(learning_rate=factor * section.learning_rate, schedule="constant")
+            rate = factor * section.learning_rate
+            optimizer.update(learning_rate=rate, eps=config.optimizer.eps, schedule="constant")
     return GenerativeReplay(module.build(c, spec, total_steps))
 
 

@@ -265,9 +265,10 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 }  # fmt: skip
 
 
-# Of the variants of texts two are tested in CI, the others by name.
+# Of the variants of texts and of tasks two each are tested in CI, the others by name.
 _BY_NAME = (
     "bert", "elmo", "gru_lm", "seq2seq", "tagger", "text_", "transformer", "word2vec",
+    "continual+class+si", "continual+domain", "continual+task+d",
 )  # fmt: skip
 _LONG = tuple(name for name in VARIANTS if name.startswith(_BY_NAME))
 # Families of text beside `gpt`, by the recipe that is tested of each.
