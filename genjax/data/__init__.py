@@ -29,7 +29,8 @@ def load(
     `text:FILE`, `tsv:FILE`, `pairs:SRC,TGT`, `conll:FILE`; `tfds:NAME` for families of text.
 
     Families that learn from few labels declare `data.num_labeled`, see `genjax.data.labeled`;
-    those that learn tasks one after the other `data.protocol`, see `genjax.data.tasks`.
+    those that learn tasks one after the other `data.protocol`, see `genjax.data.tasks`; those that
+    learn several at once `data.tasks`, see `genjax.data.multitask`.
 
     Args:
       data: the section.
@@ -50,6 +51,10 @@ def load(
         from genjax.data import tasks
 
         return tasks.arrange(dataset, data)
+    if "tasks" in data:
+        from genjax.data import multitask
+
+        return multitask.arrange(dataset, data)
     if not data.get("num_labeled", 0):
         return dataset
     from genjax.data import labeled
