@@ -15,6 +15,7 @@ Texts: classes are written `task/class`; a task has the texts of its classes.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -24,6 +25,7 @@ from ml_collections import ConfigDict
 
 from genjax.core.config import fail
 from genjax.core.family import Batch
+from genjax.core.fields import field, read
 from genjax.data.in_memory import Resident, evaluation_index
 from genjax.data.shuffle import held_out, permuted
 from genjax.data.source import Dataset, Source
@@ -33,6 +35,27 @@ OVERLAYS = ("left", "right")
 NOT_ASKED = -1  # the target of a task that an example is none of
 _TURNS, _SIDES = 4, 2
 _TASK, _PLACE, _VIEW = range(3)  # uses of a step's key
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """What the section `data` of such a family has of tasks."""
+
+    tasks: tuple[str, ...] = field(
+        ("class", "rotation", "flip"),
+        "some of class, group, rotation, flip, or of left, right; of texts the TASKs of classes "
+        "TASK/CLASS",
+    )
+    groups: tuple[int, ...] = field((), "of the task group: a number for each class", ge=0)
+    sizes: tuple[int, ...] = field(
+        (), "training examples of each task; 0: all; empty: all of all", ge=0
+    )
+    temperature: float = field(
+        1.0, "of sampling: 1 by the size of a task, large: of each task as often", gt=0
+    )
+    validation_fraction: float = field(
+        0.0, "of the training split, in place of the test split: to choose settings on", ge=0, lt=1
+    )
 
 
 class Mixed(Source):
@@ -183,6 +206,7 @@ def arrange(dataset: Dataset, data: ConfigDict) -> Dataset:
       ConfigError: tasks that are not there or do not go together, sizes or groups that do not fit,
         or data that do not fit on the device.
     """
+    read(Tasks, {"data": data}, "data")
     tasks, splits = tuple(data.tasks), [dataset.train, dataset.test]
     if not dataset.spec.num_classes:
         raise fail("data.tasks", tasks, f"data.name={data.name} has no labels")
@@ -190,8 +214,8 @@ def arrange(dataset: Dataset, data: ConfigDict) -> Dataset:
         if not isinstance(split, Resident):
             message = "need the data on the device; raise data.device_limit_mb"
             raise fail("data.tasks", tasks, message)
-    if len(set(tasks)) < len(tasks):
-        raise fail("data.tasks", tasks, "must be different ones")
+    if not tasks or len(set(tasks)) < len(tasks):
+        raise fail("data.tasks", tasks, "must be at least one, and different ones")
     if data.validation_fraction:
         train = dataset.train
         held = held_out(train.arrays["label"], data.validation_fraction)

@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 from genjax.core.config import Base, Data, Optimizer, TextData, fail
 from genjax.core.family import DataSpec, compute_dtype
 from genjax.core.fields import field, subsection
+from genjax.data.multitask import Tasks
 from genjax.families._checks import check_halvings
 from genjax.families._recurrent import RecurrentFields, make_recurrent
 from genjax.models.convnets import ConvEncoder
@@ -18,27 +19,6 @@ from genjax.models.sentence import Bag, RecurrentEncoder
 METHODS = ("fixed", "uncertainty", "pcgrad")
 OF_PICTURES = ("mlp", "conv")
 OF_TEXTS = ("bag", "recurrent")
-
-
-@dataclass(frozen=True)
-class Tasks:
-    """What the section `data` has of tasks; see `genjax.data.multitask`."""
-
-    tasks: tuple[str, ...] = field(
-        ("class", "rotation", "flip"),
-        "some of class, group, rotation, flip, or of left, right; of texts the TASKs of classes "
-        "TASK/CLASS",
-    )
-    groups: tuple[int, ...] = field((), "of the task group: a number for each class", ge=0)
-    sizes: tuple[int, ...] = field(
-        (), "training examples of each task; 0: all; empty: all of all", ge=0
-    )
-    temperature: float = field(
-        1.0, "of sampling: 1 by the size of a task, large: of each task as often", gt=0
-    )
-    validation_fraction: float = field(
-        0.0, "of the training split, in place of the test split: to choose settings on", ge=0, lt=1
-    )
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,6 @@ from ml_collections import ConfigDict
 from genjax import losses
 from genjax.core import tokens
 from genjax.core.batch import batch_sum
-from genjax.core.config import fail
 from genjax.core.family import Batch, DataSpec, Family, Metrics, State, compute_dtype, shared_fields
 from genjax.core.fields import read
 from genjax.core.gradients import value_and_grad
@@ -224,8 +223,6 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Multitask:
         read(Model, config, "model"),
         read(Loss, config, "loss"),
     )
-    if not tasks or len(tasks) != len(spec.task_classes):
-        raise fail("data.tasks", tasks, "must name at least one task")
     model.check(spec)
     loss.check(len(tasks))
     dtype = compute_dtype(config.precision)
