@@ -38,6 +38,7 @@ from genjax.core.random import init_key, step_key
 from genjax.core.update import apply_gradient, first_state, minimize
 from genjax.families import _gradient_surgery as surgery
 from genjax.families._multitask_fields import Config, Loss, Model, make_encoder
+from genjax.families._multitask_fields import text_config as text_config
 from genjax.models.features import watched
 
 _DROPOUT, _ORDER = range(2)  # uses of the step's key

@@ -10,7 +10,7 @@ from genjax.core.config import ConfigError
 from genjax.data.multitask import NOT_ASKED, Mixed
 from genjax.data.source import rows
 from genjax.families import multitask
-from genjax.families._multitask_fields import text_config
+from genjax.families.multitask import text_config
 
 LABELS = ["sentiment/good", "sentiment/bad", "entities/none", "entities/some", "place/here"]
 
