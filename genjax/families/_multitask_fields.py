@@ -71,7 +71,7 @@ class Loss:
         "projected where they conflict",
         choices=METHODS,
     )
-    weights: tuple[float, ...] = field((), "of each task, with fixed and pcgrad; empty: 1", ge=0)
+    weights: tuple[float, ...] = field((), "of each task, with fixed and pcgrad; empty: 1")
 
     def check(self, num_tasks: int) -> None:
         """Raises `ConfigError` for weights that do not fit the tasks or the method."""
@@ -80,8 +80,8 @@ class Loss:
         if self.method == "uncertainty":
             message = "must be empty with loss.method=uncertainty, which learns them"
             raise fail("loss.weights", self.weights, message)
-        if len(self.weights) != num_tasks or not any(self.weights):
-            message = f"must be a number for each of {num_tasks} tasks, one of them above 0"
+        if len(self.weights) != num_tasks or min(self.weights) < 0 or not any(self.weights):
+            message = f"must be a number of at least 0 for each of {num_tasks} tasks, not all 0"
             raise fail("loss.weights", self.weights, message)
 
 

@@ -157,11 +157,32 @@ def test_evaluation_tells_each_task_over_its_own_examples():
     )
 
 
+@pytest.mark.parametrize("network", ["bag", "recurrent"])
+def test_texts_of_several_tasks_make_a_step(network, tmp_path):
+    lines = [f"word{i} of {n}\t{n}\n" for n in ("a/x", "a/y", "b/x", "b/z") for i in range(4)]
+    (tmp_path / "texts.tsv").write_text("".join(lines))
+    c = multitask.text_config()
+    c.data.update(name=f"tsv:{tmp_path}/texts.tsv", tasks=("b", "a"), length=5, test_fraction=0.25)
+    c.data.cache_dir = str(tmp_path / "cache")
+    c.update({"steps": 2, "batch_size": 8})
+    c.model.update(network=network, hidden=4, embed_dim=4)
+    family = prepare(c.lock()).family
+    state = family.init(jax.random.key(0))
+    batch = {"x": jnp.ones((8, 5), jnp.int32), "target": jnp.tile(jnp.array([[0, -1]]), (8, 1))}
+    after, metrics = family.step(state, batch)
+    assert np.isfinite(metrics["loss"]) and family.classify(after, batch["x"]).shape == (8, 2)
+    moved = jax.tree.map(lambda a, b: (a != b).any(), state.params, after.params)
+    assert moved["head_b"]["bias"] and not moved["head_a"]["bias"]  # nobody asked for a
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"loss__weights": (1.0,)}, "loss.weights=.*: must be a number for each of 3 tasks"),
-        ({"loss__weights": (0.0, 0.0, 0.0)}, "one of them above 0"),
+        (
+            {"loss__weights": (1.0,)},
+            "loss.weights=.*: must be a number of at least 0 for each of 3 tasks",
+        ),
+        ({"loss__weights": (0.0, 0.0, 0.0)}, "not all 0"),
         (
             {"method": "uncertainty", "loss__weights": (1.0, 1.0, 1.0)},
             "loss.weights=.*: must be empty with loss.method=uncertainty",
