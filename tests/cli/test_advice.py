@@ -31,7 +31,8 @@ EXPECTED = {
     "tagger": {"evaluate", "sample --prompt"}, "text_classifier": {"evaluate", "sample --prompt"},
     "gpt": {"evaluate", "sample"}, "recurrent_lm": {"evaluate", "sample"},
     "continual": {"evaluate"}, "multitask": {"evaluate"},
-    "semi_supervised_vae": {"evaluate", "sample", "latent"}, "bert": {"evaluate"}, "elmo": {"evaluate"},
+    "semi_supervised_vae": {"evaluate", "sample", "latent"},
+    "bert": {"evaluate"}, "elmo": {"evaluate"},
     "word2vec": {"evaluate", "word_vectors"},
 }  # fmt: skip
 
