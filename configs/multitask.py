@@ -1,8 +1,6 @@
 """Digits, how far they are turned and whether they are mirrored: three tasks, one network.
 
     python -m experiments.train --config=configs/multitask.py --workdir=runs/multitask
-
-Half of a minute.
 """
 
 from ml_collections import ConfigDict
