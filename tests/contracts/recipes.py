@@ -412,7 +412,7 @@ def _smallest_size(c: ConfigDict) -> int:
     for size in _SIZES:
         c.data.image_size = size
         try:
-            families.build(c, data.load(c.data).spec, 1)
+            families.build(c, data.load(c.data).spec, c.steps)
             return size
         except ConfigError as error:
             refusal = error
