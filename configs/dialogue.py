@@ -8,7 +8,7 @@
 
 DIR holds {train,test}.{context,response}.gz: 111,878 turns of the Schema-Guided Dialogue data, up
 to three turns of context, `user: … system: … user: …`, and the system's response. Words are parts
-of one vocabulary, so that names and numbers can be copied.
+of one vocabulary, so that names and numbers can be copied. Not recorded, nor is its time.
 """
 
 from ml_collections import ConfigDict

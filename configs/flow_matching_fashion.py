@@ -4,8 +4,8 @@
     python -m experiments.evaluate --workdir=runs/flow --metrics=fid,prdc
 
 17 minutes on 2 shared CPU cores, and as long again for the 10,000 samples of the evaluation. FID
-15.1 by genjax's own classifier, precision 0.73, recall 0.87; GANs of as many updates have 33 to 49
-(gan_fashion.py has the table).
+15.1 by genjax's own classifier, precision 0.73, recall 0.87; GANs with model.network=conv had 33 to
+49 after as many updates. docs/image_quality.md compares by minutes.
 """
 
 from ml_collections import ConfigDict

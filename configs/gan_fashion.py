@@ -5,8 +5,8 @@
 
 METHOD: wgan_gp (the default, as in wgan_gp_fashion.py), wgan, ns_gan, hinge_sn or r3gan, each with
 as many updates of 32 examples as 2 idle CPU cores make in 30 minutes, one critic update each.
-`python -m experiments.image_quality` trains and scores them all, beside flow matching and a VAE;
-docs/studies.md has its table.
+`python -m experiments.image_quality` trains and scores them all, beside flow matching and a VAE,
+into docs/image_quality.md.
 """
 
 from _gan_recipes import methods

@@ -24,7 +24,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from genjax.core.config import ConfigError
-from genjax.families import text_classifier
+from genjax.families import classifier
 
 # METHOD: its epochs, and what it changes in `model`.
 METHODS: dict[str, tuple[float, dict[str, Any]]] = {
@@ -48,7 +48,7 @@ METHODS: dict[str, tuple[float, dict[str, Any]]] = {
 def get_config(method: str = "lstm") -> ConfigDict:
     if method not in METHODS:
         raise ConfigError(f"--config=sst2.py:{method}: must be one of {', '.join(METHODS)}")
-    c = text_classifier.default_config()
+    c = classifier.default_config()
     c.epochs, changes = METHODS[method]
     c.batch_size = 64
     c.ema_decay = 0.99

@@ -8,8 +8,13 @@
 
 DIR holds {train,test}.{description,synopsis}.gz: 54,956 descriptions of Debian's packages and their
 synopses, split by source package. Words are lower-cased parts of one vocabulary, so that any can be
-copied and none is unknown (See et al. 2017, whose extended vocabulary is not needed then). Test:
-the first 12 words of a description have ROUGE-1/2/L of 29.6 / 13.4 / 26.2.
+copied and none is unknown (See et al. 2017, whose extended vocabulary is not needed then). Half of
+the descriptions are cut to their first 64 parts.
+
+Not recorded. 5,152 updates; one took 0.87 s on 2 CPU cores shared with seven other people. To be
+beaten on the test split, by ROUGE-1/2/L: the first 12 words of a description, 29.7 / 13.5 / 26.0;
+the synopsis of the nearest description (TF-IDF), 31.2 / 16.3 / 29.8; the most frequent one, 3.5 /
+0.1 / 3.5.
 """
 
 from ml_collections import ConfigDict

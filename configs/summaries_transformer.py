@@ -5,8 +5,9 @@
     python -m experiments.evaluate --workdir=runs/summaries_transformer --beam=4
     python -m experiments.text_baselines --workdir=runs/summaries_transformer --beam=4
 
-The data are those of `configs/summaries_lstm.py`, and so is what is to be beaten on the test split:
-the first 12 words of a description have ROUGE-1/2/L of 29.6 / 13.4 / 26.2.
+Not recorded, nor is its time. The data are those of `configs/summaries_lstm.py`, and so is what is
+to be beaten on the test split, by ROUGE-1/2/L: 31.2 / 16.3 / 29.8 of the nearest description's
+synopsis.
 """
 
 from ml_collections import ConfigDict

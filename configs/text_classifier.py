@@ -10,11 +10,11 @@ in 26 seconds.
 
 from ml_collections import ConfigDict
 
-from genjax.families import text_classifier
+from genjax.families import classifier
 
 
 def get_config() -> ConfigDict:
-    c = text_classifier.default_config()
+    c = classifier.default_config()
     c.epochs = 30.0
     c.batch_size = 32
     c.data.min_count = 2

@@ -3,8 +3,8 @@
     python -m experiments.train --config=configs/wgan_gp_fashion.py --workdir=runs/fashion
     python -m experiments.evaluate --workdir=runs/fashion --metrics=fid,prdc
 
-Half an hour on 2 CPU cores, with a sheet every 1,000 updates and FID every 3,000. Rates, batch,
-penalty and n_critic are of the sweeps in docs/studies.md; gan_fashion.py has the other methods.
+Half an hour on 2 idle CPU cores, with a sheet every 1,000 updates and FID, against training images,
+every 3,000. gan_fashion.py has the other methods, docs/image_quality.md what is recorded.
 """
 
 from ml_collections import ConfigDict

@@ -40,8 +40,8 @@ from genjax.data.tasks import PROTOCOLS
 from genjax.evaluation.continual import average_accuracy, backward_transfer, forgetting
 from genjax.families._continual_fields import METHODS, SCENARIOS
 
-# Accuracy in percent on split MNIST: van de Ven and Tolias 2019, table 4; of er van de Ven,
-# Tuytelaars and Tolias 2022, table 3.
+# Accuracy in percent on split MNIST: van de Ven and Tolias 2019, table 4; er is of van de Ven,
+# Tuytelaars and Tolias 2022, whose protocol this is.
 PUBLISHED: dict[str, dict[str, float]] = {
     "task": {
         "none": 87.2, "joint": 99.7, "ewc": 98.6, "online_ewc": 99.1, "si": 99.1, "lwf": 99.6,

@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from genjax import families, losses
+    from genjax import families, heads, losses
     from genjax.api import Result, load, recipe, train
     from genjax.core.family import Family, State
 
@@ -22,6 +22,7 @@ __all__ = [
     "State",
     "__version__",
     "families",
+    "heads",
     "load",
     "losses",
     "recipe",
@@ -38,7 +39,7 @@ _ROOMS = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("families", "losses"):
+    if name in ("families", "heads", "losses"):
         return importlib.import_module(f"{__name__}.{name}")
     if name in _ROOMS:
         return getattr(importlib.import_module(f"{__name__}.{_ROOMS[name]}"), name)

@@ -6,7 +6,6 @@ and stays alive over all rounds, so that a round measures work and not starting.
 
 import contextlib
 import importlib.metadata
-import importlib.util
 import json
 import os
 import selectors
@@ -52,11 +51,19 @@ class Side:
 
     def missing(self) -> list[str]:
         """Returns the packages that are not installed."""
-        return [name for name in self.packages if importlib.util.find_spec(name) is None]
+        return [name for name in self.packages if not _is_installed(name)]
 
     def version(self) -> str:
         """Returns its packages with their versions, as in `keras 3.15.1, jax 0.10.2`."""
         return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in self.packages)
+
+
+def _is_installed(package: str) -> bool:
+    try:  # by its name on PyPI, which is not always the one that is imported
+        importlib.metadata.distribution(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 class Child:

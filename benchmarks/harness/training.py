@@ -34,12 +34,14 @@ def recipe(name: str, **fields: Any) -> ConfigDict:
     return config
 
 
-def images(num_examples: int, height: int, colors: int = 1) -> Dataset:
-    """Makes images of uint8."""
-    shape = (height, height, colors)
-    x = np.random.default_rng(0).integers(0, 256, (num_examples, *shape), np.uint8)
-    source = Resident({"x": x})
-    return Dataset(DataSpec("image", shape), source, source)
+def images(num_examples: int, height: int, colors: int = 1, classes: int = 0) -> Dataset:
+    """Makes images of uint8, with labels where there are classes."""
+    shape, rng = (height, height, colors), np.random.default_rng(0)
+    arrays = {"x": rng.integers(0, 256, (num_examples, *shape), np.uint8)}
+    if classes:
+        arrays["label"] = rng.integers(0, classes, num_examples, np.int32)
+    source = Resident(arrays)
+    return Dataset(DataSpec("image", shape, classes), source, source)
 
 
 def windows(num_tokens: int, length: int, vocab_size: int) -> Dataset:

@@ -43,7 +43,8 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_string("step", "", "Of the checkpoint, or best; by default the newest.", **text)
     flags.DEFINE_string("metrics", "", "Of samples: fid,kid,mind,is,prdc or some of them.", **text)
     flags.DEFINE_integer("num_samples", 10_000, "That --metrics are computed from.", 1, **text)
-    flags.DEFINE_enum("split", "train", ["train", "test"], "Of the real images.", **text)
+    splits = ["train", "test", "validation"]
+    flags.DEFINE_enum("split", "train", splits, "Of the real images.", **text)
     flags.DEFINE_enum(
         "extractor",
         None,

@@ -13,6 +13,7 @@ PROGRAMS = {  # the first line of each one's docstring
     "extract-member": "Makes a run of its own of one member of a population, or of a sweep's best.",
     "chat": "Talks with a run on the terminal: answers in a dialogue, or goes on with a text.",
     "nearest": "Finds the texts, or words, nearest to others by the cosine of a run's vectors.",
+    "features": "Writes what the layers of a run make of a data set, with its labels.",
     "latent": "Draws the latent space of a run: what lies where, which directions mean what.",
     "ngrams": "Scores n-grams on a run's text: baselines for the loss of its model.",
     "word-vectors": "Looks at the word vectors of a run, judges them and writes them.",

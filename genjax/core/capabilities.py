@@ -207,6 +207,14 @@ class HasFeatures(Protocol):
         """Computes the output of each layer, by its name: (B, …), of texts (B, T, D)."""
 
 
+@runtime_checkable
+class HasAttentionMaps(Protocol):
+    """Shows what each place of its input attends to, layer by layer."""
+
+    def attention_maps(self, state: State, x_BxT: jax.Array) -> dict[str, jax.Array]:
+        """Computes the weights (B, H, T, T) of each layer that attends, by the layer's name."""
+
+
 def as_sampler(family: Any) -> Samples:
     """Returns the family as one that draws samples.
 

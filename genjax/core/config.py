@@ -61,6 +61,18 @@ class Data:
     test_fraction: float = field(
         0.1, "of data that come without a split: digits, images:, npz:, some tfds:", gt=0, lt=1
     )
+    validation_fraction: float = field(
+        0.0,
+        "of the training split of images, held out of it to choose by: what a run is evaluated "
+        "and its samples scored on while it trains",
+        ge=0,
+        lt=1,
+    )
+    split_by: str = field(
+        "",
+        "of images:, a regular expression: pictures whose groups () in the path are equal are in "
+        "one split; empty: each by its path",
+    )
     device_limit_mb: int = field(
         2048, "a larger decoded set is streamed instead of kept on the device", ge=0
     )
@@ -221,6 +233,11 @@ def optimizer(**changes: Any) -> ConfigDict:
     return section(Optimizer, **changes)
 
 
+def of_texts(data: Any) -> bool:
+    """Says whether a section `data` is of texts, as that of a family of both may be of pictures."""
+    return "tokenizer" in data and data.kind != "image"
+
+
 def check_seed(name: str, first: int, count: int = 1) -> None:
     """Raises `ConfigError` unless seeds `first … first + count - 1` are 0 … 2^32 - 1."""
     last = first + count - 1
@@ -232,7 +249,7 @@ def check_seed(name: str, first: int, count: int = 1) -> None:
 def validate(c: ConfigDict) -> None:
     """Raises `ConfigError` for the first field of the shared part that is out of range."""
     read(Base, c)
-    if "tokenizer" in c.data:
+    if of_texts(c.data):
         read(TextData, c, "data")
     for name in c:
         if name.endswith("optimizer"):

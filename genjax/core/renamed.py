@@ -24,6 +24,7 @@ _FIELDS = {  # the end of a dotted name: the end of today's
 _MLP_DIM = {"model.hidden": "model.mlp_dim"}  # of these families:
 _TRANSFORMERS = ("bert", "gpt", "transformer")
 _VALUES = {  # field: old value: today's
+    "family": {"text_classifier": "classifier"},
     "loss.formulation": {"forward": "forward_over_reverse", "reverse": "reverse_over_reverse"},
     "loss.likelihood": {"discretised_logistic": "discretized_logistic"},
 }
@@ -41,6 +42,8 @@ def renamed(config: Any, section: str = "", family: Any = None) -> Any:
         return config
     if not section:
         family = config.get("family")
+        if family == "text_classifier" and config.get("best_metric") == "cross_entropy":
+            config = {**config, "best_metric": "nll"}
     found = {}
     for name, value in config.items():
         field = f"{section}{name}"

@@ -6,7 +6,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from genjax.core.config import fail
+from genjax.core.config import fail, of_texts
 from genjax.data.source import Dataset
 
 TOKENIZER = "tokenizer"  # the folder of a workdir that keeps what turned its texts into tokens
@@ -28,9 +28,11 @@ def load(
     Of text, see `genjax.data.text.loading`: `python_docs`, bundled; `reverse`, drawn pairs;
     `text:FILE`, `tsv:FILE`, `pairs:SRC,TGT`, `conll:FILE`; `tfds:NAME` for families of text.
 
-    Families that learn from few labels declare `data.num_labeled`, see `genjax.data.labeled`;
-    those that learn tasks one after the other `data.protocol`, see `genjax.data.tasks`; those that
-    learn several at once `data.tasks`, see `genjax.data.multitask`.
+    `data.validation_fraction` holds a part of the training split of images out, to choose by.
+    Families that learn from few labels declare `data.num_labeled`, those that learn from labels
+    alone `data.leave_out` as well, see `genjax.data.labeled`; those that learn tasks one after the
+    other `data.protocol`, see `genjax.data.tasks`; those that learn several at once `data.tasks`,
+    see `genjax.data.multitask`.
 
     Args:
       data: the section.
@@ -41,6 +43,8 @@ def load(
     Raises:
       ConfigError: unknown name, missing or unreadable data, or a setting that the data cannot meet.
     """
+    if data.get("split_by", "") and not data.name.startswith("images:"):
+        raise fail("data.split_by", data.split_by, f"is for images:DIR, not {data.name}")
     dataset = _named(data, saved, other, arrays)
     if "checksum" not in dataset.found:  # bundled or drawn
         from genjax.data.cache import checksum_of_arrays
@@ -55,11 +59,15 @@ def load(
         from genjax.data import multitask
 
         return multitask.arrange(dataset, data)
-    if not data.get("num_labeled", 0):
+    if data.get("validation_fraction", 0.0) and dataset.validation is None:
+        from genjax.data import validation
+
+        dataset = validation.hold_out(dataset, data)
+    if not (data.get("num_labeled", 0) or data.get("leave_out", "")):
         return dataset
     from genjax.data import labeled
 
-    return labeled.limit(dataset, data)
+    return (labeled.choose if "leave_out" in data else labeled.limit)(dataset, data)
 
 
 def recorded(
@@ -118,8 +126,8 @@ def _named(
         from genjax.data.toy import reverse
 
         return reverse.load()
-    of_text = data.name == "python_docs" or (kind in ("text", "tsv", "pairs", "conll") and rest)
-    if of_text or (kind == "tfds" and rest and "tokenizer" in data):
+    named = data.name == "python_docs" or (kind in ("text", "tsv", "pairs", "conll") and rest)
+    if named or (kind == "tfds" and rest and of_texts(data)):
         from genjax.data.text import loading
 
         return loading.load(data, saved, other)

@@ -32,6 +32,8 @@ def line(dataset: Dataset, name: str) -> str:
         f"{source.num_examples:,} {split}" if source.num_examples else f"endless {split}"
         for split, source in (("training", dataset.train), ("test", dataset.test))
     ]
+    if dataset.validation is not None:
+        sizes.insert(1, f"{dataset.validation.num_examples:,} validation")
     parts = [f"{name}: {' and '.join(sizes)} examples, {_kind(dataset.spec)}"]
     if dataset.spec.num_classes:
         what = "tags" if dataset.spec.kind == "tagged" else "classes"

@@ -1,4 +1,4 @@
-"""A training split of which only some examples show their label."""
+"""Training splits with few labels: hidden from some examples, or only some examples at all."""
 
 from typing import Any
 
@@ -8,7 +8,9 @@ from ml_collections import ConfigDict
 
 from genjax.core.config import fail
 from genjax.core.family import Batch
+from genjax.data.found import shorten
 from genjax.data.in_memory import Resident
+from genjax.data.order import Bucketed
 from genjax.data.shuffle import permuted
 from genjax.data.source import Dataset, Source
 
@@ -90,6 +92,49 @@ def limit(dataset: Dataset, data: ConfigDict) -> Dataset:
     if seed is not None and number < classes:
         raise fail("data.num_labeled", number, f"must be at least {classes}, one of each class")
     return dataset._replace(train=Labeled(train, number, seed))
+
+
+def choose(dataset: Dataset, data: ConfigDict) -> Dataset:
+    """Keeps of the training split `data.num_labeled` examples, and none of `data.leave_out`.
+
+    Each class keeps as many as its share of the split says (the largest remainders are rounded up).
+    Which ones is a function of `data.labeled_seed` and the labels alone: the first of a permutation
+    of each class.
+
+    Raises:
+      ConfigError: no labels, no such class, too few examples, or data not on the device.
+    """
+    train, number, left_out = dataset.train, data.num_labeled, data.leave_out
+    name, value = ("leave_out", left_out) if left_out else ("num_labeled", number)
+    if not dataset.spec.num_classes:
+        raise fail(f"data.{name}", value, f"data.name={data.name} has no labels")
+    if not isinstance(train, Resident):
+        raise fail(
+            f"data.{name}", value, "needs the data on the device; raise data.device_limit_mb"
+        )
+    label = train.arrays["label"]
+    rows = np.flatnonzero(label != _class(dataset, left_out)) if left_out else np.arange(len(label))
+    if number:
+        classes = np.unique(label[rows])
+        if not len(classes) <= number <= len(rows):
+            message = f"must be between {len(classes)}, the classes, and {len(rows)}, the examples"
+            raise fail("data.num_labeled", number, f"{message} of the training split")
+        rows = rows[stratified(label[rows], number, data.labeled_seed)]
+    order = None
+    if isinstance(train.order, Bucketed):
+        order = Bucketed(train.order.lengths[rows], train.order.window)
+    kept = Resident({name: a[rows] for name, a in train.arrays.items()}, train.levels, order)
+    return dataset._replace(train=kept)
+
+
+def _class(dataset: Dataset, name: str) -> int:
+    names = dataset.labels or [str(i) for i in range(dataset.spec.num_classes)]
+    if name in names:
+        return names.index(name)
+    if name.isdecimal() and int(name) < len(names):
+        return int(name)
+    allowed = f"one of {shorten(names)}, or a number below {len(names)}"
+    raise fail("data.leave_out", name, f"must be {allowed}")
 
 
 def stratified(label: np.ndarray, number: int, seed: int) -> np.ndarray:

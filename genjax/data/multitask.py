@@ -74,7 +74,7 @@ class Mixed(Source):
     def __init__(self, source: Resident, rows: Sequence[np.ndarray], temperature: float = 1.0):
         sizes = np.array([len(r) for r in rows])
         shares = (sizes / sizes.max()) ** (1 / temperature)
-        self.all, self.num_examples = source, int(sizes.sum())
+        self.all, self.levels, self.num_examples = source, source.levels, int(sizes.sum())
         self.size = sizes.astype(np.int32)
         self.first = (np.cumsum(sizes) - sizes).astype(np.int32)
         self.edges = np.cumsum(shares / shares.sum())[:-1].astype(np.float32)

@@ -19,6 +19,7 @@ from genjax.data.text.vocabulary import Vocabulary
 
 _TEXTS = ("text", "sentence", "passage", "pair", "tagged")  # kinds that have a vocabulary
 _DERIVED = ("word_parts", "spellings", "shared_vocabulary")  # of a spec, from the vocabulary
+_SPLITS = ("train", "test", "validation")
 _CONTENT = "token_counts"  # of a spec, another where the content is
 
 
@@ -36,7 +37,8 @@ def of(dataset: Dataset) -> dict[str, Any]:
         "attributes": list(dataset.attributes),
         "splits": {
             name: {"examples": int(source.num_examples), "streamed": bool(source.streamed)}
-            for name, source in (("train", dataset.train), ("test", dataset.test))
+            for name, source in zip(_SPLITS, (dataset.train, dataset.test, dataset.validation))
+            if source is not None
         },
         "found": dict(dataset.found),
     }
@@ -77,13 +79,15 @@ def dataset(
                 parts, spellings = tokenizers.word_parts(words.x), tokenizers.spellings(words.x)
                 spec = spec._replace(word_parts=parts, spellings=spellings)
             spec = spec._replace(shared_vocabulary=words.shared)
-        train, test = (
-            cast(Source, _Later(int(split["examples"]), bool(split["streamed"]), real, name))
-            for name in ("train", "test")
+        splits: dict[str, Any] = {
+            name: cast(Source, _Later(int(split["examples"]), bool(split["streamed"]), real, name))
+            for name in _SPLITS
+            if name != "validation" or name in record["splits"]
             for split in [record["splits"][name]]
-        )
+        }
         labels, attributes = (tuple(map(str, record[n])) for n in ("classes", "attributes"))
-        found = Dataset(spec, train, test, attributes, labels=labels, found=dict(record["found"]))
+        more: Any = {"attributes": attributes, "labels": labels, "found": dict(record["found"])}
+        found = Dataset(spec, **splits, **more)
         if words is None:
             return found
         return found._replace(codec=words.x, target_codec=words.y, char_codec=words.chars)

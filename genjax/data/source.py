@@ -102,6 +102,8 @@ class Dataset(NamedTuple):
     Attributes:
       spec: of the examples.
       train, test: the splits.
+      validation: what is held out of the training split to choose by (`data.validation_fraction`);
+        None where nothing is.
       attributes: names of the columns of `batch["attributes"]`, uint8 (…, A), 1 where an example
         has it; empty where examples have none.
       codec: of the texts x; None where examples are no texts.
@@ -127,6 +129,11 @@ class Dataset(NamedTuple):
     labels: tuple[str, ...] = ()
     found: Mapping[str, Any] = MappingProxyType({})
     warnings: tuple[str, ...] = ()
+    validation: Source | None = None
+
+    def in_training(self) -> "Dataset":
+        """Returns the data as a run sees them while it trains: validated, where it can be."""
+        return self if self.validation is None else self._replace(test=self.validation)
 
 
 def rows(source: Source, batch_size: int) -> Iterator[dict[str, np.ndarray]]:

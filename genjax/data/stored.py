@@ -23,6 +23,8 @@ def dataset(
     data: ConfigDict,
     train: Entry,
     test: Entry,
+    validation: Entry | None = None,
+    *,
     num_classes: int = 0,
     attributes: Sequence[str] = (),
     labels: Sequence[str] = (),
@@ -34,7 +36,7 @@ def dataset(
 
     Args:
       data: the config's section.
-      train, test: decoded splits, whose `info` is `genjax.data.image.pictures.Facts`.
+      train, test, validation: decoded splits, whose `info` is `genjax.data.image.pictures.Facts`.
       num_classes, attributes, labels: as in `Dataset` and its spec.
       found, warnings: what reading found besides decoding.
       bad: names and reasons of what could not even be read.
@@ -43,12 +45,13 @@ def dataset(
       ConfigError: unreadable pictures and `data.on_bad=stop`, or a split that is left with none, or
         splits of different shape.
     """
-    facts = [Facts(**e.info) for e in (train, test)]
+    splits = {"training": train, "test": test} | ({"validation": validation} if validation else {})
+    facts = [Facts(**e.info) for e in splits.values()]
     message = dict(found or {})
     all_bad = [*bad, *(b for f in facts for b in f.first_bad)]
     count = len(bad) + sum(f.bad for f in facts)
     total = count + sum(f.count for f in facts)
-    empty = [name for name, f in zip(("training", "test"), facts) if not f.count]
+    empty = [name for name, f in zip(splits, facts) if not f.count]
     if count and (empty or data.on_bad == "stop"):
         end = "; config.data.on_bad=skip leaves them out"
         if data.on_bad == "skip":
@@ -59,15 +62,16 @@ def dataset(
             f"{count:,} of {total:,} pictures cannot be read: "
             f"{some(all_bad, room=190 - len(data.name))}{end}",
         )
-    shapes = [e.load(mmap=True)["x"].shape[1:] for e in (train, test)]
-    if shapes[0] != shapes[1]:
-        raise other_shape(facts[1].named, shapes[1], facts[0].named, shapes[0])
+    shapes = [e.load(mmap=True)["x"].shape[1:] for e in splits.values()]
+    for shape, fact in zip(shapes[1:], facts[1:]):
+        if shape != shapes[0]:
+            raise other_shape(fact.named, shape, facts[0].named, shapes[0])
     if count:
         first = [f"{short_path(name)} ({reason})" for name, reason in all_bad[:3]]
         message["skipped"] = {"count": count, "first": first}
-    message["checksum"] = checksum(train, test)
+    message["checksum"] = checksum(*splits.values())
     lines = [*warnings, *_warnings(facts)]
-    for name, entry in (("training", train), ("test", test)):
+    for name, entry in splits.items():
         label = entry.load(mmap=True).get("label", np.zeros(0, np.int32))
         if outside := int(((label < 0) | (label >= max(num_classes, 1))).sum()):
             lines.append(
@@ -82,6 +86,7 @@ def dataset(
         labels=tuple(labels),
         found=message,
         warnings=tuple(lines),
+        validation=split(data, validation) if validation else None,
     )
 
 

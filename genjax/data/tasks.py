@@ -67,6 +67,7 @@ class Tasks(Source):
         by_class = np.argsort(label, kind="stable")  # so that a class is a range of rows
         arrays = {name: a[by_class] for name, a in source.arrays.items()}
         self.all, self.num_examples = Resident(arrays, source.levels), source.num_examples
+        self.levels = source.levels
         self.arrays: Any = self.all.arrays
         self.count = np.bincount(label, minlength=num_classes).astype(np.int32)
         self.first = (np.cumsum(self.count) - self.count).astype(np.int32)

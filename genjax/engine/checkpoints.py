@@ -192,6 +192,10 @@ class Checkpoints:
         if (step := self._newest()) >= 0:
             self._check_leaves(leaves_of(template), step)
 
+    def checksum(self, step: int) -> str:
+        """Returns a checksum of all that the complete checkpoint `step` holds."""
+        return file_checksum(self.directory / str(step) / _MANIFEST)
+
     def restore_step(self, template: Any, step: int, *, part: bool = False) -> Any:
         """Restores checkpoint `step`; raises `ConfigError` if it is not there or not sound."""
         self.wait()

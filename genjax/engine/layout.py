@@ -4,4 +4,6 @@ CONFIG = "config.json"
 POPULATION = "population.json"  # seeds and hyper-parameters, where a config does not tell them
 START = "start"  # the folder that keeps the config of the run that this one started from
 PRETRAINED = "pretrained"  # that folder in older runs
+TEACHER = "teacher/teacher.json"  # which checkpoint of which checksum teaches this run
+TEACHER_LOGITS = "teacher/logits.npz"  # what it says of the training split, where that is kept
 CHECKPOINTS = "checkpoints"

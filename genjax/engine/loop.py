@@ -311,7 +311,7 @@ class _Training:
     @functools.cached_property
     def _held_out(self) -> np.ndarray:
         """The examples whose reconstructions are shown."""
-        return first_rows(self.run.dataset.test, self.config.num_samples)[0]
+        return first_rows(self.run.dataset.in_training().test, self.config.num_samples)[0]
 
     def _save(self) -> None:
         """Saves the state, unless this step is saved already."""

@@ -37,7 +37,7 @@ def check_best(run: Run, hooks: Hooks) -> None:
 
 def files(run: Run, folder: Path) -> dict[str, bytes]:
     """Returns what belongs to the run's folder beside `config.json`, by relative path."""
-    found = start.kept(run.config, folder)
+    found = {**run.kept, **start.kept(run.config, folder)}
     if run.dataset.codec is not None:
         found[f"{data.TOKENIZER}/{vocabulary.FILE}"] = vocabulary.content(
             vocabulary.of(run.dataset), run.dataset.spec.kind

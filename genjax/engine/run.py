@@ -12,7 +12,7 @@ from genjax import data, families
 from genjax.core.config import ConfigError, total_steps, validate
 from genjax.core.family import Family
 from genjax.data.source import Dataset
-from genjax.engine import start
+from genjax.engine import start, teaching
 from genjax.engine.checkpoints import from_process_0
 from genjax.engine.executor import Executor
 from genjax.engine.parallel import make_executor
@@ -23,7 +23,8 @@ from genjax.engine.workdir import read_data
 class Run(NamedTuple):
     """A config made concrete: its data, its family and the executor that runs it.
 
-    `population` holds the seeds and hyper-parameters that the config does not tell, if any.
+    `population` holds the seeds and hyper-parameters that the config does not tell, if any; `kept`
+    what its folder keeps of a teacher, by relative path.
     """
 
     config: ConfigDict
@@ -32,6 +33,7 @@ class Run(NamedTuple):
     executor: Executor
     total_steps: int
     population: Mapping[str, Any] = MappingProxyType({})
+    kept: Mapping[str, bytes] = MappingProxyType({})
 
 
 def prepare(
@@ -63,13 +65,18 @@ def prepare(
         repair(folder)
         from_process_0(0)  # the others read what it has written
     config = start.adopt(config, folder)
+    config = config if use else teaching.adopt(config, folder)
     saved = folder / data.TOKENIZER if folder else None
     record = read_data(folder) if use and folder else None
-    tokenizer = start.tokenizer(config)
+    tokenizer = start.tokenizer(config) or teaching.tokenizer(config)
     if record is not None and saved is not None:
         dataset = data.recorded(config.data, record, saved, tokenizer, arrays)
     else:
         dataset = data.load(config.data, saved, tokenizer, arrays)
+    taught = teaching.Lesson(config, dataset)
+    if not use:
+        taught = teaching.lesson(config, dataset, folder, prepare, population.get("seeds"))
+        config, dataset = taught.config, taught.dataset
     examples, number = families.examples_per_step(config), dataset.train.num_examples
     total = total_steps(config, examples, number)
     family = families.build(config, dataset.spec, total)
@@ -84,5 +91,7 @@ def prepare(
             f"config.batch_size={config.batch_size}: must be at most the number of training "
             f"examples, {number} in data.name={config.data.name}"
         )
-    executor = make_executor(family, dataset, config, **population)
-    return Run(config, dataset, family, executor, total, population)
+    teaching.check(taught, family)
+    seen = dataset if use else dataset.in_training()
+    executor = make_executor(family, seen, config, **population)
+    return Run(config, dataset, family, executor, total, population, taught.kept)

@@ -21,7 +21,7 @@ from absl import logging
 from ml_collections import ConfigDict
 
 from genjax import data, families
-from genjax.core.config import fail, get
+from genjax.core.config import fail, get, of_texts
 from genjax.core.paths import listed, matches
 from genjax.engine import vectors
 from genjax.engine.best import BEST, best
@@ -88,7 +88,7 @@ def adopt(config: ConfigDict, workdir: Path | None) -> ConfigDict:
 def tokenizer(config: ConfigDict) -> Path | None:
     """Returns the folder that keeps the other run's tokenizer; None where no text has one."""
     path = _path(config)
-    if path is None or path.is_file() or "tokenizer" not in config.data:
+    if path is None or path.is_file() or not of_texts(config.data):
         return None
     return path / data.TOKENIZER
 
@@ -96,10 +96,10 @@ def tokenizer(config: ConfigDict) -> Path | None:
 def kept(config: ConfigDict, workdir: Path) -> dict[str, bytes]:
     """Returns what of the other run is needed later, as files of the new run's folder by name.
 
-    None once they are there: the other run may then be gone.
+    None once there is a run in it: the other one may then be gone.
     """
     path = _path(config)
-    if path is None or path.is_file() or _kept(workdir) is not None:
+    if path is None or path.is_file() or (workdir / CONFIG).exists():
         return {}
     return {f"{START}/{CONFIG}": (path / CONFIG).read_bytes()}
 
@@ -108,7 +108,7 @@ def check(config: ConfigDict, executor: Executor) -> None:
     """Raises `ConfigError` where `begin` would, as far as a manifest tells."""
     path = _path(config)
     if path is not None and not path.is_file():
-        _pairs(config, executor, _open(config, path))
+        _pairs(config, executor, _open(config))
 
 
 def begin(config: ConfigDict, executor: Executor, total_steps: int) -> Begun:
@@ -125,7 +125,7 @@ def begin(config: ConfigDict, executor: Executor, total_steps: int) -> Begun:
         leaves, number, of = vectors.begin(config, executor, path)
         logging.info("Began with vectors of %s of %s words, of %s", f"{number:,}", f"{of:,}", path)
         return Begun(0, leaves, {"file": str(path), "words": number})
-    source = _open(config, path)
+    source = _open(config)
     pairs = _pairs(config, executor, source)
     whole = config.start.what == "state"
     if whole and source.step >= total_steps:
@@ -174,27 +174,42 @@ def _other(config: ConfigDict, workdir: Path | None) -> ConfigDict | None:
     return read_config(config.start.workdir, given_by=f"config.{_FIELD}")
 
 
-def _open(config: ConfigDict, path: Path) -> _Source:
-    """Finds the checkpoint that the section names."""
-    other = read_config(config.start.workdir, given_by=f"config.{_FIELD}")
-    wanted, newest = config.start.step, config.start.step == "newest"
+def checkpoint(section: str, workdir: str, wanted: str) -> tuple[ConfigDict, Checkpoints, int]:
+    """Finds a checkpoint of another run: that run's config, its checkpoints, and which of them.
+
+    Args:
+      section: of the config that names it by its fields `workdir` and `step`, for errors.
+      workdir: the other run's folder.
+      wanted: a number of a step, `newest` or `best`.
+
+    Raises:
+      ConfigError: there is no such run, or no such checkpoint of it.
+    """
+    other = read_config(workdir, given_by=f"config.{section}.workdir")
+    path = Path(workdir).expanduser().absolute()
     checkpoints = Checkpoints(path / (BEST if wanted == "best" else CHECKPOINTS))
     steps = checkpoints.steps()
-    if newest and steps:
-        step = steps[-1]
-    elif wanted == "best":
+    if wanted == "newest" and steps:
+        return other, checkpoints, steps[-1]
+    if wanted == "best":
         found = best(path, other.best_metric, other.best_mode) if other.best_metric else None
         if found is None:
-            message = "keeps no best checkpoint; must be a step, or newest"
-            raise fail("start.step", wanted, f"{config.start.workdir} {message}")
-        step = found.step
-    elif wanted.isdecimal() and int(wanted) in steps:
-        step = int(wanted)
-    else:
-        there = ", ".join(map(str, steps)) or "none"
-        raise fail("start.step", wanted, f"must be newest, best, or one of its steps: {there}")
+            message = f"{workdir} keeps no best checkpoint; must be a step, or newest"
+            raise fail(f"{section}.step", wanted, message)
+        return other, checkpoints, found.step
+    if wanted.isdecimal() and int(wanted) in steps:
+        return other, checkpoints, int(wanted)
+    there = ", ".join(map(str, steps)) or "none"
+    message = f"must be newest, best, or one of its steps: {there}"
+    raise fail(f"{section}.step", wanted, message)
+
+
+def _open(config: ConfigDict) -> _Source:
+    """Finds the checkpoint that the section names."""
+    other, checkpoints, step = checkpoint("start", config.start.workdir, config.start.step)
     spec = checkpoints.spec(step)
     members = _shape(spec.get("key", "[]"))
+    newest = config.start.step == "newest"
     return _Source(checkpoints, step, newest, spec, members[0] if members else 0, other)
 
 
@@ -342,7 +357,8 @@ def _read(
     config: ConfigDict, executor: Executor, source: _Source, pairs: Mapping[str, str]
 ) -> dict[str, Any]:
     """Reads the leaves that are taken, of one member where the other run is a population."""
-    ours, template = leaves_of(executor.template()), {}
+    ours = leaves_of(executor.template())
+    template: dict[str, jax.ShapeDtypeStruct] = {}
     for name, old in pairs.items():
         text, like = source.spec[old], ours[name]
         alike = _shape(text) == like.shape  # then each device reads its part alone

@@ -10,7 +10,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from genjax.core import fields, files
-from genjax.core.config import Base, ConfigError, fail
+from genjax.core.config import Base, ConfigError, fail, of_texts
 from genjax.core.family import DataSpec, Family
 from genjax.core.fields import Field
 from genjax.families import _own
@@ -83,8 +83,8 @@ def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
       ConfigError: such a run cannot start from that one.
     """
     found: dict[str, Any] = {}
-    if "tokenizer" in config.data:
-        if "tokenizer" not in other.data:
+    if of_texts(config.data):
+        if not of_texts(other.data):
             message = f"is a run of the family {other.family}, which reads no texts; must read some"
             raise fail("start.workdir", config.start.workdir, message)
         found = {f"data.{name}": other.data[name] for name in _TOKENS}

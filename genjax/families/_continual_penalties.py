@@ -19,7 +19,7 @@ def fisher_information(network: MLP, params: Any, x: jax.Array, visible: Any) ->
         F_i = E_x sum_c p(c|x) (d log p(c|x) / d theta_i)^2
 
     Source: Kirkpatrick et al. 2017, equation 3; Martens 2020 (New insights and perspectives on the
-    natural gradient method), section 5, for the expectation over the model's own classes. The
+    natural gradient method) for the expectation over the model's own classes. The
     gradient of one example by a kernel is a product of what goes into the layer and of its gradient
     by the bias: so F of a kernel is a matrix product of their squares, and no example's gradient by
     a kernel is ever written down.
@@ -93,7 +93,7 @@ def joined(importance: Any, anchor: Any, new: Any, params: Any) -> tuple[Any, An
 
     def center(total: jax.Array, new: jax.Array, anchor: jax.Array, params: jax.Array) -> jax.Array:
         share = jnp.where(total > _TINY, new / jnp.maximum(total, _TINY), 1.0)
-        return anchor + share * (params - anchor)
+        return (1 - share) * anchor + share * params
 
     return total, jax.tree.map(center, total, new, anchor, params)
 
@@ -122,7 +122,7 @@ def projected(gradient: Any, reference: Any) -> Any:
 
     def dot(a: Any, b: Any) -> jax.Array:
         each = jax.tree.map(lambda x, y: jnp.vdot(x, y, precision="highest"), a, b)
-        total: jax.Array = sum(jax.tree.leaves(each))
+        total: jax.Array = jax.tree.reduce(jnp.add, each)
         return total
 
     product, square = dot(gradient, reference), dot(reference, reference)

@@ -15,7 +15,7 @@ _OUT = -1e30  # the logit of a class that takes no part
 class Scenario:
     """The outputs of a network (B, O) as heads (B, H, W): one for each task, or one for all.
 
-    Source: van de Ven, Tuytelaars and Tolias 2022 (Three types of incremental learning), table 2.
+    Source: van de Ven, Tuytelaars and Tolias 2022 (Three types of incremental learning).
 
     Attributes:
       name: `task` (a head for each task, which is told), `domain` (one head, of the classes within
@@ -115,4 +115,5 @@ class Scenario:
             return jnp.ones((1, 1))
         if task_B is not None:
             return jax.nn.one_hot(task_B, self.num_tasks)
-        return (jnp.arange(self.num_tasks) < before)[None] / before
+        early_H = jnp.arange(self.num_tasks) < before
+        return jnp.asarray(early_H[None] / before)

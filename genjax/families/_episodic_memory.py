@@ -24,7 +24,7 @@ def insert(memory: Memory, rows: Any, group_B: jax.Array, uniform_B: jax.Array) 
 
     Row number n of a group takes the next free slot; once all are taken, it takes a random one with
     probability size / n, so that at all times each row that was seen is there with the same
-    probability (Vitter 1985, algorithm R; Buzzega et al. 2020, algorithm 3).
+    probability (Vitter 1985, algorithm R; for replay Buzzega et al. 2020).
 
     Args:
       memory: of `empty`.
@@ -38,9 +38,10 @@ def insert(memory: Memory, rows: Any, group_B: jax.Array, uniform_B: jax.Array) 
     number = seen[group_B] + (same_BxB & earlier_BxB).sum(1, dtype=jnp.int32)  # counted from 0
     drawn = jnp.floor(uniform_B * (number + 1)).astype(jnp.int32)
     place = jnp.where(number < size, number, drawn)
-    slot = group_B * size + place
+    nowhere = len(seen) * size
+    slot = jnp.where(place < size, group_B * size + place, nowhere)
     later = ((slot[:, None] == slot) & earlier_BxB.T).any(1)  # of two in one slot the last stays
-    taken = jnp.where((place < size) & ~later, slot, len(seen) * size)
+    taken = jnp.where(later, nowhere, slot)
 
     def put(kept: jax.Array, new: jax.Array) -> jax.Array:
         return kept.at[taken].set(new.astype(kept.dtype), mode="drop")

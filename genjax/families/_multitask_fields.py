@@ -22,12 +22,12 @@ OF_TEXTS = ("bag", "recurrent")
 
 
 @dataclass(frozen=True)
-class PictureData(Data, Tasks):
+class PictureData(Tasks, Data):
     """The section `data`, of pictures."""
 
 
 @dataclass(frozen=True)
-class SentenceData(TextData, Tasks):
+class SentenceData(Tasks, TextData):
     """The section `data`, of texts."""
 
 

@@ -1,26 +1,26 @@
 """Continual learning: a classifier learns tasks one after the other and is to forget none.
 
-A run is the whole sequence: `data.steps_per_task` updates on each task, whose examples are seen in
-no other. Of N tasks so far, the classifier minimizes
+A run is the whole sequence: `data.steps_per_task` updates on each task, which never comes back.
+Of N tasks so far, the classifier minimizes
 
     1/N L(current) + (1 - 1/N) L(replayed) + penalty(theta),
 
-where a method has one of the latter two (van de Ven and Tolias 2019, equation 1 and appendix A; van
-de Ven, Tuytelaars and Tolias 2022). Three scenarios say what is asked at test time: in `task` the
-class within a task that is told (an output for each class of each task), in `domain` the same with
-one set of outputs for all tasks, in `class` both; there only classes seen so far take part.
+where a method has one of the latter two (van de Ven and Tolias 2019, appendix A; van de Ven,
+Tuytelaars and Tolias 2022). Three scenarios say what is asked at test time: in `task` the class
+within a task that is told (an output for each class of each task), in `domain` the same with one
+set of outputs for all tasks, in `class` both; there only classes seen so far take part.
 
 - `none`, `joint`: nothing, and all tasks at once: the two bounds.
 - `ewc`, `online_ewc`: lambda/2 sum_i F_i (theta_i - theta*_i)^2, F the Fisher information behind
   each task, or behind all with one anchor (Kirkpatrick et al. 2017, equation 3; Schwarz et al.
-  2018, section 3.2).
+  2018).
 - `si`: c sum_i Omega_i (theta_i - theta*_i)^2, Omega what a parameter has lowered the loss by
   (Zenke et al. 2017, equations 3 to 5).
 - `lwf`: current examples keep the soft targets of the previous network (Li and Hoiem 2016).
 - `er`: examples of each class are kept and replayed (Rolnick et al. 2019).
 - `a_gem`: the gradient may not raise their loss (Chaudhry et al. 2019, equation 11).
-- `der`, `der_plus`: alpha ||h(x) - z||^2 of kept examples and the logits z that they had, and beta
-  times the cross-entropy of others (Buzzega et al. 2020, equations 6 and 7).
+- `der`, `der_plus`: alpha mean (h(x) - z)^2 of kept examples and the logits z that they had, and
+  beta times the cross-entropy of others (Buzzega et al. 2020, section 3).
 - `dgr_vae`, `dgr_gan`: a generator's examples are replayed, their classes by the previous network
   (Shin et al. 2017, equations 1 and 2).
 - `…_distilled`: what is replayed has its soft targets (van de Ven and Tolias 2018).
@@ -218,8 +218,7 @@ class Continual(Family):
         variables = dict(state.variables)
         change = gradient
         if self.loss.regularizes:
-            penalty, slope = jax.value_and_grad(self._penalty)(state.params, variables)
-            metrics["penalty"] = penalty
+            metrics["penalty"], slope = jax.value_and_grad(self._penalty)(state.params, variables)
             change = jax.tree.map(jnp.add, gradient, slope)
         if self.loss.method == "a_gem":
             change = self._projected(state, gradient, len(rows["x"]), shared)

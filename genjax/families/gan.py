@@ -86,12 +86,12 @@ class GAN(Players):
             )
             fake_score, _ = self.judge(params, variables, fake, label, train=True)
         s = self.loss.label_smoothing
-        labels = {"label_smoothing": s} if s else {}  # of the losses that have labels
-        total = self.loss.players.critic(real_score, fake_score, **labels).mean()
+        smoothing = {"label_smoothing": s} if s else {}  # of the losses that have labels
+        total = self.loss.players.critic(real_score, fake_score, **smoothing).mean()
         metrics = {"real_score": real_score.mean(), "fake_score": fake_score.mean()}
         if self.loss.adversarial == "wasserstein":
             metrics["wasserstein"] = -total
-        if logits is not None:
+        if logits is not None and label is not None:
             metrics["class_nll"] = losses.label_cross_entropy(logits[: len(real)], label).mean()
             total += self.loss.class_weight * metrics["class_nll"]
         if weight := shared.get("penalty_weight", self.loss.weight):
@@ -140,7 +140,7 @@ class GAN(Players):
         if self.loss.players.paired:
             scores.insert(0, self.judge(d_params, d_variables, rows["real"], label, train=True)[0])
         value = self.loss.players.generator(*scores).mean()
-        if logits is not None:
+        if logits is not None and label is not None:
             of_class = losses.label_cross_entropy(logits, label).mean()
             value += self.loss.generator_class_weight * of_class
         return value, ({"generator_loss": value}, updated)
@@ -329,8 +329,8 @@ class GAN(Players):
 
         # vmap keeps the batch statistics of each critic batch its own.
         if self._wide_passes:
-            return jax.vmap(fake)(z, *label)
-        return jax.lax.map(lambda rows: fake(*rows), (z, *label))
+            return jnp.asarray(jax.vmap(fake)(z, *label))
+        return jnp.asarray(jax.lax.map(lambda rows: fake(*rows), (z, *label)))
 
     def _draws(
         self, state: State, use: int, shape: tuple[int, ...], draw: Any = batch_normal

@@ -93,10 +93,12 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Seq2Seq:
     check_copying(config, spec)
     kind = Seq2Seq if model.attention == "none" else AttendingSeq2Seq
     kind = CopyingSeq2Seq if model.copy else kind
+    attributes = asdict(model)
+    attributes["copies"] = attributes.pop("copy")  # a module's own `copy` is a method
     network = Network(
         spec.vocab_size,
         spec.target_vocab_size,
-        **asdict(model),
+        **attributes,
         dtype=compute_dtype(config.precision),
     )
     return kind(**fields, model=model, network=network)

@@ -397,4 +397,5 @@ def _check(model: Model, loss: Loss, config: ConfigDict, spec: DataSpec) -> None
     if loss.finetune == "labels" and not spec.num_classes:
         raise fail("loss.finetune", "labels", f"data.name={config.data.name} has no labels")
     if config.data.num_labeled and loss.finetune != "labels":
-        raise fail("data.num_labeled", config.data.num_labeled, "needs loss.finetune=labels")
+        message = "must be 0 but with loss.finetune=labels"
+        raise fail("data.num_labeled", config.data.num_labeled, message)

@@ -78,7 +78,7 @@ class Network(nn.Module):
       layers: of both stacks.
       positions: see `Embedding`; rotary ones are the layers' own.
       tie_embeddings: the target's vectors are the output's weights too.
-      copy: a `Pointer` to the source stands behind the decoder's last layer.
+      copies: a `Pointer` to the source stands behind the decoder's last layer.
     """
 
     vocab_size: int
@@ -87,7 +87,7 @@ class Network(nn.Module):
     layers: Layers
     positions: str
     tie_embeddings: bool
-    copy: bool = False
+    copies: bool = False
 
     def setup(self) -> None:
         """Declares the parts."""
@@ -103,7 +103,7 @@ class Network(nn.Module):
         self.source = Embedding(self.vocab_size, max_length=source_length, **embed)
         self.target = Embedding(self.target_vocab_size, max_length=target_length, **embed)
         self.encoder, self.decoder = Stack(of), Stack(of, cross=True)
-        if self.copy:
+        if self.copies:
             self.pointer = Pointer(of.width, of.dtype)
         if not self.tie_embeddings:
             init = nn.initializers.normal(of.width**-0.5)
@@ -119,7 +119,7 @@ class Network(nn.Module):
     def predict(
         self, x_BxS: jax.Array, inputs_BxU: jax.Array, *, train: bool = False
     ) -> Prediction:
-        """Computes the same vectors and, with `copy`, weights of the source and the gate."""
+        """Computes the same vectors and, with `copies`, weights of the source and the gate."""
         memory, mask = self._encode(x_BxS, train=train), padding_mask(x_BxS)
         embedded_BxUxD = self.target(inputs_BxU, train=train)
         vectors_BxUxD = self.decoder(
@@ -129,7 +129,7 @@ class Network(nn.Module):
             memory_mask=mask,
             train=train,
         )
-        if not self.copy:
+        if not self.copies:
             return Prediction(vectors_BxUxD)
         return self.pointer(vectors_BxUxD, embedded_BxUxD, self.pointer.remember(memory, mask))
 
@@ -142,7 +142,7 @@ class Network(nn.Module):
         memory, mask = self._encode(x_BxS), padding_mask(x_BxS)
         layers = self.decoder.new_cache(len(x_BxS), length, memory)
         cache = {"layers": layers, "mask": mask, "past": jnp.zeros(len(x_BxS), jnp.int32)}
-        return cache | ({"pointer": self.pointer.remember(memory, mask)} if self.copy else {})
+        return cache | ({"pointer": self.pointer.remember(memory, mask)} if self.copies else {})
 
     def extend(self, token_B: jax.Array, cache: Any) -> tuple[jax.Array, Any]:
         """Reads a token: the vector (B, D) that predicts the next one, and the cache."""
@@ -155,16 +155,16 @@ class Network(nn.Module):
         x_Bx1xD = self.target(token_B[:, None], past_B[:, None])
         vectors, layers = self.decoder.extend(x_Bx1xD, cache["layers"], past_B, cache["mask"])
         found = Prediction(vectors)
-        if self.copy:
+        if self.copies:
             found = self.pointer(vectors, x_Bx1xD, cache["pointer"])
         return found.last(), cache | {"layers": layers, "past": past_B + 1}
 
     def weights(self, x_BxS: jax.Array, inputs_BxU: jax.Array) -> jax.Array:
         """Computes how predictions attend to the source, (B, U, S).
 
-        It is the pointer that is asked or, without `copy`, the mean head of the last layer.
+        It is the pointer that is asked or, without `copies`, the mean head of the last layer.
         """
-        if self.copy:
+        if self.copies:
             return jnp.asarray(self.predict(x_BxS, inputs_BxU).weights)
         inputs = self.target(inputs_BxU), causal_mask(inputs_BxU.shape[1])
         memory = self._encode(x_BxS), padding_mask(x_BxS)

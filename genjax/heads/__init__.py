@@ -17,8 +17,8 @@ from genjax.heads.kernels import (
     nystroem,
     scale,
 )
+from genjax.heads.least_squares import RidgeHead, ridge
 from genjax.heads.linear import crammer_singer, linear_svm, logistic
-from genjax.heads.ridge import RidgeHead, ridge
 from genjax.heads.selection import Grid, Selection, folds, grid, select
 
 __all__ = [

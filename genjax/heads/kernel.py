@@ -1,5 +1,6 @@
 """Support vector machines on exact kernels, for sets whose kernel matrix fits into memory."""
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -105,6 +106,7 @@ def kernel_svm(
     """
     checks.chosen("scheme", scheme, SCHEMES)
     given = examples(x, labels, num_classes, C, weight, tolerance, max_iterations)
+    C = jnp.atleast_1d(jnp.asarray(C, given.x.dtype))
     if class_size is None:
         known = checks.is_known(labels)
         counts = np.bincount(np.asarray(labels), minlength=num_classes) if known else [len(x)]
@@ -112,56 +114,80 @@ def kernel_svm(
     checks.whole("class_size", class_size, 1, len(x))
     matrix = kernel(given.x, given.x)
     if scheme == "one_vs_one":
-        problems, pairs = _pairs(given, labels, class_size)
+        rows, t, c, pairs = _pairs(given, labels, class_size)
     else:
-        problems, pairs = _rest(given), None
-    m = len(given.c)
-    found = smo.solve(matrix, problems, tolerance, max_iterations, bias)
+        (rows, t, c), pairs = _rest(given), None
+    # One C after the other: each begins at the last one's alpha, made longer as C is. Weights that
+    # differ from C to C would take `sum t alpha` off 0.
+    longer = jnp.concatenate([jnp.zeros_like(C[:1]), C[1:] / C[:-1]])
+    if weight is not None and weight.ndim == 2:
+        longer = jnp.zeros_like(longer)
+
+    found = _path(matrix, rows, t, c, longer, tolerance, max_iterations, bias)
 
     def of(leaf: jax.Array) -> jax.Array:
-        leaf = leaf.reshape(m, -1, *leaf.shape[1:])
         return leaf[0] if given.alone else leaf
 
     return KernelHead(
         kernel,
         given.x,
-        of(found.coefficients.T),
+        of(found.coefficients.swapaxes(1, 2)),
         of(found.bias),
         pairs,
         given.present,
         of(found.objective),
         of(found.gap),
-        found.iterations,
+        found.iterations.max(),
         of(found.converged),
-        of(found.scores.T),
+        of(found.scores.swapaxes(1, 2)),
     )
 
 
-def _rest(given: Examples) -> smo.Problems:
-    """Makes the problems (M K) of each class against the rest, on all rows."""
-    n, k, m = len(given.x), len(given.present), len(given.c)
-    shape = (m, k, n)
-    rows = jnp.broadcast_to(jnp.arange(n), shape).reshape(-1, n)
-    t = jnp.broadcast_to(2 * given.y.T - 1, shape).reshape(-1, n)
-    c = jnp.broadcast_to(given.c[:, None] * given.present[:, None], shape).reshape(-1, n)
-    return smo.Problems(rows, t, c)
+@functools.partial(jax.jit, static_argnames="bias")
+def _path(
+    matrix: jax.Array,
+    rows: jax.Array,
+    t: jax.Array,
+    c: jax.Array,
+    longer: jax.Array,
+    tolerance: Any,
+    max_iterations: Any,
+    bias: bool,
+) -> smo.Duals:
+    """Solves the problems for each c (M, B, n) in turn; every leaf of the result has M first."""
+
+    own = smo.blocks(matrix, rows)
+
+    def one(alpha: jax.Array, given: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, smo.Duals]:
+        c, factor = given
+        start = jnp.clip(alpha * factor, 0, c)
+        problems = smo.Problems(rows, t, c)
+        found = smo.solve(matrix, problems, start, own, tolerance, max_iterations, bias)
+        return found.alpha, found
+
+    return jax.lax.scan(one, jnp.zeros_like(t), (c, longer))[1]
 
 
-def _pairs(given: Examples, labels: jax.Array, class_size: int) -> tuple[smo.Problems, jax.Array]:
-    """Makes the problems (M K (K - 1) / 2) of two classes, on the rows of both."""
-    k = len(given.present)
+def _rest(given: Examples) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Makes the problems of each class against the rest: all rows, their sides, and c (M, B, n)."""
+    n, k = len(given.x), len(given.present)
+    rows = jnp.broadcast_to(jnp.arange(n), (k, n))
+    return rows, 2 * given.y.T - 1, given.c[:, None] * given.present[:, None]
+
+
+def _pairs(
+    given: Examples, labels: jax.Array, class_size: int
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """Makes the problems of two classes: the rows of both, their sides, c (M, B, n), and pairs."""
     order = jnp.argsort(labels, stable=True)
     counts = (given.y > 0).sum(0)
     places = jnp.arange(class_size)
     begins = jnp.cumsum(counts) - counts
     rows_KxS = order[jnp.clip(begins[:, None] + places, 0, len(order) - 1)]
     there_KxS = places < counts[:, None]
-    first, second = np.triu_indices(k, 1)
+    first, second = np.triu_indices(len(given.present), 1)
     rows = jnp.concatenate([rows_KxS[first], rows_KxS[second]], 1)
     there = jnp.concatenate([there_KxS[first], there_KxS[second]], 1)
     side = jnp.repeat(jnp.array([1, -1], given.x.dtype), class_size)
-    c = given.c[:, rows] * there  # (M, B, 2S)
-    n = 2 * class_size
-    t = jnp.broadcast_to(side, c.shape).reshape(-1, n)
-    rows = jnp.broadcast_to(rows, c.shape).reshape(-1, n)
-    return smo.Problems(rows, t, c.reshape(-1, n)), jnp.stack([first, second], 1)
+    t = jnp.broadcast_to(side, rows.shape)
+    return rows, t, given.c[:, rows] * there, jnp.stack([first, second], 1)

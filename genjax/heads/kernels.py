@@ -49,7 +49,8 @@ class Polynomial(NamedTuple):
 
     def __call__(self, x: jax.Array, y: jax.Array) -> jax.Array:
         """Computes the kernel of x (N, D) and y (M, D), (N, M)."""
-        return (self.gamma * _products(x, y) + self.offset) ** self.degree
+        value: jax.Array = (self.gamma * _products(x, y) + self.offset) ** self.degree
+        return value
 
 
 Kernel = Linear | RBF | Polynomial

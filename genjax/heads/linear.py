@@ -16,7 +16,7 @@ from genjax.heads import newton
 from genjax.heads.fit import NEVER, Examples, LinearHead, examples
 from genjax.heads.losses import CrammerSinger, Hinge, Softmax, SquaredHinge
 
-LOSSES = {"squared_hinge": SquaredHinge, "hinge": Hinge}
+LOSSES: dict[str, Any] = {"squared_hinge": SquaredHinge, "hinge": Hinge}
 
 
 def linear_svm(

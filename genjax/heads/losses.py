@@ -21,8 +21,15 @@ class SquaredHinge(NamedTuple):
 
     t: jax.Array
     c: jax.Array
-    smooth = True
-    centered = False
+
+    @property
+    def smooth(self) -> bool:
+        """Returns True."""
+        return True
+
+    def center(self, v: jax.Array) -> jax.Array:
+        """Returns `v`: all of it counts."""
+        return v
 
     def value(self, z: jax.Array) -> jax.Array:
         """Computes the loss, (N, P)."""
@@ -49,8 +56,15 @@ class Hinge(NamedTuple):
 
     t: jax.Array
     c: jax.Array
-    smooth = False
-    centered = False
+
+    @property
+    def smooth(self) -> bool:
+        """Returns False."""
+        return False
+
+    def center(self, v: jax.Array) -> jax.Array:
+        """Returns `v`: all of it counts."""
+        return v
 
     def value(self, z: jax.Array) -> jax.Array:
         """Computes the loss, (N, P)."""
@@ -90,8 +104,15 @@ class CrammerSinger(NamedTuple):
     y: jax.Array
     c: jax.Array
     present: jax.Array
-    smooth = False
-    centered = True
+
+    @property
+    def smooth(self) -> bool:
+        """Returns False."""
+        return False
+
+    def center(self, v: jax.Array) -> jax.Array:
+        """Takes the mean over the classes that are present, and all of the others."""
+        return _centered(v, self.present)
 
     def value(self, z: jax.Array) -> jax.Array:
         """Computes the loss, (N, P)."""
@@ -126,13 +147,19 @@ class CrammerSinger(NamedTuple):
         m = z - (z * self.y).sum(-1, keepdims=True) + 1 - self.y
         v = dual + self.c * self.y + sigma[:, None] * m
         there = jnp.broadcast_to(self.present > 0, v.shape)
-        inside = there
 
         def shrink(_: int, inside: jax.Array) -> jax.Array:
-            return there & (v > _threshold(v, inside, self.c))
+            smaller = inside & (v > _threshold(v, inside, self.c))
+            return jnp.where(smaller.any(-1, keepdims=True), smaller, inside)
 
-        inside = jax.lax.fori_loop(0, v.shape[-1], shrink, inside)
-        return jnp.where(inside, jnp.maximum(v - _threshold(v, inside, self.c), 0), 0)
+        inside = jax.lax.fori_loop(0, v.shape[-1], shrink, there)
+        p = jnp.maximum(v - _threshold(v, inside, self.c), 0)
+        return jnp.where(inside & (self.c > 0), p, 0)
+
+
+def _centered(v: jax.Array, present: jax.Array) -> jax.Array:
+    mean = (v * present).sum(-1, keepdims=True) / jnp.maximum(present.sum(), 1)
+    return (v - mean) * present
 
 
 def _threshold(v: jax.Array, inside: jax.Array, c: jax.Array) -> jax.Array:
@@ -155,8 +182,15 @@ class Softmax(NamedTuple):
     c: jax.Array
     present: jax.Array
     sums: tuple[jax.Array, jax.Array] | None
-    smooth = True
-    centered = True
+
+    @property
+    def smooth(self) -> bool:
+        """Returns True."""
+        return True
+
+    def center(self, v: jax.Array) -> jax.Array:
+        """Takes the mean over the classes that are present, and all of the others."""
+        return _centered(v, self.present)
 
     def value(self, z: jax.Array) -> jax.Array:
         """Computes the loss, (N, P)."""
@@ -194,10 +228,17 @@ class Softmax(NamedTuple):
         q = jnp.where(ratio > 0, number - excess / jnp.where(ratio > 0, ratio, 1), number)
         q = q * self.present / number.sum(-1, keepdims=True)
         g = rw + (1 - theta) * (g - rw) + theta * (total * q - by_class)
-        p = jax.nn.softmax(self._scores(z), -1)
+        log_p = jax.nn.log_softmax(self._scores(z), -1)
+        p = jnp.exp(log_p)
         change = theta * (q - p)
-        u = jnp.where(p > 0, change / jnp.where(p > 0, p, 1), 0)
-        apart = (self.c * jnp.maximum((p + change) * jnp.log1p(u) - change, 0)).sum((0, 2))
+        moved = p + change
+        small = jnp.abs(change) < p / 2  # where the logarithms cancel
+        ratio = jnp.log1p(jnp.where(small, change / jnp.where(small, p, 1), 0))
+        larger = small | (moved <= 0)
+        ratio = jnp.where(
+            larger, ratio, jnp.log(jnp.where(larger, 1, moved)) - jnp.where(larger, 0, log_p)
+        )
+        apart = (self.c * jnp.maximum(moved * ratio - change, 0)).sum((0, 2))
         return (g[:-1] ** 2).sum((0, 2)) / 2 + apart
 
     def _scores(self, z: jax.Array) -> jax.Array:

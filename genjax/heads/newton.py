@@ -34,15 +34,14 @@ _GROWTH = 3.0  # of sigma
 
 
 class Loss(Protocol):
-    """A loss of scores z (N, P, G), the weights of its examples inside.
+    """A loss of scores z (N, P, G), the weights of its examples inside."""
 
-    Attributes:
-      smooth: whether the loss has a gradient without dual variables to smooth it.
-      centered: whether a sum of all G outputs changes nothing.
-    """
+    @property
+    def smooth(self) -> bool:
+        """Returns whether the loss has a gradient without dual variables to smooth it."""
 
-    smooth: bool
-    centered: bool
+    def center(self, v: jax.Array) -> jax.Array:
+        """Takes from weights (D, P, G) what changes no loss, such as the mean over all outputs."""
 
     def value(self, z: jax.Array) -> jax.Array:
         """Computes the loss, (N, P)."""
@@ -175,7 +174,7 @@ def solve(
         goal = size * jnp.where(going, 0.1, jnp.inf)
         d, dz, steps = _conjugate_gradients(
             lambda v: _hessian(v, scores, back, curvature, r),
-            lambda v: _precondition(inverse, x, v, penalty, loss.centered),
+            lambda v: loss.center(_precondition(inverse, x, loss.center(v))),
             g,
             z,
             goal,
@@ -253,7 +252,14 @@ def _conjugate_gradients(
         return d + alpha * p, dz + alpha * pz, residual, s + beta * p, new, steps + 1
 
     s = precondition(-g)
-    start = (jnp.zeros_like(g), jnp.zeros_like(z), -g, s, _dots(-g, s), jnp.zeros((), jnp.int32))
+    start: Any = (
+        jnp.zeros_like(g),
+        jnp.zeros_like(z),
+        -g,
+        s,
+        _dots(-g, s),
+        jnp.zeros((), jnp.int32),
+    )
     d, dz, _, _, _, steps = jax.lax.while_loop(
         lambda c: going(c[2]).any() & (c[5] < _MAX_CG), step, start
     )
@@ -297,7 +303,7 @@ def _line_search(
         return going & ((at > enough) | ((at < -enough) & (eta < 1)))
 
     one = jnp.ones_like(slope0)
-    start = (one, slope(one), 0 * one, slope0, one, one, jnp.zeros((), jnp.int32))
+    start: Any = (one, slope(one), 0 * one, slope0, one, one, jnp.zeros((), jnp.int32))
     eta, *_ = jax.lax.while_loop(
         lambda c: wrong(c[0], c[1]).any() & (c[6] < _MAX_TRIALS), trial, start
     )
@@ -329,27 +335,24 @@ def _inverse(x: jax.Array, h: jax.Array, penalty: jax.Array) -> Any:
             b = b * jnp.sqrt(total[-1] / rows)
         gram = b @ b.T if wide else b.T @ b
         # Rounding must not make it indefinite; a preconditioner may be somewhat off.
-        least = 1e-6 * jnp.trace(gram) / len(gram) * 10
+        trace = jnp.trace(gram)
+        least = jnp.maximum(1e-6 * trace, 1e-4)
         eye = jnp.eye(len(gram), dtype=x.dtype)
         if wide:
             factor = jnp.linalg.cholesky(gram + (1 + least) * eye)
-            return jax.scipy.linalg.solve_triangular(factor, b, lower=True)
+            inverse = jax.scipy.linalg.solve_triangular(factor, b, lower=True)
+            return jnp.where(jnp.isfinite(inverse).all(), inverse, 0)
         ridge = jnp.maximum(penalty, least)
         factor = jnp.linalg.cholesky(gram + jnp.diag(ridge))
-        return jax.scipy.linalg.cho_solve((factor, True), eye)
+        inverse = jax.scipy.linalg.cho_solve((factor, True), eye)
+        return jnp.where(jnp.isfinite(inverse).all(), inverse, eye / (1 + trace))
 
     flat = jax.lax.map(one, h.reshape(n, -1).T)
     return flat.reshape(*h.shape[1:], *flat.shape[1:])
 
 
-def _precondition(
-    inverse: jax.Array, x: jax.Array, v: jax.Array, penalty: jax.Array, centered: bool
-) -> jax.Array:
-    if centered:
-        v = v - v.mean(-1, keepdims=True)
+def _precondition(inverse: jax.Array, x: jax.Array, v: jax.Array) -> jax.Array:
     if x.shape[1] > _MAX_FEATURES:  # (I + B^T B)^-1 = I - B^T (I + B B^T)^-1 B
         inner = jnp.einsum("pgmd,dpg->pgm", inverse, v)
-        v = v - jnp.einsum("pgmd,pgm->dpg", inverse, inner)
-    else:
-        v = jnp.einsum("pgde,epg->dpg", inverse, v)
-    return v - v.mean(-1, keepdims=True) if centered else v
+        return v - jnp.einsum("pgmd,pgm->dpg", inverse, inner)
+    return jnp.einsum("pgde,epg->dpg", inverse, v)

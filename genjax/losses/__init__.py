@@ -34,6 +34,7 @@ from genjax.losses.likelihood import (
     discretized_logistic_log_likelihood,
     gaussian_log_likelihood,
 )
+from genjax.losses.margins import crammer_singer_loss, hinge_loss, squared_hinge_loss
 from genjax.losses.penalties import (
     FORMULATIONS,
     gradient_penalty,
@@ -74,6 +75,7 @@ __all__ = [
     "contractive_penalty",
     "copying_cross_entropy",
     "copying_log_probabilities",
+    "crammer_singer_loss",
     "crf_log_likelihood",
     "crf_log_partition",
     "crf_score",
@@ -88,6 +90,7 @@ __all__ = [
     "hierarchical_softmax_loss",
     "hinge_critic_loss",
     "hinge_generator_loss",
+    "hinge_loss",
     "importance_weighted_bound",
     "input_gradient_norm",
     "input_gradient_penalty",
@@ -108,6 +111,7 @@ __all__ = [
     "reparameterize",
     "sparsity_kl",
     "squared_error",
+    "squared_hinge_loss",
     "token_cross_entropy",
     "wasserstein_critic_loss",
     "wasserstein_generator_loss",

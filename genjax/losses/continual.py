@@ -30,5 +30,6 @@ def quadratic_penalty(params: Any, anchor: Any, importance: Any) -> jax.Array:
         p, a, i = (at_least_float32(x) for x in (p, a, i))
         return (i * jnp.square(p - a)).sum()
 
-    total: jax.Array = sum(jax.tree.leaves(jax.tree.map(one, params, anchor, importance)))
+    each = jax.tree.map(one, params, anchor, importance)
+    total: jax.Array = jax.tree.reduce(jnp.add, each)
     return total

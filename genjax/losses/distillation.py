@@ -32,4 +32,5 @@ def distillation_loss(
     student_BxC, teacher_BxC = (
         jax.nn.log_softmax(at_least_float32(x) / temperature) for x in (student_BxC, teacher_BxC)
     )
-    return temperature**2 * (jnp.exp(teacher_BxC) * (teacher_BxC - student_BxC)).sum(-1)
+    divergence_B = (jnp.exp(teacher_BxC) * (teacher_BxC - student_BxC)).sum(-1)
+    return jnp.asarray(temperature**2 * divergence_B)

@@ -44,13 +44,20 @@ def bernoulli_cross_entropy(logits: jax.Array, target: jax.Array) -> jax.Array:
     return _mean(softplus(logits) - logits * target)
 
 
-def label_cross_entropy(logits_BxC: jax.Array, label_B: jax.Array) -> jax.Array:
+def label_cross_entropy(
+    logits_BxC: jax.Array, label_B: jax.Array, *, label_smoothing: float = 0.0
+) -> jax.Array:
     """Computes `-log softmax(logits)[label]`, in nats, (B,).
+
+    Label smoothing takes the cross-entropy from `1 - label_smoothing` of the label and
+    `label_smoothing` of the uniform distribution over all C (Szegedy et al. 2016, Rethinking the
+    Inception architecture, section 7).
 
     Args:
       logits_BxC: of C classes.
       label_B: int32, in 0 … C - 1; others raise `ValueError` where they are known, and give NaN
         elsewhere.
+      label_smoothing: in [0, 1).
 
     Examples:
       >>> label_cross_entropy(jnp.zeros((1, 4)), jnp.array([2])) / jnp.log(4.0)
@@ -58,9 +65,13 @@ def label_cross_entropy(logits_BxC: jax.Array, label_B: jax.Array) -> jax.Array:
     """
     checks.integers("B", checks.floats("B C", logits_BxC=logits_BxC), label_B=label_B)
     checks.indices("label_B", label_B, logits_BxC.shape[1])
+    checks.number("label_smoothing", label_smoothing, 0, below=1)
     logits_BxC = at_least_float32(logits_BxC)
     index_B = jnp.where(label_B < 0, logits_BxC.shape[1], label_B)  # none counts from the end
     of_label_B = jnp.take_along_axis(logits_BxC, index_B[:, None], -1, mode="fill")[:, 0]
+    if label_smoothing:
+        mean_B = logits_BxC.mean(-1)
+        of_label_B = (1 - label_smoothing) * of_label_B + label_smoothing * mean_B
     return jax.nn.logsumexp(logits_BxC, -1) - of_label_B
 
 

@@ -69,11 +69,10 @@ class ResNetGenerator(nn.Module):
         x = to_batch_last(x) if last else x
 
         def activate(x: jax.Array) -> jax.Array:
-            if self.num_classes and self.norm == "batch":
+            if self.num_classes and self.norm == "batch" and label_B is not None:
                 axis = 0 if last else -1
-                x = ConditionalBatchNorm(self.num_classes, axis, self.dtype)(
-                    x, label_B, train=train
-                )
+                norm = ConditionalBatchNorm(self.num_classes, axis, self.dtype)
+                x = norm(x, label_B, train=train)
             else:
                 x = normalized(self.norm, x, last, self.dtype, train)
             return ACTIVATIONS[self.activation](x)

@@ -53,7 +53,7 @@ class Seq2Seq(nn.Module):
       tie_embeddings: the target's embeddings are the output's weights too.
       dropout: rate, of each layer's inputs and of the vectors that predict.
       dtype: of compute.
-      copy: there is a gate between words to write and words of the source; needs attention.
+      copies: there is a gate between words to write and words of the source; needs attention.
     """
 
     vocab_size: int
@@ -68,7 +68,7 @@ class Seq2Seq(nn.Module):
     tie_embeddings: bool = False
     dropout: float = 0.0
     dtype: Any = jnp.float32
-    copy: bool = False
+    copies: bool = False
 
     def setup(self) -> None:
         """Declares the parts."""
@@ -92,7 +92,7 @@ class Seq2Seq(nn.Module):
             self.input_feeding,
             self.dropout,
             self.dtype,
-            self.copy,
+            self.copies,
         )
         if not self.tie_embeddings:
             shape = (self.embed_dim, self.target_vocab_size)
@@ -109,7 +109,7 @@ class Seq2Seq(nn.Module):
     def predict(
         self, x_BxS: jax.Array, inputs_BxU: jax.Array, *, train: bool = False
     ) -> Prediction:
-        """Computes the same vectors, the weights of attention and, with `copy`, the gate."""
+        """Computes the same vectors, the weights of attention and, with `copies`, the gate."""
         cache = self.begin(x_BxS, inputs_BxU.shape[1], train=train)
         return self.decoder(self.target(inputs_BxU), cache, train=train)[0]
 
@@ -159,7 +159,7 @@ class Decoder(nn.Module):
     input_feeding: bool
     dropout: float
     dtype: Any
-    copy: bool = False
+    copies: bool = False
 
     def setup(self) -> None:
         """Declares kernels, biases and dropout."""
@@ -182,7 +182,7 @@ class Decoder(nn.Module):
         self.kernels = {
             n: self.param(f"kernel_{n}", *k).astype(self.dtype) for n, k in kernels.items()
         }
-        if self.copy:
+        if self.copies:
             gate = (scaled, (2 * size + width, 1))
             self.gate = self.param("kernel_gate", *gate), self.param("bias_gate", zeros, (1,))
         added = {n: self.param(f"bias_{n}", *b) for n, b in biases.items()}
@@ -214,7 +214,7 @@ class Decoder(nn.Module):
         run = self._fed if self.input_feeding else self._unfed
         vectors_BxUxE, cache, weights, h_BxUxH = run(x_UxBxG, cache, train)
         gate = None
-        if self.copy:
+        if self.copies:
             value_BxSxH = cache["memory"]["value"]
             context = jnp.matmul(weights.astype(value_BxSxH.dtype), value_BxSxH)
             gate = open_gate(*self.gate, context, h_BxUxH, embedded_BxUxE)
@@ -260,7 +260,7 @@ class Decoder(nn.Module):
             vector_BxE, weights_BxS = vectors[:, 0], weights[:, 0]
             seen = None if before_BxS is None else weights_BxS
             out = (vector_BxE, weights_BxS, after[-1][0])
-            return (tuple(after), vector_BxE, seen), out if self.copy else out[:2]
+            return (tuple(after), vector_BxE, seen), out if self.copies else out[:2]
 
         steps, rows, _ = x_UxBxG.shape
         kept = []
@@ -277,7 +277,7 @@ class Decoder(nn.Module):
         vectors_BxUxE, weights_BxUxS, *h_BxUxH = (jnp.swapaxes(x, 0, 1) for x in outputs)
         cache = cache | {"carry": carry, "vector": vector}
         cache |= {} if seen is None else {"weights": seen}
-        return vectors_BxUxE, cache, weights_BxUxS, h_BxUxH[0] if self.copy else None
+        return vectors_BxUxE, cache, weights_BxUxS, h_BxUxH[0] if self.copies else None
 
     def _input(self, i: int, x_BxUxD: jax.Array, train: bool) -> jax.Array:
         """Multiplies inputs of layer `i` by its kernel, and adds its bias, (U, B, G)."""

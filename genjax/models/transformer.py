@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.models.dense import Dropout
-from genjax.models.features import asked, offer
+from genjax.models.features import SOWN, asked, maps_asked, offer, offer_map, sown_weights
 from genjax.ops.attention import multi_head_attention, write_cache
 from genjax.ops.embedding import rotate, rotations
 from genjax.ops.norm import normalize
@@ -185,7 +185,7 @@ class Attention(nn.Module):
                 cache = cache | {"key": key, "value": value}
 
         def on_weights(weights: jax.Array) -> jax.Array:
-            self.sow("intermediates", "weights", weights)  # for `memory_weights`; else of no effect
+            self.sow(*SOWN, "weights", weights)  # of no effect but where maps are asked for
             return self.drop(weights, train=train)
 
         answers = multi_head_attention(query, key, value, mask, on_weights=on_weights)
@@ -311,17 +311,21 @@ class Stack(nn.Module):
         def one(x: jax.Array, of_layer: Any) -> Any:
             params, key = of_layer
             rngs = {"dropout": key} if random else {}
-            x, _ = self._layer.apply({"params": params}, x, context, train=train, rngs=rngs)
-            return x, x if asked(self) else None
+            options = {"train": train, "rngs": rngs, "mutable": SOWN if maps_asked(self) else False}
+            found = self._layer.apply({"params": params}, x, context, **options)
+            (x, _), kept = found if maps_asked(self) else (found, None)
+            return x, (x if asked(self) else None, kept and sown_weights(kept, "attention"))
 
         if of.remat:
             one = jax.checkpoint(one, prevent_cse=not of.scan)
         unroll = 1 if of.scan else of.num_layers
-        x, each = jax.lax.scan(one, x_BxTxD, (self.stacked, keys), unroll=unroll)
+        x, (each, maps) = jax.lax.scan(one, x_BxTxD, (self.stacked, keys), unroll=unroll)
         x = self._last(x)
         if each is not None:  # the last layer's as it is read
             for h in (*each[:-1], x):
                 offer(self, h)
+        for weights in () if maps is None else maps:
+            offer_map(self, weights)
         return x
 
     def extend(
@@ -371,12 +375,8 @@ class Stack(nn.Module):
         context = AttentionContext(mask, self._rope(positions_BxT), memory_BxMxD, memory_mask)
         x, found = x_BxTxD, []
         for i in range(self.layers.num_layers):
-            (x, _), kept = self._layer.apply(
-                {"params": self._params(i)}, x, context, mutable=["intermediates"]
-            )
-            (weights,) = kept["intermediates"]["cross_attention"]["weights"]
-            weights = weights.reshape(len(weights), -1, *weights.shape[3:])
-            found.append(weights / weights.sum(-1, keepdims=True))
+            (x, _), kept = self._layer.apply({"params": self._params(i)}, x, context, mutable=SOWN)
+            found.append(sown_weights(kept, "cross_attention"))
         return jnp.stack(found)
 
     @property

@@ -45,7 +45,7 @@ def predict(
 
 
 def classify(model: Any, texts: Sequence[Any]) -> list[Classified]:
-    """Classifies each text by a single model of the family `text_classifier`.
+    """Classifies each text by a single model of the family `classifier`.
 
     Texts are read as those of the data: what is beyond `data.length` tokens is not seen, which is
     logged.

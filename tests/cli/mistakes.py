@@ -221,6 +221,14 @@ IN_FIELDS = {
         "--config.steps=2 --config.loss.likelihood=mse --config.loss.finetune=labels",
         "config.loss.finetune='labels' | ring has no labels",
     ),
+    "tasks that are longer than the run": (
+        "train --config=continual NEW --config.steps=100",
+        "config.data.steps_per_task=400 | data.num_tasks=5 | steps=100",
+    ),
+    "an upper bound that is none": (
+        "train --config=continual NEW --config.loss.method=joint",
+        "config.data.joint=False | must be true with loss.method=joint",
+    ),
     "unknown solver": (
         "train --config=flow_matching NEW --config.sampler.method=rk4",
         "config.sampler.method='rk4' | euler, heun",

@@ -28,7 +28,7 @@ EXPECTED = {
     "flow_matching": {"evaluate", "sample"},
     "text_autoencoder": {"evaluate", "sample --prompt", "latent"},
     "seq2seq": {"evaluate", "sample --prompt"}, "transformer": {"evaluate", "sample --prompt"},
-    "tagger": {"evaluate", "sample --prompt"}, "text_classifier": {"evaluate", "sample --prompt"},
+    "tagger": {"evaluate", "sample --prompt"}, "classifier": {"evaluate"},
     "gpt": {"evaluate", "sample"}, "recurrent_lm": {"evaluate", "sample"},
     "continual": {"evaluate"}, "multitask": {"evaluate"},
     "semi_supervised_vae": {"evaluate", "sample", "latent"},
@@ -40,7 +40,7 @@ EXPECTED = {
 # Families that are advised what another one is; CI runs the others.
 _ALIKE = (
     "elmo", "flow_matching", "gan", "gpt", "multitask", "seq2seq", "stacked_autoencoder",
-    "text_classifier", "transformer",
+    "transformer",
 )  # fmt: skip
 
 

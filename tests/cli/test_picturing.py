@@ -216,7 +216,7 @@ def test_samples_stand_beside_held_out_pictures(conditional, tmp_path, capfd):
     out = tmp_path / "sheet.png"
     at = (f"--workdir={conditional}", "--beside_real", f"--out={out}")
     line, path = out_of(capfd, "sample", *at, "--n=3").splitlines()
-    assert path == str(out) and "held-out median" in line and "samples median" in line
+    assert path == str(out) and "real, held out: median" in line and "samples: median" in line
     width, height = Image.open(out).size
     assert width >= 4 * 66 and height < 3 * 66  # two columns on each side
     assert main("sample", *at, "--n=999") == 2

@@ -84,6 +84,8 @@ def on_real_data(config: str, tmp_path: Path, request: pytest.FixtureRequest) ->
         )
     if recipe.executor == "vmap":
         args.append("--config.num_seeds=2")
+    if "steps_per_task" in recipe.data:  # the steps of a run are those of its tasks
+        args += ["--config.data.num_tasks=2", "--config.data.steps_per_task=1"]
     return [*args, "--config.steps=2"]
 
 

@@ -14,7 +14,9 @@ import pytest
 from ml_collections import ConfigDict
 
 from genjax import data, families
-from genjax.core.config import ConfigError
+from genjax.core.config import ConfigError, of_texts
+from genjax.engine import loop
+from genjax.engine.run import prepare
 from genjax.recipes import load as from_file
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -108,6 +110,24 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             "loss.drop": 0.1, "loss.swap": 2, "loss.mask": 0.1, "loss.kl_annealing": "cyclical",
             "loss.logits_chunk": 5, "model.layers": 2, "model.dropout": 0.2, "accumulate_steps": 2,
             "ema_decay": 0.9,
+        },
+    ),
+    "classifier+resnet+squared_hinge+accumulate+ema": (
+        # smooth: at the kink of a ReLU rounding decides between two gradients
+        "classifier",
+        {
+            "model.network": "resnet", "model.norm": "group", "model.activation": "silu",
+            "model.channels": (8,), "model.head_activation": "silu",
+            "loss.kind": "squared_hinge", "loss.l2": 1e-3,
+            "loss.l1": 1e-3, "data.num_labeled": 200, "data.leave_out": "3",
+            "accumulate_steps": 2, "ema_decay": 0.9,
+        },
+    ),
+    "classifier+taught+accumulate": (
+        "classifier",
+        {
+            "model.head_hidden": (8,), "model.head_activation": "silu", "accumulate_steps": 2,
+            "teacher.workdir": "TEACHER", "teacher.features": ("head.0=head.0",),
         },
     ),
     "face_vae+conditional+discretized_logistic": (
@@ -206,12 +226,19 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             "accumulate_steps": 2,
         },
     ),
-    "continual+domain+permuted+ewc+ema": (
+    "continual+task+ewc+ema": (
         # the second task begins within the five steps that placements make
         "continual",
         {
-            "loss.method": "ewc", "loss.scenario": "domain", "data.protocol": "permuted",
-            "loss.weight": 10.0, "loss.fisher_steps": 1, "ema_decay": 0.9,
+            "loss.method": "ewc", "loss.scenario": "task", "loss.weight": 10.0,
+            "loss.fisher_steps": 1, "ema_decay": 0.9,
+        },
+    ),
+    "continual+domain+permuted+joint": (
+        "continual",
+        {
+            "loss.method": "joint", "data.joint": True, "loss.scenario": "domain",
+            "data.protocol": "permuted",
         },
     ),
     "continual+class+si+accumulate": (
@@ -219,7 +246,8 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         {"loss.method": "si", "loss.scenario": "class", "accumulate_steps": 2},
     ),
     "continual+task+der_plus": (
-        "continual", {"loss.method": "der_plus", "loss.scenario": "task"},
+        "continual",  # so many kept that 8 devices divide them
+        {"loss.method": "der_plus", "loss.scenario": "task", "loss.budget": 8},
     ),
     "continual+domain+a_gem": (
         "continual", {"loss.method": "a_gem", "loss.scenario": "domain"},
@@ -332,6 +360,8 @@ def tiny(name: str, folder: Path, **changes: Any) -> ConfigDict:
         c.data.name = f"images:{_pictures(folder / 'pictures')}"
     if c.data.name == "digits":
         c.data.image_size = _smallest_size(c)
+    if "teacher" in c and c.teacher.workdir == "TEACHER":
+        c.teacher.workdir = str(_teacher(folder / "teacher"))
     return c.lock()
 
 
@@ -346,10 +376,10 @@ def _shrunk(name: str, folder: Path) -> ConfigDict:
     c.update({"eval_metrics": "", "best_metric": ""})
     for section in optimizer_sections(c):  # a warm-up is over soon, as the run is
         c[section].warmup_steps = min(c[section].warmup_steps, 2)
-    if "tokenizer" in c.data:
+    if of_texts(c.data):
         _shrink_text(c.data)
     elif c.data.name.startswith(("tfds:", "images:")):
-        c.data.name = "digits"
+        c.data.name, c.data.split_by = "digits", ""
     c.data.cache_dir = str(folder / "cache")
     with c.unlocked():
         c.update_from_flattened_dict(variant)
@@ -417,6 +447,13 @@ def _smallest_size(c: ConfigDict) -> int:
         except ConfigError as error:
             refusal = error
     raise refusal
+
+
+def _teacher(folder: Path) -> Path:
+    """A run of the recipe `classifier` that has begun to learn."""
+    if not folder.exists():
+        loop.train(prepare(tiny("classifier", folder.parent, steps=4)), folder)
+    return folder
 
 
 def _pictures(folder: Path) -> Path:

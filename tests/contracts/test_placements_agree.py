@@ -34,7 +34,8 @@ PLACED = [
 @pytest.fixture(scope="module")
 def found(tmp_path_factory, folder, request):
     """What the children found: by number of devices, 0 of a population, and name/kind/part/leaf."""
-    recipes.tiny("autoencoder+streamed+bfloat16", folder)  # its pictures, before two draw them
+    for name in ("autoencoder+streamed+bfloat16", "classifier+taught+accumulate"):
+        recipes.tiny(name, folder)  # its pictures, its teacher, before two make them
     out = tmp_path_factory.mktemp("placements")
     names = recipes.selected(request)
     children = {

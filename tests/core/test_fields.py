@@ -85,7 +85,7 @@ def test_every_field_of_a_family_is_declared_and_its_default_allowed(family):
 @pytest.mark.parametrize("recipe", tiny.names())
 def test_examples_of_a_step_are_known_before_the_family_is_built(recipe, tmp_path_factory):
     config = tiny.tiny(recipe, tmp_path_factory.getbasetemp() / "examples_per_step")
-    family = families.build(config, data.load(config.data).spec, 1)
+    family = families.build(config, data.load(config.data).spec, config.steps)
     assert families.examples_per_step(config) == math.prod(family.batch_shape)
 
 

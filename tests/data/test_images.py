@@ -141,3 +141,58 @@ def test_faces(load, shared_data):
     assert 20 <= d.test.num_examples <= 65
     x = everything(d.train)["x"]
     assert 0.3 < x.mean() < 0.6 and 0.1 < x.std() < 0.4
+
+
+SYMBOL = r"_([0-9a-f]+)(?=[-.])|-(?!1f3f[b-f])([0-9a-f]+)"
+
+
+@pytest.fixture
+def symbols(tmp_path):
+    """Twelve symbols, two designs of each in two skin tones and without; a class of six each."""
+    rng = np.random.RandomState(0)
+    for i in range(12):
+        folder = tmp_path / "set" / ("people_body" if i < 6 else "flags")
+        folder.mkdir(parents=True, exist_ok=True)
+        for design in ("google", "twitter"):
+            for tone in ("", "-1f3fb", "-1f3ff"):
+                pixels = np.full((4, 4, 3), 20 * i, np.uint8)
+                pixels[0] = rng.randint(0, 256, (4, 3))
+                name = f"{design}_1f{i:03x}{tone}-200d-1f33e.png"
+                Image.fromarray(pixels).save(folder / name)
+    return tmp_path / "set"
+
+
+def test_no_symbol_is_in_two_splits(load, symbols):
+    d = load(symbols, test_fraction=0.3, validation_fraction=0.3, split_by=SYMBOL)
+    found = [set(s.arrays["x"][:, 2, 2, 0] // 20) for s in (d.train, d.validation, d.test)]
+    assert all(found) and sum(map(len, found)) == len(set.union(*found)) == 12
+    assert sum(s.num_examples for s in (d.train, d.validation, d.test)) == 72
+    assert d.in_training().test is d.validation
+    # By file a symbol is in several.
+    d = load(symbols, test_fraction=0.3)
+    found = [set(s.arrays["x"][:, 2, 2, 0] // 20) for s in (d.train, d.test)]
+    assert d.validation is None and found[0] & found[1]
+
+
+def test_validation_takes_of_the_training_split_alone(load, symbols):
+    whole, parted = (load(symbols, validation_fraction=f) for f in (0.0, 0.25))
+    rows = [
+        {x.tobytes() for s in splits for x in s.arrays["x"]}
+        for splits in ([whole.train], [parted.train, parted.validation])
+    ]
+    assert rows[0] == rows[1]
+    np.testing.assert_array_equal(whole.test.arrays["x"], parted.test.arrays["x"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"split_by": "("}, "is no regular expression"),
+        ({"split_by": "x([0-9]+)"}, "finds no group .. in flags/google_1f006"),
+        ({"split_by": "(png)"}, "leaves too few pictures, or groups of them"),
+        ({"split_by": "(a)", "name": "digits"}, "is for images:DIR, not digits"),
+    ],
+)
+def test_groups_that_cannot_be_are_refused(load, symbols, changes, message):
+    with pytest.raises(ConfigError, match=rf"config.data.split_by=.*{message}"):
+        load(symbols, **changes)

@@ -226,7 +226,10 @@ def test_splits_of_different_shape_are_refused(refused, tmp_path, monkeypatch):
     Image.new("RGB", (50, 20)).save(folder / "stray.png")
     from genjax.data.image import images
 
-    monkeypatch.setattr(images, "_in_test", lambda paths, _: ["stray" in p for p in paths])
+    def splits(_, paths):
+        return ["test" if "stray" in p else "train" for p in paths]
+
+    monkeypatch.setattr(images, "_splits", splits)
     refused(folder, r"stray\.png: shape \(20, 50, 3\) differs from \(8, 8, 3\) of .*0000\.png")
 
 

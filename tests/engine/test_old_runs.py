@@ -50,6 +50,8 @@ def _written(workdir):
 
 def _assert_as_expected(runs, name):
     expected = json.loads((runs / "expected.json").read_text())[name]
+    if name == "text_classifier":  # now of the family classifier
+        expected = {n.replace("cross_entropy", "nll"): v for n, v in expected.items()}
     written = _written(runs / name)
     assert written.keys() == expected.keys()
     if platform.python_version() != "3.11.7" and name in OF_PYTHONS_TEXTS:

@@ -91,7 +91,10 @@ def test_tokens_mean_what_they_meant_and_classes_are_those_of_the_data(prepare, 
         ({"model__bert__num_layers": 3}, "config.model.bert.num_layers=3: is 1 in the run"),
         ({"data__tokenizer": "bpe"}, "config.data.tokenizer='bpe': is 'word' in the run"),
         ({"data__length": 20}, "config.data.length=20: must be below model.bert.max_length=18"),
-        ({"data__name": "reverse"}, "config.data.name='reverse': must be sentences with labels"),
+        (
+            {"data__name": "reverse"},
+            "config.data.name='reverse': must be sentences or pictures with labels",
+        ),
     ],
 )
 def test_what_contradicts_the_other_run_is_told_in_a_line(prepare, changes, message):

@@ -8,13 +8,14 @@ import jax
 import numpy as np
 import pytest
 
+from genjax import data
 from genjax.core.config import ConfigError
 from genjax.core.tokens import NUM_SPECIALS
 from genjax.data.text.word_vectors import WordVectors
 from genjax.engine import loop, start
 from genjax.engine import run as runs
 from genjax.engine.checkpoints import Checkpoints
-from genjax.engine.workdir import read_config
+from genjax.engine.workdir import open_workdir, read_config
 from tests.contracts import recipes
 from tests.contracts.trees import assert_equal, leaves, member
 
@@ -211,16 +212,19 @@ def test_texts_are_read_with_the_other_runs_vocabulary(texts, tmp_path):
 
 @pytest.mark.parametrize("name", ["vectors.bin", "vectors.txt", "glove.txt.gz"])
 def test_words_begin_with_the_vectors_of_a_file(texts, name, tmp_path, caplog):
-    data, fields = texts[0], texts[2] | {"model__embedding_dim": 3, "data__length": 16}
     vectors = WordVectors(["fox", "zebra", "dog"], np.arange(9.0).reshape(3, 3))
     path = tmp_path / name
     vectors.write(path)
     if name.startswith("glove"):  # without the line that says how many there are
         lines = gzip.decompress(path.read_bytes()).split(b"\n", 1)[1]
         path.write_bytes(gzip.compress(lines))
-    run = prepare(
-        tmp_path, "word2vec_skipgram", data__name=data, start__workdir=str(path), **fields
-    )
+    fields = {"data__name": texts[0], "start__workdir": str(path)} | texts[2]
+
+    def word2vec(dim, workdir=None):
+        more = {"model__embedding_dim": dim, "data__length": 16}
+        return prepare(tmp_path, "word2vec_skipgram", workdir, **fields | more)
+
+    run = word2vec(3)
     with caplog.at_level("INFO"):
         found = leaves(first(run))
     words = run.dataset.codec.tokens
@@ -230,13 +234,13 @@ def test_words_begin_with_the_vectors_of_a_file(texts, name, tmp_path, caplog):
     for word, vector in (("fox", [0, 1, 2]), ("dog", [6, 7, 8])):
         expected[NUM_SPECIALS + words.index(word)] = vector
     assert_equal(found, random | {"params.input": expected})
-    fields["model__embedding_dim"] = 4
     with pytest.raises(ConfigError, match=r"input has vectors of 3 numbers there and of 4 here"):
-        first(
-            prepare(
-                tmp_path, "word2vec_skipgram", data__name=data, start__workdir=str(path), **fields
-            )
-        )
+        first(word2vec(4))
+    workdir = open_workdir(tmp_path / "run", run.config, run.dataset)
+    data.save(run.dataset, workdir / data.TOKENIZER)
+    path.unlink()  # the new run is opened without it
+    again = word2vec(3, workdir)
+    assert again.dataset.codec.tokens == words and start.kept(again.config, workdir) == {}
 
 
 def test_a_table_within_a_network_begins_with_vectors_too(texts, tmp_path):
@@ -262,3 +266,39 @@ def test_a_config_of_before_is_read_by_todays_names(folder, tmp_path):
     (old / "pretrained/config.json").write_text(json.dumps(record))
     assert start.adopt(config, old) == config  # which reads what is kept, as the run itself is gone
     assert start.kept(config, old) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(recipes.first()))
+def test_every_family_starts_from_its_like(name, folder, tmp_path):
+    """Without training: a run at step 0, as the importer of Hugging Face's folders makes one."""
+    before = runs.prepare(recipes.tiny(name, folder))
+    state = before.executor.init()
+    path = open_workdir(tmp_path / "run", before.config, before.dataset)
+    data.save(before.dataset, path / data.TOKENIZER)
+    Checkpoints(path / "checkpoints").save(0, state, wait=True)
+    expected = leaves(state)
+    for what in ("ema", "state"):
+        fields = {"start__workdir": str(path), "start__what": what, "start__networks": ()}
+        found = leaves(first(runs.prepare(recipes.tiny(name, folder, seed=1, **fields))))
+        same = [n for n in expected if what == "state" or n.startswith(("params", "var", "ema"))]
+        same = [n for n in same if n != "key"]
+        assert_equal({n: found[n] for n in same}, {n: expected[n] for n in same})
+
+
+def test_both_vocabularies_of_pairs_are_the_other_runs(tmp_path):
+    for name, line in {"a": "ein Hund", "b": "a dog", "c": "eine Katze", "d": "a cat"}.items():
+        (tmp_path / name).write_text(f"{line}\n" * 20)
+
+    def load(pair, other=None):
+        named = ",".join(str(tmp_path / name) for name in pair)
+        config = recipes.tiny("seq2seq", tmp_path, data__tokenizer="word")
+        with config.unlocked():
+            config.data.name = f"pairs:{named}"
+        return data.load(config.data, None, other)
+
+    before = load("ab")
+    data.save(before, tmp_path / "tokenizer")
+    after = load("cd", tmp_path / "tokenizer")
+    assert after.codec.tokens == before.codec.tokens
+    assert after.target_codec.tokens == before.target_codec.tokens != load("cd").target_codec.tokens

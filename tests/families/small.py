@@ -18,7 +18,7 @@ ROWS, LENGTH, VOCABULARY, CLASSES = 4, 7, 20, 3
 # changes that leave less to compile.
 _SCANNED = {"model__scan": True, "model__num_layers": 2, "model__dropout": 0.0}
 NAMES = {
-    "autoencoder": {}, "bert": _SCANNED,
+    "autoencoder": {}, "bert": _SCANNED, "classifier": {},
     "continual": {"data__protocol": "permuted"},
     "elmo": {"model__char_widths": (2,), "model__char_filters": (5,), "model__dropout": 0.0},
     "flow_matching+mlp+conditional": {"accumulate_steps": 1}, "gpt": _SCANNED, "gru_lm": {},
@@ -70,7 +70,7 @@ def _spec(config) -> DataSpec:
     data, text = config.data, {"vocab_size": VOCABULARY}
     if data.name in ("ring", "grid"):
         return DataSpec("point", (2,), num_classes=CLASSES)
-    if "kind" not in data:
+    if data.get("kind", "image") == "image":
         several = (CLASSES,) * len(data.tasks) if "tasks" in data else ()
         shape = (data.image_size, data.image_size, 1)
         return DataSpec("image", shape, num_classes=CLASSES, task_classes=several)

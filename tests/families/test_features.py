@@ -47,6 +47,7 @@ SHAPES = {
     "autoencoder:conv": {"encoder.0": (4, 4, 16), "encoder.code": (16,)},
     "bag": {"encoder.0": (16,), "encoder.1": (16,), "encoder.code": (16,)},
     "bert": {"encoder.0": (T, 16), "encoder.1": (T, 16)},
+    "classifier": {"encoder.code": (64,), "head.0": (16,), "head.1": (16,)},
     "continual": {"classifier.0": (16,), "classifier.1": (16,)},
     "critic:conv": {"critic.0": (4, 4, 16)},
     "critic:resnet": {"critic.0": (4, 4, 16), "critic.1": (4, 4, 16), "critic.2": (16,)},
@@ -128,7 +129,7 @@ def agreements(name):
     layers, params = found(name), state.eval_params
     last = layers[list(SHAPES[name])[-1]]
     if "encoder.code" in layers:
-        yield last, jax.jit(family.encode)(state, *x)
+        yield layers["encoder.code"], jax.jit(family.encode)(state, *x)
     if isinstance(family, HasPosterior):
         yield last, jax.jit(family.posterior)(state, *x)[0]
     if isinstance(family, EmbedsTokens):

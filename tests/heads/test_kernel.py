@@ -1,5 +1,7 @@
 """Kernel machines are LIBSVM's; random features and Nyström's are about the kernel."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,8 @@ import pytest
 from sklearn.svm import SVC
 
 from genjax import heads
-from genjax.heads.kernel import _rest
+from genjax.heads import kernel as kernel_module
+from genjax.heads import smo
 from tests.heads import oracles
 
 X, Y = oracles.digits(300, 5)
@@ -63,7 +66,7 @@ def test_one_against_the_rest(bias):
     head = fitted(heads.Linear(), 1.0, scheme="one_vs_rest", bias=bias)
     for k in range(5):
         if bias:
-            peer = SVC(C=1.0, kernel="linear", tol=1e-6).fit(X.astype(float), Y == k)
+            peer = SVC(C=1.0, kernel="linear", tol=1e-6).fit(X.astype(float), k == Y)
             matrix = X.astype(float) @ X.T
             dual = oracles.c_svc_dual(oracles.libsvm_coefficients(peer, len(X)), matrix)
             np.testing.assert_allclose(head.objective[k], dual[0], rtol=1.1e-4)
@@ -88,6 +91,20 @@ def test_many_values_of_C_and_gamma_are_single_fits():
         for m in range(2):
             alone = fit(gamma[g], C[m])
             np.testing.assert_allclose(together.objective[g, m], alone.objective, rtol=3e-5)
+
+
+def test_problems_in_blocks_of_rows_are_those_in_one(monkeypatch):
+    for bias in (True, False):
+        options = {"scheme": "one_vs_rest", "bias": bias}
+        alone = fitted(heads.RBF(GAMMA), 3.0, **options)
+        with monkeypatch.context() as changed:
+            changed.setattr(smo, "solve", functools.partial(smo.solve, block=32))
+            changed.setattr(
+                kernel_module, "_path", kernel_module._path.__wrapped__
+            )  # compiled for others
+            np.testing.assert_allclose(
+                fitted(heads.RBF(GAMMA), 3.0, **options).objective, alone.objective, rtol=2e-4
+            )
 
 
 def test_inside_of_jit_pairs_take_all_rows_or_as_many_as_said():
@@ -140,13 +157,6 @@ def test_nystroem_is_exact_at_its_centers_and_near_elsewhere():
     assert error < 0.05
     twice = heads.nystroem(jax.random.key(0), jnp.concatenate([x[:40], x[:40]]), 80, kernel)
     assert np.isfinite(twice(x)).all()  # centers that are equal
-
-
-def test_the_rest_has_a_problem_for_each_class_and_C():
-    given = heads.fit.examples(jnp.asarray(X), jnp.asarray(Y), 5, [1.0, 2.0], None, 1e-4, 10)
-    problems = _rest(given)
-    assert problems.t.shape == (10, len(X))
-    assert (np.asarray(problems.c).max(1) == np.repeat([1.0, 2.0], 5)).all()
 
 
 @pytest.mark.parametrize(

@@ -286,22 +286,36 @@ ROWS: dict[str, Row] = {
             ({"importance": {"w": i(T, D)}}, "importance: must hold floats, not int32"),
         ),
     ),
+    "label_cross_entropy": _smoothed(
+        Row(
+            {"logits_BxC": f(B, K), "label_B": i(B)},
+            (
+                ({"label_B": i(B, 1)}, r"label_B: must have shape \(B,\) with B=4 of logits_BxC"),
+                ({"label_B": f(B)}, "label_B: must hold integers, not float32"),
+            ),
+            (
+                ({"label_B": np.full(B, -1)}, "label_B: has -1; must be in 0 … 2" + _IGNORED),
+                ({"label_B": np.full(B, K)}, "label_B: has 3; must be in 0 … 2"),
+            ),
+        )
+    ),
+    **{
+        name: Row(
+            {"scores_BxC": f(B, K), "label_B": i(B)},
+            (
+                ({"label_B": i(B, 1)}, r"label_B: must have shape \(B,\) with B=4 of scores_BxC"),
+                ({"scores_BxC": i(B, K)}, "scores_BxC: must hold floats, not int32"),
+            ),
+            (({"label_B": np.full(B, K)}, "label_B: has 3; must be in 0 … 2"),),
+        )
+        for name in ("hinge_loss", "squared_hinge_loss", "crammer_singer_loss")
+    },
     "distillation_loss": Row(
         {"student_BxC": f(B, K), "teacher_BxC": f(B, K), "temperature": 2.0},
         (
-            ({"teacher_BxC": f(B, 1)}, r"teacher_BxC: .*not \(4, 1\)"),
+            ({"teacher_BxC": f(B, 1)}, r"teacher_BxC: must have shape \(B, C\) with B=4"),
+            ({"teacher_BxC": i(B, K)}, "teacher_BxC: must hold floats, not int32"),
             ({"temperature": 0.0}, "temperature=0.0: must be above 0"),
-        ),
-    ),
-    "label_cross_entropy": Row(
-        {"logits_BxC": f(B, K), "label_B": i(B)},
-        (
-            ({"label_B": i(B, 1)}, r"label_B: must have shape \(B,\) with B=4 of logits_BxC"),
-            ({"label_B": f(B)}, "label_B: must hold integers, not float32"),
-        ),
-        (
-            ({"label_B": np.full(B, -1)}, "label_B: has -1; must be in 0 … 2" + _IGNORED),
-            ({"label_B": np.full(B, K)}, "label_B: has 3; must be in 0 … 2"),
         ),
     ),
     "token_cross_entropy": Row(

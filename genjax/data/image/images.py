@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,29 +32,34 @@ def load(data: ConfigDict) -> Dataset:
     `data.image_size` resizes the shorter side and crops the center, `data.channels` makes all gray
     or all color; without them all pictures must be alike. A picture belongs to the test split if a
     hash of its path below DIR falls below `data.test_fraction`: adding pictures, and leaving out
-    those that cannot be read (`data.on_bad=skip`), moves no other.
+    those that cannot be read (`data.on_bad=skip`), moves no other. With `data.split_by`, a regular
+    expression, the hash is of the groups of all its matches in the path: pictures that are alike in
+    these, as designs and skin tones of one symbol, are in one split. What is left belongs to the
+    validation split if another hash falls below `data.validation_fraction`.
 
     Raises:
       ConfigError: no such folder, not readable, no pictures, pictures both in DIR and in
         sub-folders, a broken picture (unless they are skipped), pictures that differ in shape, or
-        that do not say which value is white.
+        that do not say which value is white; `data.split_by` that does not match, or matches all
+        alike.
     """
     folder = Path(os.path.expanduser(data.name.removeprefix("images:")))
     found = _listed(data, folder)
     files, classes = found.files, found.classes
-    in_test = _in_test([f.path for f in files], data.test_fraction)
-    train, test = (
+    split_of = _splits(data, [f.path for f in files])
+    train, test, *validation = (
         _entry(
             data,
             folder,
-            [f for f, t in zip(files, in_test) if t == test and not f.reason],
+            [f for f, of in zip(files, split_of) if of == split and not f.reason],
             classes,
             split,
         )
-        for split, test in (("train", False), ("test", True))
+        for split in ("train", "test", *["validation"] * bool(data.validation_fraction))
     )
+    of = f"the groups of {data.split_by} in the path" if data.split_by else "the path"
     message: dict[str, Any] = {
-        "source": f"test split by a hash of the path ({100 * data.test_fraction:g} %)"
+        "source": f"test split by a hash of {of} ({100 * data.test_fraction:g} %)"
     }
     if found.left_alone:
         first = [short_path(p) for p in found.left_alone[:3]]
@@ -63,6 +69,7 @@ def load(data: ConfigDict) -> Dataset:
         data,
         train,
         test,
+        *validation,
         num_classes=len(classes),
         labels=[printable(c) for c in classes],
         found=message,
@@ -127,15 +134,48 @@ def _warnings(data: ConfigDict, found: Listing) -> list[str]:
     return message
 
 
-def _in_test(paths: list[str], fraction: float) -> list[bool]:
-    """Says of each path whether it is in the test split; at least one is, and one is not."""
-    hashes = [int(hashlib.sha256(p.encode(errors="replace")).hexdigest()[:12], 16) for p in paths]
-    test = [h < fraction * 16**12 for h in hashes]
-    if not any(test):
-        test[hashes.index(min(hashes))] = True
-    if all(test):
-        test[hashes.index(max(hashes))] = False
-    return test
+def _splits(data: ConfigDict, paths: list[str]) -> list[str]:
+    """Says of each path which split it belongs to; those of one key (`_key`) to the same."""
+    keys = [_key(data, p) for p in paths]
+    test = _chosen(data, set(keys), data.test_fraction, "")
+    validation: set[str] = set()
+    if data.validation_fraction:
+        validation = _chosen(data, set(keys) - test, data.validation_fraction, "validation ")
+    return [
+        "test" if key in test else "validation" if key in validation else "train" for key in keys
+    ]
+
+
+def _key(data: ConfigDict, path: str) -> str:
+    """Returns what of a path decides about its split."""
+    if not data.split_by:
+        return path
+    try:
+        matches = [m.groups() for m in re.finditer(data.split_by, path)]
+    except re.error as e:
+        raise fail("data.split_by", data.split_by, f"is no regular expression ({e})") from e
+    key = "-".join(part for groups in matches for part in groups if part)
+    if not key:
+        raise fail(
+            "data.split_by",
+            data.split_by,
+            f"finds no group () in {short_path(path)}; must in each path below the folder",
+        )
+    return key
+
+
+def _chosen(data: ConfigDict, keys: set[str], fraction: float, salt: str) -> set[str]:
+    """Chooses about a fraction of the keys by their hashes: at least one, and never all."""
+    if len(keys) < 2:
+        name = "split_by" if data.split_by else "validation_fraction"
+        raise fail(f"data.{name}", data[name], "leaves too few pictures, or groups of them")
+    order = sorted((_hash(salt + key), key) for key in keys)
+    least = [key for h, key in order if h < fraction * 16**12]
+    return set(least[: len(keys) - 1]) or {order[0][1]}
+
+
+def _hash(key: str) -> int:
+    return int(hashlib.sha256(key.encode(errors="replace")).hexdigest()[:12], 16)
 
 
 def _entry(

@@ -8,7 +8,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from genjax.core.config import fail
+from genjax.core.config import fail, of_texts
 from genjax.data import cache, record
 from genjax.data.source import Dataset
 from genjax.data.text import (
@@ -53,6 +53,8 @@ def load(data: ConfigDict, saved: Path | None = None, other: Path | None = None)
     """
     if "tokenizer" not in data:
         raise fail("data.name", data.name, "is text; this family does not learn from text")
+    if not of_texts(data):
+        raise fail("data.kind", data.kind, f"data.name={data.name} is text; must be sentence")
     tokenizers.check(data)
     if data.packed and data.bucketed:
         raise fail("data.bucketed", True, "rows that are packed have one length; must be False")

@@ -13,12 +13,12 @@ from ml_collections import ConfigDict
 from genjax.core.config import ConfigError
 from genjax.core.members import by_name
 from genjax.data import cache
-from genjax.data.source import Dataset
+from genjax.data.source import Dataset, Source
 from genjax.evaluation.image import generative, weights
 from genjax.evaluation.image.extractors import Extractor, inception_v3, own
 
 AT_ONCE = 500  # samples drawn by one program
-TRAINING_SPLIT = "train"  # what samples are compared with during a run
+TRAINING_SPLIT = "train"  # what samples are compared with during a run without validation data
 
 
 class Scorer:
@@ -35,7 +35,7 @@ class Scorer:
       metrics: names, separated by commas.
       num_samples: how many there will be.
       weights_file: of InceptionV3; empty: genjax's own classifier.
-      split: "train" or "test", of the real images.
+      split: "train", "test" or "validation", of the real images.
       prefix: what stands before `metrics`, `num_samples` and `weights` in errors.
     """
 
@@ -51,7 +51,10 @@ class Scorer:
     ):
         self.metrics = generative.parse(metrics, f"{prefix}metrics")
         self._dataset, self._data, self._split = dataset, data, split
-        self._source = dataset.train if split == "train" else dataset.test
+        source = getattr(dataset, split)
+        if source is None:
+            raise ConfigError(f"{prefix}split={split}: config.data.validation_fraction is 0")
+        self._source: Source = source
         self._num_samples, self._weights_file, self._prefix = num_samples, weights_file, prefix
         spec, message = dataset.spec, f"{prefix}metrics={metrics}"
         if spec.kind != "image" or spec.shape[-1] not in (1, 3):
@@ -109,6 +112,7 @@ def during_training(run: Any) -> Scorer | None:
         c.eval_metrics,
         c.eval_num_samples,
         c.eval_weights,
+        split="validation" if run.dataset.validation is not None else TRAINING_SPLIT,
         prefix="config.eval_",
     )
     if c.eval_weights:

@@ -86,12 +86,12 @@ def beside_real(model: Any, x: np.ndarray, classes: Any = None) -> tuple[np.ndar
     by = judge(model)
     sides, told = [], []
     columns = math.ceil(math.sqrt(len(x)))
-    for name, pictures in (("held-out", held_out(model, len(x), classes)), ("samples", x)):
+    for name, pictures in (("real, held out", held_out(model, len(x), classes)), ("samples", x)):
         score = by.score(pictures)
         best_first = np.argsort(-score, kind="stable")
         title = f"{len(x):,} {name}, best first"
         sides.append(plot_grid(pictures[best_first], columns, title=title))
-        told.append(f"{name} {_summary(score, by)}")
+        told.append(f"{name}: {_summary(score, by)}")
     return side_by_side(sides), f"{by.name}: {'; '.join(told)}"
 
 

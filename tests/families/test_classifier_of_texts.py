@@ -1,4 +1,4 @@
-"""Text classifiers: what each network sees of a sentence."""
+"""Classifiers of texts: what each network sees of a sentence."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ import pytest
 from genjax.core import tokens
 from genjax.core.config import ConfigError
 from genjax.core.family import DataSpec
-from genjax.families import text_classifier
+from genjax.families import classifier
 from genjax.models.sentence import pool
 from tests.families.compiled import compiled
 
@@ -28,14 +28,14 @@ _FAST = ("deep bag of pairs", "rnn, last", "transformer")
 
 
 def build(network="lstm, max", kind="sentence", classes=CLASSES, **changes):
-    c = text_classifier.default_config()
+    c = classifier.default_config()
     c.update({"steps": 1, "batch_size": 4})
     c.model.update({"embed_dim": 8, "hidden": 8})
     c.model.bert.update({"width": 8, "num_layers": 2, "num_heads": 2, "init_std": 0.2})
     c.model.update(NETWORKS[network])
     c.update_from_flattened_dict({k.replace("__", "."): v for k, v in changes.items()})
     spec = DataSpec(kind, (LENGTH,), vocab_size=VOCAB, num_classes=classes)
-    return compiled(text_classifier.build(c, spec, 1))
+    return compiled(classifier.build(c, spec, 1))
 
 
 SENTENCES = jnp.array(
@@ -124,13 +124,13 @@ def test_evaluation_counts_what_is_right():
     batch = {"x": SENTENCES, "label": jnp.asarray(label), "mask": jnp.ones(3)}
     sums = family.evaluate(state, batch)
     assert sums["accuracy"] == 2 and sums["count"] == 3
-    np.testing.assert_allclose(sums["cross_entropy"], -np.log(p[range(3), label]).sum(), rtol=1e-5)
+    np.testing.assert_allclose(sums["nll"], -np.log(p[range(3), label]).sum(), rtol=1e-5)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model__network": "cnn"}, "model.network='cnn': must be one of bag, recurrent"),
+        ({"model__network": "cnn"}, "model.network='cnn': must be one of none, conv, resnet, bag"),
         ({"model__pooling": "min"}, "model.pooling='min': must be one of mean, max, last"),
         ({"network": "transformer", "model__pooling": "last"}, "model.pooling='last': must be"),
         ({"model__pooling": "first"}, "model.pooling='first': must be mean or max or last with"),
@@ -148,8 +148,8 @@ def test_evaluation_counts_what_is_right():
         ({"model__layers": 0}, "model.layers=0: must be at least 1"),
         ({"network": "transformer", "model__num_heads": 3}, "model.num_heads=3: must divide"),
         ({"model__word_dropout": 1.5}, "model.word_dropout=1.5: must be at least 0"),
-        ({"classes": 0}, "data.name='python_docs': must be sentences with labels"),
-        ({"kind": "text"}, "data.name='python_docs': must be sentences with labels"),
+        ({"classes": 0}, "data.name='python_docs': must be sentences or pictures with labels"),
+        ({"kind": "text"}, "data.name='python_docs': must be sentences or pictures with labels"),
     ],
 )
 def test_mistakes_are_told_in_a_line(changes, message):

@@ -1,0 +1,59 @@
+"""The section `teacher` of families that learn from another run, and what batches have of it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from genjax.core.errors import ConfigError, fail
+from genjax.core.fields import field
+
+LOGITS = "teacher_logits"  # of the teacher, in a batch: float32 (…, C)
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """The section `teacher`."""
+
+    workdir: str = field("", "a run whose outputs are learned as well; empty: none")
+    step: str = field("newest", "of its checkpoints: a number, newest or best")
+    member: int = field(0, "of a population; -1, with keep: for each seed its own", ge=-1)
+    temperature: float = field(4.0, "T, that softens both distributions", gt=0)
+    weight: float = field(0.9, "w of (1 - w) cross-entropy + w T^2 divergence", ge=0, le=1)
+    features: tuple[str, ...] = field((), "pairs theirs=ours of layers, projected to match")
+    feature_weight: float = field(1.0, "of the mean squared error of these", ge=0)
+    attention: tuple[str, ...] = field((), "pairs theirs=ours of layers whose attention is matched")
+    attention_weight: float = field(1.0, "of the squared error of these", ge=0)
+    keep: bool = field(False, "its logits are computed once, at the start, and kept in the folder")
+    widths: tuple[int, ...] = field((), "of its layers in features; the teacher decides them")
+
+    def pairs(self, field: str = "features") -> list[tuple[str, str]]:
+        """Returns the names of layers that `field` matches, the teacher's and the student's."""
+        return [(a, b) for a, _, b in (pair.partition("=") for pair in getattr(self, field))]
+
+    def check(self) -> None:
+        """Raises `ConfigError` for fields that do not go together."""
+        for name in ("features", "attention"):
+            if not all(a and b for a, b in self.pairs(name)):
+                message = "must be theirs=ours, such as encoder.1=encoder.0"
+                raise fail(f"teacher.{name}", getattr(self, name), message)
+        if self.keep and (self.features or self.attention):
+            message = "keeps logits alone; must be False with features or attention"
+            raise fail("teacher.keep", True, message)
+        if self.member < 0 and not self.keep:
+            raise fail("teacher.member", self.member, "needs teacher.keep")
+
+
+def no_layer(field: str, value: Any, name: str, layers: Iterable[str], whose: str) -> ConfigError:
+    """Returns the error for a pair of a field that names a layer which there is not."""
+    there = ", ".join(layers) or "none"
+    return fail(f"teacher.{field}", value, f"{whose} has no {name}; there are {there}")
+
+
+def layer_name(name: str) -> str:
+    """Returns what a batch calls the output (…, D) of the teacher's layer `name`."""
+    return f"teacher:{name}"
+
+
+def map_name(name: str) -> str:
+    """Returns what a batch calls the weights (B, H, T, T) of attention in the teacher's layer."""
+    return f"teacher_map:{name}"

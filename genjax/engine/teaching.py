@@ -1,0 +1,301 @@
+"""Runs that learn from a teacher: another run, whose outputs stand beside the labels.
+
+The section `teacher` of a config (`genjax.core.teaching.Teacher`) names that run, of any family
+that classifies. Its tokenizer makes the tokens, and its outputs join the training batches: logits,
+and the output of a layer for each pair of `teacher.features`. They are computed in the step
+(`genjax.data.taught`), or once at the start (`teacher.keep`).
+
+The folder of the new run keeps which checkpoint taught it, with its checksum, so that a run that is
+resumed has the same teacher; or the logits, so that it needs none. A trained student needs none.
+"""
+
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import logging
+from ml_collections import ConfigDict
+
+from genjax import data, families
+from genjax.core import files
+from genjax.core.arrays import read_npz
+from genjax.core.capabilities import Classifies, HasAttentionMaps, HasFeatures
+from genjax.core.config import fail, of_texts
+from genjax.core.family import DataSpec, Family, State
+from genjax.core.fields import read
+from genjax.core.teaching import LOGITS, Teacher, layer_name, map_name, no_layer
+from genjax.data.found import shorten
+from genjax.data.in_memory import Resident
+from genjax.data.source import Dataset
+from genjax.data.taught import Taught, answers, joined
+from genjax.engine.checkpoints import Checkpoints
+from genjax.engine.layout import TEACHER, TEACHER_LOGITS
+from genjax.engine.start import checkpoint
+from genjax.engine.workdir import read_config, read_population
+
+_FIELD = "teacher.workdir"
+_MATCHED = {  # field of the section: the method that shows such outputs, their name in a batch
+    "features": ("features", layer_name),
+    "attention": ("attention_maps", map_name),
+}
+_READS = ("tokenizer", "lowercase", "length")  # of texts, fields that the teacher decides
+_SAME = ("kind", "shape", "num_classes", "vocab_size")  # of the data of both
+
+
+class Lesson(NamedTuple):
+    """What a run learns from: its data, with a teacher's outputs where the config names one.
+
+    Attributes:
+      config: the run's, with what the teacher decides.
+      dataset: whose training batches have the outputs.
+      kept: what the run's folder keeps, by relative path.
+      layers: shapes of what of the teacher's layers is matched, for an example, by its name in a
+        batch.
+    """
+
+    config: ConfigDict
+    dataset: Dataset
+    kept: Mapping[str, bytes] = MappingProxyType({})
+    layers: Mapping[str, tuple[int, ...]] = MappingProxyType({})
+
+
+def adopt(config: ConfigDict, workdir: Path | None) -> ConfigDict:
+    """Returns the config of a student that reads texts as its teacher does; itself without one.
+
+    Raises:
+      ConfigError: the teacher reads none, or a field is neither as there nor the family's default.
+    """
+    if not (_folder(config) and of_texts(config.data)):
+        return config
+    record = _record(workdir)
+    if record is None:
+        other = read_config(config.teacher.workdir, given_by=f"config.{_FIELD}")
+        if not of_texts(other.data):
+            raise fail(_FIELD, config.teacher.workdir, "reads no texts; must be a run that does")
+        record = {"reads": {name: other.data[name] for name in _READS}}
+    usual = families.default_config(config.family)
+    result = config.copy_and_resolve_references().unlock()
+    for name, value in record["reads"].items():
+        if config.data[name] not in (value, usual.data[name]):
+            message = f"is {value!r} in the run that config.{_FIELD} names; leave it out"
+            raise fail(f"data.{name}", config.data[name], message)
+        result.data[name] = value
+    return result.lock()
+
+
+def tokenizer(config: ConfigDict) -> Path | None:
+    """Returns the folder that keeps the teacher's tokenizer; None where no text has one."""
+    folder = _folder(config)
+    return folder / data.TOKENIZER if folder and of_texts(config.data) else None
+
+
+def lesson(
+    config: ConfigDict,
+    dataset: Dataset,
+    workdir: Path | None,
+    prepare: Callable[..., Any],
+    seeds: Sequence[int] | None = None,
+) -> Lesson:
+    """Joins the teacher's outputs to the training split; nothing where the config names none.
+
+    Args:
+      config: the resolved config.
+      dataset: its data.
+      workdir: the new run's folder, if it is there.
+      prepare: `genjax.engine.run.prepare`, which opens the teacher.
+      seeds: of the run's members, where the config does not tell them.
+
+    Raises:
+      ConfigError: there is no such run or checkpoint, it cannot teach these data, or it is another
+        one than this run began with.
+    """
+    if not _folder(config):
+        return Lesson(config, dataset)
+    section = read(Teacher, config, "teacher")
+    section.check()
+    if section.keep and workdir is not None and (workdir / TEACHER_LOGITS).exists():
+        path = workdir / TEACHER_LOGITS
+        logits = read_npz(path, f"{path} (remove it to compute it again)").get(
+            "logits", np.array(0)
+        )
+        taught_by = (_record(workdir) or {}).get("seeds", [])
+        return Lesson(config, _with_logits(config, dataset, logits, taught_by))
+    checkpoints, step, checksum = _checkpoint(section, workdir)
+    teacher, params = _open(section, checkpoints, step, prepare)
+    _check_data(section, teacher.dataset, dataset)
+    teach = asked(teacher.family, section)
+    outputs = {}
+    if not section.keep:
+        outputs = jax.eval_shape(teach, params, _example(dataset.spec))
+    layers = {name: x.shape[1:] for name, x in outputs.items() if name != LOGITS}
+    config = config.copy_and_resolve_references().unlock()
+    widths = tuple(layers[layer_name(theirs)][-1] for theirs, _ in section.pairs())
+    config.teacher.widths = widths
+    config.lock()
+    logging.info("Learns from step %d of %s", step, section.workdir)
+    reads = {n: config.data[n] for n in _READS if n in config.data}
+    own = list(range(config.seed, config.seed + config.num_seeds)) if seeds is None else seeds
+    taught_by = _seeds(section, teacher.executor, own)
+    record = {"step": step, "checksum": checksum, "reads": reads, "seeds": taught_by}
+    kept = {TEACHER: json.dumps(record).encode()}
+    if not section.keep:
+        taught = dataset._replace(train=Taught(dataset.train, teach, params))
+        return Lesson(config, taught, kept, layers)
+    logits = answers(_resident(config, dataset), teach, params, bool(taught_by))
+    np.savez(content := io.BytesIO(), logits=logits)
+    kept[TEACHER_LOGITS] = content.getvalue()
+    return Lesson(config, _with_logits(config, dataset, logits, taught_by), kept, layers)
+
+
+def check(found: Lesson, family: Family) -> None:
+    """Raises `ConfigError` unless the student can learn from a teacher, and layers that match."""
+    if not found.layers:
+        return
+    section = read(Teacher, found.config, "teacher")
+    state = jax.eval_shape(family.init, jax.random.key(0))
+    for field, (method, called) in _MATCHED.items():
+        ours: Any = {}
+        if section.pairs(field):
+            ours = jax.eval_shape(getattr(family, method), state, _example(family.spec))
+        for theirs, mine in section.pairs(field):
+            there, here = found.layers[called(theirs)], ours[mine].shape[1:]
+            same = there[1:] == here[1:] if field == "attention" else there[:-1] == here[:-1]
+            if not same:
+                message = f"{theirs} is {there} there and {mine} {here} here; places must agree"
+                raise fail(f"teacher.{field}", getattr(section, field), message)
+
+
+def _folder(config: ConfigDict) -> Path | None:
+    given = config.teacher.workdir if "teacher" in config else ""
+    return Path(given).expanduser().absolute() if given else None
+
+
+def _record(workdir: Path | None) -> dict[str, Any] | None:
+    """Reads what the run's folder keeps of its teacher, if anything."""
+    if workdir is None or not (workdir / TEACHER).exists():
+        return None
+    record = files.read_object(workdir / TEACHER)
+    with files.reading(workdir / TEACHER):
+        kinds = {"step": int, "checksum": str, "reads": dict, "seeds": list}
+        if not all(isinstance(record[name], kind) for name, kind in kinds.items()):
+            raise ValueError("must hold step, checksum, reads and seeds")
+        if not record["reads"].keys() <= {*_READS}:
+            raise ValueError(f"reads: must be of {', '.join(_READS)}")
+    return record
+
+
+def _checkpoint(section: Teacher, workdir: Path | None) -> tuple[Checkpoints, int, str]:
+    """Finds the teacher's checkpoint, its number and checksum; once begun, the same one."""
+    record, wanted = _record(workdir), section.step
+    if record is not None:
+        wanted = "best" if section.step == "best" else str(record["step"])
+    _, checkpoints, step = checkpoint("teacher", section.workdir, wanted)
+    checksum = checkpoints.checksum(step)
+    if record is not None and (record["step"], record["checksum"]) != (step, checksum):
+        message = f"its checkpoint {step} is another than this run began to learn from"
+        raise fail(_FIELD, section.workdir, message)
+    return checkpoints, step, checksum
+
+
+def _open(
+    section: Teacher, checkpoints: Checkpoints, step: int, prepare: Callable[..., Any]
+) -> tuple[Any, Any]:
+    """Opens the teacher: the run made concrete, and the parameters that it is used with."""
+    folder = Path(section.workdir).expanduser().absolute()
+    config = read_config(section.workdir, given_by=f"config.{_FIELD}").unlock()
+    config.executor = "vmap" if config.executor == "vmap" else "scan"
+    run = prepare(config.lock(), folder, use=True, **read_population(folder))
+    if not isinstance(run.family, Classifies):
+        message = f"is a run of the family {config.family}, which classifies nothing"
+        raise fail(_FIELD, section.workdir, message)
+    members = run.executor.num_members
+    if section.member >= max(members, 1):
+        allowed = f"must be below the number of members, {members}" if members else "must be 0"
+        raise fail("teacher.member", section.member, f"{allowed} in {section.workdir}")
+    whole = run.executor.template()
+    names = ("params", "ema", "variables")
+    template = {name: getattr(whole, name) for name in names if getattr(whole, name)}
+    found = jax.device_get(checkpoints.restore_step(template, step, part=True))
+    if section.member < 0:
+        return run, found
+    if members:
+        found = jax.tree.map(lambda x: x[section.member], found)
+    return run, found
+
+
+def _seeds(section: Teacher, executor: Any, own: Sequence[int]) -> list[int]:
+    """Returns the seeds of the teachers where each seed has its own; none where all share one."""
+    if section.member >= 0:
+        return []
+    found = [int(seed) for seed in getattr(executor, "seeds", ())]
+    if missing := [seed for seed in own if seed not in found]:
+        there = f"with seeds {shorten(found)}" if found else "but a single run"
+        message = f"{section.workdir} is no population with seed {missing[0]}, {there}"
+        raise fail("teacher.member", section.member, message)
+    return found
+
+
+def asked(family: Any, section: Teacher) -> Callable[[Any, jax.Array], dict[str, jax.Array]]:
+    """Returns the function that asks the teacher about examples."""
+    for field, protocol in (("features", HasFeatures), ("attention", HasAttentionMaps)):
+        if section.pairs(field) and not isinstance(family, protocol):
+            message = f"a teacher of its family shows no {field}; must be ()"
+            raise fail(f"teacher.{field}", getattr(section, field), message)
+
+    def teach(params: Any, x: jax.Array) -> dict[str, jax.Array]:
+        zero = jnp.zeros((), jnp.int32)
+        state = State(step=zero, key=jax.random.key(0), opt_state={}, **params)
+        # log p is as good as logits, of which it is a shift, at any temperature.
+        p = jnp.asarray(family.classify(state, x), jnp.float32)
+        outputs = {LOGITS: jnp.log(jnp.maximum(p, jnp.finfo(p.dtype).tiny))}
+        for field, (method, called) in _MATCHED.items():
+            layers = getattr(family, method)(state, x) if section.pairs(field) else {}
+            for theirs, _ in section.pairs(field):
+                if theirs not in layers:
+                    value = getattr(section, field)
+                    raise no_layer(field, value, theirs, layers, "the teacher")
+                outputs[called(theirs)] = layers[theirs]
+        return outputs
+
+    return teach
+
+
+def _example(spec: DataSpec) -> jax.ShapeDtypeStruct:
+    dtype = jnp.float32 if spec.kind in ("image", "point") else jnp.int32
+    return jax.ShapeDtypeStruct((1, *spec.shape), dtype)
+
+
+def _check_data(section: Teacher, theirs: Dataset, ours: Dataset) -> None:
+    """Raises `ConfigError` unless the teacher knows examples and classes as these are."""
+    differ = [
+        f"{name} {getattr(theirs.spec, name)} there, {getattr(ours.spec, name)} here"
+        for name in _SAME
+        if getattr(theirs.spec, name) != getattr(ours.spec, name)
+    ]
+    if theirs.labels != ours.labels:
+        differ.append(f"classes {shorten(theirs.labels, 4)} there, {shorten(ours.labels, 4)} here")
+    if differ:
+        raise fail(_FIELD, section.workdir, f"was trained on other data: {'; '.join(differ)}")
+
+
+def _resident(config: ConfigDict, dataset: Dataset) -> Resident:
+    if not isinstance(dataset.train, Resident):
+        message = "needs the data on the device; raise data.device_limit_mb, or must be False"
+        raise fail("teacher.keep", True, message)
+    return dataset.train
+
+
+def _with_logits(
+    config: ConfigDict, dataset: Dataset, logits: np.ndarray, seeds: Sequence[int]
+) -> Dataset:
+    train, several = _resident(config, dataset), (len(seeds),) if seeds else ()
+    if logits.shape != (train.num_examples, *several, dataset.spec.num_classes):
+        message = f"kept logits are {logits.shape}, and not of these data; begin another run"
+        raise fail("teacher.keep", True, message)
+    return dataset._replace(train=joined(train, logits.astype(np.float32), seeds))

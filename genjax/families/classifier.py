@@ -1,0 +1,260 @@
+"""Classifiers of pictures and of sentences: a vector of the example, then a head on it.
+
+    -log softmax(head(encoder(x)))[label] + l1 |W|_1 + l2 |W|^2, W the weights of the head,
+
+or, in place of the cross-entropy, a margin loss of support vector machines (`loss.kind`; see
+`genjax.losses.margins`). With a teacher (the section `teacher`) it is
+
+    (1 - w) cross-entropy + w T^2 KL(softmax(teacher / T) || softmax(logits / T)),
+
+and layers can be matched (Hinton et al. 2015, section 2; see `genjax.families._students`).
+
+What makes the vector is `model.network`. Of pictures:
+
+- `none`: the pixels themselves, so that the head alone classifies: linear, or an MLP.
+- `conv`: 3x3 convolutions and maxima of tiles (LeCun et al. 1998).
+- `resnet`: a small residual network (He et al. 2016).
+
+Of sentences:
+
+- `bag`: the mean of the words' vectors, and of hashed pairs of words where wanted, through dense
+  layers (Iyyer et al. 2015, Deep averaging networks; Joulin et al. 2016, fastText). Order is lost.
+- `recurrent`: an RNN, GRU or LSTM over the sentence, both ways where wanted, its outputs pooled.
+- `transformer`: an encoder of the Transformer, its outputs pooled.
+- `bert`: BERT's encoder, its outputs pooled (Devlin et al. 2019, section 4.1). It can be that of a
+  trained run of the family `bert` (`start.workdir`), to be fine-tuned, or to stay as it is
+  (`optimizer.encoder_lr_scale`).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import linen as nn
+from ml_collections import ConfigDict
+
+from genjax import losses
+from genjax.core import tokens
+from genjax.core.batch import batch_sum
+from genjax.core.config import fail
+from genjax.core.family import Batch, DataSpec, Family, Metrics, State, shared_fields
+from genjax.core.fields import read
+from genjax.core.network import applied
+from genjax.core.optimizer import make_optimizer
+from genjax.core.random import init_key, step_key
+from genjax.core.teaching import Teacher
+from genjax.core.update import first_state, minimize
+from genjax.families._classifier_fields import Config, Loss, Model, picture_config
+from genjax.families._classifier_networks import Head, make_encoder, make_head
+from genjax.families._encoders import EncoderOptimizer, adopt_encoder, drop_words
+from genjax.families._students import distilled, projections
+from genjax.models.features import watched
+
+__all__ = ["Classifier", "Config", "adopt", "build", "default_config", "picture_config"]
+
+_DROPOUT, _WORDS = range(2)  # uses of the step's key
+_HEAD = 1  # folded into the key of dropout: another draw than the encoder's
+_MARGINS = {
+    "hinge": losses.hinge_loss,
+    "squared_hinge": losses.squared_hinge_loss,
+    "crammer_singer": losses.crammer_singer_loss,
+}
+
+default_config = Config.defaults
+
+
+def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
+    """See `families.adopt`; what is taken of a run of the family `bert` is its encoder."""
+    if other.family != "bert":
+        return {}
+    return {"model.network": "bert"} | adopt_encoder(other)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Classifier(Family):
+    """The family `classifier`.
+
+    Evaluation reports `nll` (nats an example) and `accuracy`. Where a margin loss is minimized, the
+    softmax of the scores is no calibrated probability, and `nll` tells little.
+    """
+
+    model: Model
+    loss: Loss
+    encoder: nn.Module
+    head: Head
+    encoder_lr_scale: float
+    teacher: Teacher
+    optimizer: optax.GradientTransformation
+
+    # The networks.
+
+    def encoded(self, params: Any, x: jax.Array, **options: Any) -> jax.Array:
+        """Computes the vectors (B, D) of examples; a fixed encoder has no gradient."""
+        if self.spec.kind != "sentence":
+            x = (x - self.spec.center) / self.spec.scale
+        h_BxD = applied(self.encoder, params["encoder"], x, **options)
+        return h_BxD if self.encoder_lr_scale else jax.lax.stop_gradient(h_BxD)
+
+    def forward(self, params: Any, x: jax.Array, key: Any = None) -> tuple[jax.Array, jax.Array]:
+        """Computes vectors (B, D) and logits (B, num_classes), float32, of examples.
+
+        With dropout by `key`, if there is one.
+        """
+        in_encoder, in_head = ({}, {}) if key is None else map(_dropping, (key, _of_head(key)))
+        h_BxD = self.encoded(params, x, **in_encoder)
+        return h_BxD, applied(self.head, params["head"], h_BxD, **in_head).astype(jnp.float32)
+
+    def layers(
+        self, params: Any, x: jax.Array, key: Any = None, *, attention: bool = False
+    ) -> tuple[jax.Array, dict[str, jax.Array], dict[str, jax.Array]]:
+        """Computes the logits, the outputs of all layers, and weights of attention if wanted.
+
+        See `features` and `attention_maps`.
+        """
+        maps: dict[str, jax.Array] = {}
+        wanted = maps if attention else None
+        watching, found = watched(self, wanted, encoder="encoder", head="head")
+        code, logits_BxK = watching.forward(params, x, key)
+        if self.model.network == "bert":  # of words, without BOS
+            found = {n: h[:, 1:] if n.startswith("encoder") else h for n, h in found.items()}
+        head = {name: found.pop(name) for name in [*found] if name.startswith("head")}
+        return logits_BxK, found | {"encoder.code": code} | head, maps
+
+    # The loss.
+
+    def class_loss(self, params: Any, rows: Batch, shared: Any, part: Any = 0) -> Any:
+        """Computes -log p(label | example), in nats, or a margin loss, and the head's norms.
+
+        Args:
+          params: of encoder and head.
+          rows: `x` (B, …), of sentences perhaps with words dropped, and `label` (B,); of a teacher
+            its logits and layers, see `genjax.core.teaching`.
+          shared: `key` of dropout.
+          part: number of the part, folded into the key.
+        """
+        key, t = jax.random.fold_in(shared["key"], part), self.teacher
+        if t.features or t.attention:
+            outputs = self.layers(params, rows["x"], key, attention=bool(t.attention))
+        else:
+            outputs = self.forward(params, rows["x"], key)[1], {}, {}
+        label_B, logits_BxK = rows["label"], outputs[0]
+        value = self.error(logits_BxK, label_B).mean()
+        value, metrics = distilled(t, params, value, rows, outputs)
+        right_B = jnp.asarray(logits_BxK.argmax(-1) == label_B, jnp.float32)
+        metrics = {"loss": value, "accuracy": right_B.mean()} | metrics
+        return value + self.norms(params["head"]), metrics
+
+    def error(self, logits_BxK: jax.Array, label_B: jax.Array) -> jax.Array:
+        """Computes the loss (B,) that `loss.kind` names."""
+        if self.loss.kind != "softmax":
+            return _MARGINS[self.loss.kind](logits_BxK, label_B)
+        smoothing = self.loss.label_smoothing
+        return losses.label_cross_entropy(logits_BxK, label_B, label_smoothing=smoothing)
+
+    def norms(self, head: Any) -> jax.Array:
+        """Computes `l1 |W|_1 + l2 |W|^2` of the head's weights, biases left out."""
+        total = jnp.zeros(())
+        for weights in (p for p in jax.tree.leaves(head) if p.ndim > 1):
+            if self.loss.l1:
+                total += self.loss.l1 * jnp.abs(weights).sum()
+            if self.loss.l2:
+                total += self.loss.l2 * jnp.square(weights).sum()
+        return total
+
+    def inputs(self, state: State, batch: Batch) -> tuple[Batch, dict[str, Any]]:
+        """Draws what the loss of the update that follows `state` needs."""
+        x = batch["x"]
+        if self.spec.kind == "sentence":
+            x = drop_words(x, step_key(state, _WORDS), self.model.word_dropout)
+        rows = {name: batch[name] for name in batch if name.startswith("teacher")}
+        return rows | {"x": x, "label": batch["label"]}, {"key": step_key(state, _DROPOUT)}
+
+    # The contract.
+
+    def init(self, key: jax.Array) -> State:
+        """See `Family`."""
+        encoder_key, head_key = jax.random.split(init_key(key))
+        if self.spec.kind == "sentence":
+            x = jnp.full((1, *self.spec.shape), tokens.EOS)
+        else:
+            x = jnp.zeros((1, *self.spec.shape))
+        h_BxD, variables = self.encoder.init_with_output(encoder_key, x)
+        head = self.head.init(head_key, h_BxD)["params"]
+        params = {"encoder": variables.get("params", {}), "head": head}
+        if self.teacher.features or self.teacher.attention:
+            shapes = jax.eval_shape(lambda p: self.layers(p, x, attention=True), params)
+            params |= projections(self.teacher, key, *shapes[1:])
+        return first_state(key, params, self.optimizer, self)
+
+    def step(self, state: State, batch: Batch) -> tuple[State, Metrics]:
+        """See `Family`."""
+        return minimize(self.class_loss, state, *self.inputs(state, batch), self.optimizer, self)
+
+    def evaluate(self, state: State, batch: Batch) -> Metrics:
+        """See `Family`."""
+        mask_B, label_B = batch["mask"], batch["label"]
+        logits_BxK = self.forward(state.eval_params, batch["x"])[1]
+        sums = {
+            "count": mask_B.sum(),
+            "nll": (mask_B * losses.label_cross_entropy(logits_BxK, label_B)).sum(),
+            "accuracy": (mask_B * (logits_BxK.argmax(-1) == label_B)).sum(),
+        }
+        return batch_sum(sums)
+
+    # What it is used for.
+
+    def encode(self, state: State, x: jax.Array) -> jax.Array:
+        """Computes the vectors (B, D) that the head classifies."""
+        return self.encoded(state.eval_params, x)
+
+    def features(self, state: State, x: jax.Array) -> dict[str, jax.Array]:
+        """Computes the layers of the encoder, its vectors (B, D), and the head's hidden layers.
+
+        Layers are (B, T, D) of sentences, of bag (B, D), and (B, H, W, D) of pictures.
+        """
+        return self.layers(state.eval_params, x)[1]
+
+    def attention_maps(self, state: State, x_BxT: jax.Array) -> dict[str, jax.Array]:
+        """Computes the weights (B, H, T, T) of attention in each layer; bert's have BOS as well.
+
+        There are none of other networks than transformer and bert.
+        """
+        return self.layers(state.eval_params, x_BxT, attention=True)[2]
+
+    def classify(self, state: State, x: jax.Array) -> jax.Array:
+        """Computes the class probabilities (B, num_classes) of examples (B, …)."""
+        return nn.softmax(self.forward(state.eval_params, x)[1])
+
+
+def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Classifier:
+    """Builds the family from a config like `configs/classifier.py`; raises `ConfigError`."""
+    if spec.kind not in ("sentence", "image", "point") or not spec.num_classes:
+        message = "must be sentences or pictures with labels, as tsv:FILE or digits have them"
+        raise fail("data.name", config.data.name, message)
+    model, loss = read(Model, config, "model"), read(Loss, config, "loss")
+    teacher = read(Teacher, config, "teacher")
+    factor = read(EncoderOptimizer, config, "optimizer").encoder_lr_scale
+    model.check(spec)
+    loss.check()
+    teacher.check()
+    return Classifier(
+        **shared_fields(config, spec, total_steps),
+        model=model,
+        loss=loss,
+        encoder=make_encoder(model, spec, config.precision),
+        head=make_head(model, spec.num_classes, config.precision),
+        encoder_lr_scale=factor,
+        teacher=teacher,
+        optimizer=make_optimizer(config.optimizer, total_steps, {"encoder": factor}),
+    )
+
+
+def _dropping(key: jax.Array) -> dict[str, Any]:
+    """Returns the options of a network in training."""
+    return {"train": True, "rngs": {"dropout": key}}
+
+
+def _of_head(key: jax.Array) -> jax.Array:
+    return jax.random.fold_in(key, _HEAD)

@@ -1,0 +1,133 @@
+"""Pictures to vectors, for classifiers: the pixels themselves, convolutions, a residual network.
+
+Each module maps images (B, H, W, C) to vectors (B, D).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from genjax.models.conv import Conv
+from genjax.models.dense import ACTIVATIONS, Dropout
+from genjax.models.features import asked, offer
+from genjax.models.norms import GroupNorm, Norm
+from genjax.ops.conv import to_batch_first, to_batch_last, wants_batch_last
+
+NORMS = ("none", "layer", "group")
+
+
+class Pixels(nn.Module):
+    """No network: the elements of an example of any shape, as a vector, in `dtype`."""
+
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+        """Maps (B, …) to (B, D)."""
+        return x.reshape(len(x), -1).astype(self.dtype)
+
+
+class Convolutions(nn.Module):
+    """3x3 convolutions, each followed by the maximum of 2x2 pixels (LeCun et al. 1998, LeNet-5).
+
+    Attributes:
+      channels: of each convolution, after which height and width are halved.
+      activation: a key of `ACTIVATIONS`.
+      norm: of `NORMS`, between a convolution and its activation.
+      dropout: rate, of the vector, in training.
+      lowering: of the convolutions, see `genjax.ops.conv`.
+      dtype: of compute; parameters are float32.
+    """
+
+    channels: Sequence[int]
+    activation: str = "relu"
+    norm: str = "none"
+    dropout: float = 0.0
+    lowering: str = "auto"
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+        """Maps (B, H, W, C) to (B, D); H and W are divisible by 2^len(channels)."""
+        last, options = _layout(self)
+        x = to_batch_last(x) if last else x
+        for width in self.channels:
+            x = _normalized(Conv(width, **options)(x), self.norm, last, self.dtype)
+            x = ACTIVATIONS[self.activation](_largest_of_four(x, last))
+            _offer(self, x, last)
+        x = to_batch_first(x) if last else x
+        return Dropout(self.dropout)(x.reshape(len(x), -1), train=train)
+
+
+class ResNet(nn.Module):
+    """A residual network: stages of two 3x3 convolutions beside an identity, then a mean of pixels.
+
+    Norms and activations stand in front of the convolutions (He et al. 2016, Identity mappings in
+    deep residual networks, figure 4e); the plan of stages is that for CIFAR-10 (He et al. 2016,
+    Deep residual learning, section 4.2). Its norms see one example alone, so that training and use
+    compute the same.
+
+    Attributes:
+      channels: of each stage; from the second on a stage begins by halving height and width.
+      blocks: of each stage.
+      activation, norm, dropout, lowering, dtype: as of `Convolutions`.
+    """
+
+    channels: Sequence[int]
+    blocks: int = 1
+    activation: str = "relu"
+    norm: str = "group"
+    dropout: float = 0.0
+    lowering: str = "auto"
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+        """Maps (B, H, W, C) to (B, channels[-1]); H and W are divisible by 2^(stages - 1)."""
+        last, options = _layout(self)
+        activation = ACTIVATIONS[self.activation]
+        x = Conv(self.channels[0], **options)(to_batch_last(x) if last else x)
+        for stage, width in enumerate(self.channels):
+            for block in range(self.blocks):
+                strides = (2, 2) if stage and not block else (1, 1)
+                h = activation(_normalized(x, self.norm, last, self.dtype))
+                if x.shape[0 if last else -1] != width or strides != (1, 1):
+                    x = Conv(width, strides, strides, **options)(h)
+                h = Conv(width, strides=strides, **options)(h)
+                h = activation(_normalized(h, self.norm, last, self.dtype))
+                x = x + Conv(width, **options)(h)
+                _offer(self, x, last)
+        x = activation(_normalized(x, self.norm, last, self.dtype))
+        x = x.mean((1, 2)).T if last else x.mean((1, 2))
+        return Dropout(self.dropout)(x, train=train)
+
+
+def _layout(network: Convolutions | ResNet) -> tuple[bool, Any]:
+    """Tells whether the batch is the last axis between layers, and the options of convolutions."""
+    last = wants_batch_last(network.lowering)
+    options = {"lowering": network.lowering, "batch_last": last, "dtype": network.dtype}
+    return last, options | {"kernel_init": nn.initializers.he_normal()}
+
+
+def _normalized(x: jax.Array, norm: str, last: bool, dtype: Any) -> jax.Array:
+    axis = 0 if last else -1
+    if norm == "group":
+        return GroupNorm(axis, dtype)(x)
+    return Norm(norm, dtype, axis)(x, train=False)
+
+
+def _largest_of_four(x: jax.Array, last: bool) -> jax.Array:
+    """Takes the maximum of each tile of 2x2 pixels."""
+    if last:
+        c, h, w, b = x.shape
+        return x.reshape(c, h // 2, 2, w // 2, 2, b).max((2, 4))
+    b, h, w, c = x.shape
+    return x.reshape(b, h // 2, 2, w // 2, 2, c).max((2, 4))
+
+
+def _offer(network: nn.Module, x: jax.Array, last: bool) -> None:
+    if asked(network):
+        offer(network, to_batch_first(x) if last else x)
