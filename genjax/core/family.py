@@ -61,6 +61,8 @@ class DataSpec(NamedTuple):
         words; for the same kinds.
       target_shape, target_vocab_size: of y, for pairs.
       shared_vocabulary: whether x and y of pairs have one: an id means the same in both.
+      task_classes: number of classes of each task, where there are several; `num_classes` is that
+        of the first.
       char_shape, char_vocab_size: of the words' characters, (T, C), for tagged words.
     """
 
@@ -78,6 +80,7 @@ class DataSpec(NamedTuple):
     word_parts: bytes = b""
     spellings: tuple[str, ...] = ()
     shared_vocabulary: bool = False
+    task_classes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -30,8 +30,9 @@ def load(
 
     `data.validation_fraction` holds a part of the training split of images out, to choose by.
     Families that learn from few labels declare `data.num_labeled`, those that learn from labels
-    alone `data.labeled_seed` and `data.leave_out` as well, see `genjax.data.labeled`; those that
-    learn tasks one after the other `data.protocol`, see `genjax.data.tasks`.
+    alone `data.leave_out` as well, see `genjax.data.labeled`; those that learn tasks one after the
+    other `data.protocol`, see `genjax.data.tasks`; those that learn several at once `data.tasks`,
+    see `genjax.data.multitask`.
 
     Args:
       data: the section.
@@ -54,6 +55,10 @@ def load(
         from genjax.data import tasks
 
         return tasks.arrange(dataset, data)
+    if "tasks" in data:
+        from genjax.data import multitask
+
+        return multitask.arrange(dataset, data)
     if data.get("validation_fraction", 0.0) and dataset.validation is None:
         from genjax.data import validation
 
@@ -62,7 +67,7 @@ def load(
         return dataset
     from genjax.data import labeled
 
-    return (labeled.choose if "labeled_seed" in data else labeled.limit)(dataset, data)
+    return (labeled.choose if "leave_out" in data else labeled.limit)(dataset, data)
 
 
 def recorded(

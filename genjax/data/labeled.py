@@ -19,17 +19,21 @@ class Labeled(Source):
     """Hides the labels of a resident split but for a few.
 
     Which examples show their label is fixed: the first `num_labeled` of one permutation, whatever
-    the seed of a run, so that fewer labels are a part of more.
+    the seed of a run, so that fewer labels are a part of more. With a `labeled_seed` they are as
+    `stratified` chooses them.
 
     Batches have `"x"` of all examples without labels and as many of the labeled ones, `"labeled_x"`
     and `"labeled_label"`, in epochs and an order of their own. In evaluation all examples have
     their labels, as from `Resident`.
     """
 
-    def __init__(self, source: Resident, num_labeled: int):
+    def __init__(self, source: Resident, num_labeled: int, labeled_seed: int | None = None):
         n = source.num_examples
-        order = permuted(np.arange(n, dtype=np.uint32), 0, np.zeros(2, np.uint32), n, np)
-        rows = np.flatnonzero(order < num_labeled)
+        if labeled_seed is None:
+            order = permuted(np.arange(n, dtype=np.uint32), 0, np.zeros(2, np.uint32), n, np)
+            rows = np.flatnonzero(order < num_labeled)
+        else:
+            rows = np.flatnonzero(stratified(source.arrays["label"], num_labeled, labeled_seed))
         self.all, self.num_examples = source, n
         self.labeled = Resident({k: v[rows] for k, v in source.arrays.items()}, source.levels)
         self.arrays: Any = {"all": self.all.arrays, "labeled": self.labeled.arrays}
@@ -83,7 +87,11 @@ def limit(dataset: Dataset, data: ConfigDict) -> Dataset:
         raise fail(
             "data.num_labeled", number, "needs the data on the device; raise data.device_limit_mb"
         )
-    return dataset._replace(train=Labeled(train, number))
+    seed = data.get("labeled_seed")
+    classes = len(np.unique(train.arrays["label"]))
+    if seed is not None and number < classes:
+        raise fail("data.num_labeled", number, f"must be at least {classes}, one of each class")
+    return dataset._replace(train=Labeled(train, number, seed))
 
 
 def choose(dataset: Dataset, data: ConfigDict) -> Dataset:

@@ -39,6 +39,7 @@ from genjax.core.update import first_state, minimize
 from genjax.families._checks import check_unet
 from genjax.generation.flow import METHODS, flow_log_likelihood, integrate
 from genjax.models.dense import ACTIVATIONS
+from genjax.models.features import watched
 from genjax.models.time import TimeMLP
 from genjax.models.unet import UNet
 from genjax.ops.conv import LOWERINGS
@@ -93,6 +94,9 @@ class Sampler:
     guidance: float = field(1.0, "classifier-free: 1 samples the class, above 1 exaggerates it")
     likelihood_steps: int = field(
         0, "evaluation reports the likelihood by so many steps; 0: none", ge=0
+    )
+    feature_time: float = field(
+        0.9, "at which features are computed: 0 of noise alone, 1 of the example", ge=0, le=1
     )
 
 
@@ -222,6 +226,23 @@ class FlowMatching(Family):
         """Decodes noise (B, …), of the shape of the data; labels: the classes in turn."""
         x = self._flow(state, noise, label_B, 0.0, 1.0) * self.spec.scale + self.spec.center
         return jnp.clip(x, 0.0, 1.0) if self.spec.kind == "image" else x
+
+    def features(self, state: State, x: jax.Array, label_B: Any = None) -> dict[str, jax.Array]:
+        """Computes the blocks of a U-Net, (B, H, W, C), or the hidden layers, at `feature_time` t.
+
+        The network sees x_t, whose noise is a function of the example (Xiang et al. 2023, Denoising
+        diffusion autoencoders, section 3.2), and without labels that there is no class.
+        """
+        time_B = jnp.full(x.shape[:1], self.sampler.feature_time)
+        noise = example_normal(_NOISE, x, jnp.arange(1), math.prod(self.spec.shape))
+        noise = noise.reshape(x.shape)
+        kept = 1 - (1 - self.loss.sigma_min) * self.sampler.feature_time
+        x_t = kept * noise + self.sampler.feature_time * self._standard(x)
+        if self._classes and label_B is None:
+            label_B = jnp.full(x.shape[:1], self._classes)
+        watching, layers = watched(self, network="velocity")
+        watching.velocity(state.eval_params, x_t, time_B, label_B)
+        return layers
 
     def latents(self, state: State, key: jax.Array, n: int) -> jax.Array:
         """Draws the noise of `n` examples, (n, …)."""

@@ -56,8 +56,8 @@ class Model(Coders):
 
 
 @dataclass(frozen=True)
-class Loss:
-    """The section `loss`."""
+class Likelihood:
+    """What the section `loss` says of p(x|z)."""
 
     likelihood: str = field(
         "bernoulli",
@@ -73,6 +73,22 @@ class Loss:
         choices=("none", "dynamic", "fixed"),
     )
     threshold: float = field(0.5, "of binarize=fixed")
+
+    def check(self, spec: DataSpec) -> None:
+        """Raises `ConfigError` for fields that do not go together, or not with such data."""
+        if self.likelihood != "gaussian" and spec.kind != "image":
+            raise fail("loss.likelihood", self.likelihood, "needs images; must be gaussian")
+        if self.binarize != "none" and self.likelihood != "bernoulli":
+            message = "needs loss.likelihood=bernoulli; must be none"
+            raise fail("loss.binarize", self.binarize, message)
+        if not 1 / 256 <= self.scale <= 1e3:
+            raise fail("loss.scale", self.scale, "must be between 1/256 and 1000")
+
+
+@dataclass(frozen=True)
+class Loss(Likelihood):
+    """The section `loss`."""
+
     kl_weight: float = field(1.0, "beta", ge=0)
     kl_warmup_steps: int = field(0, "in which beta rises from 0, linearly", ge=0)
     free_bits: float = field(0.0, "nats that each latent may use without cost", ge=0)
@@ -336,14 +352,9 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> VAE:
 
 
 def _check(model: Model, loss: Loss, config: ConfigDict, spec: DataSpec) -> None:
-    if loss.likelihood != "gaussian" and spec.kind != "image":
-        raise fail("loss.likelihood", loss.likelihood, "needs images; must be gaussian")
-    if loss.binarize != "none" and loss.likelihood != "bernoulli":
-        raise fail("loss.binarize", loss.binarize, "needs loss.likelihood=bernoulli; must be none")
+    loss.check(spec)
     if model.conditional and not spec.num_classes:
         raise fail("model.conditional", True, f"data.name={config.data.name} has no labels")
-    if not 1 / 256 <= loss.scale <= 1e3:
-        raise fail("loss.scale", loss.scale, "must be between 1/256 and 1000")
     plain = {"kl_weight": 1.0, "kl_warmup_steps": 0, "free_bits": 0.0}
     for name, value in plain.items():
         if loss.importance_samples > 1 and (given := getattr(loss, name)) != value:

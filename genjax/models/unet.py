@@ -14,6 +14,7 @@ from flax import linen as nn
 
 from genjax.core import checks
 from genjax.models.conv import Conv, ConvTranspose
+from genjax.models.features import asked, offer
 from genjax.models.norms import GroupNorm
 from genjax.models.time import Condition
 from genjax.ops.conv import to_batch_first, to_batch_last, wants_batch_last
@@ -63,23 +64,30 @@ class UNet(nn.Module):
         skips = []
         for width, next_width in itertools.pairwise(self.channels):
             for _ in range(self.blocks):
-                h = ResBlock(width, options)(h, message)
+                h = self._block(width, options, h, message)
                 skips.append(h)
             h = Conv(next_width, **halving)(h)
         for _ in range(self.blocks):
-            h = ResBlock(lowest, options)(h, message)
+            h = self._block(lowest, options, h, message)
         if self.attention:
             h = Attention(options)(h)
         for _ in range(self.blocks):
-            h = ResBlock(lowest, options)(h, message)
+            h = self._block(lowest, options, h, message)
         for width in reversed(upper):
             h = ConvTranspose(width, **halving)(h)
             for _ in range(self.blocks):
                 h = jnp.concatenate([h, skips.pop()], features_axis)
-                h = ResBlock(width, options)(h, message)
+                h = self._block(width, options, h, message)
         h = nn.silu(GroupNorm(features_axis, self.dtype)(h))
         h = Conv(out_channels, kernel_init=nn.initializers.zeros_init(), **options)(h)
         return _from_patches(to_batch_first(h) if last else h, self.patch)
+
+    def _block(self, width: int, options: Any, h: jax.Array, message_BxF: jax.Array) -> jax.Array:
+        """Computes the next block, and offers its output (B, H, W, width)."""
+        h = ResBlock(width, options)(h, message_BxF)
+        if asked(self):
+            offer(self, to_batch_first(h) if options["batch_last"] else h)
+        return h
 
 
 class ResBlock(nn.Module):

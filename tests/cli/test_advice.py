@@ -30,14 +30,17 @@ EXPECTED = {
     "seq2seq": {"evaluate", "sample --prompt"}, "transformer": {"evaluate", "sample --prompt"},
     "tagger": {"evaluate", "sample --prompt"}, "classifier": {"evaluate"},
     "gpt": {"evaluate", "sample"}, "recurrent_lm": {"evaluate", "sample"},
-    "continual": {"evaluate"}, "bert": {"evaluate"}, "elmo": {"evaluate"},
+    "continual": {"evaluate"}, "multitask": {"evaluate"},
+    "semi_supervised_vae": {"evaluate", "sample", "latent"},
+    "bert": {"evaluate"}, "elmo": {"evaluate"},
     "word2vec": {"evaluate", "word_vectors"},
 }  # fmt: skip
 
 
 # Families that are advised what another one is; CI runs the others.
 _ALIKE = (
-    "elmo", "flow_matching", "gan", "gpt", "seq2seq", "stacked_autoencoder", "transformer",
+    "elmo", "flow_matching", "gan", "gpt", "multitask", "seq2seq", "stacked_autoencoder",
+    "transformer",
 )  # fmt: skip
 
 

@@ -258,6 +258,20 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "continual+class+dgr_gan": (
         "continual", {"loss.method": "dgr_gan", "loss.scenario": "class"},
     ),
+    "multitask+pcgrad+accumulate+ema": (
+        "multitask",
+        {
+            "loss.method": "pcgrad", "loss.weights": (1.0, 0.5, 2.0), "accumulate_steps": 2,
+            "ema_decay": 0.9,
+        },
+    ),
+    "multitask+uncertainty+conv+overlays": (
+        "multitask",
+        {
+            "loss.method": "uncertainty", "model.network": "conv", "model.channels": (8,),
+            "data.tasks": ("left", "right"),
+        },
+    ),
     "autoencoder+streamed+bfloat16": (
         "autoencoder",
         {"data.name": "images:PICTURES", "data.device_limit_mb": 0, "precision": "bfloat16"},

@@ -115,6 +115,29 @@ def test_continual_learning_ends_in_tables_and_pictures_and_resumes(tmp_path, ca
     assert read_results(tmp_path) == before
 
 
+@pytest.mark.slow
+def test_joint_training_chooses_rates_on_held_out_examples_and_resumes(tmp_path, capfd):
+    methods = "--methods=single,equal,pcgrad"
+    args = ("--data=digits", "--labels=50", methods, "--rates=1e-6,1e-2", f"--workdir={tmp_path}")
+    assert main("joint_training", "--seeds=2", "--steps=60", *args) == 0
+    before = read_results(tmp_path)
+    ((single, equal, pcgrad),) = before.values()
+    assert [single["method"], equal["method"], pcgrad["method"]] == ["single", "equal", "pcgrad"]
+    assert equal["rate"] == pcgrad["rate"] == "0.01"
+    assert len(equal["class %"]["members"]) == 2 and equal["class %"]["mean"] > 30
+    configs = {
+        name: json.loads((tmp_path / name / "config.json").read_text())["config"]
+        for name in ("tuning/equal/0.01", "equal", "single/rotation")
+    }
+    fractions = {name: c["data"]["validation_fraction"] for name, c in configs.items()}
+    assert fractions == {"tuning/equal/0.01": 0.1, "equal": 0.0, "single/rotation": 0.0}
+    assert configs["equal"]["data"]["sizes"] == [50, 0, 0]
+    assert configs["single/rotation"]["steps"] == 20
+    assert configs["single/rotation"]["data"]["sizes"] == [0]
+    assert main("joint_training", "--seeds=2", "--steps=60", *args) == 0
+    assert read_results(tmp_path) == before
+
+
 @pytest.mark.parametrize(
     "args, message",
     [
@@ -128,6 +151,9 @@ def test_continual_learning_ends_in_tables_and_pictures_and_resumes(tmp_path, ca
         ("continual --methods=ews", "--methods=ews | did you mean ewc?"),
         ("continual --scenarios=", "--scenarios | must name"),
         ("continual --data=digits --steps=12", "--steps=12: must be a multiple of the 5 tasks"),
+        ("joint_training --data=texts", "--texts=: must be a folder with sst2, wnut17"),
+        ("joint_training --data=overlays --labels=5", "--labels=5: must be 0 with --data=overlays"),
+        ("joint_training --data=digits --rates=1e-3,x", "--rates=1e-3,x: must be different"),
         ("wasserstein --moved=circles", "--moved=circles: unknown"),
         ("wasserstein --dimensions=2,0", "--dimensions=2,0: must be whole numbers of at least 1"),
         ("wasserstein --steps=30", "--steps=30: must be a multiple of 20"),

@@ -22,6 +22,8 @@ NAMES = {
     "continual": {"data__protocol": "permuted"},
     "elmo": {"model__char_widths": (2,), "model__char_filters": (5,), "model__dropout": 0.0},
     "flow_matching+mlp+conditional": {"accumulate_steps": 1}, "gpt": _SCANNED, "gru_lm": {},
+    "multitask": {}, "multitask+pcgrad+accumulate+ema": {"accumulate_steps": 1},
+    "multitask+uncertainty+conv+overlays": {}, "semi_supervised_vae": {},
     "seq2seq": {}, "seq2seq_attention": {}, "stacked_autoencoder": {},
     "stacked_autoencoder+labels+stages+ema": {"accumulate_steps": 1}, "tagger": {},
     "text_autoencoder": {}, "text_classifier": {}, "text_vae": {}, "transformer": _SCANNED,
@@ -69,7 +71,9 @@ def _spec(config) -> DataSpec:
     if data.name in ("ring", "grid"):
         return DataSpec("point", (2,), num_classes=CLASSES)
     if data.get("kind", "image") == "image":
-        return DataSpec("image", (data.image_size, data.image_size, 1), num_classes=CLASSES)
+        several = (CLASSES,) * len(data.tasks) if "tasks" in data else ()
+        shape = (data.image_size, data.image_size, 1)
+        return DataSpec("image", shape, num_classes=CLASSES, task_classes=several)
     if data.name == "reverse":
         target = {"target_shape": (LENGTH - 1,), "target_vocab_size": VOCABULARY}
         return DataSpec("pair", (LENGTH,), **text, **target)
@@ -85,7 +89,8 @@ def _batch(spec: DataSpec, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
     if spec.kind in ("image", "point"):
         x = rng.uniform(size=(*shape, *spec.shape)).astype(np.float32)
         labeled = {"labeled_x": x[::-1], "labeled_label": one[::-1]}
-        return {"x": x, "label": one, "task": np.zeros_like(one), **labeled}
+        target = one[..., None] - np.arange(len(spec.task_classes))  # below 0: not asked
+        return {"x": x, "label": one, "task": np.zeros_like(one), "target": target, **labeled}
     batch = {"x": _tokens(rng, (*shape, *spec.shape), spec.kind), "label": one}
     if spec.kind == "pair":
         batch["y"] = _tokens(rng, (*shape, *spec.target_shape), spec.kind)
