@@ -36,11 +36,11 @@ def judged(model: Any) -> dict[str, Any]:
     """
     if not isinstance(model.family, Samples):
         return {}
-    spec, config = model.run.dataset.spec, model.config
+    spec, config, has_prior = model.run.dataset.spec, model.config, model.run.family.has_prior
     count = {"count": num_judged(config)}
     if (score := mode_scorer(config)) is not None:
         return {"samples": count | _of_samples(score, model)}
-    if spec.kind != "image" or not spec.num_classes or not model.family.has_prior:
+    if spec.kind != "image" or not spec.num_classes or not has_prior:
         return {}
     classifier, _ = own_classifier(model.run.dataset, cache.root(config.data.cache_dir))
     x, y = first_rows(model.run.dataset.test, _MOST_TEST)

@@ -207,7 +207,7 @@ class Methods:
         return self._call("attention", *self._pairs(x, y))
 
     def attention_maps(self, x: Any) -> dict[str, np.ndarray]:
-        """Computes what each token of texts attends to, {layer: (N, H, T, T)}; {} without layers."""
+        """Computes how tokens of texts attend to each other: (N, H, T, T) by layer that attends."""
         self._need("attention_maps")
         return self._call("attention_maps", self._input(x))
 
