@@ -1,6 +1,6 @@
 """Digits, how far they are turned and whether they are mirrored: three tasks, one network.
 
-    python -m experiments.train --config=configs/multitask.py --workdir=runs/multitask
+python -m experiments.train --config=configs/multitask.py --workdir=runs/multitask
 """
 
 from ml_collections import ConfigDict

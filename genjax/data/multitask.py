@@ -217,7 +217,7 @@ def arrange(dataset: Dataset, data: ConfigDict) -> Dataset:
     if not tasks or len(set(tasks)) < len(tasks):
         raise fail("data.tasks", tasks, "must be at least one, and different ones")
     if data.validation_fraction:
-        train = dataset.train
+        train: Any = dataset.train
         held = held_out(train.arrays["label"], data.validation_fraction)
         splits = [
             Resident({n: a[rows] for n, a in train.arrays.items()}, train.levels)
@@ -235,6 +235,7 @@ def arrange(dataset: Dataset, data: ConfigDict) -> Dataset:
 
 def _views(dataset: Dataset, data: ConfigDict, tasks: tuple[str, ...]) -> Dataset:
     spec, groups = dataset.spec, tuple(data.groups)
+    splits: Any = dataset.train, dataset.test
     for name in tasks:
         if name not in VIEWS:
             allowed = f"must be some of {', '.join(VIEWS)}, or of {', '.join(OVERLAYS)}"
@@ -249,8 +250,8 @@ def _views(dataset: Dataset, data: ConfigDict, tasks: tuple[str, ...]) -> Datase
     train, test = (
         Views(split, rows, data.temperature, tasks, groups)
         for split, rows in (
-            (dataset.train, _limited(data, [np.arange(dataset.train.num_examples)] * len(tasks))),
-            (dataset.test, [np.arange(dataset.test.num_examples)] * len(tasks)),
+            (splits[0], _limited(data, [np.arange(dataset.train.num_examples)] * len(tasks))),
+            (splits[1], [np.arange(dataset.test.num_examples)] * len(tasks)),
         )
     )
     return _finished(dataset, train, test, [classes[name] for name in tasks], tasks)
@@ -264,9 +265,10 @@ def _overlays(dataset: Dataset, data: ConfigDict, tasks: tuple[str, ...]) -> Dat
     height, width, channels = dataset.spec.shape
     margin = _margin(width)
     shape = (height + margin, width + margin, channels)
-    splits = [Overlays(split, tasks) for split in (dataset.train, dataset.test)]
+    splits: Any = dataset.train, dataset.test
+    train, test = (Overlays(split, tasks) for split in splits)
     dataset = dataset._replace(spec=dataset.spec._replace(shape=shape))
-    return _finished(dataset, *splits, [dataset.spec.num_classes] * len(tasks), tasks)
+    return _finished(dataset, train, test, [dataset.spec.num_classes] * len(tasks), tasks)
 
 
 def _sentences(dataset: Dataset, data: ConfigDict, tasks: tuple[str, ...]) -> Dataset:
@@ -287,11 +289,11 @@ def _sentences(dataset: Dataset, data: ConfigDict, tasks: tuple[str, ...]) -> Da
     def rows(split: Any) -> list[np.ndarray]:
         return [np.flatnonzero(np.isin(split.arrays["label"], classes)) for classes in of]
 
+    splits: Any = dataset.train, dataset.test
     train, test = (
         Sentences(split, found, data.temperature, place)
-        for split, found in (
-            (dataset.train, _limited(data, rows(dataset.train))),
-            (dataset.test, rows(dataset.test)),
+        for split, found in zip(
+            splits, (_limited(data, rows(splits[0])), rows(splits[1])), strict=True
         )
     )
     dataset = dataset._replace(labels=names)

@@ -18,8 +18,7 @@ def inner_products(gradients: Any) -> jax.Array:
         g_TxP = g.reshape(len(g), -1)
         return jnp.matmul(g_TxP, g_TxP.T, precision="highest")
 
-    products: jax.Array = sum(jax.tree.leaves(jax.tree.map(of_leaf, gradients)))
-    return products
+    return jnp.sum(jnp.stack(jax.tree.leaves(jax.tree.map(of_leaf, gradients))), 0)
 
 
 def projection_weights(products_TxT: jax.Array, order_TxT: jax.Array) -> jax.Array:

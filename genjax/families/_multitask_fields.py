@@ -96,9 +96,11 @@ class Config(Base):
 
 
 @dataclass(frozen=True)
-class TextConfig(Config):
+class TextConfig(Base):
     """The same fields, and those of texts, with defaults for sentences."""
 
+    family: str = "multitask"
+    loss: Loss = subsection(Loss)
     data: SentenceData = subsection(SentenceData, kind="sentence", tokenizer="word", lowercase=True)
     optimizer: Optimizer = subsection(Optimizer, clip_norm=1.0)
     model: Model = subsection(Model, network="recurrent", hidden=128, layers=1, dropout=0.5)

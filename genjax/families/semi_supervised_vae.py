@@ -17,6 +17,7 @@ Source: Kingma et al. 2014, "Semi-supervised learning with deep generative model
 0.1 times the number of examples, here of their mean).
 """
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -164,7 +165,8 @@ class SemiSupervisedVAE(VAE):
         uses = {"": (_NOISE, _BINARIZATION), "labeled_": (_LABELED_NOISE, _LABELED_BINARIZATION)}
         for prefix, (noise, binarization) in uses.items():
             x, key = batch[f"{prefix}x"], step_key(state, binarization)
-            rows[f"{prefix}x"] = self._binarized(x, lambda x=x, k=key: batch_uniform(k, x.shape))
+            uniform = functools.partial(batch_uniform, key, x.shape)
+            rows[f"{prefix}x"] = self._binarized(x, uniform)
             shape = (len(x), self.model.latent_dim)
             rows[f"{prefix}noise"] = batch_normal(step_key(state, noise), shape)
         return rows, {}
