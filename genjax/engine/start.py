@@ -307,8 +307,9 @@ def _of_networks(
 def _address(name: str) -> tuple[str, str]:
     kind, _, path = name.partition(".")
     if kind == "variables":
-        network, collection, *rest = path.split(".")
-        return f"{kind}.{collection}", "/".join([network, *rest])
+        network, *rest = path.split(".")
+        if rest:  # otherwise a family's own, of no network
+            return f"{kind}.{rest[0]}", "/".join([network, *rest[1:]])
     return kind, path.replace(".", "/")
 
 
