@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 
 from genjax import families
 from genjax.core import files
-from genjax.core.config import ConfigError, base, fill
+from genjax.core.config import ConfigError
 from genjax.core.renamed import renamed, renamed_field
 from genjax.data import record as data_record
 from genjax.data.source import Dataset
@@ -229,10 +229,7 @@ def read_config(
         )
     _warn_if_edited(folder, record)
     try:
-        config = ConfigDict(_tuples(record["config"]))
-        fill(config, base())  # the family among others
-        # A field that is younger than the run, at its default, is what the run has always done.
-        fill(config, families.default_config(config.family))
+        config = families.completed(record["config"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, ConfigError) and str(error).startswith("config.family="):
             raise  # what to do about it is not told by the file
@@ -391,9 +388,3 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[prefix + name] = value
     return flat
-
-
-def _tuples(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _tuples(v) for name, v in value.items()}
-    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value

@@ -1,5 +1,6 @@
 """What a sweep left in its folder: groups and members, the best of them, a table of settings."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
+from genjax import families
 from genjax.core import files
 from genjax.core.config import ConfigError
 from genjax.core.members import Spread, explained, spread
@@ -58,13 +60,14 @@ def record(groups: Sequence[Group]) -> list[dict[str, Any]]:
 
 
 def current(group: dict[str, Any]) -> dict[str, Any]:
-    """Returns a group of a `sweep.json` under the names that fields have today."""
+    """Returns a group of a `sweep.json` with the fields of today, under their names."""
     family = group["config"].get("family")
     named = {
         key: {renamed_field(name, family): value for name, value in group[key].items()}
         for key in ("settings", "hyperparameters")
     }
-    return group | named | {"config": renamed(group["config"])}
+    config = families.completed(renamed(group["config"]))
+    return group | named | {"config": json.loads(config.to_json())}
 
 
 def read(workdir: str | Path) -> list[Group]:

@@ -3,6 +3,7 @@
 import importlib
 import os
 import pkgutil
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from genjax.core import fields, files
-from genjax.core.config import Base, ConfigError, fail, of_texts
+from genjax.core.config import Base, ConfigError, base, fail, fill, of_texts
 from genjax.core.family import DataSpec, Family
 from genjax.core.fields import Field
 from genjax.families import _own
@@ -67,6 +68,26 @@ def examples_per_step(config: ConfigDict) -> int:
     """
     count = getattr(_module(config.family), "examples_per_step", None)
     return int(count(config) if count else config.batch_size)
+
+
+def completed(recorded: Mapping[str, Any]) -> ConfigDict:
+    """Makes the config that JSON has recorded, with tuples and all of today's fields.
+
+    A field that is younger than the record, at its default, is what the run has always done.
+
+    Raises:
+      ConfigError: no such family, or a value of another type than its default.
+    """
+    config = ConfigDict(_tuples(recorded))
+    fill(config, base())  # the family among others
+    fill(config, default_config(config.family))
+    return config
+
+
+def _tuples(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _tuples(v) for name, v in value.items()}
+    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
 
 
 def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
