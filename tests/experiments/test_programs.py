@@ -118,7 +118,7 @@ def test_continual_learning_ends_in_tables_and_pictures_and_resumes(tmp_path, ca
 @pytest.mark.slow
 def test_joint_training_chooses_rates_on_held_out_examples_and_resumes(tmp_path, capfd):
     methods = "--methods=single,equal,pcgrad"
-    args = ("--data=digits", "--labels=50", methods, "--rates=1e-6,1e-2", f"--workdir={tmp_path}")
+    args = ("--data=digits", "--labels=100", methods, "--rates=1e-6,1e-2", f"--workdir={tmp_path}")
     assert main("joint_training", "--seeds=2", "--steps=60", *args) == 0
     before = read_results(tmp_path)
     ((single, equal, pcgrad),) = before.values()
@@ -131,7 +131,7 @@ def test_joint_training_chooses_rates_on_held_out_examples_and_resumes(tmp_path,
     }
     fractions = {name: c["data"]["validation_fraction"] for name, c in configs.items()}
     assert fractions == {"tuning/equal/0.01": 0.1, "equal": 0.0, "single/rotation": 0.0}
-    assert configs["equal"]["data"]["sizes"] == [50, 0, 0]
+    assert configs["equal"]["data"]["sizes"] == [100, 0, 0]
     assert configs["single/rotation"]["steps"] == 20
     assert configs["single/rotation"]["data"]["sizes"] == [0]
     assert main("joint_training", "--seeds=2", "--steps=60", *args) == 0
