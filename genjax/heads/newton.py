@@ -136,6 +136,8 @@ def solve(
       max_iterations: Newton steps and changes of the dual variables, at most.
     """
     shape, r = weights.shape, penalty[:, None, None]
+    # An inverse costs about as much as so many steps: both are products with rows of x.
+    patience = min(max(x.shape[1] ** 2 * _ROWS // (8 * len(x)), _REBUILD), 3 * _REBUILD)
 
     def scores(w: jax.Array) -> jax.Array:
         z = jnp.matmul(x, w.reshape(len(w), -1), precision=_HIGHEST)
@@ -164,9 +166,11 @@ def solve(
         if loss.smooth:
             moved = jnp.zeros_like(done)
         curvature = loss.curvature(z, dual, strength)
+        stale = state.stale & jnp.logical_not(done)
+        h = curvature.block_diagonal()
         inverse = jax.lax.cond(
-            state.stale,
-            lambda: _inverse(x, curvature.block_diagonal(), penalty),
+            stale.any(),
+            lambda: _inverses(x, h, penalty, state.inverse, stale),
             lambda: state.inverse,
         )
         going = jnp.logical_not(done | moved)
@@ -186,7 +190,7 @@ def solve(
             dual,
             jnp.where(moved & (gap > 0.3 * state.last), strength * _GROWTH, strength),
             inverse,
-            steps > _REBUILD,
+            steps > patience,
             jnp.where(moved, gap, state.last),
             objective,
             gap,
@@ -198,14 +202,15 @@ def solve(
     p = shape[1]
     dual = jnp.zeros((1, 1, 1) if loss.smooth else z.shape, x.dtype)
     far = jnp.full((p,), jnp.inf, x.dtype)
-    inverse = jax.tree.map(jnp.zeros_like, _shapes(x, z, penalty))
+    one = jax.eval_shape(lambda: _inverse(x, x[:, 0], penalty))
+    inverse = jnp.zeros((*shape[1:], *one.shape), x.dtype)
     false = jnp.zeros((p,), bool)
     start = _State(
         weights,
         dual,
         sigma,
         inverse,
-        jnp.array(True),
+        jnp.logical_not(false),
         far,
         far,
         far,
@@ -234,13 +239,13 @@ def _dots(a: jax.Array, b: jax.Array) -> jax.Array:
 def _conjugate_gradients(
     hessian: Any, precondition: Any, g: jax.Array, z: jax.Array, goal: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Solves `H d = -g` until |H d + g| <= goal (P,); returns d, its scores, and the steps."""
+    """Solves `H d = -g` until |H d + g| <= goal (P,); returns d, its scores, and the steps (P,)."""
 
     def going(residual: jax.Array) -> jax.Array:
         return jnp.sqrt(_dots(residual, residual)) > goal
 
     def step(carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-        d, dz, residual, p, rho, steps = carry
+        d, dz, residual, p, rho, steps, count = carry
         active = going(residual)
         hp, pz = hessian(p)
         curve = _dots(p, hp)
@@ -249,19 +254,21 @@ def _conjugate_gradients(
         s = precondition(residual)
         new = _dots(residual, s)
         beta = jnp.where(rho > 0, new / jnp.where(rho > 0, rho, 1), 0)[:, None]
-        return d + alpha * p, dz + alpha * pz, residual, s + beta * p, new, steps + 1
+        d, dz, p = d + alpha * p, dz + alpha * pz, s + beta * p
+        return d, dz, residual, p, new, steps + active, count + 1
 
-    s = precondition(-g)
+    s, none = precondition(-g), jnp.zeros(goal.shape, jnp.int32)
     start: Any = (
         jnp.zeros_like(g),
         jnp.zeros_like(z),
         -g,
         s,
         _dots(-g, s),
-        jnp.zeros((), jnp.int32),
+        none,
+        none.sum(),
     )
-    d, dz, _, _, _, steps = jax.lax.while_loop(
-        lambda c: going(c[2]).any() & (c[5] < _MAX_CG), step, start
+    d, dz, _, _, _, steps, _ = jax.lax.while_loop(
+        lambda c: going(c[2]).any() & (c[6] < _MAX_CG), step, start
     )
     return d, dz, steps
 
@@ -310,45 +317,50 @@ def _line_search(
     return jnp.where(going, eta, 0)
 
 
-def _shapes(x: jax.Array, z: jax.Array, penalty: jax.Array) -> Any:
-    return jax.eval_shape(lambda: _inverse(x, jnp.zeros(z.shape, x.dtype), penalty))
+def _inverses(
+    x: jax.Array, h: jax.Array, penalty: jax.Array, before: jax.Array, stale: jax.Array
+) -> jax.Array:
+    """Makes the inverses of the problems that are stale (P,), for curvatures h (N, P, G)."""
+    p, g = h.shape[1:]
+
+    def one(given: tuple[jax.Array, ...]) -> jax.Array:
+        h_N, old, wanted = given
+        new: jax.Array = jax.lax.cond(wanted, lambda: _inverse(x, h_N, penalty), lambda: old)
+        return new
+
+    flat = before.reshape(p * g, *before.shape[2:])
+    made = jax.lax.map(one, (h.reshape(len(x), -1).T, flat, jnp.repeat(stale, g)))
+    return made.reshape(before.shape)
 
 
-def _inverse(x: jax.Array, h: jax.Array, penalty: jax.Array) -> Any:
-    """Inverts an approximation of each output's own Hessian, from at most `_ROWS` D of the rows.
+def _inverse(x: jax.Array, h_N: jax.Array, penalty: jax.Array) -> jax.Array:
+    """Inverts an approximation of an output's own Hessian, from at most `_ROWS` D of the rows.
 
-    Every row is there about as often as its curvature h (N, P, G) is large: places that lie evenly
-    in the cumulative sum of h. With more than `_MAX_FEATURES` features, it has fewer rows than
-    features and is inverted by them (Woodbury's identity).
+    Every row is there about as often as its curvature is large: places that lie evenly in the
+    cumulative sum of h. With more than `_MAX_FEATURES` features, it has fewer rows than features
+    and is inverted by them (Woodbury's identity).
     """
     n, size = x.shape
     wide = size > _MAX_FEATURES
     rows = min(n, _MAX_FEATURES if wide else _ROWS * size)
-
-    def one(h_N: jax.Array) -> Any:
-        if rows == n:
-            b = x * jnp.sqrt(h_N)[:, None]
-        else:
-            total = jnp.cumsum(h_N)
-            places = (jnp.arange(rows, dtype=x.dtype) + 0.5) * (total[-1] / rows)
-            b = x[jnp.clip(jnp.searchsorted(total, places), 0, n - 1)]
-            b = b * jnp.sqrt(total[-1] / rows)
-        gram = b @ b.T if wide else b.T @ b
-        # Rounding must not make it indefinite; a preconditioner may be somewhat off.
-        trace = jnp.trace(gram)
-        least = jnp.maximum(1e-6 * trace, 1e-4)
-        eye = jnp.eye(len(gram), dtype=x.dtype)
-        if wide:
-            factor = jnp.linalg.cholesky(gram + (1 + least) * eye)
-            inverse = jax.scipy.linalg.solve_triangular(factor, b, lower=True)
-            return jnp.where(jnp.isfinite(inverse).all(), inverse, 0)
-        ridge = jnp.maximum(penalty, least)
-        factor = jnp.linalg.cholesky(gram + jnp.diag(ridge))
-        inverse = jax.scipy.linalg.cho_solve((factor, True), eye)
-        return jnp.where(jnp.isfinite(inverse).all(), inverse, eye / (1 + trace))
-
-    flat = jax.lax.map(one, h.reshape(n, -1).T)
-    return flat.reshape(*h.shape[1:], *flat.shape[1:])
+    if rows == n:
+        b = x * jnp.sqrt(h_N)[:, None]
+    else:
+        total = jnp.cumsum(h_N)
+        places = (jnp.arange(rows, dtype=x.dtype) + 0.5) * (total[-1] / rows)
+        b = x[jnp.clip(jnp.searchsorted(total, places), 0, n - 1)]
+        b = b * jnp.sqrt(total[-1] / rows)
+    gram = b @ b.T if wide else b.T @ b
+    # Rounding must not make it indefinite; a preconditioner may be somewhat off.
+    trace, eye = jnp.trace(gram), jnp.eye(len(gram), dtype=x.dtype)
+    least = jnp.maximum(1e-6 * trace, 1e-4)
+    if wide:
+        factor = jnp.linalg.cholesky(gram + (1 + least) * eye)
+        inverse = jax.scipy.linalg.solve_triangular(factor, b, lower=True)
+        return jnp.where(jnp.isfinite(inverse).all(), inverse, 0)
+    factor = jnp.linalg.cholesky(gram + jnp.diag(jnp.maximum(penalty, least)))
+    inverse = jax.scipy.linalg.cho_solve((factor, True), eye)
+    return jnp.where(jnp.isfinite(inverse).all(), inverse, eye / (1 + trace))
 
 
 def _precondition(inverse: jax.Array, x: jax.Array, v: jax.Array) -> jax.Array:
