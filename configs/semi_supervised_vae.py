@@ -2,9 +2,9 @@
 
     python -m experiments.train --config=configs/semi_supervised_vae.py --workdir=runs/m2
 
-`:labels` is its classifier q(y|x) alone, of the same shape, on the hundred labels. Test error of five
-seeds, the same labels: 7.26 % ± 0.18, alone 8.27 % ± 0.54; 26 s a run on 2 CPU cores. Nothing was
-tuned.
+`:labels` is its classifier q(y|x) alone, of the same shape, on the hundred labels. Test error, five
+seeds with the same labels: 7.26 % ± 0.18, alone 8.27 % ± 0.54; 26 s a run on 2 CPU cores. Nothing
+was tuned.
 """
 
 from ml_collections import ConfigDict

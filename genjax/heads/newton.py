@@ -330,7 +330,7 @@ def _inverses(
 
     flat = before.reshape(p * g, *before.shape[2:])
     made = jax.lax.map(one, (h.reshape(len(x), -1).T, flat, jnp.repeat(stale, g)))
-    return made.reshape(before.shape)
+    return jnp.asarray(made).reshape(before.shape)
 
 
 def _inverse(x: jax.Array, h_N: jax.Array, penalty: jax.Array) -> jax.Array:
