@@ -4,7 +4,7 @@
     python -m experiments.evaluate --workdir=runs/fashion --metrics=fid,prdc
 
 Half an hour on 2 idle CPU cores, with a sheet every 1,000 updates and FID, against training images,
-every 3,000. gan_fashion.py has the other methods, docs/image_quality.md what is recorded.
+every 2,000. gan_fashion.py has the other methods, docs/image_quality.md what is recorded.
 """
 
 from ml_collections import ConfigDict
@@ -15,11 +15,11 @@ from genjax.families import gan
 def get_config() -> ConfigDict:
     c = gan.default_config()
     c.data.name = "tfds:fashion_mnist"
-    c.steps = 12_000
+    c.steps = 6500
     c.batch_size = 32
     c.checkpoint_every = 500
     c.sample_every = 1000
-    c.eval_every = 3000
+    c.eval_every = 2000
     c.eval_metrics = "fid"
     c.ema_decay = 0.999
     c.model.network = "resnet"

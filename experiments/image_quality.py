@@ -26,7 +26,7 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from experiments import record, study
-from genjax import data, recipes
+from genjax import data, families, recipes
 from genjax.cli import launch, program
 from genjax.core import files
 from genjax.core.config import DURATIONS, ConfigError, check_seed
@@ -131,6 +131,10 @@ def _cell(method: str, seed: int, values: Any) -> Cell:
     """Makes the run of a method; that of `REAL` has the data and is not trained."""
     config = recipes.load(RECIPES["wgan_gp" if method == REAL else method])
     config = config.copy_and_resolve_references().unlock()
+    if method == REAL:  # whatever the recipe trains
+        data_section = config.data
+        config = families.default_config(config.family).unlock()
+        config.data = data_section
     config.seed = seed
     steps = values.steps or _STEPS.get(method, 0)
     if steps and method != REAL:
