@@ -14,7 +14,9 @@ of train.tsv and test.tsv). `--task=digits`: bundled pictures, for a first look.
 Each method is a population of seeds, each student learns from the teacher of its own seed, and
 numbers are of the test split unless they say otherwise.
 
-Not recorded yet on Fashion-MNIST and SST-2.
+Not recorded yet on Fashion-MNIST and SST-2. On digits (100 seconds on 2 busy CPU cores, five seeds):
+of the class never seen 8 % ± 5 are right, and 86 % ± 3 once its bias is corrected by 3.6 ± 0.2; the
+digits that all have learned are too few to tell students apart.
 """
 
 import math

@@ -25,6 +25,7 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_string("workdir", "", "The folder of a run.", **text)
     flags.DEFINE_string("out", "", "The file that is written.", **text)
     flags.DEFINE_string("data", "", "As config.data.name; by default the run's own.", **text)
+    flags.DEFINE_string("data_test", "", "As config.data.test, of texts in --data.", **text)
     flags.DEFINE_string("data_dir", None, "As config.data.dir; by default the run's own.", **text)
     flags.DEFINE_enum("split", "test", ("train", "test"), "Which part of the data.", **text)
     flags.DEFINE_list("layers", [], "Names of layers; by default all.", **text)
@@ -65,7 +66,7 @@ def _features(argv: list[str]) -> int:
         "workdir": str(Path(values.workdir).expanduser().absolute()),
         "step": model.step,
         "member": values.member,
-        "data": [values.data, values.data_dir, values.split, checksum],
+        "data": [values.data, values.data_test, values.data_dir, values.split, checksum],
     }
     with files.writing(f"--out={values.out}"):
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -85,8 +86,12 @@ def _data(model: Any, values: Any) -> tuple[Any, tuple[str, ...], Any]:
     if values.data_dir is not None:
         config.dir = values.data_dir
     dataset = mine
+    if values.data_test and not values.data:
+        raise ConfigError(f"--data_test={values.data_test}: needs --data")
     if values.data:
         config.name = values.data
+        if "test" in config:
+            config.test = values.data_test
         if mine.spec.kind in ("text", "sentence", "passage"):
             config.kind, config.packed, config.bucketed = "sentence", False, False
             return *features.of_texts(model, config, values.split), None

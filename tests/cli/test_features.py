@@ -81,7 +81,8 @@ def test_texts_with_labels_are_means_over_their_tokens(reader: Path, tmp_path: P
     (tmp_path / "train.tsv").write_text("\n".join(lines * 5))
     (tmp_path / "test.tsv").write_text("\n".join(lines))
     out = tmp_path / "f.npz"
-    data = [f"--data=tsv:{tmp_path / 'train.tsv'}", f"--out={out}"]
+    data = [f"--data=tsv:{tmp_path / 'train.tsv'}", f"--data_test={tmp_path / 'test.tsv'}"]
+    data.append(f"--out={out}")
     assert main("features", f"--workdir={reader}", *data, "--split=train") == 0
     found, names = read(out)
     assert names == ["dog", "fox"] and found["label"][:3].tolist() == [0, 1, 1]
@@ -101,6 +102,7 @@ def test_tagged_words_have_a_row_each(tmp_path: Path) -> None:
     small = [a for a in TINY_BERT if "steps" in a or "batch_size" in a or "every" in a]
     args = ["--config=tagger", f"--workdir={tmp_path / 'run'}", "--config.model.hidden=8"]
     data = [f"--config.data.name=conll:{tmp_path / 'train.conll'}", "--config.data.length=8"]
+    data.append(f"--config.data.test={tmp_path / 'test.conll'}")
     assert main("train", *args, *small, *data) == 0
     out = tmp_path / "f.npz"
     assert main("features", f"--workdir={tmp_path / 'run'}", f"--out={out}", "--split=train") == 0
