@@ -14,7 +14,10 @@ of train.tsv and test.tsv). `--task=digits`: bundled pictures, for a first look.
 Each method is a population of seeds, each student learns from the teacher of its own seed, and
 numbers are of the test split unless they say otherwise.
 
-Not recorded yet on Fashion-MNIST and SST-2.
+Not recorded yet on Fashion-MNIST and SST-2. On digits, five seeds, 100 seconds on 2 busy cores, a
+student of 2 x 20 units gains nothing: 96.4 % ± 0.4 alone, 95.3 % ± 0.2 distilled at T = 2, of the
+teacher's 97.9 % ± 0.2. Of a class that it never saw 8 % ± 5 are right, and 86 % ± 3 once its bias
+is corrected by 3.6 ± 0.2.
 """
 
 import math
