@@ -121,7 +121,7 @@ def resnet_networks(
         nn.Tanh(),
     )
     last = channels[-1]
-    halving = [_Down(k, n, first=k == colors) for k, n in pairwise([colors, *channels])]
+    halving = [_Down(k, n, first=i == 0) for i, (k, n) in enumerate(pairwise([colors, *channels]))]
     plain = [_Down(last, last, plain=True) for _ in range(2)]
     return generator, nn.Sequential(*halving, *plain, _Mean(), nn.Linear(last, 1))
 

@@ -166,16 +166,8 @@ def wgan_gp_resnet(
 ) -> Timed:
     """Sets up our side of `wgan_gp_resnet`, the networks of `wgan_gp_fashion`, scanned."""
     config = wgan_gp(**recipe)
-    config.model.update(
-        network="resnet",
-        latent_dim=latent_dim,
-        generator_channels=tuple(channels),
-        critic_channels=tuple(channels),
-        generator_activation="relu",
-        critic_activation="relu",
-        generator_norm="batch",
-        critic_norm="none",
-    )
+    config.model.update(_conv_model(latent_dim, channels, "none"))
+    config.model.update(network="resnet", critic_activation="relu", generator_norm="batch")
     return training.timed(config, training.images(num_examples, height), iterations)
 
 

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from genjax.core import checks
 from genjax.models.conv import Conv
 from genjax.models.critic_head import CriticHead
 from genjax.models.dense import initial_weights
@@ -55,6 +56,7 @@ class R3Generator(nn.Module):
         factor, widths = 2 ** len(self.channels), list(reversed(self.channels))
         last, options = layout(self.lowering, self.dtype)
         if self.num_classes:
+            checks.integers("B", {"B": (len(z), "z")}, label_B=label_B)
             z = join_class(z, label_B, self.num_classes)
         shape = (height // factor, width // factor, widths[0])
         basis = self.param("basis", nn.initializers.normal(1.0), shape, jnp.float32)

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from genjax.core import checks
 from genjax.models.attention import PixelAttention
 from genjax.models.conv import Conv, ConvPool, RepeatConv
 from genjax.models.critic_head import CriticHead
@@ -61,15 +62,17 @@ class ResNetGenerator(nn.Module):
         height, width, out_channels = self.out_shape
         factor, widths = 2 ** len(self.channels), list(reversed(self.channels))
         last, options = layout(self.lowering, self.dtype)
-        if self.num_classes and self.norm != "batch":
-            z = join_class(z, label_B, self.num_classes)
+        if self.num_classes:
+            checks.integers("B", {"B": (len(z), "z")}, label_B=label_B)
+            if self.norm != "batch":
+                z = join_class(z, label_B, self.num_classes)
         size = height // factor * (width // factor)
         x = nn.Dense(size * widths[0], dtype=self.dtype, kernel_init=initial_weights(1.0))(z)
         x = x.reshape(-1, height // factor, width // factor, widths[0])
         x = to_batch_last(x) if last else x
 
         def activate(x: jax.Array) -> jax.Array:
-            if self.num_classes and self.norm == "batch" and label_B is not None:
+            if self.num_classes and label_B is not None and self.norm == "batch":
                 axis = 0 if last else -1
                 norm = ConditionalBatchNorm(self.num_classes, axis, self.dtype)
                 x = norm(x, label_B, train=train)

@@ -173,6 +173,9 @@ def test_the_head_projects_features_on_the_class_or_guesses_it():
     np.testing.assert_allclose(found, expected, rtol=1e-10)
     with pytest.raises(ValueError, match="label_B"):
         head.apply({"params": p}, features)
+    for generator in (ResNetGenerator((4,), (4, 4, 2), 3), R3Generator((4,), (4, 4, 2), 4, 3)):
+        with pytest.raises(ValueError, match="label_B"):
+            generator.init(jax.random.key(0), Z)
     guessing = CriticHead("auxiliary", 3)
     score, logits = guessing.init_with_output(jax.random.key(0), features)[0]
     assert score.shape == (3,) and logits.shape == (3, 3)
