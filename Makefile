@@ -10,9 +10,6 @@ PYTEST := $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile
 
 .PHONY: train test test-slow lint docs bench clean
 
-NEXT := --config=configs/wgan_gp_fashion.py --workdir=runs/fashion --config.sample_every=500 \
-	--config.eval_every=500 --config.eval_metrics=fid
-
 # Train WGAN-GP on the bundled digits, judge it and show it. The same command again resumes.
 train: .venv/installed
 	$(BIN)/python -m experiments.train --config=configs/wgan_gp.py --workdir=$(WORKDIR)
@@ -30,7 +27,7 @@ train: .venv/installed
 	@echo
 	@echo "Next, better pictures: half an hour on two cores, with sheets and validation on the way, in runs/fashion"
 	@echo "(Fashion-MNIST of TFDS; to prepare it once: $(BIN)/python -m pip install -e '.[tfds-prepare]'):"
-	@echo "  $(BIN)/python -m experiments.train $(NEXT)"
+	@echo "  $(BIN)/python -m experiments.train --config=configs/wgan_gp_fashion.py --workdir=runs/fashion"
 
 # Quick: see tests/conftest.py. Of the slow tests those are that hold within a tolerance, or of the
 # programs; what must be equal to the bit is compiled as it is for users.
