@@ -1,4 +1,4 @@
-"""Classifiers of pictures in PyTorch: two convolutions, and a small network that learns of a large.
+"""Classifiers of pictures in PyTorch: two convolutions, their features, a student with a teacher.
 
 Data are in memory, indexed by a random permutation, without a loader.
 """
@@ -11,7 +11,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.harness.child import Timed
-from benchmarks.peers.torch_loop import adam, batches, dense, minimizer, settle, timed_updates
+from benchmarks.peers.torch_loop import (
+    adam,
+    batches,
+    dense,
+    described,
+    minimizer,
+    settle,
+    timed_updates,
+)
 
 MODES = ("eager", "compiled", "eager_channels_last", "compiled_channels_last")
 
@@ -39,12 +47,15 @@ class Convolutional(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (B, 1, H, W) to (B, classes)."""
+        logits: Tensor = self.out(self.features(x))
+        return logits
+
+    def features(self, x: Tensor) -> Tensor:
+        """Computes the hidden layer, (B, hidden)."""
         for convolution in self.convolutions:
             x = functional.max_pool2d(functional.relu(convolution(x)), 2)
         x = functional.dropout(x.flatten(1), self.dropout, self.training)
-        x = functional.dropout(functional.relu(self.hidden(x)), self.dropout, self.training)
-        logits: Tensor = self.out(x)
-        return logits
+        return functional.dropout(functional.relu(self.hidden(x)), self.dropout, self.training)
 
 
 def conv(
@@ -78,6 +89,43 @@ def conv(
         update(seen, label[rows])
 
     return timed_updates(step, iterations, mode)
+
+
+def features(
+    mode: str,
+    iterations: int,
+    *,
+    channels: Sequence[int],
+    hidden: Sequence[int],
+    height: int,
+    classes: int,
+    num_examples: int,
+    batch_size: int,
+) -> Timed:
+    """Sets up `features_torch`: `iterations` times the features of all pictures a run."""
+    settle(mode, MODES)
+    network: Any = Convolutional(channels, hidden, height, classes, 0.0).eval()
+    x = torch.rand(num_examples, 1, height, height)
+    if mode.endswith("channels_last"):
+        network = network.to(memory_format=torch.channels_last)
+        x = x.contiguous(memory_format=torch.channels_last)
+    compute = extractor(network)
+    if mode.startswith("compiled"):
+        compute = torch.compile(compute)
+
+    @torch.inference_mode()
+    def run() -> None:
+        for _ in range(iterations):
+            for part in x.split(batch_size):
+                compute(part)
+
+    run()
+    return Timed(run, units=iterations, info=described(mode))
+
+
+def extractor(network: Convolutional) -> Callable[[Tensor], Tensor]:
+    """Makes the function from pictures in [0, 1] to the hidden layer."""
+    return lambda x: network.features(2 * x - 1)
 
 
 def _loss(network: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:

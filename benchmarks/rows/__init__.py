@@ -6,8 +6,9 @@ from benchmarks.harness.row import Row
 
 # Of a family, or of the engine, in the order in which they run.
 MODULES = (
-    "gan", "autoencoder", "vae", "flow_matching", "classifier", "continual", "gpt", "bert",
-    "recurrent_lm", "seq2seq", "transformer", "text_autoencoder", "word2vec", "heads", "engine",
+    "gan", "autoencoder", "vae", "semi_supervised_vae", "flow_matching", "classifier", "continual",
+    "multitask", "gpt", "bert", "recurrent_lm", "seq2seq", "transformer", "text_autoencoder",
+    "word2vec", "heads", "engine",
 )  # fmt: skip
 
 

@@ -95,7 +95,7 @@ def write(
         shutil.rmtree(parts, ignore_errors=True)
         parts.mkdir(parents=True)
         write_json(parts / _IDENTITY, identity)
-    compute = _Program(model, asked)
+    compute = Program(model, asked)
     per_part = max(1, _PART // compute.size)
     found = batches(compute.size)
     for i in itertools.count():
@@ -115,8 +115,16 @@ def write(
     return {name: x.shape for name, x in arrays.items()}
 
 
-class _Program:
-    """Computes the features of host batches on all devices, each with its rows of a batch."""
+class Program:
+    """Computes the features of host batches on all devices, each with its rows of a batch.
+
+    Args:
+      model: its `family`, `state` and `config` count.
+      asked: see `Asked`.
+
+    Attributes:
+      size: examples that it takes at a time; fewer are filled up.
+    """
 
     def __init__(self, model: Any, asked: Asked):
         mesh = placement.make_mesh(jax.local_devices())
@@ -128,6 +136,7 @@ class _Program:
         self._words = asked.pool == "words"
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> Arrays:
+        """Computes arrays by name of at most `size` examples; labels are handed through."""
         number = len(batch["x"])
         filled = {
             name: np.concatenate([a, a[:1].repeat(self.size - number, 0)])

@@ -1,9 +1,12 @@
 """The peers of classifiers make the same arithmetic: losses and gradients are ours."""
 
+from types import SimpleNamespace
+
 import jax
 import numpy as np
 import pytest
 
+from benchmarks.rows import classifier as rows
 from genjax.core.family import DataSpec
 from genjax.core.teaching import LOGITS
 from genjax.families import classifier
@@ -14,15 +17,19 @@ LABEL = np.array([0, 2, 1, 2], np.int32)
 X = np.random.default_rng(0).uniform(size=(4, 8, 8, 1)).astype(np.float32)
 
 
-def our_gradient(params, rows, **changes):
+def built(**changes):
     c = classifier.picture_config()
     c.update_from_flattened_dict({k.replace("__", "."): v for k, v in changes.items()})
-    family = classifier.build(c, DataSpec("image", (8, 8, 1), 3), 1)
+    return classifier.build(c, DataSpec("image", (8, 8, 1), 3), 1)
+
+
+def our_gradient(params, rows, **changes):
+    family = built(**changes)
     rows = {"x": X, "label": LABEL} | rows
     return jax.grad(lambda p: family.class_loss(p, rows, {"key": jax.random.key(0)})[0])(params)
 
 
-def test_gradients_of_the_convolutions_are_ours():
+def test_gradients_and_features_of_the_convolutions_are_ours():
     from benchmarks.peers import torch_classifier as peer
 
     network = peer.Convolutional([3, 4], [5], 8, 3, 0.0)
@@ -46,6 +53,9 @@ def test_gradients_of_the_convolutions_are_ours():
     changes = {"model__network": "conv", "model__channels": (3, 4), "model__head_hidden": (5,)}
     got = our_gradient(layout(weights.of(network)), {}, **changes)
     weights.assert_close(got, layout(weights.of(network, gradients=True)))
+    state = SimpleNamespace(eval_params=layout(weights.of(network)))
+    features = built(**changes).features(state, X)[rows._LAYER]
+    np.testing.assert_allclose(features, peer.extractor(network)(x).detach(), rtol=1e-4, atol=1e-5)
 
 
 def test_gradients_of_distillation_are_ours():
