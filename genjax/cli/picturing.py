@@ -116,17 +116,22 @@ def _interpolate(model: Any, values: Any, classes: Any) -> int:
 
 def _sheet(model: Any, values: Any, classes: Any) -> int:
     """Writes a sheet that compares samples with real pictures, and says what it finds."""
-    from genjax.evaluation.image import sheets
+    from genjax.evaluation.image import scorer, sheets
 
     name = "nearest" if values.nearest else "beside_real"
     out = _out(values, name, model.step, ".png", classes)
     model = model.member(values.member or 0) if model.num_members else model
     if values.nearest:
         values.n = values.n or _NUM_OF_CLASS
+    if classes is None:  # as often as those that they are held against
+        n = values.n or _number(classes)
+        x = scorer.as_often(model, n, model.run.dataset.test, values.seed)
+    else:
         x = _samples(model, values, classes)
+    if values.nearest:
         sheet, lines = sheets.nearest(model, x, values.nearest, values.seed)
     else:
-        sheet, line = sheets.beside_real(model, _samples(model, values, classes), classes)
+        sheet, line = sheets.beside_real(model, x, classes)
         lines = [line]
     _save(out, sheet)
     print("\n".join([*lines, str(out)]))

@@ -159,3 +159,29 @@ def first_rows(source: Source, most: int) -> tuple[np.ndarray, np.ndarray]:
         if found >= most:
             break
     return np.concatenate(xs)[:most], np.concatenate(labels)[:most]
+
+
+def spread_rows(
+    source: Source, number: int, among: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns `number` examples spread evenly over a split that may be in the order of its classes.
+
+    `among`: rows to choose from, in order; None: all. As `first_rows`, and all where there are no
+    more.
+    """
+    there = np.arange(source.num_examples) if among is None else among
+    if number >= len(there) and among is None:
+        return first_rows(source, number)
+    chosen = there[np.arange(number) * len(there) // number] if number < len(there) else there
+    marked, seen, parts = np.isin(np.arange(source.num_examples), chosen), 0, []
+    for batch in rows(source, 1000):
+        kept = marked[seen : (seen := seen + len(batch["x"]))]
+        label = batch.get("label", np.zeros(len(kept), np.int32))
+        parts.append((batch["x"][kept], label[kept]))
+    x, label = map(np.concatenate, zip(*parts, strict=True))
+    return x, label
+
+
+def labels(source: Source) -> np.ndarray:
+    """Returns the label of each example of a split, int32 (N,)."""
+    return np.concatenate([batch["label"] for batch in rows(source, 1000)])

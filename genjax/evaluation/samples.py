@@ -15,6 +15,7 @@ from genjax.data.source import first_rows
 from genjax.data.toy import mixtures
 from genjax.evaluation.image.classifier import sample_quality
 from genjax.evaluation.image.extractors import own_classifier
+from genjax.evaluation.image.scorer import as_often
 from genjax.evaluation.modes import mode_scores, stacked_mode_scores
 
 MIXTURES = ("ring", "grid")
@@ -39,14 +40,15 @@ def judged(model: Any) -> dict[str, Any]:
     spec, config, has_prior = model.run.dataset.spec, model.config, model.run.family.has_prior
     count = {"count": num_judged(config)}
     if (score := mode_scorer(config)) is not None:
-        return {"samples": count | _of_samples(score, model)}
+        return {"samples": count | _of_samples(score, model.sample(num_judged(config)), model)}
     if spec.kind != "image" or not spec.num_classes or not has_prior:
         return {}
     classifier, _ = own_classifier(model.run.dataset, cache.root(config.data.cache_dir))
     x, y = first_rows(model.run.dataset.test, _MOST_TEST)
     quality = functools.partial(sample_quality, classifier)
+    samples = as_often(model, num_judged(config), model.run.dataset.test)
     return {
-        "samples": count | _of_samples(quality, model),
+        "samples": count | _of_samples(quality, samples, model),
         "real_test": {"count": len(x)} | as_lists(quality(x)),
         "classifier": {"test_accuracy": float(classifier.accuracy(x, y))},
     }
@@ -57,8 +59,7 @@ def as_lists(numbers: Any) -> dict[str, Any]:
     return {name: np.asarray(value).tolist() for name, value in numbers.items()}
 
 
-def _of_samples(score: Any, model: Any) -> dict[str, Any]:
-    samples = model.sample(num_judged(model.config))
+def _of_samples(score: Any, samples: np.ndarray, model: Any) -> dict[str, Any]:
     if not model.num_members:
         return as_lists(score(samples))
     return by_name([as_lists(score(s)) for s in samples])

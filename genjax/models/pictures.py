@@ -105,7 +105,44 @@ class ResNet(nn.Module):
         return Dropout(self.dropout)(x, train=train)
 
 
-def _layout(network: Convolutions | ResNet) -> tuple[bool, Any]:
+class Halvings(nn.Module):
+    """4x4 convolutions of stride 2, a 3x3 one, the mean of pixels, a hidden layer, logits.
+
+    Group normalization and ReLU follow each convolution. For pictures of any size: of those above
+    32 pixels the first convolution takes larger steps, so that the others see about as many places
+    as of one of 32, and cost as much.
+
+    Attributes:
+      channels: of each halving.
+      num_classes: outputs.
+      hidden: width of the hidden layer, whose output is offered last.
+      lowering, dtype: as of `Convolutions`.
+    """
+
+    channels: Sequence[int]
+    num_classes: int
+    hidden: int = 256
+    lowering: str = "auto"
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+        """Maps (B, H, W, C) in [0, 1] to logits (B, num_classes)."""
+        last, options = _layout(self)
+        first = max(2, round(max(x.shape[1:3]) / 16))
+        steps = [first, *[2] * (len(self.channels) - 1), 1]
+        x = to_batch_last(2 * x - 1) if last else 2 * x - 1
+        for step, width in zip(steps, [*self.channels, self.channels[-1]], strict=True):
+            size = max(3, 2 * step)
+            x = Conv(width, (size, size), (step, step), **options)(x)
+            x = nn.relu(_normalized(x, "group", last, self.dtype))
+        x = x.mean((1, 2)).T if last else x.mean((1, 2))
+        x = nn.relu(nn.Dense(self.hidden, kernel_init=nn.initializers.he_normal())(x))
+        offer(self, x)
+        return nn.Dense(self.num_classes)(x)
+
+
+def _layout(network: Convolutions | ResNet | Halvings) -> tuple[bool, Any]:
     """Tells whether the batch is the last axis between layers, and the options of convolutions."""
     last = wants_batch_last(network.lowering)
     options = {"lowering": network.lowering, "batch_last": last, "dtype": network.dtype}

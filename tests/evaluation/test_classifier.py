@@ -113,9 +113,14 @@ def test_it_learns_color_images_that_are_not_square():
     x = 0.2 * rng.rand(300, 6, 10, 3)
     x[np.arange(300), :, :, y] += 0.7  # the class is the brightest channel
     classifier = train_classifier(
-        x.astype(np.float32), y, 3, key=jax.random.key(0), steps=200, batch_size=32, hidden=(32,)
+        x.astype(np.float32), y, 3, key=jax.random.key(0), steps=60, batch_size=32
     )
     assert classifier.accuracy(x, y) > 0.99
+    whole, part = classifier.features(x), classifier.features(x[7:9])
+    assert whole.shape == (300, 256) and (whole >= 0).all()
+    np.testing.assert_allclose(part, whole[7:9], rtol=1e-4, atol=1e-5)
+    in_blocks = jax.jit(lambda x: classifier.probabilities(jnp.tile(x, (20, 1, 1, 1))))(x)
+    np.testing.assert_allclose(in_blocks[-300:], classifier.probabilities(x), rtol=1e-4, atol=1e-5)
 
 
 _X, _Y = np.zeros((4, 8, 8, 1), np.float32), np.zeros(4, np.int32)
@@ -132,7 +137,7 @@ _X, _Y = np.zeros((4, 8, 8, 1), np.float32), np.zeros(4, np.int32)
         (_X + 255, _Y, {}, "must be in .0, 1."),
         (_X - 1, _Y, {}, "must be in .0, 1."),
         (_X * np.nan, _Y, {}, "must be in .0, 1."),
-        (_X, _Y, {"batch_size": 10}, "multiple of 4"),
+        (_X, _Y, {"batch_size": 10}, "multiple of 8"),
     ],
 )
 def test_unfit_data_are_refused_in_one_line(x, y, options, message):

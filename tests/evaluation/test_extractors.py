@@ -8,7 +8,7 @@ from genjax.core.config import ConfigError, base
 from genjax.core.family import DataSpec
 from genjax.data.image import digits
 from genjax.data.in_memory import Resident
-from genjax.data.source import Dataset, first_rows, rows
+from genjax.data.source import Dataset, first_rows, rows, spread_rows
 from genjax.data.toy import mixtures
 from genjax.evaluation.image import classifier, extractors
 
@@ -110,3 +110,13 @@ def test_first_rows_are_as_many_as_there_are(dataset):
     np.testing.assert_array_equal(labels, dataset.test.arrays["label"][:7])
     unlabeled = Resident({"x": np.zeros((4, 2), np.float32)})
     np.testing.assert_array_equal(first_rows(unlabeled, 3)[1], np.zeros(3))
+
+
+def test_spread_rows_are_of_all_parts_of_a_split():
+    x = np.arange(2500, dtype=np.float32)[:, None]
+    source = Resident({"x": x, "label": np.arange(2500, dtype=np.int32) // 1000})
+    found, labels = spread_rows(source, 5)
+    assert found[:, 0].tolist() == [0, 500, 1000, 1500, 2000] and labels.tolist() == [0, 0, 1, 1, 2]
+    found, _ = spread_rows(source, 2, np.array([3, 1004, 2400, 2401]))
+    assert found[:, 0].tolist() == [3, 2400]
+    np.testing.assert_array_equal(spread_rows(source, 9999)[0], x)

@@ -1,12 +1,15 @@
 """Scores of samples against a real set: what is computed once, and what stands with the numbers."""
 
+from types import SimpleNamespace
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
 from genjax.core.config import ConfigError
 from genjax.data.in_memory import Resident
-from genjax.evaluation.image import generative
+from genjax.evaluation.image import generative, scorer
 from genjax.evaluation.image.extractors import Extracted, Extractor
 from genjax.evaluation.image.fid import Moments, frechet_distance
 from genjax.evaluation.image.generative import NUMBERS, Reference
@@ -118,3 +121,19 @@ def test_too_few_samples_are_refused(metric):
     generative.check_counts([metric], least, least, "--num_samples")
     with pytest.raises(ConfigError, match=f"--num_samples={least - 1}: {metric} needs at least"):
         generative.check_counts([metric], least - 1, 100, "--num_samples")
+
+
+def test_a_conditional_model_draws_each_class_as_often_as_the_real_set_has_it():
+    label = np.repeat([0, 1, 2], [30, 60, 10]).astype(np.int32)
+    split = Resident({"x": np.zeros((100, 1), np.float32), "label": label})
+
+    def drawn(n, seed, labels=None):
+        return np.zeros((n, 1)) if labels is None else np.asarray(labels)[:, None]
+
+    for conditional, counts in ((True, [210, 420, 70]), (False, [700])):
+        config = ConfigDict({"model": {"conditional": conditional}})
+        family = SimpleNamespace(sample_at=len)
+        model = SimpleNamespace(family=family, config=config, sample=drawn, num_members=0)
+        found = scorer._drawn(model, 700, split)[:, 0].astype(int)
+        assert np.bincount(found).tolist() == counts
+        assert len(np.unique(found[-50:])) == len(counts)  # of the last draw as of the others

@@ -9,8 +9,12 @@ made from the training set that are no members of any class, and is taught to be
 (outlier exposure, Hendrycks et al. 2019, arXiv:1812.04606): noise, shuffled pixels and blurred
 images, with a uniform target, and averages of two images, with the average of their labels. Real
 held-out digits keep their confidence, which is the number to compare samples with.
+
+Gray pictures are judged by an MLP, color pictures by convolutions.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -18,17 +22,61 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from flax import linen as nn
 from flax import struct
 
 from genjax.core.config import ConfigError
+from genjax.evaluation.image import augmentation
 from genjax.models.dense import MLP
+from genjax.models.features import SOWN
+from genjax.models.pictures import Halvings
 
-VERSION = 1  # of what `train_classifier` makes of the same data; another one trains anew
 CONFIDENT = 0.9  # a sample counts as confident where its largest probability is above this
 
-_NOISE = 0.05  # standard deviation of pixel noise added to training images
-_OUTLIER_WEIGHT = 0.5  # of an outlier in the loss; an image of the data has 1
-_WEIGHT_DECAY = 1e-4
+_HIDDEN = (256, 256)  # of the MLP
+_CHANNELS = (32, 64, 128)  # of the convolutions
+_OUTLIER_WEIGHT = 0.5  # of all outliers of a batch in the loss; the images of the data have 1
+_BLOCK_PIXELS = 2**18  # of color pictures that convolutions see at a time
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The network of a classifier, and how it is trained.
+
+    Attributes:
+      network: from images (B, H, W, C) to logits (B, K); it offers the last hidden layer last.
+      augment: moves training images, by a key.
+      outliers: for each image of the data.
+      learning_rate: of Adam with decoupled weight decay, falling to 0 along a cosine.
+      weight_decay: of it.
+      version: of what comes out; another one trains anew.
+    """
+
+    network: nn.Module
+    augment: Callable[[jax.Array, jax.Array], jax.Array] = augmentation.shifted
+    outliers: float = 1.0
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    version: int = 1
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What of it decides what a classifier becomes, as JSON."""
+        name = "hidden" if isinstance(self.network, MLP) else "channels"
+        return {name: getattr(self.network, name), "version": self.version}
+
+
+def plan(shape: tuple[int, ...], num_classes: int) -> Plan:
+    """Makes the plan for images (H, W, C) of K classes."""
+    if shape[-1] == 1:
+        return Plan(MLP(_HIDDEN, (num_classes,)))
+    return Plan(
+        Halvings(_CHANNELS, num_classes),
+        augment=augmentation.redrawn,
+        outliers=0.5,
+        learning_rate=2e-3,
+        weight_decay=1e-2,
+    )
 
 
 class Classifier(struct.PyTreeNode):
@@ -37,18 +85,15 @@ class Classifier(struct.PyTreeNode):
     params: Any
     shape: tuple[int, ...] = struct.field(pytree_node=False)
     num_classes: int = struct.field(pytree_node=False)
-    hidden: tuple[int, ...] = struct.field(pytree_node=False)
+    network: nn.Module = struct.field(pytree_node=False)
 
     def probabilities(self, x: Any) -> jax.Array:
         """Computes class probabilities (N, K), float32, of images (N, H, W, C) in [0, 1]."""
-        network = _network(self.hidden, self.num_classes)
-        return jax.nn.softmax(_apply(network, self.params, self._checked(x)))
+        return jax.nn.softmax(_logits(self.network, self.params, self._checked(x)))
 
     def features(self, x: Any) -> jax.Array:
         """Computes activations (N, D) of the last hidden layer, D wide."""
-        *hidden, last = self.hidden
-        # The same parameters: those of the output layer are left over.
-        return jax.nn.relu(_apply(MLP(tuple(hidden), (last,)), self.params, self._checked(x)))
+        return _last_hidden(self.network, self.params, self._checked(x))
 
     def _checked(self, x: Any) -> jax.Array:
         if tuple(x.shape[1:]) != self.shape:
@@ -68,10 +113,8 @@ def train_classifier(
     key: jax.Array,
     steps: int | None = None,
     batch_size: int = 128,
-    hidden: tuple[int, ...] = (256, 256),
-    learning_rate: float = 1e-3,
 ) -> Classifier:
-    """Trains an MLP with Adam in one compiled scan; the data stay on the device.
+    """Trains the network of `plan` in one compiled scan; the data stay on the device.
 
     Args:
       x_train: (N, H, W, C) float32 in [0, 1].
@@ -79,10 +122,7 @@ def train_classifier(
       num_classes: K.
       key: PRNG key of initial parameters, batches and augmentation.
       steps: updates; None: 2,000 or ten epochs, whichever is more.
-      batch_size: images of the data in a batch, a multiple of 4; an equal number again of outliers
-        comes on top.
-      hidden: widths of the hidden layers.
-      learning_rate: of Adam with decoupled weight decay, falling to 0 along a cosine.
+      batch_size: images of the data in a batch, a multiple of 8; outliers come on top.
 
     Raises:
       ConfigError: shapes, labels or range do not fit.
@@ -90,9 +130,10 @@ def train_classifier(
     _check(x_train, y_train, num_classes, batch_size)
     steps = steps if steps is not None else max(2000, 10 * len(x_train) // batch_size)
     x, y = jnp.asarray(x_train, jnp.float32), jnp.asarray(y_train, jnp.int32)
-    network = _network(tuple(hidden), num_classes)
-    params = _train(network, steps, batch_size, x, y, key, jnp.float32(learning_rate))
-    return Classifier(params, tuple(x.shape[1:]), num_classes, tuple(hidden))
+    shape = tuple(x.shape[1:])
+    how = plan(shape, num_classes)
+    params = _train(how, num_classes, steps, batch_size, x, y, key, jnp.float32(how.learning_rate))
+    return Classifier(params, shape, num_classes, how.network)
 
 
 def sample_quality(classifier: Classifier, samples: Any) -> dict[str, jax.Array]:
@@ -123,19 +164,36 @@ def sample_quality(classifier: Classifier, samples: Any) -> dict[str, jax.Array]
     }
 
 
-def _network(hidden: tuple[int, ...], num_classes: int) -> MLP:
-    return MLP(hidden, (num_classes,))
+@partial(jax.jit, static_argnums=0)
+def _logits(network: nn.Module, params: Any, x: jax.Array) -> jax.Array:
+    return _in_blocks(lambda x: network.apply({"params": params}, x), x)
 
 
 @partial(jax.jit, static_argnums=0)
-def _apply(network: MLP, params: Any, x: jax.Array) -> jax.Array:
-    logits: Any = network.apply({"params": params}, x)
-    return logits
+def _last_hidden(network: nn.Module, params: Any, x: jax.Array) -> jax.Array:
+    def offered(x: jax.Array) -> Any:
+        _, kept = network.apply({"params": params}, x, mutable=SOWN)
+        return jax.tree.leaves(kept)[-1]
+
+    return _in_blocks(offered, x)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
+def _in_blocks(function: Callable[[jax.Array], Any], x: jax.Array) -> jax.Array:
+    """Applies to images (N, H, W, C); of color ones to as many at a time as memory allows."""
+    n, height, width, channels = x.shape
+    size = n if channels == 1 else max(1, _BLOCK_PIXELS // (height * width))
+    if n <= size:
+        found: jax.Array = function(x)
+        return found
+    blocks = jnp.pad(x, [(0, -n % size), (0, 0), (0, 0), (0, 0)]).reshape(-1, size, *x.shape[1:])
+    each = jax.lax.map(function, blocks)
+    return each.reshape(-1, *each.shape[2:])[:n]
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
 def _train(
-    network: MLP,
+    how: Plan,
+    num_classes: int,
     steps: int,
     batch_size: int,
     x: jax.Array,
@@ -144,19 +202,19 @@ def _train(
     learning_rate: jax.Array,
 ) -> Any:
     init_key, steps_key = jax.random.split(key)
-    params = network.init(init_key, x[:1])["params"]
+    params = how.network.init(init_key, x[:1])["params"]
     schedule = optax.cosine_decay_schedule(1.0, steps)
-    optimizer = optax.adamw(lambda i: learning_rate * schedule(i), weight_decay=_WEIGHT_DECAY)
+    optimizer = optax.adamw(lambda i: learning_rate * schedule(i), weight_decay=how.weight_decay)
 
     def step(carry: Any, i: jax.Array) -> tuple[Any, None]:
         params, opt_state = carry
         batch_key, augment_key = jax.random.split(jax.random.fold_in(steps_key, i))
         rows = jax.random.randint(batch_key, (batch_size,), 0, x.shape[0])
-        labels = jax.nn.one_hot(y[rows], network.out_shape[0])
-        images, targets, weights = _with_outliers(augment_key, x[rows], labels)
+        labels = jax.nn.one_hot(y[rows], num_classes)
+        images, targets, weights = _with_outliers(how, augment_key, x[rows], labels)
 
         def loss(params: Any) -> jax.Array:
-            logits = network.apply({"params": params}, images)
+            logits: Any = how.network.apply({"params": params}, images)
             return jnp.sum(weights * optax.softmax_cross_entropy(logits, targets)) / batch_size
 
         updates, opt_state = optimizer.update(jax.grad(loss)(params), opt_state, params)
@@ -167,54 +225,24 @@ def _train(
 
 
 def _with_outliers(
-    key: jax.Array, x: jax.Array, labels: jax.Array
+    how: Plan, key: jax.Array, x: jax.Array, labels: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Makes 2B images, their target distributions and weights from B labeled images."""
-    batch_size, quarter = x.shape[0], x.shape[0] // 4
-    keys = jax.random.split(key, 5)
-    x = _shift(keys[0], x)
-    a, b, c, d = jnp.split(x, 4)
-    share = jax.random.uniform(keys[1], (quarter, 1, 1, 1), minval=0.3, maxval=0.5)
-    averages = share * a + (1 - share) * b
-    labels_a, labels_b, *_ = jnp.split(labels, 4)
-    average_labels = share[..., 0, 0] * labels_a + (1 - share[..., 0, 0]) * labels_b
-    # One permutation for all: as random as one each to the network, and a single sort.
-    order = jax.random.permutation(keys[2], x[0].size)
-    shuffled = c.reshape(quarter, -1)[:, order].reshape(c.shape)
-    noise = jax.random.uniform(keys[3], c.shape)
-    outliers = jnp.concatenate([averages, shuffled, noise, _blur(d)])
-    images = jnp.concatenate([x + _NOISE * jax.random.normal(keys[4], x.shape), outliers])
-    uniform = jnp.full((3 * quarter, labels.shape[1]), 1 / labels.shape[1])
-    targets = jnp.concatenate([labels, average_labels, uniform])
-    weights = jnp.concatenate([jnp.ones(batch_size), jnp.full(batch_size, _OUTLIER_WEIGHT)])
+    """Makes images, their target distributions and weights from B labeled images."""
+    keys, batch_size = jax.random.split(key, 5), len(x)
+    number = 4 * int(batch_size * how.outliers / 4)
+    x = how.augment(keys[0], x)
+    others, other_targets = augmentation.outliers(keys[1:4], x, labels, number)
+    noisy = x + augmentation.NOISE * jax.random.normal(keys[4], x.shape)
+    weight = _OUTLIER_WEIGHT * batch_size / number
+    images, targets, weights = (
+        jnp.concatenate(pair)
+        for pair in (
+            (noisy, others),
+            (labels, other_targets),
+            (jnp.ones(batch_size), jnp.full(number, weight)),
+        )
+    )
     return jnp.clip(images, 0.0, 1.0), targets, weights
-
-
-def _shift(key: jax.Array, x: jax.Array) -> jax.Array:
-    """Moves each image by up to 1/16 of its side, at most a pixel, either way; edges are black."""
-    offsets = jax.random.uniform(key, (2, x.shape[0], 1, 1, 1), minval=-1.0, maxval=1.0)
-    for axis, offset in zip((1, 2), offsets, strict=True):
-        offset = offset * min(1.0, x.shape[axis] / 16)
-        padding = [(1, 1) if i == axis else (0, 0) for i in range(x.ndim)]
-        padded = jnp.pad(x, padding)
-        before = jax.lax.slice_in_dim(padded, 0, x.shape[axis], axis=axis)
-        after = jax.lax.slice_in_dim(padded, 2, None, axis=axis)
-        # Linear interpolation between a pixel and its neighbor.
-        moved = jnp.where(offset > 0, before, after)
-        x = x + jnp.abs(offset) * (moved - x)
-    return x
-
-
-def _blur(x: jax.Array) -> jax.Array:
-    """Blurs by a box over 3/8 of each side (3 pixels of 8, 11 of 28)."""
-    rows, columns = (_blur_matrix(n) for n in x.shape[1:3])
-    return jnp.einsum("ih,nhwc,jw->nijc", rows, x, columns)
-
-
-def _blur_matrix(n: int) -> np.ndarray:
-    distance = np.abs(np.arange(n)[:, None] - np.arange(n))
-    box = (distance <= max(1, 3 * n // 16)).astype(np.float32)
-    return box / box.sum(axis=1, keepdims=True)
 
 
 def _check(x: Any, y: Any, num_classes: int, batch_size: int) -> None:
@@ -227,5 +255,5 @@ def _check(x: Any, y: Any, num_classes: int, batch_size: int) -> None:
     low, high = float(np.min(x)), float(np.max(x))
     if not (low >= 0 and high <= 1):
         raise ConfigError(f"images from {low:g} to {high:g}: must be in [0, 1]")
-    if batch_size < 4 or batch_size % 4:
-        raise ConfigError(f"batch_size={batch_size}: must be a positive multiple of 4")
+    if batch_size < 8 or batch_size % 8:
+        raise ConfigError(f"batch_size={batch_size}: must be a positive multiple of 8")

@@ -12,7 +12,7 @@ import numpy as np
 from flax import traverse_util
 
 from genjax.core.config import ConfigError
-from genjax.data.source import Dataset, first_rows
+from genjax.data.source import Dataset, spread_rows
 from genjax.evaluation import stored_arrays
 from genjax.evaluation.image import classifier, weights
 from genjax.models import inception
@@ -90,23 +90,22 @@ def own_classifier(dataset: Dataset, folder: Path) -> tuple[classifier.Classifie
     spec = dataset.spec
     if spec.kind != "image" or not spec.num_classes:
         raise ConfigError("genjax's own classifier needs labeled images; InceptionV3 does not")
-    x, y = first_rows(dataset.train, _MOST_EXAMPLES)
-    hidden = (256, 256)
+    x, y = spread_rows(dataset.train, _MOST_EXAMPLES)
+    plan = classifier.plan(spec.shape, spec.num_classes)
     identity = {
         "name": "classifier", "split": "train", "data": checksum_of(x, y),
-        "classes": spec.num_classes, "hidden": hidden, "seed": CLASSIFIER_SEED,
-        "version": classifier.VERSION,
+        "classes": spec.num_classes, "seed": CLASSIFIER_SEED, **plan.identity,
     }  # fmt: skip
 
     def train() -> stored_arrays.Arrays:
         key = jax.random.key(CLASSIFIER_SEED)
-        trained = classifier.train_classifier(x, y, spec.num_classes, key=key, hidden=hidden)
+        trained = classifier.train_classifier(x, y, spec.num_classes, key=key)
         flat = traverse_util.flatten_dict(jax.device_get(trained.params), sep=".")
         return {name: np.asarray(value) for name, value in flat.items()}
 
     flat = stored_arrays.arrays(folder, identity, train)
     params = traverse_util.unflatten_dict({n: jnp.asarray(v) for n, v in flat.items()}, sep=".")
-    judge = classifier.Classifier(params, spec.shape, spec.num_classes, hidden)
+    judge = classifier.Classifier(params, spec.shape, spec.num_classes, plan.network)
     return judge, checksum_of(*(flat[name] for name in sorted(flat)))
 
 

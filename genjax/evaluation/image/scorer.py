@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
+from genjax.core.capabilities import SamplesClasses
 from genjax.core.config import ConfigError
 from genjax.core.members import by_name
 from genjax.data import cache
-from genjax.data.source import Dataset, Source
+from genjax.data.source import Dataset, Source, labels
 from genjax.evaluation.image import generative, weights
 from genjax.evaluation.image.extractors import Extractor, inception_v3, own
 
@@ -28,6 +29,7 @@ class Scorer:
 
     Attributes:
       metrics: names, of `genjax.evaluation.image.generative.NUMBERS`.
+      source: the split of real images.
 
     Args:
       dataset: the real images.
@@ -54,7 +56,7 @@ class Scorer:
         source = getattr(dataset, split)
         if source is None:
             raise ConfigError(f"{prefix}split={split}: config.data.validation_fraction is 0")
-        self._source: Source = source
+        self.source: Source = source
         self._num_samples, self._weights_file, self._prefix = num_samples, weights_file, prefix
         spec, message = dataset.spec, f"{prefix}metrics={metrics}"
         if spec.kind != "image" or spec.shape[-1] not in (1, 3):
@@ -67,7 +69,7 @@ class Scorer:
                 f"{prefix}weights, a file of InceptionV3's"
             )
         generative.check_counts(
-            self.metrics, num_samples, self._source.num_examples, f"{prefix}num_samples"
+            self.metrics, num_samples, self.source.num_examples, f"{prefix}num_samples"
         )
 
     def __call__(self, samples: np.ndarray) -> dict[str, float]:
@@ -86,7 +88,7 @@ class Scorer:
         """Extracts the features of the real set."""
         folder = cache.root(self._data.cache_dir)
         return generative.reference(
-            self.extractor, self._source, self._data.name, self._split, folder
+            self.extractor, self.source, self._data.name, self._split, folder
         )
 
     def hold_for(self) -> dict[str, str]:
@@ -122,14 +124,29 @@ def during_training(run: Any) -> Scorer | None:
 
 def of_model(model: Any, scorer: Scorer, num_samples: int) -> dict[str, Any]:
     """Scores a trained model's samples: numbers, or lists over a population's members."""
-    samples = _drawn(model, num_samples)
+    samples = _drawn(model, num_samples, scorer.source)
     if not model.num_members:
         return scorer(samples)
     return by_name([scorer(s) for s in samples])
 
 
-def _drawn(model: Any, n: int) -> np.ndarray:
+def as_often(model: Any, n: int, source: Source, seed: int | None = None) -> np.ndarray:
+    """Draws `n` samples; of a conditional model each class as often as a real split has it."""
+    return np.asarray(model.sample(n, seed, _classes(model, n, source)))
+
+
+def _classes(model: Any, n: int, source: Source) -> np.ndarray | None:
+    """Returns the classes of `n` examples spread over a split, shuffled; None of other models."""
+    if not isinstance(model.family, SamplesClasses) or not model.config.model.get("conditional"):
+        return None
+    each, order = labels(source), np.random.RandomState(0).permutation(n)
+    return each[np.arange(n) * len(each) // n][order]
+
+
+def _drawn(model: Any, n: int, source: Source) -> np.ndarray:
     """Draws `n` samples, (members, n, …) of a population: 500 with each of the seeds 0, 1, …"""
-    parts = [model.sample(AT_ONCE, seed) for seed in range(-(-n // AT_ONCE))]
+    seeds, each = range(-(-n // AT_ONCE)), _classes(model, n, source)
+    asked = [None] * len(seeds) if each is None else np.resize(each, (len(seeds), AT_ONCE))
+    parts = [model.sample(AT_ONCE, seed, classes) for seed, classes in zip(seeds, asked)]
     axis = 1 if model.num_members else 0
     return np.concatenate(parts, axis=axis).take(range(n), axis=axis)

@@ -9,13 +9,15 @@ import numpy as np
 from genjax.core.capabilities import Scores
 from genjax.core.config import ConfigError
 from genjax.data import cache
-from genjax.data.source import rows
+from genjax.data.source import labels, rows, spread_rows
 from genjax.evaluation.image.classifier import CONFIDENT
 from genjax.evaluation.image.extractors import own_classifier
 from genjax.evaluation.image.neighbors import Neighbors
+from genjax.evaluation.image.scorer import as_often
 from genjax.plots.labeled import plot_grid, side_by_side
 
 _COMPARED = 500  # samples, and held-out pictures, whose distances to the training set are compared
+_LEAST = 0.01  # of them: a few copies change no median
 _BATCH = 5000  # training pictures that exist at a time
 
 
@@ -58,18 +60,20 @@ def judge(model: Any) -> Judge:
 
 
 def held_out(model: Any, n: int, classes: Any = None) -> np.ndarray:
-    """Returns the first `n` pictures of the test split, of some classes if there are any named.
+    """Returns `n` pictures of the test split, of some classes if there are any named.
+
+    They are spread evenly over the split, which may be in the order of its classes.
 
     Raises:
       ConfigError: there are fewer.
     """
-    found: list[np.ndarray] = []
-    for batch in rows(model.run.dataset.test, 1000):
-        kept = slice(None) if classes is None else np.isin(batch["label"], classes)
-        found.append(batch["x"][kept])
-        if sum(map(len, found)) >= n:
-            return np.concatenate(found)[:n]
-    raise ConfigError(f"--n={n}: must be at most {sum(map(len, found))}, the held-out pictures")
+    source = model.run.dataset.test
+    among = np.arange(source.num_examples)
+    if classes is not None:
+        among = np.flatnonzero(np.isin(labels(source), classes))
+    if len(among) < n:
+        raise ConfigError(f"--n={n}: must be at most {len(among)}, the held-out pictures")
+    return spread_rows(source, n, among)[0]
 
 
 def beside_real(model: Any, x: np.ndarray, classes: Any = None) -> tuple[np.ndarray, str]:
@@ -133,7 +137,7 @@ def nearest(model: Any, x: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, l
         classifier, _ = own_classifier(dataset, cache.root(data.cache_dir))
         embeddings["features"] = lambda x: np.asarray(classifier.features(x))
     compared = min(_COMPARED, dataset.test.num_examples)
-    drawn, real = model.sample(compared, seed), held_out(model, compared)
+    drawn, real = as_often(model, compared, dataset.test, seed), held_out(model, compared)
     asked = np.concatenate([x, drawn, real])
     found = {name: Neighbors(embed(asked), k) for name, embed in embeddings.items()}
     for batch in rows(dataset.train, _BATCH):
@@ -142,9 +146,12 @@ def nearest(model: Any, x: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, l
     lines = []
     for name, neighbors in found.items():
         of_drawn, of_real = np.split(neighbors.distance[len(x) :, 0], [compared])
-        what = f"{compared:,} samples {np.median(of_drawn):.4g}"
-        lines.append(f"median distance of {name} to the nearest training picture: {what}, ")
-        lines[-1] += f"{compared:,} held-out pictures {np.median(of_real):.4g}"
+        told = [
+            f"{compared:,} {what} {np.median(d):.4g} ({np.quantile(d, _LEAST):.4g})"
+            for what, d in (("samples", of_drawn), ("held-out pictures", of_real))
+        ]
+        what = f"median (lowest {_LEAST:.0%}) distance of {name} to the nearest training picture"
+        lines.append(f"{what}: {', '.join(told)}")
     pictures = [x[:, None], *(neighbors.rows[: len(x)] for neighbors in found.values())]
     tops = ["sample"]
     for name in found:
