@@ -106,11 +106,10 @@ class ResNet(nn.Module):
 
 
 class Halvings(nn.Module):
-    """4x4 convolutions of stride 2, a 3x3 one, the mean of pixels, a hidden layer, logits.
+    """4x4 convolutions of stride 2, a 3x3 one, a hidden layer, logits; ReLU between them.
 
-    Group normalization and ReLU follow each convolution. For pictures of any size: of those above
-    32 pixels the first convolution takes larger steps, so that the others see about as many places
-    as of one of 32, and cost as much.
+    For pictures of any size: of those above 32 pixels the first convolution takes larger steps, so
+    that the others see about as many places as of one of 32, and cost as much.
 
     Attributes:
       channels: of each halving.
@@ -134,10 +133,10 @@ class Halvings(nn.Module):
         x = to_batch_last(2 * x - 1) if last else 2 * x - 1
         for step, width in zip(steps, [*self.channels, self.channels[-1]], strict=True):
             size = max(3, 2 * step)
-            x = Conv(width, (size, size), (step, step), **options)(x)
-            x = nn.relu(_normalized(x, "group", last, self.dtype))
-        x = x.mean((1, 2)).T if last else x.mean((1, 2))
-        x = nn.relu(nn.Dense(self.hidden, kernel_init=nn.initializers.he_normal())(x))
+            x = nn.relu(Conv(width, (size, size), (step, step), **options)(x))
+        x = to_batch_first(x) if last else x
+        x = nn.Dense(self.hidden, kernel_init=nn.initializers.he_normal())(x.reshape(len(x), -1))
+        x = nn.relu(x)
         offer(self, x)
         return nn.Dense(self.num_classes)(x)
 

@@ -74,7 +74,6 @@ def plan(shape: tuple[int, ...], num_classes: int) -> Plan:
         Halvings(_CHANNELS, num_classes),
         augment=augmentation.redrawn,
         outliers=0.5,
-        learning_rate=2e-3,
         weight_decay=1e-2,
     )
 
