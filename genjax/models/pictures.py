@@ -125,7 +125,7 @@ class Halvings(nn.Module):
     dtype: Any = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+    def __call__(self, x: jax.Array) -> jax.Array:
         """Maps (B, H, W, C) in [0, 1] to logits (B, num_classes)."""
         last, options = _layout(self)
         first = max(2, round(max(x.shape[1:3]) / 16))
