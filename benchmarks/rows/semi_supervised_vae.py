@@ -57,8 +57,8 @@ def m2(
     config.loss.update(_WEIGHTS, likelihood="bernoulli", binarize="none")
     config.optimizer.update(training.ADAM, learning_rate=learning_rate)
     data = training.images(num_examples, round(size**0.5), classes=classes)
-    data = data._replace(train=Labeled(data.train, num_labeled))
-    return training.timed(config, data, iterations)
+    resident: Any = data.train
+    return training.timed(config, data._replace(train=Labeled(resident, num_labeled)), iterations)
 
 
 def _products(s: Mapping[str, Any]) -> tuple[Product, ...]:

@@ -31,6 +31,7 @@ from genjax.models.dense import MLP
 from genjax.models.features import SOWN
 from genjax.models.pictures import Halvings
 
+VERSION = 1  # of what becomes of gray pictures; another one trains anew
 CONFIDENT = 0.9  # a sample counts as confident where its largest probability is above this
 
 _HIDDEN = (256, 256)  # of the MLP
@@ -57,7 +58,7 @@ class Plan:
     outliers: float = 1.0
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
-    version: int = 1
+    version: int = VERSION
 
     @property
     def identity(self) -> dict[str, Any]:
