@@ -50,6 +50,7 @@ class Plan:
       outliers: for each image of the data.
       learning_rate: of Adam with decoupled weight decay, falling to 0 along a cosine.
       weight_decay: of it.
+      least_steps: updates, or ten epochs where that is more.
       version: of what comes out; another one trains anew.
     """
 
@@ -58,6 +59,7 @@ class Plan:
     outliers: float = 1.0
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
+    least_steps: int = 2000
     version: int = VERSION
 
     @property
@@ -76,6 +78,8 @@ def plan(shape: tuple[int, ...], num_classes: int) -> Plan:
         augment=augmentation.redrawn,
         outliers=0.5,
         weight_decay=1e-2,
+        least_steps=1000,
+        version=1,
     )
 
 
@@ -121,17 +125,18 @@ def train_classifier(
       y_train: (N,) integers in [0, num_classes).
       num_classes: K.
       key: PRNG key of initial parameters, batches and augmentation.
-      steps: updates; None: 2,000 or ten epochs, whichever is more.
+      steps: updates; None: as the plan says.
       batch_size: images of the data in a batch, a multiple of 8; outliers come on top.
 
     Raises:
       ConfigError: shapes, labels or range do not fit.
     """
     _check(x_train, y_train, num_classes, batch_size)
-    steps = steps if steps is not None else max(2000, 10 * len(x_train) // batch_size)
     x, y = jnp.asarray(x_train, jnp.float32), jnp.asarray(y_train, jnp.int32)
     shape = tuple(x.shape[1:])
     how = plan(shape, num_classes)
+    if steps is None:
+        steps = max(how.least_steps, 10 * len(x_train) // batch_size)
     params = _train(how, num_classes, steps, batch_size, x, y, key, jnp.float32(how.learning_rate))
     return Classifier(params, shape, num_classes, how.network)
 
