@@ -10,8 +10,7 @@ DIR has a folder for each category, with pictures called DESIGN_CODES.png as emo
 them: `google_1f44b-1f3fd.png`. Designs and skin tones of one symbol are near-duplicates, so whole
 symbols are held out: `data.split_by` takes all code points of a name but the tones. An
 update is 0.08 TFLOP: 4,000 take at least 28 minutes on 2 CPU cores of 0.19 TFLOP/s. Not recorded
-yet. The classifier that judges samples is right about 72.6 % of the pictures of held-out symbols
-(57 % are people; 44.5 % on average over the categories) and more than 0.9 sure of 29.9 % of them.
+yet. How good the classifier that judges samples is says docs/numbers.md.
 """
 
 from ml_collections import ConfigDict
