@@ -110,7 +110,9 @@ def tiny(name: str, folder: Path, **changes: Any) -> ConfigDict:
     if c.data.name == "digits":
         c.data.image_size = _smallest_size(c)
     if "teacher" in c and c.teacher.workdir == "TEACHER":
-        c.teacher.workdir = str(_teacher(folder / "teacher"))
+        c.teacher.workdir = str(_begun("classifier", folder / "teacher"))
+    if "augment" in c and c.augment.workdir == "WRITER":
+        c.augment.workdir = str(_begun("text_autoencoder", folder / "writer"))
     return c.lock()
 
 
@@ -198,10 +200,10 @@ def _smallest_size(c: ConfigDict) -> int:
     raise refusal
 
 
-def _teacher(folder: Path) -> Path:
-    """A run of the recipe `classifier` that has begun to learn."""
+def _begun(recipe: str, folder: Path) -> Path:
+    """A run of a recipe that has begun to learn."""
     if not folder.exists():
-        loop.train(prepare(tiny("classifier", folder.parent, steps=4)), folder)
+        loop.train(prepare(tiny(recipe, folder.parent, steps=4)), folder)
     return folder
 
 

@@ -153,11 +153,12 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             "optimizer.layer_decay": 0.8, "optimizer.unfreeze": ("encoder/stack/layers/1=2",),
         },
     ),
-    "text_classifier+bert+accumulate+encoder_lr_scale": (
+    "text_classifier+bert+augmented+accumulate+encoder_lr_scale": (
         "text_classifier",
         {
             "model.network": "bert", "model.pooling": "first", "accumulate_steps": 2,
-            "optimizer.encoder_lr_scale": 0.1,
+            "optimizer.encoder_lr_scale": 0.1, "augment.workdir": "WRITER", "augment.drop": 0.1,
+            "augment.swap": 2, "augment.mask": 0.1, "data.num_labeled": 200,
         },
     ),
     "tagger+softmax+accumulate": (
