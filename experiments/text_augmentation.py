@@ -189,7 +189,7 @@ def _cell(arm: str, setting: dict[str, Any], labels: int, draw: int, values: Any
     c.data.update(num_labeled=labels, labeled_seed=draw, validation_fraction=_HELD_OUT)
     c.model.word_dropout = 0.0
     c.update_from_flattened_dict(setting)
-    c.batch_size = min(c.batch_size, 50) if labels else c.batch_size
+    c.batch_size = min(c.batch_size, labels or c.batch_size)
     steps = values.steps or _STEPS.get(labels, 0)
     if steps:
         c.epochs, c.steps = 0.0, steps
