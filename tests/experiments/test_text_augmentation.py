@@ -76,7 +76,7 @@ def test_the_page_chooses_on_held_out_labels_and_says_what_helps(tmp_path, capfd
     path.write_text(json.dumps(rows))
     assert text_augmentation.main(values) == 0
     page = (tmp_path / "record.md").read_text()
-    assert "100 labels, `words`: hurts (-3.0" in page and "`model.word_dropout=0.2` |" in page
+    assert "100 labels, `words`: hurts (-2.97 ±" in page and "`model.word_dropout=0.2` |" in page
 
 
 def test_a_gain_within_two_standard_errors_is_none():
@@ -86,7 +86,7 @@ def test_a_gain_within_two_standard_errors_is_none():
 
 
 def test_mistakes_are_told_before_anything_is_written(tmp_path, capfd):
-    for flag, message in (("labels=x", "whole numbers"), ("arms=vae", "did you mean"),
+    for flag, message in (("labels=x", "whole numbers"), ("arms=vae", "must be one of"),
                           ("record=a.md", "json")):  # fmt: skip
         assert text_augmentation.main([f"--{flag}", f"--workdir={tmp_path / 'new'}"]) == 2
         assert message in capfd.readouterr().err
