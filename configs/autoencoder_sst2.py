@@ -4,7 +4,9 @@
         --workdir=runs/autoencoder_sst2_METHOD --config.data.dir=DIR
 
 METHOD: denoising (the default), or variational. DIR holds train.tsv and test.tsv, of SST-2; labels
-are not read.
+are not read. `experiments.text_augmentation` trains both, and says what they restore of noised
+sentences and whether they help a classifier. Not recorded yet: on 2 CPU cores that others use as
+well an update of the first took 0.3 s, its 4,325 so 20 minutes.
 """
 
 from typing import Any
