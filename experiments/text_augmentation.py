@@ -194,7 +194,7 @@ def _cell(arm: str, setting: dict[str, Any], labels: int, draw: int, values: Any
     if steps:
         c.epochs, c.steps = 0.0, steps
     c.executor, c.num_seeds, c.log_every, c.checkpoint_every = "vmap", values.seeds, 100, 10_000
-    protocol = {}
+    protocol: dict[str, Any] = {}
     if arm in WRITERS:
         folder = Path(values.workdir).expanduser().absolute()
         c.augment.workdir, c.augment.temperature = str(folder / "writers" / arm), 0.0
@@ -257,7 +257,9 @@ def _restored(folder: Path) -> dict[str, float]:
 
 def _write_page(path: Path, values: Any) -> None:
     """Writes and prints the tables of what is recorded with today's settings."""
-    done, tables, verdicts = record.read(path), [], []
+    done = record.read(path)
+    tables: list[str] = []
+    verdicts: list[str] = []
     labels = _numbers("labels", values.labels)
     for number in labels:
         rows, gains = _table(done, number, values)
@@ -288,14 +290,16 @@ def _table(
     done: list[record.Row], labels: int, values: Any
 ) -> tuple[list[study.Row], dict[str, np.ndarray]]:
     """Makes the table of a number of labels, and the gains of arms over `none`, by choice."""
-    rows, test, gains = [], {}, {}
+    rows: list[study.Row] = []
+    test: dict[str, dict[int, list[float]]] = {}
+    gains: dict[str, np.ndarray] = {}
     for arm, settings in ARMS.items():
         cells = [_cell(arm, s, labels, 0, values) for s in settings]
         found = [(c, record.find(done, arm, c.digest)) for c in cells]
         found = [(c, r) for c, r in found if r]
         if not found:
             continue
-        cell, chosen = max(found, key=lambda f: np.mean(_values(f[1], "held_out")))
+        cell, chosen = max(found, key=lambda f: float(np.mean(_values(f[1], "held_out"))))
         test[arm] = {r["seed"]: r["scores"]["accuracy"] for r in chosen}
         row: dict[str, Any] = {"arm": arm, "setting": _shown(cell.setting)}
         row |= {"held out": _values(chosen, "held_out"), "test": _values(chosen, "accuracy")}

@@ -73,10 +73,12 @@ def augmented(
     )
     if run.executor.num_members:
         raise fail("augment.workdir", section.workdir, "is a population; must be a single run")
-    theirs, ours = run.dataset, dataset
-    same = theirs.spec.shape == ours.spec.shape and theirs.codec and ours.codec
-    if not same or theirs.codec.to_json() != ours.codec.to_json():
-        message = f"has other tokens, or rows of {theirs.spec.shape[0]}, here {ours.spec.shape[0]}"
+    both = run.dataset, dataset
+    (there, theirs), (here, ours) = (
+        (d.spec.shape[0], d.codec.to_json() if d.codec else None) for d in both
+    )
+    if there != here or theirs is None or theirs != ours:
+        message = f"has other tokens, or rows of {there}, here {here}"
         raise fail("augment.workdir", section.workdir, message)
     logging.info("Writes variants by step %d of %s", step, section.workdir)
     found = written(run.family, params, dataset.train.arrays["x"], section)

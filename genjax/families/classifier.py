@@ -169,7 +169,7 @@ class Classifier(Family):
                 total += self.loss.l2 * jnp.square(weights).sum()
         return total
 
-    def changed(self, state: State, batch: Batch) -> jax.Array:
+    def sentence_inputs(self, state: State, batch: Batch) -> jax.Array:
         """Changes the sentences (B, T) of a batch: variants first, then noise on words."""
         x_BxT, a = batch["x"], self.augment
         if VARIANTS in batch:
@@ -187,7 +187,7 @@ class Classifier(Family):
         """Draws what the loss of the update that follows `state` needs."""
         x = batch["x"]
         if self.spec.kind == "sentence":
-            x = self.changed(state, batch)
+            x = self.sentence_inputs(state, batch)
         rows = {name: batch[name] for name in batch if name.startswith("teacher")}
         return rows | {"x": x, "label": batch["label"]}, {"key": step_key(state, _DROPOUT)}
 

@@ -62,13 +62,15 @@ def test_variants_are_what_the_autoencoder_writes_and_take_the_place_of_sentence
     state, batch = run.executor.init(), first_batch(run)
     seen = np.zeros(3)
     for step in range(30):
-        changed = run.family.changed(state.replace(step=step), batch)
+        changed = run.family.sentence_inputs(state.replace(step=step), batch)
         choices = np.concatenate([batch[VARIANTS], batch["x"][:, None]], 1)
         same = (np.asarray(changed)[:, None] == choices).all(-1)
         assert same.any(1).all()
         seen += same.sum(0)
     assert (np.abs(seen / 480 - [0.25, 0.25, 0.5]) < 0.1).all()
-    assert (run.family.changed(state, {"x": batch["x"]}) == batch["x"]).all()  # nothing written
+    assert (
+        run.family.sentence_inputs(state, {"x": batch["x"]}) == batch["x"]
+    ).all()  # nothing written
 
 
 def final(run, workdir):
