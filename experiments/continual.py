@@ -14,8 +14,8 @@ standard errors over the seeds, beside the published accuracy on MNIST; seconds 
 and the floating point operations a second that it reached; and pictures, the accuracy matrix of
 each method and the accuracy on the first task as others follow.
 
-Settings are chosen without the test split: on a tenth of the training split that stands in its
-place, for each method and scenario by
+Settings are chosen without the test split, on a tenth of the training split, by which runs that
+train are evaluated; for each method and scenario by
 
     python -m experiments.sweep --config=configs/continual_fashion.py --workdir=DIR --seeds=3
         --config.data.validation_fraction=0.1 --config.loss.method=si --config.loss.scenario=domain

@@ -172,8 +172,8 @@ class Interpolates(Reconstructs, Protocol):
     def interpolate(self, state: State, x: jax.Array, y: jax.Array, share_K: jax.Array) -> Any:
         """Decodes codes on the way from x to y: (B, K, T)."""
 
-    def augment(self, state: State, key: jax.Array, x: jax.Array) -> jax.Array:
-        """Draws a similar sentence (B, T) for each of x."""
+    def augment(self, state: State, key: jax.Array, x: jax.Array, options: Any = ...) -> jax.Array:
+        """Draws a similar sentence (B, T) for each of x; `options`: `Sampling` of its words."""
 
 
 @runtime_checkable

@@ -63,8 +63,8 @@ class Data:
     )
     validation_fraction: float = field(
         0.0,
-        "of the training split of images, held out of it to choose by: what a run is evaluated "
-        "and its samples scored on while it trains",
+        "of the training split of images or sentences, held out of it to choose by: what a run is "
+        "evaluated and its samples scored on while it trains",
         ge=0,
         lt=1,
     )

@@ -28,7 +28,8 @@ def load(
     Of text, see `genjax.data.text.loading`: `python_docs`, bundled; `reverse`, drawn pairs;
     `text:FILE`, `tsv:FILE`, `pairs:SRC,TGT`, `conll:FILE`; `tfds:NAME` for families of text.
 
-    `data.validation_fraction` holds a part of the training split of images out, to choose by.
+    `data.validation_fraction` holds a part of the training split of images or sentences out, to
+    choose by.
     Families that learn from few labels declare `data.num_labeled`, those that learn from labels
     alone `data.leave_out` as well, see `genjax.data.labeled`; those that learn tasks one after the
     other `data.protocol`, see `genjax.data.tasks`; those that learn several at once `data.tasks`,
@@ -51,6 +52,10 @@ def load(
 
         checksum = checksum_of_arrays(dataset.train.arrays, dataset.test.arrays)
         dataset = dataset._replace(found={**dataset.found, "checksum": checksum})
+    if data.get("validation_fraction", 0.0) and dataset.validation is None:
+        from genjax.data import validation
+
+        dataset = validation.hold_out(dataset, data)
     if data.get("protocol", ""):
         from genjax.data import tasks
 
@@ -59,10 +64,6 @@ def load(
         from genjax.data import multitask
 
         return multitask.arrange(dataset, data)
-    if data.get("validation_fraction", 0.0) and dataset.validation is None:
-        from genjax.data import validation
-
-        dataset = validation.hold_out(dataset, data)
     if not (data.get("num_labeled", 0) or data.get("leave_out", "")):
         return dataset
     from genjax.data import labeled

@@ -50,6 +50,11 @@ class Resident(Source):
         batch = decode(rows, self.levels)
         return {k: v.reshape(*index.shape, *arrays[k].shape[1:]) for k, v in batch.items()} | rest
 
+    def part(self, rows: np.ndarray) -> "Resident":
+        """Returns the split of some rows, a mask or indices, ordered as this one is."""
+        arrays = {name: a[rows] for name, a in self.arrays.items()}
+        return Resident(arrays, self.levels, self.order.part(rows))
+
     def evaluation(self, batch_size: int) -> dict[str, np.ndarray]:
         """Returns `index` int32 and `mask` float32, both (num_batches, batch_size)."""
         return evaluation_index(self.num_examples, batch_size)

@@ -10,7 +10,6 @@ from genjax.core.config import fail
 from genjax.core.family import Batch
 from genjax.data.found import shorten
 from genjax.data.in_memory import Resident
-from genjax.data.order import Bucketed
 from genjax.data.shuffle import permuted
 from genjax.data.source import Dataset, Source
 
@@ -35,7 +34,7 @@ class Labeled(Source):
         else:
             rows = np.flatnonzero(stratified(source.arrays["label"], num_labeled, labeled_seed))
         self.all, self.num_examples = source, n
-        self.labeled = Resident({k: v[rows] for k, v in source.arrays.items()}, source.levels)
+        self.labeled = source.part(rows)
         self.arrays: Any = {"all": self.all.arrays, "labeled": self.labeled.arrays}
 
     def cursor(self, first_step: int, batch_shape: tuple[int, ...]) -> Any:
@@ -120,11 +119,7 @@ def choose(dataset: Dataset, data: ConfigDict) -> Dataset:
             message = f"must be between {len(classes)}, the classes, and {len(rows)}, the examples"
             raise fail("data.num_labeled", number, f"{message} of the training split")
         rows = rows[stratified(label[rows], number, data.labeled_seed)]
-    order = None
-    if isinstance(train.order, Bucketed):
-        order = Bucketed(train.order.lengths[rows], train.order.window)
-    kept = Resident({name: a[rows] for name, a in train.arrays.items()}, train.levels, order)
-    return dataset._replace(train=kept)
+    return dataset._replace(train=train.part(rows))
 
 
 def _class(dataset: Dataset, name: str) -> int:

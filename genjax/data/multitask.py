@@ -14,7 +14,7 @@ arrangement of Sener and Koltun 2018, section 5.1, without its reduction in size
 Texts: classes are written `task/class`; a task has the texts of its classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ from genjax.core.config import fail
 from genjax.core.family import Batch
 from genjax.core.fields import field, read
 from genjax.data.in_memory import Resident, evaluation_index
-from genjax.data.shuffle import held_out, permuted
+from genjax.data.shuffle import permuted
 from genjax.data.source import Dataset, Source
 
 VIEWS = ("class", "group", "rotation", "flip")
@@ -52,9 +52,6 @@ class Tasks:
     )
     temperature: float = field(
         1.0, "of sampling: 1 by the size of a task, large: of each task as often", gt=0
-    )
-    validation_fraction: float = field(
-        0.0, "of the training split, in place of the test split: to choose settings on", ge=0, lt=1
     )
 
 
@@ -196,34 +193,25 @@ class Sentences(Mixed):
 
 
 def arrange(dataset: Dataset, data: ConfigDict) -> Dataset:
-    """Makes both splits of `dataset` those of the tasks that the section `data` names.
+    """Makes the splits of `dataset` those of the tasks that the section `data` names.
 
     The classes of the data set become those of the first task; `spec.task_classes` has the number
-    of each. With `data.validation_fraction` that share of each class of the training split stands
-    in place of the test split, so that settings can be chosen without it.
+    of each.
 
     Raises:
       ConfigError: tasks that are not there or do not go together, sizes or groups that do not fit,
         or data that do not fit on the device.
     """
     read(Tasks, {"data": data}, "data")
-    tasks, splits = tuple(data.tasks), [dataset.train, dataset.test]
+    tasks, splits = tuple(data.tasks), _splits(dataset)
     if not dataset.spec.num_classes:
         raise fail("data.tasks", tasks, f"data.name={data.name} has no labels")
-    for split in splits:
+    for split in splits.values():
         if not isinstance(split, Resident):
             message = "need the data on the device; raise data.device_limit_mb"
             raise fail("data.tasks", tasks, message)
     if not tasks or len(set(tasks)) < len(tasks):
         raise fail("data.tasks", tasks, "must be at least one, and different ones")
-    if data.validation_fraction:
-        train: Any = dataset.train
-        held = held_out(train.arrays["label"], data.validation_fraction)
-        splits = [
-            Resident({n: a[rows] for n, a in train.arrays.items()}, train.levels)
-            for rows in (~held, held)
-        ]
-    dataset = dataset._replace(train=splits[0], test=splits[1])
     if dataset.spec.kind == "sentence":
         return _sentences(dataset, data, tasks)
     if dataset.spec.kind != "image":
@@ -235,7 +223,6 @@ def arrange(dataset: Dataset, data: ConfigDict) -> Dataset:
 
 def _views(dataset: Dataset, data: ConfigDict, tasks: tuple[str, ...]) -> Dataset:
     spec, groups = dataset.spec, tuple(data.groups)
-    splits: Any = dataset.train, dataset.test
     for name in tasks:
         if name not in VIEWS:
             allowed = f"must be some of {', '.join(VIEWS)}, or of {', '.join(OVERLAYS)}"
@@ -247,14 +234,12 @@ def _views(dataset: Dataset, data: ConfigDict, tasks: tuple[str, ...]) -> Datase
         raise fail("data.tasks", tasks, "rotation needs square pictures; set data.image_size")
     classes = {"class": spec.num_classes, "rotation": _TURNS, "flip": _SIDES}
     classes["group"] = max(groups, default=-1) + 1
-    train, test = (
-        Views(split, rows, data.temperature, tasks, groups)
-        for split, rows in (
-            (splits[0], _limited(data, [np.arange(dataset.train.num_examples)] * len(tasks))),
-            (splits[1], [np.arange(dataset.test.num_examples)] * len(tasks)),
-        )
-    )
-    return _finished(dataset, train, test, [classes[name] for name in tasks], tasks)
+    found: dict[str, Mixed] = {}
+    for which, split in _splits(dataset).items():
+        rows = [np.arange(split.num_examples)] * len(tasks)
+        rows = _limited(data, rows) if which == "train" else rows
+        found[which] = Views(split, rows, data.temperature, tasks, groups)
+    return _finished(dataset, found, [classes[name] for name in tasks], tasks)
 
 
 def _overlays(dataset: Dataset, data: ConfigDict, tasks: tuple[str, ...]) -> Dataset:
@@ -265,10 +250,9 @@ def _overlays(dataset: Dataset, data: ConfigDict, tasks: tuple[str, ...]) -> Dat
     height, width, channels = dataset.spec.shape
     margin = _margin(width)
     shape = (height + margin, width + margin, channels)
-    splits: Any = dataset.train, dataset.test
-    train, test = (Overlays(split, tasks) for split in splits)
+    found = {which: Overlays(split, tasks) for which, split in _splits(dataset).items()}
     dataset = dataset._replace(spec=dataset.spec._replace(shape=shape))
-    return _finished(dataset, train, test, [dataset.spec.num_classes] * len(tasks), tasks)
+    return _finished(dataset, found, [dataset.spec.num_classes] * len(tasks), tasks)
 
 
 def _sentences(dataset: Dataset, data: ConfigDict, tasks: tuple[str, ...]) -> Dataset:
@@ -286,18 +270,19 @@ def _sentences(dataset: Dataset, data: ConfigDict, tasks: tuple[str, ...]) -> Da
         place[classes] = np.arange(len(classes))
     names = tuple(dataset.labels[c].partition("/")[2] for c in of[0])
 
-    def rows(split: Any) -> list[np.ndarray]:
-        return [np.flatnonzero(np.isin(split.arrays["label"], classes)) for classes in of]
-
-    splits: Any = dataset.train, dataset.test
-    train, test = (
-        Sentences(split, found, data.temperature, place)
-        for split, found in zip(
-            splits, (_limited(data, rows(splits[0])), rows(splits[1])), strict=True
-        )
-    )
+    found: dict[str, Mixed] = {}
+    for which, split in _splits(dataset).items():
+        rows = [np.flatnonzero(np.isin(split.arrays["label"], classes)) for classes in of]
+        rows = _limited(data, rows) if which == "train" else rows
+        found[which] = Sentences(split, rows, data.temperature, place)
     dataset = dataset._replace(labels=names)
-    return _finished(dataset, train, test, [len(classes) for classes in of], tasks)
+    return _finished(dataset, found, [len(classes) for classes in of], tasks)
+
+
+def _splits(dataset: Dataset) -> dict[str, Any]:
+    """Returns the splits that there are, by the names that `Dataset` has for them."""
+    splits = {n: getattr(dataset, n) for n in ("train", "test", "validation")}
+    return {name: split for name, split in splits.items() if split is not None}
 
 
 def _limited(data: ConfigDict, rows: list[np.ndarray]) -> list[np.ndarray]:
@@ -316,11 +301,11 @@ def _limited(data: ConfigDict, rows: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def _finished(
-    dataset: Dataset, train: Mixed, test: Mixed, classes: list[int], tasks: tuple[str, ...]
+    dataset: Dataset, splits: Mapping[str, Any], classes: list[int], tasks: tuple[str, ...]
 ) -> Dataset:
     spec = dataset.spec._replace(num_classes=classes[0], task_classes=tuple(classes))
     labels = dataset.labels if tasks[0] not in ("group", "rotation", "flip") else ()
-    return dataset._replace(spec=spec, train=train, test=test, labels=labels)
+    return dataset._replace(spec=spec, labels=labels, **splits)
 
 
 def _margin(width: int) -> int:

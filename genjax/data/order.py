@@ -30,6 +30,10 @@ class Shuffled:
     def __init__(self, n: int):
         self.n = n
 
+    def part(self, rows: np.ndarray) -> "Shuffled":
+        """Returns the order of some examples: `rows`, a mask or indices."""
+        return Shuffled(len(np.arange(self.n)[rows]))
+
     def cursor(self, first_step: int, batch_shape: tuple[int, ...]) -> Any:
         """Says where a step starts, exactly; epochs are counted modulo 2**32."""
         epoch, offset = divmod(int(first_step) * size(batch_shape), self.n)
@@ -77,6 +81,10 @@ class Bucketed(Shuffled):
     def __init__(self, lengths: np.ndarray, window: int = 64):
         super().__init__(len(lengths))
         self.lengths, self.window = lengths.astype(np.int32), window
+
+    def part(self, rows: np.ndarray) -> "Bucketed":
+        """See `Shuffled`."""
+        return Bucketed(self.lengths[rows], self.window)
 
     def cursor(self, first_step: int, batch_shape: tuple[int, ...]) -> Any:
         """Says where a step starts: its run of batches, and its place in it."""

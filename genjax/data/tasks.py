@@ -16,7 +16,6 @@ from ml_collections import ConfigDict
 from genjax.core.config import fail
 from genjax.core.family import Batch
 from genjax.data.in_memory import Resident
-from genjax.data.shuffle import held_out
 from genjax.data.source import Dataset, Source
 
 PROTOCOLS = ("split", "permuted")
@@ -122,14 +121,11 @@ class Tasks(Source):
 def arrange(dataset: Dataset, data: ConfigDict) -> Dataset:
     """Makes the training split of `dataset` a sequence of tasks, as the section `data` says.
 
-    With `data.validation_fraction` that share of each class of the training split stands in place
-    of the test split, so that settings can be chosen without it.
-
     Raises:
       ConfigError: no labels, classes that tasks do not divide, or data that do not fit on the
         device.
     """
-    train, test, classes = dataset.train, dataset.test, dataset.spec.num_classes
+    train, classes = dataset.train, dataset.spec.num_classes
     if not classes:
         raise fail("data.protocol", data.protocol, f"data.name={data.name} has no labels")
     if data.protocol == "split" and classes % data.num_tasks:
@@ -138,12 +134,6 @@ def arrange(dataset: Dataset, data: ConfigDict) -> Dataset:
     if not isinstance(train, Resident):
         message = "needs the data on the device; raise data.device_limit_mb"
         raise fail("data.protocol", data.protocol, message)
-    if data.validation_fraction:
-        held = held_out(train.arrays["label"], data.validation_fraction)
-        train, test = (
-            Resident({n: a[rows] for n, a in train.arrays.items()}, train.levels)
-            for rows in (~held, held)
-        )
     tasks = Tasks(
         train,
         classes,
@@ -152,4 +142,4 @@ def arrange(dataset: Dataset, data: ConfigDict) -> Dataset:
         steps_per_task=data.steps_per_task,
         joint=data.joint,
     )
-    return dataset._replace(train=tasks, test=test)
+    return dataset._replace(train=tasks)

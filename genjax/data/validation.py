@@ -15,11 +15,13 @@ def hold_out(dataset: Dataset, data: ConfigDict) -> Dataset:
     Which rows these are is fixed, whatever the seed; of labeled data that share of each class.
 
     Raises:
-      ConfigError: no images, data that do not fit on the device, or nothing is left to train on.
+      ConfigError: neither images nor sentences, data that do not fit on the device, or nothing is
+        left to train on.
     """
     fraction, train = data.validation_fraction, dataset.train
-    if dataset.spec.kind != "image" or not train.num_examples:
-        raise fail("data.validation_fraction", fraction, f"is for images, not {data.name}")
+    if dataset.spec.kind not in ("image", "sentence") or not train.num_examples:
+        message = f"is for images and sentences, not {data.name}"
+        raise fail("data.validation_fraction", fraction, message)
     if not isinstance(train, Resident):
         raise fail(
             "data.validation_fraction",
@@ -30,8 +32,4 @@ def hold_out(dataset: Dataset, data: ConfigDict) -> Dataset:
     out = held_out(train.arrays.get("label", np.zeros(n, np.int32)), fraction)
     if out.all():
         raise fail("data.validation_fraction", fraction, f"leaves none of {n:,} to train on")
-    rest, validation = (
-        Resident({name: a[rows] for name, a in train.arrays.items()}, train.levels)
-        for rows in (~out, out)
-    )
-    return dataset._replace(train=rest, validation=validation)
+    return dataset._replace(train=train.part(~out), validation=train.part(out))

@@ -6,4 +6,6 @@ START = "start"  # the folder that keeps the config of the run that this one sta
 PRETRAINED = "pretrained"  # that folder in older runs
 TEACHER = "teacher/teacher.json"  # which checkpoint of which checksum teaches this run
 TEACHER_LOGITS = "teacher/logits.npz"  # what it says of the training split, where that is kept
+AUGMENT = "augment/augment.json"  # which checkpoint of which checksum wrote variants of sentences
+AUGMENT_VARIANTS = "augment/variants.npz"  # these, of the training split
 CHECKPOINTS = "checkpoints"

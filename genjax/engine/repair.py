@@ -16,10 +16,18 @@ from genjax.core.config import ConfigError
 from genjax.data import TOKENIZER
 from genjax.engine.best import BEST
 from genjax.engine.checkpoints import Checkpoints, file_checksum
-from genjax.engine.layout import CHECKPOINTS, CONFIG, POPULATION, PRETRAINED, START, TEACHER
+from genjax.engine.layout import (
+    AUGMENT,
+    CHECKPOINTS,
+    CONFIG,
+    POPULATION,
+    PRETRAINED,
+    START,
+    TEACHER,
+)
 
 _OTHERS = (f"{START}/{CONFIG}", f"{PRETRAINED}/{CONFIG}")
-CARRIED = (CONFIG, f"{TOKENIZER}/vocabulary.json", POPULATION, *_OTHERS, TEACHER)
+CARRIED = (CONFIG, f"{TOKENIZER}/vocabulary.json", POPULATION, *_OTHERS, TEACHER, AUGMENT)
 
 
 def collect(workdir: Path) -> dict[str, bytes]:

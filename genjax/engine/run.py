@@ -12,7 +12,7 @@ from genjax import data, families
 from genjax.core.config import ConfigError, total_steps, validate
 from genjax.core.family import Family
 from genjax.data.source import Dataset
-from genjax.engine import start, teaching
+from genjax.engine import augmenting, start, teaching
 from genjax.engine.checkpoints import from_process_0
 from genjax.engine.executor import Executor
 from genjax.engine.parallel import make_executor
@@ -24,7 +24,7 @@ class Run(NamedTuple):
     """A config made concrete: its data, its family and the executor that runs it.
 
     `population` holds the seeds and hyper-parameters that the config does not tell, if any; `kept`
-    what its folder keeps of a teacher, by relative path.
+    what its folder keeps of a teacher and of variants, by relative path.
     """
 
     config: ConfigDict
@@ -68,13 +68,17 @@ def prepare(
     config = config if use else teaching.adopt(config, folder)
     saved = folder / data.TOKENIZER if folder else None
     record = read_data(folder) if use and folder else None
-    tokenizer = start.tokenizer(config) or teaching.tokenizer(config)
+    tokenizer = (
+        start.tokenizer(config) or teaching.tokenizer(config) or augmenting.tokenizer(config)
+    )
     if record is not None and saved is not None:
         dataset = data.recorded(config.data, record, saved, tokenizer, arrays)
     else:
         dataset = data.load(config.data, saved, tokenizer, arrays)
     taught = teaching.Lesson(config, dataset)
+    kept: dict[str, bytes] = {}
     if not use:
+        dataset, kept = augmenting.augmented(config, dataset, folder, prepare)
         taught = teaching.lesson(config, dataset, folder, prepare, population.get("seeds"))
         config, dataset = taught.config, taught.dataset
     examples, number = families.examples_per_step(config), dataset.train.num_examples
@@ -94,4 +98,4 @@ def prepare(
     teaching.check(taught, family)
     seen = dataset if use else dataset.in_training()
     executor = make_executor(family, seen, config, **population)
-    return Run(config, dataset, family, executor, total, population, taught.kept)
+    return Run(config, dataset, family, executor, total, population, {**taught.kept, **kept})

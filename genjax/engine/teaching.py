@@ -34,10 +34,10 @@ from genjax.data.found import shorten
 from genjax.data.in_memory import Resident
 from genjax.data.source import Dataset
 from genjax.data.taught import Taught, answers, joined
+from genjax.engine import used
 from genjax.engine.checkpoints import Checkpoints
 from genjax.engine.layout import TEACHER, TEACHER_LOGITS
-from genjax.engine.start import checkpoint
-from genjax.engine.workdir import read_config, read_population
+from genjax.engine.workdir import read_config
 
 _FIELD = "teacher.workdir"
 _MATCHED = {  # field of the section: the method that shows such outputs, their name in a batch
@@ -126,7 +126,7 @@ def lesson(
         )
         taught_by = (_record(workdir) or {}).get("seeds", [])
         return Lesson(config, _with_logits(config, dataset, logits, taught_by))
-    checkpoints, step, checksum = _checkpoint(section, workdir)
+    checkpoints, step, checksum = used.found("teacher", section, _record(workdir))
     teacher, params = _open(section, checkpoints, step, prepare)
     _check_data(section, teacher.dataset, dataset)
     teach = asked(teacher.family, section)
@@ -190,41 +190,18 @@ def _record(workdir: Path | None) -> dict[str, Any] | None:
     return record
 
 
-def _checkpoint(section: Teacher, workdir: Path | None) -> tuple[Checkpoints, int, str]:
-    """Finds the teacher's checkpoint, its number and checksum; once begun, the same one."""
-    record, wanted = _record(workdir), section.step
-    if record is not None:
-        wanted = "best" if section.step == "best" else str(record["step"])
-    _, checkpoints, step = checkpoint("teacher", section.workdir, wanted)
-    checksum = checkpoints.checksum(step)
-    if record is not None and (record["step"], record["checksum"]) != (step, checksum):
-        message = f"its checkpoint {step} is another than this run began to learn from"
-        raise fail(_FIELD, section.workdir, message)
-    return checkpoints, step, checksum
-
-
 def _open(
     section: Teacher, checkpoints: Checkpoints, step: int, prepare: Callable[..., Any]
 ) -> tuple[Any, Any]:
     """Opens the teacher: the run made concrete, and the parameters that it is used with."""
-    folder = Path(section.workdir).expanduser().absolute()
-    config = read_config(section.workdir, given_by=f"config.{_FIELD}").unlock()
-    config.executor = "vmap" if config.executor == "vmap" else "scan"
-    run = prepare(config.lock(), folder, use=True, **read_population(folder))
-    if not isinstance(run.family, Classifies):
-        message = f"is a run of the family {config.family}, which classifies nothing"
-        raise fail(_FIELD, section.workdir, message)
+    run, found = used.opened(
+        "teacher", section, checkpoints, step, prepare, Classifies, "classifies nothing"
+    )
     members = run.executor.num_members
     if section.member >= max(members, 1):
         allowed = f"must be below the number of members, {members}" if members else "must be 0"
         raise fail("teacher.member", section.member, f"{allowed} in {section.workdir}")
-    whole = run.executor.template()
-    names = ("params", "ema", "variables")
-    template = {name: getattr(whole, name) for name in names if getattr(whole, name)}
-    found = jax.device_get(checkpoints.restore_step(template, step, part=True))
-    if section.member < 0:
-        return run, found
-    if members:
+    if members and section.member >= 0:
         found = jax.tree.map(lambda x: x[section.member], found)
     return run, found
 

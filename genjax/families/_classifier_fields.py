@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ml_collections import ConfigDict
 
+from genjax.core.augmenting import Augment
 from genjax.core.config import Base, Start, TextData, fail
 from genjax.core.family import DataSpec
 from genjax.core.fields import field, subsection
@@ -133,6 +134,7 @@ class Config(Base):
     loss: Loss = subsection(Loss)
     start: Start = subsection(Start, networks=("encoder",))
     teacher: Teacher = subsection(Teacher)
+    augment: Augment = subsection(Augment)
 
 
 @dataclass(frozen=True)

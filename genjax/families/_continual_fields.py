@@ -33,9 +33,6 @@ class TaskData(Data):
     num_tasks: int = field(5, "of the sequence; split: a divisor of the classes", ge=1)
     steps_per_task: int = field(400, "updates; times num_tasks the length of the run", ge=1)
     joint: bool = field(False, "all tasks from the first step on; with loss.method=joint")
-    validation_fraction: float = field(
-        0.0, "of the training split, in place of the test split: to choose settings on", ge=0, lt=1
-    )
 
 
 @dataclass(frozen=True)

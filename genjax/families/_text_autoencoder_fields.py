@@ -1,9 +1,9 @@
 """The fields of the family `text_autoencoder`, and the checks that involve two of them."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from genjax import losses
+from genjax.core.augmenting import WordNoise
 from genjax.core.config import fail
 from genjax.core.fields import field
 from genjax.families._language_models import TokenLoss
@@ -23,13 +23,10 @@ class Model(RecurrentFields):
 
 
 @dataclass(frozen=True)
-class Loss(TokenLoss):
+class Loss(WordNoise, TokenLoss):
     """The section `loss`; words are corrupted in training, in what the encoder reads."""
 
     variational: bool = field(False, "of a variational autoencoder")
-    drop: float = field(0.0, "rate at which words are left out", ge=0, le=1)
-    swap: int = field(0, "words change places, none by more than this", ge=0)
-    mask: float = field(0.0, "rate at which words are hidden by MASK", ge=0, le=1)
     word_dropout: float = field(
         0.0, "rate at which words that the decoder reads become UNK, in training", ge=0, le=1
     )
@@ -41,11 +38,6 @@ class Loss(TokenLoss):
     kl_cycles: int = field(4, "cyclical: rises, each followed by as many steps at kl_weight", ge=1)
     free_bits: float = field(0.0, "variational: nats that each latent may use without cost", ge=0)
     eval_samples: int = field(1, "variational: draws of z for each test sentence", ge=1)
-
-    @property
-    def corruption(self) -> dict[str, Any]:
-        """Returns how the sentences that the encoder reads are corrupted."""
-        return {"swap": self.swap, "drop": self.drop, "mask": self.mask}
 
     def check(self) -> None:
         """Raises `ConfigError` for fields that do not go together."""

@@ -24,6 +24,9 @@ Of sentences:
 - `bert`: BERT's encoder, its outputs pooled (Devlin et al. 2019, section 4.1). It can be that of a
   trained run of the family `bert` (`start.workdir`), to be fine-tuned, or to stay as it is
   (`optimizer.encoder_lr_scale`).
+
+Sentences can be changed in training (the section `augment`): variants that a text autoencoder wrote
+stand in their place (`genjax.engine.augmenting`), and their words are dropped, swapped or hidden.
 """
 
 from dataclasses import dataclass
@@ -37,15 +40,17 @@ from ml_collections import ConfigDict
 
 from genjax import losses
 from genjax.core import tokens
+from genjax.core.augmenting import VARIANTS, Augment
 from genjax.core.batch import batch_sum
 from genjax.core.config import fail
 from genjax.core.family import Batch, DataSpec, Family, Metrics, State, shared_fields
 from genjax.core.fields import read
 from genjax.core.network import applied
 from genjax.core.optimizer import make_optimizer
-from genjax.core.random import init_key, step_key
+from genjax.core.random import batch_uniform, init_key, step_key
 from genjax.core.teaching import Teacher
 from genjax.core.update import first_state, minimize
+from genjax.data.text.corruption import corrupt_tokens
 from genjax.families._classifier_fields import Config, Loss, Model, picture_config
 from genjax.families._classifier_networks import Head, make_encoder, make_head
 from genjax.families._encoders import EncoderOptimizer, adopt_encoder, drop_words
@@ -54,7 +59,7 @@ from genjax.models.features import watched
 
 __all__ = ["Classifier", "Config", "adopt", "build", "default_config", "picture_config"]
 
-_DROPOUT, _WORDS = range(2)  # uses of the step's key
+_DROPOUT, _WORDS, _VARIANT, _NOISE = range(4)  # uses of the step's key
 _HEAD = 1  # folded into the key of dropout: another draw than the encoder's
 _MARGINS = {
     "hinge": losses.hinge_loss,
@@ -86,6 +91,7 @@ class Classifier(Family):
     head: Head
     encoder_lr_scale: float
     teacher: Teacher
+    augment: Augment
     optimizer: optax.GradientTransformation
 
     # The networks.
@@ -163,11 +169,25 @@ class Classifier(Family):
                 total += self.loss.l2 * jnp.square(weights).sum()
         return total
 
+    def sentence_inputs(self, state: State, batch: Batch) -> jax.Array:
+        """Changes the sentences (B, T) of a batch: variants first, then noise on words."""
+        x_BxT, a = batch["x"], self.augment
+        if VARIANTS in batch:
+            number = batch[VARIANTS].shape[1]
+            u_Bx2 = batch_uniform(step_key(state, _VARIANT), (len(x_BxT), 2))
+            which_B = jnp.minimum((u_Bx2[:, 0] * number).astype(jnp.int32), number - 1)
+            variant_BxT = jnp.take_along_axis(batch[VARIANTS], which_B[:, None, None], 1)[:, 0]
+            x_BxT = jnp.where(u_Bx2[:, 1:] < a.rate, variant_BxT, x_BxT)
+        if any(a.corruption.values()):
+            u_BxTx3 = batch_uniform(step_key(state, _NOISE), (*x_BxT.shape, 3))
+            x_BxT = corrupt_tokens(x_BxT, u_BxTx3, **a.corruption)
+        return drop_words(x_BxT, step_key(state, _WORDS), self.model.word_dropout)
+
     def inputs(self, state: State, batch: Batch) -> tuple[Batch, dict[str, Any]]:
         """Draws what the loss of the update that follows `state` needs."""
         x = batch["x"]
         if self.spec.kind == "sentence":
-            x = drop_words(x, step_key(state, _WORDS), self.model.word_dropout)
+            x = self.sentence_inputs(state, batch)
         rows = {name: batch[name] for name in batch if name.startswith("teacher")}
         return rows | {"x": x, "label": batch["label"]}, {"key": step_key(state, _DROPOUT)}
 
@@ -234,11 +254,12 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Classifier:
         message = "must be sentences or pictures with labels, as tsv:FILE or digits have them"
         raise fail("data.name", config.data.name, message)
     model, loss = read(Model, config, "model"), read(Loss, config, "loss")
-    teacher = read(Teacher, config, "teacher")
+    teacher, augment = read(Teacher, config, "teacher"), read(Augment, config, "augment")
     factor = read(EncoderOptimizer, config, "optimizer").encoder_lr_scale
     model.check(spec)
     loss.check()
     teacher.check()
+    augment.check(spec.kind)
     return Classifier(
         **shared_fields(config, spec, total_steps),
         model=model,
@@ -247,6 +268,7 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Classifier:
         head=make_head(model, spec.num_classes, config.precision),
         encoder_lr_scale=factor,
         teacher=teacher,
+        augment=augment,
         optimizer=make_optimizer(config.optimizer, total_steps, {"encoder": factor}),
     )
 

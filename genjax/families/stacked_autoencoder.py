@@ -168,12 +168,10 @@ class StackedAutoencoder(Family):
         value = self._error(0)(output, rows["x"]).mean()
         return value, {"loss": value}
 
-    def layer_inputs(
-        self, state: State, batch: Batch, layer: int = 0
-    ) -> tuple[Batch, dict[str, Any]]:
-        """Computes and corrupts the inputs of a layer for the update that follows `state`."""
-        clean, key = self.code(state.params, batch["x"], layer), step_key(state, _CORRUPTION)
-        corrupted = corrupt(clean, key, self.loss.corruption, self.loss.corruption_level[layer])
+    def layer_inputs(self, state: State, batch: Batch, k: int = 0) -> tuple[Batch, dict[str, Any]]:
+        """Computes and corrupts the inputs of layer k for the update that follows `state`."""
+        clean, key = self.code(state.params, batch["x"], k), step_key(state, _CORRUPTION)
+        corrupted = corrupt(clean, key, self.loss.corruption, self.loss.corruption_level[k])
         return {"clean": clean, "corrupted": corrupted}, {}
 
     def finetune_inputs(self, state: State, batch: Batch) -> tuple[Batch, dict[str, Any]]:

@@ -47,7 +47,7 @@ from genjax.families._language_models import inputs_and_targets, mean_count, tok
 from genjax.families._posteriors import bound_terms, count_active
 from genjax.families._recurrent import make_recurrent
 from genjax.families._text_autoencoder_fields import Loss, Model
-from genjax.generation import GREEDY, Decoder, Sampling, generate
+from genjax.generation import GREEDY, PLAIN, Decoder, Sampling, generate
 from genjax.models.features import watched
 from genjax.models.sentence import RecurrentEncoder
 from genjax.models.sentence_autoencoder import SentenceDecoder, SentenceEncoder
@@ -221,7 +221,9 @@ class TextAutoencoder(Family):
         written = self.decode(state, z_BxKxZ.reshape(-1, self.model.latent_dim))
         return written.reshape(*z_BxKxZ.shape[:2], *self.spec.shape)
 
-    def augment(self, state: State, key: jax.Array, x_BxT: jax.Array) -> jax.Array:
+    def augment(
+        self, state: State, key: jax.Array, x_BxT: jax.Array, options: Sampling = PLAIN
+    ) -> jax.Array:
         """Draws a sentence similar to each of x, int32 (B, T).
 
         Its words are drawn from the decoder, of the vector of the sentence corrupted as in
@@ -230,13 +232,13 @@ class TextAutoencoder(Family):
         keys = jax.random.split(key, 3)
         uniform_BxTx3 = jax.random.uniform(keys[0], (*x_BxT.shape, 3))
         corrupted = corrupt_tokens(x_BxT, uniform_BxTx3, **self.loss.corruption)
-        return self.write(state, self._drawn(state, corrupted, keys[1]), keys[2], Sampling())
+        return self.write(state, self._drawn(state, corrupted, keys[1]), keys[2], options)
 
     def sample(self, state: State, key: jax.Array, n: int) -> jax.Array:
         """Draws `n` sentences of standard normal latents."""
         latent_key, words_key = jax.random.split(key)
         z_BxZ = jax.random.normal(latent_key, (n, self.model.latent_dim))
-        return self.write(state, z_BxZ, words_key, Sampling())
+        return self.write(state, z_BxZ, words_key, PLAIN)
 
     # Behind them.
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from genjax.ops.conv import Padding, convolve
+from genjax.ops.conv import Padding, convolve, wants_batch_last
 from genjax.ops.resample import pooled_kernel, repeated_kernel
 
 
@@ -92,3 +92,9 @@ class RepeatConv(ConvTranspose):
     def effective(self, kernel: jax.Array) -> jax.Array:
         """See `Conv`."""
         return repeated_kernel(kernel)
+
+
+def layout(lowering: str, dtype: Any, **options: Any) -> tuple[bool, dict[str, Any]]:
+    """Tells whether convolutions keep the batch last, and returns all their options."""
+    last = wants_batch_last(lowering)
+    return last, {"lowering": lowering, "batch_last": last, "dtype": dtype} | options

@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from genjax.models.conv import Conv, ConvTranspose
+from genjax.models.conv import Conv, ConvTranspose, layout
 from genjax.models.dense import ACTIVATIONS, initial_weights
 from genjax.models.features import asked, offer
 from genjax.models.minibatch import MinibatchStddev
 from genjax.models.norms import Norm
-from genjax.ops.conv import to_batch_first, to_batch_last, wants_batch_last
+from genjax.ops.conv import to_batch_first, to_batch_last
 
 
 class ConvEncoder(nn.Module):
@@ -45,7 +45,7 @@ class ConvEncoder(nn.Module):
     def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
         """Maps (B, H, W, C) to (B, *out_shape)."""
         initial = initial_weights(self.init_variance)
-        last, options = _layout(self.lowering, self.dtype, initial)
+        last, options = layout(self.lowering, self.dtype, kernel_init=initial)
         x = to_batch_last(x.astype(self.dtype)) if last else x.astype(self.dtype)
         for i, width in enumerate(self.channels):
             x = Conv(width, (4, 4), (2, 2), **options)(x)
@@ -92,17 +92,10 @@ class ConvDecoder(nn.Module):
         size, initial = height // factor * (width // factor), initial_weights(self.init_variance)
         x = nn.Dense(size * widths[0], dtype=self.dtype, kernel_init=initial)(z)
         x = x.reshape(-1, height // factor, width // factor, widths[0])
-        last, options = _layout(self.lowering, self.dtype, initial)
+        last, options = layout(self.lowering, self.dtype, kernel_init=initial)
         x = to_batch_last(x) if last else x
         for features in [*widths[1:], out_channels]:
             x = Norm(self.norm, self.dtype, 0 if last else -1)(x, train=train)
             x = ACTIVATIONS[self.activation](x)
             x = ConvTranspose(features, (4, 4), (2, 2), **options)(x)
         return to_batch_first(x) if last else x
-
-
-def _layout(lowering: str, dtype: Any, initial: Any) -> tuple[bool, dict[str, Any]]:
-    """Tells whether the layers keep the batch last, and returns their options."""
-    last = wants_batch_last(lowering)
-    options = {"lowering": lowering, "batch_last": last, "dtype": dtype, "kernel_init": initial}
-    return last, options

@@ -10,13 +10,14 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from genjax.models.conv import Conv
+from genjax.models.conv import Conv, layout
 from genjax.models.dense import ACTIVATIONS, Dropout
 from genjax.models.features import asked, offer
 from genjax.models.norms import GroupNorm, Norm
-from genjax.ops.conv import to_batch_first, to_batch_last, wants_batch_last
+from genjax.ops.conv import to_batch_first, to_batch_last
 
 NORMS = ("none", "layer", "group")
+_HE = nn.initializers.he_normal()
 
 
 class Pixels(nn.Module):
@@ -52,7 +53,7 @@ class Convolutions(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
         """Maps (B, H, W, C) to (B, D); H and W are divisible by 2^len(channels)."""
-        last, options = _layout(self)
+        last, options = layout(self.lowering, self.dtype, kernel_init=_HE)
         x = to_batch_last(x) if last else x
         for width in self.channels:
             x = _normalized(Conv(width, **options)(x), self.norm, last, self.dtype)
@@ -87,7 +88,7 @@ class ResNet(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
         """Maps (B, H, W, C) to (B, channels[-1]); H and W are divisible by 2^(stages - 1)."""
-        last, options = _layout(self)
+        last, options = layout(self.lowering, self.dtype, kernel_init=_HE)
         activation = ACTIVATIONS[self.activation]
         x = Conv(self.channels[0], **options)(to_batch_last(x) if last else x)
         for stage, width in enumerate(self.channels):
@@ -127,7 +128,7 @@ class Halvings(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Maps (B, H, W, C) in [0, 1] to logits (B, num_classes)."""
-        last, options = _layout(self)
+        last, options = layout(self.lowering, self.dtype, kernel_init=_HE)
         first = max(2, round(max(x.shape[1:3]) / 16))
         steps = [first, *[2] * (len(self.channels) - 1), 1]
         x = to_batch_last(2 * x - 1) if last else 2 * x - 1
@@ -139,13 +140,6 @@ class Halvings(nn.Module):
         x = nn.relu(x)
         offer(self, x)
         return nn.Dense(self.num_classes)(x)
-
-
-def _layout(network: Convolutions | ResNet | Halvings) -> tuple[bool, Any]:
-    """Tells whether the batch is the last axis between layers, and the options of convolutions."""
-    last = wants_batch_last(network.lowering)
-    options = {"lowering": network.lowering, "batch_last": last, "dtype": network.dtype}
-    return last, options | {"kernel_init": nn.initializers.he_normal()}
 
 
 def _normalized(x: jax.Array, norm: str, last: bool, dtype: Any) -> jax.Array:

@@ -14,11 +14,11 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.core import checks
-from genjax.models.conv import Conv
+from genjax.models.conv import Conv, layout
 from genjax.models.critic_head import CriticHead
 from genjax.models.dense import initial_weights
 from genjax.models.features import asked, offer
-from genjax.models.resnet import join_class, layout
+from genjax.models.resnet import join_class
 from genjax.ops.conv import to_batch_first, to_batch_last
 from genjax.ops.resample import blurred_doubling, blurred_halving
 

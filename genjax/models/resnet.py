@@ -15,13 +15,13 @@ from flax import linen as nn
 
 from genjax.core import checks
 from genjax.models.attention import PixelAttention
-from genjax.models.conv import Conv, ConvPool, RepeatConv
+from genjax.models.conv import Conv, ConvPool, RepeatConv, layout
 from genjax.models.critic_head import CriticHead
 from genjax.models.dense import ACTIVATIONS, initial_weights
 from genjax.models.features import asked, offer
 from genjax.models.minibatch import MinibatchStddev
 from genjax.models.norms import ConditionalBatchNorm, GroupNorm, Norm
-from genjax.ops.conv import to_batch_first, to_batch_last, wants_batch_last
+from genjax.ops.conv import to_batch_first, to_batch_last
 from genjax.ops.resample import blurred_doubling, blurred_halving, mean_pool, repeat
 
 RESAMPLINGS = ("mean", "blur")
@@ -198,9 +198,3 @@ def join_class(z_BxZ: jax.Array, label_B: jax.Array | None, num_classes: int) ->
     normal = nn.initializers.normal(1.0)  # as the latents
     of_class = nn.Embed(num_classes, z_BxZ.shape[-1], embedding_init=normal)(label_B)
     return jnp.concatenate([z_BxZ, of_class], -1)
-
-
-def layout(lowering: str, dtype: Any) -> tuple[bool, dict[str, Any]]:
-    """Tells whether convolutions keep the batch last, and returns their options."""
-    last = wants_batch_last(lowering)
-    return last, {"lowering": lowering, "batch_last": last, "dtype": dtype}

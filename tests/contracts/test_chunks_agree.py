@@ -1,4 +1,8 @@
-"""Contract 1: scanned steps equal looped ones. And: every family is under contract."""
+"""Contract 1: scanned steps equal looped ones. And: every family is under contract.
+
+Every recipe shows it in `test_resume` as well, whose runs go in steps at first and then in chunks;
+here each step is looked at, of one family of each kind.
+"""
 
 import numpy as np
 import pytest
@@ -8,9 +12,17 @@ from genjax.engine.run import prepare
 from tests.contracts import recipes
 from tests.contracts.trees import assert_equal, leaves, of_steps
 
+OTHERS = tuple(n for n in recipes.names() if n not in ("autoencoder", "gan", "gpt"))
+
 
 def test_every_family_has_a_recipe():
     assert {recipes.load(recipe).family for recipe in recipes.recipes()} == set(families.names())
+
+
+@pytest.fixture(params=recipes.marked(recipes.names(), by_name=OTHERS))
+def name(request):
+    """Three recipes; the others by name."""
+    return request.param
 
 
 @pytest.mark.slow  # of programs as they are compiled for users

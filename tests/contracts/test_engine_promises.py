@@ -23,6 +23,12 @@ def test_an_implicit_transfer_would_be_seen():
         jax.jit(lambda x: x + 1)(np.ones(3))
 
 
+@pytest.fixture(params=recipes.marked(recipes.names(), by_name=tuple(recipes.VARIANTS)))
+def name(request):
+    """Every recipe that differs; variants by name: their placements show it of their steps."""
+    return request.param
+
+
 def look(executor, state):
     executor.evaluate(state), executor.all_finite(state)
     if isinstance(executor.family, Samples):

@@ -96,7 +96,8 @@ def test_fewer_examples_are_a_part_of_more_and_a_later_start_finds_the_same():
     later = more.plan(jax.random.key(0), more.cursor(3, (4,)), 2, (4,))
     jax.tree.map(lambda a, b: np.testing.assert_array_equal(a[3:], b), whole, later)
     held = load(tasks=("class",), validation_fraction=0.25)
-    assert held.train.num_examples + held.test.num_examples == 1618
+    assert held.train.num_examples + held.validation.num_examples == 1618
+    assert len(all_of(held.validation)["x"]) == held.validation.num_examples
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def test_a_run_that_trains_is_validated_and_a_trained_one_is_tested():
 
 
 def test_what_cannot_be_validated_is_refused():
-    with pytest.raises(ConfigError, match=r"validation_fraction=0.2: is for images, not ring"):
+    with pytest.raises(ConfigError, match=r"validation_fraction=0.2: .*sentences, not ring"):
         data.load(section("ring"))
     dataset = data.load(section(fraction=0.0))
     with pytest.raises(

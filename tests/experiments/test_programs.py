@@ -100,19 +100,16 @@ def test_oscillation_ends_in_tables_and_pictures(oscillation):
 
 
 @pytest.mark.slow
-def test_continual_learning_ends_in_tables_and_pictures_and_resumes(tmp_path, capfd):
+def test_continual_learning_ends_in_tables_and_pictures(tmp_path, capfd):
     args = ("--methods=none,er", "--scenarios=class", "--data=digits", f"--workdir={tmp_path}")
     assert main("continual", "--seeds=2", "--steps=100", *args) == 0
-    before = read_results(tmp_path)
-    (rows,) = before.values()
+    (rows,) = read_results(tmp_path).values()
     none, er = rows
     assert len(none["accuracy %"]["members"]) == 2 and none["MNIST, published"] == 19.9
     assert none["forgetting"]["mean"] > er["forgetting"]["mean"]
     assert none["accuracy %"]["mean"] < er["accuracy %"]["mean"] <= 100
     for picture in ("matrix_class", "first_task"):
         assert min(Image.open(tmp_path / f"{picture}.png").size) > 100
-    assert main("continual", "--seeds=2", "--steps=100", *args) == 0
-    assert read_results(tmp_path) == before
 
 
 @pytest.mark.slow

@@ -33,7 +33,7 @@ NETWORKS = {
     "tagger:bert": ("tagger+bert+ema", {"model__bert__num_layers": 2}),
     "tagger:softmax": ("tagger+softmax+accumulate", {}),
     "text_classifier:bert": (
-        "text_classifier+bert+accumulate+encoder_lr_scale",
+        "text_classifier+bert+augmented+accumulate+encoder_lr_scale",
         {"model__bert__num_layers": 2},
     ),
     "text_classifier:transformer": ("text_classifier+transformer+ema", {}),

@@ -62,7 +62,7 @@ def write(
         logging.warning("%s, or --sentences: samples alone", error)
         return _save(folder, {"samples": model.strings(model.sample(_NUM_SHOWN, seed))}, numbers)
     reconstructed = np.asarray(model.reconstruct(rows))
-    numbers |= _judged(rows, reconstructed)
+    numbers |= judged(rows, reconstructed)
     texts = {
         "reconstructions": _reconstructions(model, rows, reconstructed),
         "interpolations": _interpolations(model, rows),
@@ -91,7 +91,7 @@ def _map(model: Any, x_NxT: np.ndarray, label_N: np.ndarray | None) -> Picture:
     return code_map(np.asarray(model.encode(x_NxT)), label_N, names, "sentences")
 
 
-def _judged(x_NxT: np.ndarray, y_NxT: np.ndarray) -> dict[str, Any]:
+def judged(x_NxT: np.ndarray, y_NxT: np.ndarray) -> dict[str, Any]:
     """Counts how much of the sentences comes back, word by word and as a whole."""
     real, same = x_NxT != PAD, x_NxT == y_NxT
     return {
