@@ -130,6 +130,15 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             "teacher.workdir": "TEACHER", "teacher.features": ("head.0=head.0",),
         },
     ),
+    "classifier+run+accumulate+ema": (
+        # a critic with vectors of spectral normalization, which stand beside the parameters
+        "classifier",
+        {
+            "model.network": "run", "model.head_activation": "silu", "accumulate_steps": 2,
+            "model.run": '{"family": "gan", "model": {"critic_hidden": [16], "spectral_norm": true,'
+            ' "critic_activation": "silu"}, "loss": {"adversarial": "hinge"}}', "ema_decay": 0.9,
+        },
+    ),
     "face_vae+conditional+discretized_logistic": (
         "face_vae",
         {"model.conditional": True, "loss.likelihood": "discretized_logistic"},

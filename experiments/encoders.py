@@ -1,0 +1,243 @@
+"""Encoders of the study of few labels: how each is trained, and what it makes of pictures.
+
+An encoder is a run of one of the families, or none: the pixels, their principal components, or a
+network with random weights. Its vectors are those of a `classifier` on that run, by layer; all are
+centered and divided by one number a layer, so that the mean of |h|^2 over training pictures is 1
+and a value of C means about the same everywhere. That takes pictures alone, no labels.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from genjax import recipes
+from genjax.core.config import DURATIONS
+from genjax.core.family import State
+from genjax.data.in_memory import decode
+from genjax.data.source import Dataset
+from genjax.engine import start
+from genjax.engine.run import prepare
+from genjax.families import classifier
+
+DATA = "tfds:fashion_mnist"
+_AT_ONCE = 500  # pictures of a program
+_STANDARD = 5000  # of the training split, that center and scale come from
+
+Vectors = dict[str, np.ndarray]
+
+
+class Encoder(NamedTuple):
+    """How an encoder is made.
+
+    Attributes:
+      recipe: of its run; empty: it has none.
+      changes: of the recipe's fields.
+      layers: that are tried; the last one is what fine-tuning begins with.
+      sees_labels: whether its own training sees labels: then it has a run for each choice of them,
+        which sees these and no others.
+    """
+
+    recipe: str = ""
+    changes: Mapping[str, Any] = MappingProxyType({})
+    layers: tuple[str, ...] = ()
+    sees_labels: bool = False
+
+
+_CONV = {"model.latent_dim": 128, "model.encoder_channels": (32, 64)}
+_TILES = ("encoder.0", "encoder.1", "encoder.code")
+_CRITIC = ("critic.0", "critic.1", "critic.2")
+# Of as many updates as 2 CPU cores make in ten minutes at most.
+ENCODERS = {
+    "pixels": Encoder(layers=("pixels",)),
+    "pca": Encoder(layers=("pca.32", "pca.64", "pca.128")),
+    "random": Encoder("autoencoder_conv_fashion", _CONV, _TILES),  # is not trained
+    "autoencoder": Encoder("autoencoder_conv_fashion", _CONV | {"steps": 5000}, _TILES),
+    "denoising": Encoder(
+        "stacked_denoising_fashion",
+        {
+            "steps": 14_000, "data.num_labeled": 0, "loss.finetune": "reconstruction",
+            "loss.pretrain": (0.34, 0.33, 0.33), "model.layers": (1000, 1000, 1000),
+        },
+        ("encoder.0", "encoder.1", "encoder.code"),
+    ),
+    "vae": Encoder(
+        "vae_fashion", {"steps": 9400, "model.latent_dim": 50}, ("encoder.0", "encoder.code")
+    ),
+    "conditional_vae": Encoder(
+        "vae_fashion",
+        {"steps": 2000, "batch_size": 100, "model.latent_dim": 50, "model.conditional": True},
+        ("encoder.0", "encoder.code"),
+        sees_labels=True,
+    ),
+    "m2": Encoder(
+        "semi_supervised_vae",
+        {
+            "steps": 6000, "model.latent_dim": 50, "model.encoder_hidden": (400,),
+            "model.decoder_hidden": (400,), "model.classifier_hidden": (400,),
+        },
+        ("encoder.0", "encoder.code", "classifier.0"),
+        sees_labels=True,
+    ),
+    "gan": Encoder("gan_fashion:ns_gan", {"steps": 2200}, _CRITIC),
+    "wgan_gp": Encoder("gan_fashion:wgan_gp", {"steps": 2100}, _CRITIC),
+    "flow": Encoder(
+        "flow_matching_fashion", {"steps": 1100}, ("velocity.1", "velocity.2", "velocity.3")
+    ),
+}  # fmt: skip
+
+
+def config(name: str, steps: int = 0) -> ConfigDict:
+    """Makes the config of an encoder's run, without labels and seed; of none a classifier's."""
+    encoder = ENCODERS[name]
+    if not encoder.recipe:
+        c = classifier.picture_config().unlock()
+    else:
+        c = recipes.load(encoder.recipe).copy_and_resolve_references().unlock()
+    c.data.name = DATA
+    given = dict(encoder.changes) | ({"steps": steps} if steps and encoder.recipe else {})
+    if "steps" in given:
+        c.update({duration: type(c[duration])(0) for duration in DURATIONS})
+    if "eval_metrics" in c:  # the study judges itself
+        c.update({"eval_metrics": "", "eval_every": 0, "sample_every": 0})
+    c.update_from_flattened_dict(given)
+    return c.lock()
+
+
+def place(name: str, labels: int, seed: int) -> Path:
+    """Returns the folder of an encoder's run, below the study's."""
+    return Path(name, str(labels), str(seed)) if ENCODERS[name].sees_labels else Path(name)
+
+
+def of_labels(
+    c: ConfigDict, labels: int, seed: int, dataset: Dataset, rows: np.ndarray
+) -> tuple[ConfigDict, Mapping[str, Any] | None]:
+    """Makes the run of an encoder that sees the labels of some rows, and its data if not by name.
+
+    A family that hides labels sees all pictures; another one those with labels alone.
+    """
+    c = c.copy_and_resolve_references().unlock()
+    c.seed = seed
+    if "num_labeled" in c.data:
+        c.data.update(num_labeled=labels, labeled_seed=seed)
+        return c.lock(), None
+    c.data.name = "arrays"
+    some = {name: a[rows] for name, a in dataset.train.arrays.items()}
+    return c.lock(), some | {"test": dict(dataset.test.arrays)}
+
+
+class Begun(NamedTuple):
+    """Classifiers on an encoder, one a layer, and what their encoders begin with."""
+
+    families: Mapping[str, Any]
+    state: State
+
+    def first(self, layer: str, seed: int) -> State:
+        """Makes the first state of a layer's classifier: the encoder, and a head of its own."""
+        new: State = self.families[layer].init(jax.random.key(seed))
+        return new.replace(
+            params=new.params | {"encoder": self.state.params["encoder"]},
+            variables=self.state.variables,
+        )
+
+
+def begun(name: str, folder: Path, seed: int, steps: int, trained: bool = True) -> Begun:
+    """Builds the classifiers on an encoder's run; they are trained for so many steps.
+
+    Args:
+      name: of `ENCODERS`.
+      folder: of its run.
+      seed: of random weights.
+      steps: for the schedule.
+      trained: False: the networks have random weights.
+    """
+    c = classifier.picture_config().unlock()
+    c.update({"steps": steps, "batch_size": 100, "seed": seed})
+    c.data.name = DATA
+    c.model.network = "run"
+    c.optimizer.schedule = "cosine"
+    if trained:
+        c.start.workdir = str(folder)
+    else:
+        c.model.run = classifier.adopt(c, config(name))["model.run"]
+    found, state = {}, None
+    for layer in ENCODERS[name].layers:
+        c.model.layer = layer
+        run = prepare(c.copy_and_resolve_references().lock())
+        found[layer] = run.family
+        if state is None:
+            begins = start.begin(run.config, run.executor, run.total_steps)
+            state = run.executor.init(begins.leaves)
+    assert state is not None  # every encoder has layers
+    return Begun(found, state)
+
+
+def vectors(name: str, begins: Begun | None, dataset: Dataset) -> Callable[[np.ndarray], Vectors]:
+    """Returns the function from stored pictures (N, H, W, C) to vectors (N, D) by layer."""
+    levels = dataset.train.levels  # type: ignore[attr-defined]
+    pictures = functools.partial(_decoded, levels)
+    raw = _raw(name, begins, dataset.train.arrays["x"], pictures)
+    some = raw(dataset.train.arrays["x"][:_STANDARD])
+    center = {layer: h.mean(0) for layer, h in some.items()}
+    scale = {n: np.sqrt(np.square(h - center[n]).sum(-1).mean()) for n, h in some.items()}
+
+    def of(x: np.ndarray) -> Vectors:
+        return {n: (h - center[n]) / max(scale[n], 1e-12) for n, h in raw(x).items()}
+
+    return of
+
+
+def _decoded(levels: int, x: np.ndarray) -> jax.Array:
+    return decode({"x": x}, levels)["x"]
+
+
+def _raw(
+    name: str, begins: Begun | None, train: np.ndarray, pictures: Callable[[np.ndarray], jax.Array]
+) -> Callable[[np.ndarray], Vectors]:
+    """Returns the vectors before they are centered and scaled."""
+    layers = ENCODERS[name].layers
+    if begins is not None:
+        state, kinds = begins.state, begins.families
+        encode = jax.jit(lambda s, x: {n: family.encode(s, x) for n, family in kinds.items()})
+        return _in_parts(lambda x: encode(state, pictures(x)))
+    if name == "pixels":
+        return _in_parts(lambda x: {layers[0]: pictures(x).reshape(len(x), -1)})
+    flat = np.asarray(pictures(train)).reshape(len(train), -1)
+    center = flat.mean(0)
+    _, _, axes = np.linalg.svd(np.cov(flat, rowvar=False))  # rows: by falling variance
+    widths = {layer: int(layer.rpartition(".")[2]) for layer in layers}
+
+    def components(x: np.ndarray) -> Vectors:
+        z = (np.asarray(pictures(x)).reshape(len(x), -1) - center) @ axes.T
+        return {layer: z[:, :width] for layer, width in widths.items()}
+
+    return components
+
+
+def _in_parts(f: Callable[[np.ndarray], Mapping[str, jax.Array]]) -> Callable[..., Vectors]:
+    def of(x: np.ndarray) -> Vectors:
+        parts = []
+        for i in range(0, len(x), _AT_ONCE):  # one shape for all: a program is compiled once
+            part = x[i : i + _AT_ONCE]
+            filled = np.concatenate([part, np.repeat(x[:1], _AT_ONCE - len(part), 0)])
+            parts.append({n: np.asarray(h)[: len(part)] for n, h in f(filled).items()})
+        return {n: np.concatenate([p[n] for p in parts]) for n in parts[0]}
+
+    return of
+
+
+def jitted_accuracy(predict: Callable[[Any, Any], jax.Array]) -> Callable[..., float]:
+    """Returns the share of rows that `predict(state, x)` is right on, in parts."""
+    compiled = jax.jit(predict)
+
+    def of(state: Any, x: np.ndarray, label: np.ndarray) -> float:
+        found = _in_parts(lambda part: {"class": compiled(state, jnp.asarray(part))})(x)["class"]
+        return float((found == label).mean())
+
+    return of

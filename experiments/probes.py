@@ -1,0 +1,227 @@
+"""Heads of the study of few labels, on vectors and fine-tuned: chosen on held-out labels, fitted.
+
+Of the labels that there are, folds are held out to choose by (`genjax.heads.folds`): the layer, C
+and gamma, or the learning rate; then all of them are fitted with what was chosen. Test examples are
+used once, for the accuracy.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.encoders import Begun, jitted_accuracy
+from genjax import heads
+from genjax.core.family import DataSpec
+from genjax.data.order import Cursor, Shuffled
+from genjax.families import classifier
+
+FOLDS = 5
+# Labels up to which each fold is held out in turn, of heads with a minimum and of trained ones;
+# beyond: one of them.
+_ALL_FOLDS_TO = (1000, 100)
+_LINEAR_C = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+_CONVEX: dict[str, dict[str, Any]] = {
+    "linear": {"fit": heads.logistic, "C": _LINEAR_C},
+    "svm": {"fit": heads.linear_svm, "C": (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)},
+    "rbf": {"gamma": (0.3, 1.0, 3.0), "C": (1.0, 3.0, 10.0, 30.0)},
+}
+_TRAINED = {"mlp": (3e-4, 3e-3), "tuned": (1e-4, 1e-3)}  # learning rates
+HEADS = (*_CONVEX, *_TRAINED)
+_STEPS = {"mlp": 20, "tuned": 30}  # updates, times the root of the number of labels
+_BATCH, _HIDDEN, _DROPOUT = 100, 256, 0.5
+
+
+class Found(NamedTuple):
+    """What a head came to: accuracies on test and held-out examples, and what was chosen."""
+
+    accuracy: float
+    held_out: float
+    chosen: Mapping[str, Any]
+
+
+class Few(NamedTuple):
+    """The examples with labels of each of S seeds, and all of the test split.
+
+    Attributes:
+      seeds: S of them.
+      train: by seed, vectors (n, D) by layer, or stored pictures.
+      label: by seed, (n,).
+      test: vectors by layer (N, D), or pictures; the same for all seeds.
+      test_label: (N,).
+    """
+
+    seeds: Sequence[int]
+    train: Sequence[Any]
+    label: Sequence[np.ndarray]
+    test: Any
+    test_label: np.ndarray
+
+
+def settings(head: str) -> dict[str, Any]:
+    """Returns all that a head's result depends on beside its data, as JSON has it."""
+    grids = {n: v for n, v in _CONVEX.get(head, {}).items() if n != "fit"}
+    shared = {"head": head, "folds": FOLDS, "all_folds_to": _ALL_FOLDS_TO}
+    if head in _CONVEX:
+        return shared | grids
+    own = {"rates": _TRAINED[head], "steps": _STEPS[head], "batch": _BATCH}
+    return shared | own | ({"hidden": _HIDDEN, "dropout": _DROPOUT} if head == "mlp" else {})
+
+
+def steps(labels: int, head: str = "tuned") -> int:
+    """Returns the updates of a trained head: more of them for more labels."""
+    return round(_STEPS[head] * labels**0.5)
+
+
+def fit(head: str, few: Few, classes: int) -> list[Found]:
+    """Fits a head on vectors for each seed."""
+    return (_trained if head in _TRAINED else _convex)(head, few, classes)
+
+
+def _folds(few: Few, classes: int) -> list[np.ndarray]:
+    return [
+        np.asarray(heads.folds(jax.random.key(seed), jnp.asarray(y), classes, FOLDS))
+        for seed, y in zip(few.seeds, few.label, strict=True)
+    ]
+
+
+def _held_out(labels: int, trained: bool) -> int:
+    return FOLDS if labels <= _ALL_FOLDS_TO[trained] else 1
+
+
+def _convex(head: str, few: Few, classes: int) -> list[Found]:
+    given, n = _CONVEX[head], len(few.label[0])
+    C, fold = jnp.array(given["C"]), _folds(few, classes)
+    most = max(int(np.bincount(y).max()) for y in few.label)
+    own: dict[str, Any] = {"class_size": most} if "gamma" in given else {"fit": given["fit"]}
+    kernel = heads.RBF(jnp.array(given["gamma"])) if "gamma" in given else None
+    held = _held_out(n, False)
+
+    def scored(x: jax.Array, y: jax.Array, fold: jax.Array) -> jax.Array:
+        grid = heads.grid(x, y, classes, C, fold, kernel=kernel, held_out=held, **own)
+        return grid.accuracy
+
+    def fitted(x: jax.Array, y: jax.Array, C: jax.Array, gamma: jax.Array) -> Any:
+        if kernel is None:
+            return given["fit"](x, y, classes, C)
+        return heads.kernel_svm(x, y, classes, heads.RBF(gamma), C, class_size=most)
+
+    grid, last = jax.jit(scored), jax.jit(fitted)
+    right = jitted_accuracy(lambda model, x: model.predict(x))
+    found = []
+    for s, y in enumerate(few.label):
+        each = {
+            layer: np.asarray(grid(x, y, fold[s])).reshape(-1, len(C))
+            for layer, x in few.train[s].items()
+        }
+        layer = max(each, key=lambda name: each[name].max())  # of equal ones the first
+        g, c = divmod(int(each[layer].argmax()), len(C))
+        gamma = given.get("gamma", (0.0,))[g]
+        model = last(few.train[s][layer], y, C[c], jnp.float32(gamma))
+        chosen = {"layer": layer, "C": given["C"][c]} | ({"gamma": gamma} if gamma else {})
+        chosen["gap"] = float(np.max(model.gap / np.maximum(model.objective, 1e-30)))
+        accuracy = right(model, few.test[layer], few.test_label)
+        found.append(Found(accuracy, float(each[layer].max()), chosen))
+    return found
+
+
+def _trained(head: str, few: Few, classes: int) -> list[Found]:
+    """Trains a hidden layer on vectors, all seeds and rates at once."""
+    n, fold = len(few.label[0]), np.stack(_folds(few, classes))
+    y, number = np.stack(few.label), steps(n, head)
+    held = range(_held_out(n, True))
+    each: dict[str, np.ndarray] = {}
+    programs = {}
+    for layer in few.train[0]:
+        x = np.stack([of_seed[layer] for of_seed in few.train])
+        family = _mlp(x.shape[-1], classes, number)
+        train = jax.jit(jax.vmap(_program(family), (0, 0, 0, 0, None)))
+        score = jax.jit(jax.vmap(lambda s, x, f=family: f.classify(s, x).argmax(-1)))
+        programs[layer] = family, train
+        scores = []
+        for rate in _TRAINED[head]:
+            right = []
+            for number_out in held:
+                kept = np.stack([_cycled(np.flatnonzero(f != number_out), n) for f in fold])
+                states = _states(family, few.seeds)
+                guess = np.asarray(score(train(states, x, y, kept, rate), x))
+                out = fold == number_out
+                right.append(((guess == y) & out).sum(1) / out.sum(1))
+            scores.append(np.mean(right, 0))
+        each[layer] = np.array(scores)  # (rates, S)
+    found = []
+    best = {s: max(each, key=lambda name: each[name][:, s].max()) for s in range(len(y))}
+    every = np.arange(n)
+    for s in range(len(y)):
+        layer = best[s]
+        family, train = programs[layer]
+        rate = _TRAINED[head][int(each[layer][:, s].argmax())]
+        one = [a[None] for a in (few.train[s][layer], y[s], every)]
+        state = train(_states(family, few.seeds[s : s + 1]), *one, rate)
+        state = jax.tree.map(lambda v: v[0], state)
+        right_of = jitted_accuracy(lambda s, x, f=family: f.classify(s, x).argmax(-1))
+        accuracy = right_of(state, few.test[layer], few.test_label)
+        held_out = float(each[layer][:, s].max())
+        found.append(Found(accuracy, held_out, {"layer": layer, "rate": rate}))
+    return found
+
+
+def _cycled(rows: np.ndarray, n: int) -> np.ndarray:
+    """Repeats rows to a number that is the same for all folds."""
+    return np.resize(rows, n)
+
+
+def _mlp(size: int, classes: int, number: int) -> Any:
+    c = classifier.picture_config().unlock()
+    c.update({"steps": number, "batch_size": _BATCH})
+    c.model.update({"head_hidden": (_HIDDEN,), "dropout": _DROPOUT})
+    c.optimizer.schedule = "cosine"
+    spec = DataSpec("point", (size,), classes, center=0.0, scale=1.0)
+    return classifier.build(c.lock(), spec, number)
+
+
+def _states(family: Any, seeds: Sequence[int]) -> Any:
+    return jax.vmap(lambda seed: family.init(jax.random.key(seed)))(jnp.array(seeds, jnp.uint32))
+
+
+def _program(family: Any) -> Any:
+    """Returns the function that trains a state on some rows for all of the family's steps."""
+
+    def train(state: Any, x: jax.Array, y: jax.Array, rows: jax.Array, rate: Any) -> Any:
+        section = state.opt_state["optimizer"]
+        numbers = section.hyperparams | {"learning_rate": jnp.float32(rate)}
+        section = section._replace(hyperparams=numbers)
+        state = state.replace(opt_state={"optimizer": section})
+        order, first = Shuffled(len(rows)), Cursor(np.uint32(0), np.uint32(0))
+        shape, key = (min(_BATCH, len(rows)),), jax.random.key_data(state.key)
+        plan = rows[order.indices(key, first, family.total_steps, shape)]
+
+        def step(state: Any, index: jax.Array) -> tuple[Any, None]:
+            return family.step(state, {"x": x[index], "label": y[index]})[0], None
+
+        return jax.lax.scan(step, state, plan)[0]
+
+    return train
+
+
+def tune(begins: Begun, layer: str, few: Few, classes: int) -> list[Found]:
+    """Trains encoder and a linear head on pictures, one seed and rate after the other."""
+    family, n = begins.families[layer], len(few.label[0])
+    train, fold = jax.jit(_program(family)), _folds(few, classes)
+    right = jitted_accuracy(lambda s, x: family.classify(s, x).argmax(-1))
+    found = []
+    for s, seed in enumerate(few.seeds):
+        x, y = few.train[s], few.label[s]
+        kept = _cycled(np.flatnonzero(fold[s] != 0), n)
+        out = np.flatnonzero(fold[s] == 0)
+        scores = [
+            right(train(begins.first(layer, seed), x, y, kept, rate), x[out], y[out])
+            for rate in _TRAINED["tuned"]
+        ]
+        rate = _TRAINED["tuned"][int(np.argmax(scores))]
+        state = train(begins.first(layer, seed), x, y, np.arange(n), rate)
+        accuracy = right(state, few.test, few.test_label)
+        found.append(Found(accuracy, max(scores), {"layer": layer, "rate": rate}))
+    return found
