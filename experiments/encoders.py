@@ -6,7 +6,6 @@ centered and divided by one number a layer, so that the mean of |h|^2 over train
 and a value of C means about the same everywhere. That takes pictures alone, no labels.
 """
 
-import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -138,13 +137,10 @@ class Begun(NamedTuple):
     families: Mapping[str, Any]
     state: State
 
-    def first(self, layer: str, seed: int) -> State:
-        """Makes the first state of a layer's classifier: the encoder, and a head of its own."""
-        new: State = self.families[layer].init(jax.random.key(seed))
-        return new.replace(
-            params=new.params | {"encoder": self.state.params["encoder"]},
-            variables=self.state.variables,
-        )
+    def put(self, state: State) -> State:
+        """Puts the encoder into a state of one of the classifiers; its head stays."""
+        params = state.params | {"encoder": self.state.params["encoder"]}
+        return state.replace(params=params, variables=self.state.variables)
 
 
 def begun(name: str, folder: Path, seed: int, steps: int, trained: bool = True) -> Begun:
@@ -166,23 +162,18 @@ def begun(name: str, folder: Path, seed: int, steps: int, trained: bool = True) 
         c.start.workdir = str(folder)
     else:
         c.model.run = classifier.adopt(c, config(name))["model.run"]
-    found, state = {}, None
+    run = prepare(c.copy_and_resolve_references().lock())
+    begins = start.begin(run.config, run.executor, run.total_steps)
+    found, own = {}, run.config.copy_and_resolve_references().unlock()
     for layer in ENCODERS[name].layers:
-        c.model.layer = layer
-        run = prepare(c.copy_and_resolve_references().lock())
-        found[layer] = run.family
-        if state is None:
-            begins = start.begin(run.config, run.executor, run.total_steps)
-            state = run.executor.init(begins.leaves)
-    assert state is not None  # every encoder has layers
-    return Begun(found, state)
+        own.model.layer = layer
+        found[layer] = classifier.build(own, run.dataset.spec, run.total_steps)
+    return Begun(found, run.executor.init(begins.leaves))
 
 
 def vectors(name: str, begins: Begun | None, dataset: Dataset) -> Callable[[np.ndarray], Vectors]:
     """Returns the function from stored pictures (N, H, W, C) to vectors (N, D) by layer."""
-    levels = dataset.train.levels  # type: ignore[attr-defined]
-    pictures = functools.partial(_decoded, levels)
-    raw = _raw(name, begins, dataset.train.arrays["x"], pictures)
+    raw = _raw(name, begins, dataset)
     some = raw(dataset.train.arrays["x"][:_STANDARD])
     center = {layer: h.mean(0) for layer, h in some.items()}
     scale = {n: np.sqrt(np.square(h - center[n]).sum(-1).mean()) for n, h in some.items()}
@@ -193,28 +184,31 @@ def vectors(name: str, begins: Begun | None, dataset: Dataset) -> Callable[[np.n
     return of
 
 
-def _decoded(levels: int, x: np.ndarray) -> jax.Array:
-    return decode({"x": x}, levels)["x"]
+def pictures(dataset: Dataset, x: np.ndarray) -> jax.Array:
+    """Makes stored pictures those in [0, 1] that models see."""
+    return decode({"x": x}, dataset.train.levels)["x"]  # type: ignore[attr-defined]
 
 
-def _raw(
-    name: str, begins: Begun | None, train: np.ndarray, pictures: Callable[[np.ndarray], jax.Array]
-) -> Callable[[np.ndarray], Vectors]:
+def _raw(name: str, begins: Begun | None, dataset: Dataset) -> Callable[[np.ndarray], Vectors]:
     """Returns the vectors before they are centered and scaled."""
     layers = ENCODERS[name].layers
     if begins is not None:
         state, kinds = begins.state, begins.families
         encode = jax.jit(lambda s, x: {n: family.encode(s, x) for n, family in kinds.items()})
-        return _in_parts(lambda x: encode(state, pictures(x)))
+        return _in_parts(lambda x: encode(state, pictures(dataset, x)))
+
+    def flat(x: np.ndarray) -> np.ndarray:
+        return np.asarray(pictures(dataset, x)).reshape(len(x), -1)
+
     if name == "pixels":
-        return _in_parts(lambda x: {layers[0]: pictures(x).reshape(len(x), -1)})
-    flat = np.asarray(pictures(train)).reshape(len(train), -1)
-    center = flat.mean(0)
-    _, _, axes = np.linalg.svd(np.cov(flat, rowvar=False))  # rows: by falling variance
+        return lambda x: {layers[0]: flat(x)}
+    every = flat(dataset.train.arrays["x"])
+    center = every.mean(0)
+    _, _, axes = np.linalg.svd(np.cov(every, rowvar=False))  # rows: by falling variance
     widths = {layer: int(layer.rpartition(".")[2]) for layer in layers}
 
     def components(x: np.ndarray) -> Vectors:
-        z = (np.asarray(pictures(x)).reshape(len(x), -1) - center) @ axes.T
+        z = ((flat(x) - center) @ axes.T).astype(np.float32)
         return {layer: z[:, :width] for layer, width in widths.items()}
 
     return components

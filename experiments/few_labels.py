@@ -217,10 +217,11 @@ def _fit(cells: Mapping[Cell, Sequence[int]], dataset: Dataset, workdir: Path, p
         print(f"{cell.method}, seeds {', '.join(map(str, own))}", flush=True)
         began = time.monotonic()
         label = [train["label"][rows[s]] for s in own]
-        pictures = [train["x"][rows[s]] for s in own]
-        few = probes.Few(own, pictures, label, test["x"], test["label"])
+        few = probes.Few(own, (), label, None, test["label"])
         if cell.head == "tuned":
             assert begins is not None  # see `_cells`
+            x = [encoders.pictures(dataset, train["x"][rows[s]]) for s in own]
+            few = few._replace(train=x, test=np.asarray(encoders.pictures(dataset, test["x"])))
             found = probes.tune(begins, encoders.ENCODERS[name].layers[-1], few, classes)
         else:
             if vectors is None:

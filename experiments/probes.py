@@ -47,7 +47,7 @@ class Few(NamedTuple):
 
     Attributes:
       seeds: S of them.
-      train: by seed, vectors (n, D) by layer, or stored pictures.
+      train: by seed, vectors (n, D) by layer, or pictures in [0, 1].
       label: by seed, (n,).
       test: vectors by layer (N, D), or pictures; the same for all seeds.
       test_label: (N,).
@@ -128,62 +128,65 @@ def _convex(head: str, few: Few, classes: int) -> list[Found]:
 
 
 def _trained(head: str, few: Few, classes: int) -> list[Found]:
-    """Trains a hidden layer on vectors, all seeds and rates at once."""
-    n, fold = len(few.label[0]), np.stack(_folds(few, classes))
-    y, number = np.stack(few.label), steps(n, head)
-    held = range(_held_out(n, True))
-    each: dict[str, np.ndarray] = {}
-    programs = {}
-    for layer in few.train[0]:
+    """Trains a hidden layer on vectors, all seeds at once."""
+    rates, n = _TRAINED[head], len(few.label[0])
+    y, fold, held = np.stack(few.label), np.stack(_folds(few, classes)), _held_out(n, True)
+    kinds, scores = {}, {}
+    for layer, vectors in few.train[0].items():
+        mlp = kinds[layer] = _mlp(vectors.shape[-1], classes, steps(n, head))
         x = np.stack([of_seed[layer] for of_seed in few.train])
-        family = _mlp(x.shape[-1], classes, number)
-        train = jax.jit(jax.vmap(_program(family), (0, 0, 0, 0, None)))
-        score = jax.jit(jax.vmap(lambda s, x, f=family: f.classify(s, x).argmax(-1)))
-        programs[layer] = family, train
-        scores = []
-        for rate in _TRAINED[head]:
-            right = []
-            for number_out in held:
-                kept = np.stack([_cycled(np.flatnonzero(f != number_out), n) for f in fold])
-                states = _states(family, few.seeds)
-                guess = np.asarray(score(train(states, x, y, kept, rate), x))
-                out = fold == number_out
-                right.append(((guess == y) & out).sum(1) / out.sum(1))
-            scores.append(np.mean(right, 0))
-        each[layer] = np.array(scores)  # (rates, S)
+        each = [[_without(i, mlp, few, x, y, fold, r) for i in range(held)] for r in rates]
+        scores[layer] = np.mean(each, 1)  # (rates, S)
     found = []
-    best = {s: max(each, key=lambda name: each[name][:, s].max()) for s in range(len(y))}
-    every = np.arange(n)
     for s in range(len(y)):
-        layer = best[s]
-        family, train = programs[layer]
-        rate = _TRAINED[head][int(each[layer][:, s].argmax())]
-        one = [a[None] for a in (few.train[s][layer], y[s], every)]
-        state = train(_states(family, few.seeds[s : s + 1]), *one, rate)
-        state = jax.tree.map(lambda v: v[0], state)
-        right_of = jitted_accuracy(lambda s, x, f=family: f.classify(s, x).argmax(-1))
-        accuracy = right_of(state, few.test[layer], few.test_label)
-        held_out = float(each[layer][:, s].max())
-        found.append(Found(accuracy, held_out, {"layer": layer, "rate": rate}))
+        best = {layer: of_layer[:, s] for layer, of_layer in scores.items()}
+        layer = max(best, key=lambda name: best[name].max())
+        mlp, rate = kinds[layer], rates[int(best[layer].argmax())]
+        first, own = mlp.init(np.uint32(few.seeds[s : s + 1])), few.train[s][layer]
+        states = mlp.train(first, own[None], y[s : s + 1], np.arange(n)[None], rate)
+        state = jax.tree.map(lambda leaf: leaf[0], states)
+        accuracy = jitted_accuracy(mlp.judge)(state, few.test[layer], few.test_label)
+        chosen = {"layer": layer, "rate": rate}
+        found.append(Found(accuracy, float(best[layer].max()), chosen))
     return found
 
 
-def _cycled(rows: np.ndarray, n: int) -> np.ndarray:
-    """Repeats rows to a number that is the same for all folds."""
-    return np.resize(rows, n)
+class _Mlp(NamedTuple):
+    """Functions of a hidden layer and its head; of many states at once but for `judge`."""
+
+    init: Any
+    train: Any
+    judge: Any
 
 
-def _mlp(size: int, classes: int, number: int) -> Any:
+def _mlp(size: int, classes: int, number: int) -> _Mlp:
     c = classifier.picture_config().unlock()
     c.update({"steps": number, "batch_size": _BATCH})
     c.model.update({"head_hidden": (_HIDDEN,), "dropout": _DROPOUT})
     c.optimizer.schedule = "cosine"
     spec = DataSpec("point", (size,), classes, center=0.0, scale=1.0)
-    return classifier.build(c.lock(), spec, number)
+    family = classifier.build(c.lock(), spec, number)
+    return _Mlp(
+        jax.jit(jax.vmap(lambda seed: family.init(jax.random.key(seed)))),
+        jax.jit(jax.vmap(_program(family), (0, 0, 0, 0, None))),
+        lambda state, x: family.classify(state, x).argmax(-1),
+    )
 
 
-def _states(family: Any, seeds: Sequence[int]) -> Any:
-    return jax.vmap(lambda seed: family.init(jax.random.key(seed)))(jnp.array(seeds, jnp.uint32))
+def _without(
+    number: int, mlp: _Mlp, few: Few, x: np.ndarray, y: np.ndarray, fold: np.ndarray, rate: float
+) -> np.ndarray:
+    """Trains without a fold; returns the share of it that is right, (S,)."""
+    out = fold == number
+    kept = np.stack([_cycled(np.flatnonzero(~o), y.shape[1]) for o in out])
+    states = mlp.train(mlp.init(np.uint32(few.seeds)), x, y, kept, rate)
+    guess = np.asarray(jax.jit(jax.vmap(mlp.judge))(states, x))
+    return np.asarray(((guess == y) & out).sum(1) / out.sum(1))
+
+
+def _cycled(rows: np.ndarray, n: int) -> np.ndarray:
+    """Repeats the first of some rows, so that there are as many whatever the fold: a program."""
+    return np.resize(rows, n)
 
 
 def _program(family: Any) -> Any:
@@ -209,19 +212,18 @@ def _program(family: Any) -> Any:
 def tune(begins: Begun, layer: str, few: Few, classes: int) -> list[Found]:
     """Trains encoder and a linear head on pictures, one seed and rate after the other."""
     family, n = begins.families[layer], len(few.label[0])
-    train, fold = jax.jit(_program(family)), _folds(few, classes)
+    train, fold, init = jax.jit(_program(family)), _folds(few, classes), jax.jit(family.init)
     right = jitted_accuracy(lambda s, x: family.classify(s, x).argmax(-1))
     found = []
     for s, seed in enumerate(few.seeds):
-        x, y = few.train[s], few.label[s]
+        x, y, first = few.train[s], few.label[s], begins.put(init(jax.random.key(seed)))
         kept = _cycled(np.flatnonzero(fold[s] != 0), n)
         out = np.flatnonzero(fold[s] == 0)
         scores = [
-            right(train(begins.first(layer, seed), x, y, kept, rate), x[out], y[out])
-            for rate in _TRAINED["tuned"]
+            right(train(first, x, y, kept, rate), x[out], y[out]) for rate in _TRAINED["tuned"]
         ]
         rate = _TRAINED["tuned"][int(np.argmax(scores))]
-        state = train(begins.first(layer, seed), x, y, np.arange(n), rate)
+        state = train(first, x, y, np.arange(n), rate)
         accuracy = right(state, few.test, few.test_label)
         found.append(Found(accuracy, max(scores), {"layer": layer, "rate": rate}))
     return found
