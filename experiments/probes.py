@@ -145,18 +145,19 @@ def _trained(head: str, few: Few, classes: int) -> list[Found]:
         first, own = mlp.init(np.uint32(few.seeds[s : s + 1])), few.train[s][layer]
         states = mlp.train(first, own[None], y[s : s + 1], np.arange(n)[None], rate)
         state = jax.tree.map(lambda leaf: leaf[0], states)
-        accuracy = jitted_accuracy(mlp.judge)(state, few.test[layer], few.test_label)
+        accuracy = jitted_accuracy(mlp.class_of)(state, few.test[layer], few.test_label)
         chosen = {"layer": layer, "rate": rate}
         found.append(Found(accuracy, float(best[layer].max()), chosen))
     return found
 
 
 class _Mlp(NamedTuple):
-    """Functions of a hidden layer and its head; of many states at once but for `judge`."""
+    """Functions of a hidden layer and its head; of many states at once but for `class_of`."""
 
     init: Any
     train: Any
-    judge: Any
+    classes_of: Any
+    class_of: Any
 
 
 def _mlp(size: int, classes: int, number: int) -> _Mlp:
@@ -166,11 +167,13 @@ def _mlp(size: int, classes: int, number: int) -> _Mlp:
     c.optimizer.schedule = "cosine"
     spec = DataSpec("point", (size,), classes, center=0.0, scale=1.0)
     family = classifier.build(c.lock(), spec, number)
-    return _Mlp(
-        jax.jit(jax.vmap(lambda seed: family.init(jax.random.key(seed)))),
-        jax.jit(jax.vmap(_program(family), (0, 0, 0, 0, None))),
-        lambda state, x: family.classify(state, x).argmax(-1),
-    )
+
+    def class_of(state: Any, x: jax.Array) -> jax.Array:
+        return family.classify(state, x).argmax(-1)
+
+    init = jax.jit(jax.vmap(lambda seed: family.init(jax.random.key(seed))))
+    train = jax.jit(jax.vmap(_program(family), (0, 0, 0, 0, None)))
+    return _Mlp(init, train, jax.jit(jax.vmap(class_of)), class_of)
 
 
 def _without(
@@ -180,7 +183,7 @@ def _without(
     out = fold == number
     kept = np.stack([_cycled(np.flatnonzero(~o), y.shape[1]) for o in out])
     states = mlp.train(mlp.init(np.uint32(few.seeds)), x, y, kept, rate)
-    guess = np.asarray(jax.jit(jax.vmap(mlp.judge))(states, x))
+    guess = np.asarray(mlp.classes_of(states, x))
     return np.asarray(((guess == y) & out).sum(1) / out.sum(1))
 
 
