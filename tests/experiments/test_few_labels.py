@@ -31,6 +31,7 @@ def study(folder, *args, workdir="study"):
     return few_labels.main([*folders, "--labels=20", *args])
 
 
+@pytest.mark.slow  # a study, if a tiny one
 def test_rows_are_recorded_and_never_computed_again(tmp_path, monkeypatch, capfd):
     args = ("--encoders=autoencoder,pixels", "--heads=linear,tuned")
     fit, calls = probes.fit, []
@@ -82,7 +83,7 @@ def few():
     return probes.Few((0, 1), train, label, vectors(test_label), test_label)
 
 
-@pytest.mark.parametrize("head", ["linear", "svm", "rbf", "mlp"])
+@pytest.mark.parametrize("head", ["linear", "rbf", pytest.param("mlp", marks=pytest.mark.slow)])
 def test_what_is_chosen_depends_on_labels_that_are_held_out_and_on_no_test_example(head, few):
     found = probes.fit(head, few, 3)
     assert [one.chosen["layer"] for one in found] == ["clear", "clear"]
@@ -151,7 +152,7 @@ def test_encoders_are_compared_with_pixels_by_the_head_that_held_out_labels_pref
     ("args", "message"),
     [
         (["--labels=100,x"], "--labels=100,x: must be whole numbers of at least 10"),
-        (["--labels=9999"], "--labels=9999: must be at most 1617, the training pictures"),
+        (["--labels=9999"], "--labels=9999: must be at most 1618, the training pictures"),
         (["--encoders=vea"], "--encoders=vea: unknown"),
         (["--heads=svn"], "--heads=svn: unknown; did you mean svm?"),
         (["--record=table.md"], "--record=table.md: must be the name of a .json file"),
