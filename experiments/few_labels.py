@@ -161,6 +161,7 @@ def _compute(
         if _trains(name) and not encoders.ENCODERS[name].sees_labels:
             run = prepare(encoders.config(name, values.steps))
             check(run, workdir / encoders.place(name, labels, 0), hooks(run))
+    worst = program.DONE
     for (name, labels), cells in missing.items():
         seeds = sorted({seed for left in cells.values() for seed in left})
         alone = encoders.ENCODERS[name].sees_labels or name == "random" or labels > _MANY
@@ -168,11 +169,14 @@ def _compute(
         for i in range(0, len(seeds), size):
             group = seeds[i : i + size]
             status = _pretrained(name, labels, group[0], dataset, workdir, values.steps, command)
-            if status != program.DONE:
+            if status in (program.BAD, program.STOPPED):
                 return status
+            if status != program.DONE:  # it diverged; the other encoders go on
+                worst = max(worst, status)
+                continue
             _fit({c: [s for s in group if s in cells[c]] for c in cells}, dataset, workdir, path)
         _write_page(path, values)
-    return program.DONE
+    return worst
 
 
 def _trains(name: str) -> bool:
@@ -190,7 +194,8 @@ def _pretrained(
     if encoders.ENCODERS[name].sees_labels:
         rows = _rows(dataset, labels, seed)
         config, arrays = encoders.of_labels(config, labels, seed, dataset, rows)
-    status, _ = launch.train(prepare(config, folder, arrays=arrays), folder, command)
+    run = prepare(config, folder, arrays=arrays)
+    status, _ = launch.train(run, folder, command, if_diverged="the other encoders go on")
     return status
 
 
