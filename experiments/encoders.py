@@ -6,13 +6,15 @@ centered and divided by one number a layer, so that the mean of |h|^2 over train
 and a value of C means about the same everywhere. That takes pictures alone, no labels.
 """
 
+import functools
+import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
@@ -131,90 +133,120 @@ def of_labels(
     return c.lock(), some | {"test": dict(dataset.test.arrays)}
 
 
-class Begun(NamedTuple):
-    """Classifiers on an encoder, one a layer, and what their encoders begin with."""
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """An encoder that is there, ready for heads.
 
-    families: Mapping[str, Any]
-    state: State
+    Attributes:
+      layers: that are tried.
+      dataset: of pictures.
+      families: classifiers on the encoder by layer; empty of an encoder without networks.
+      state: a first state of one of them, with the encoder in it.
+    """
+
+    layers: tuple[str, ...]
+    dataset: Dataset
+    families: Mapping[str, Any] = MappingProxyType({})
+    state: Any = None
 
     def put(self, state: State) -> State:
-        """Puts the encoder into a state of one of the classifiers; its head stays."""
+        """Puts the encoder into a state of one of the classifiers, whose head stays."""
         params = state.params | {"encoder": self.state.params["encoder"]}
         return state.replace(params=params, variables=self.state.variables)
 
+    def pictures(self, x: np.ndarray) -> np.ndarray:
+        """Makes stored pictures those in [0, 1] that models see."""
+        return np.asarray(decode({"x": x}, self.dataset.train.levels)["x"])  # type: ignore[attr-defined]
 
-def begun(name: str, folder: Path, seed: int, steps: int, trained: bool = True) -> Begun:
-    """Builds the classifiers on an encoder's run; they are trained for so many steps.
+    def vectors(self, x: np.ndarray) -> Vectors:
+        """Makes vectors (N, D) by layer of stored pictures, centered and scaled."""
+        shift = self._standard
+        return {n: (h - shift[n][0]) / shift[n][1] for n, h in self._raw(x).items()}
+
+    def test(self, head: str) -> Any:
+        """Returns what heads see of the test split: pictures where they tune, else vectors."""
+        return self._test_pictures if head == "tuned" else self._test_vectors
+
+    @functools.cached_property
+    def _test_pictures(self) -> np.ndarray:
+        return self.pictures(self.dataset.test.arrays["x"])
+
+    @functools.cached_property
+    def _test_vectors(self) -> Vectors:
+        return self.vectors(self.dataset.test.arrays["x"])
+
+    @functools.cached_property
+    def _standard(self) -> dict[str, tuple[np.ndarray, float]]:
+        found = {}
+        for layer, h in self._raw(self.dataset.train.arrays["x"][:_STANDARD]).items():
+            center = h.mean(0)
+            scale = math.sqrt(np.square(h - center).sum(-1).mean())
+            found[layer] = center, max(scale, 1e-12)
+        return found
+
+    @functools.cached_property
+    def _raw(self) -> Callable[[np.ndarray], Vectors]:
+        """The function to vectors before they are centered and scaled."""
+        if self.families:
+            kinds = dict(self.families)
+            encode = jax.jit(lambda s, x: {n: family.encode(s, x) for n, family in kinds.items()})
+            return in_parts(lambda x: encode(self.state, self.pictures(x)))
+
+        def flat(x: np.ndarray) -> np.ndarray:
+            return self.pictures(x).reshape(len(x), -1)
+
+        if self.layers == ENCODERS["pixels"].layers:
+            return lambda x: {self.layers[0]: flat(x)}
+        every = flat(self.dataset.train.arrays["x"])
+        center = every.mean(0)
+        _, _, axes = np.linalg.svd(np.cov(every, rowvar=False))  # rows: by falling variance
+        widths = {layer: int(layer.rpartition(".")[2]) for layer in self.layers}
+
+        def components(x: np.ndarray) -> Vectors:
+            z = ((flat(x) - center) @ axes.T).astype(np.float32)
+            return {layer: z[:, :width] for layer, width in widths.items()}
+
+        return components
+
+
+def is_trained(name: str) -> bool:
+    """Says whether an encoder is a run, and no random network or none."""
+    return bool(ENCODERS[name].recipe) and name != "random"
+
+
+def open_encoder(name: str, folder: Path, dataset: Dataset, steps: int) -> Opened:
+    """Opens an encoder.
 
     Args:
       name: of `ENCODERS`.
-      folder: of its run.
-      seed: of random weights.
-      steps: for the schedule.
-      trained: False: the networks have random weights.
+      folder: of its run, if it has one.
+      dataset: of pictures.
+      steps: updates of fine-tuning.
     """
+    layers = ENCODERS[name].layers
+    if not ENCODERS[name].recipe:
+        return Opened(layers, dataset)
     c = classifier.picture_config().unlock()
-    c.update({"steps": steps, "batch_size": 100, "seed": seed})
+    c.update({"steps": steps, "batch_size": 100})
     c.data.name = DATA
     c.model.network = "run"
     c.optimizer.schedule = "cosine"
-    if trained:
+    if is_trained(name):
         c.start.workdir = str(folder)
     else:
         c.model.run = classifier.adopt(c, config(name))["model.run"]
     run = prepare(c.copy_and_resolve_references().lock())
     begins = start.begin(run.config, run.executor, run.total_steps)
     found, own = {}, run.config.copy_and_resolve_references().unlock()
-    for layer in ENCODERS[name].layers:
+    for layer in layers:
         own.model.layer = layer
-        found[layer] = classifier.build(own, run.dataset.spec, run.total_steps)
-    return Begun(found, run.executor.init(begins.leaves))
+        found[layer] = classifier.build(own, dataset.spec, run.total_steps)
+    return Opened(layers, dataset, found, run.executor.init(begins.leaves))
 
 
-def vectors(name: str, begins: Begun | None, dataset: Dataset) -> Callable[[np.ndarray], Vectors]:
-    """Returns the function from stored pictures (N, H, W, C) to vectors (N, D) by layer."""
-    raw = _raw(name, begins, dataset)
-    some = raw(dataset.train.arrays["x"][:_STANDARD])
-    center = {layer: h.mean(0) for layer, h in some.items()}
-    scale = {n: np.sqrt(np.square(h - center[n]).sum(-1).mean()) for n, h in some.items()}
+def in_parts(f: Callable[[np.ndarray], Mapping[str, jax.Array]]) -> Callable[..., Vectors]:
+    """Returns the function that computes `f` of any number of rows, `_AT_ONCE` at a time."""
 
-    def of(x: np.ndarray) -> Vectors:
-        return {n: (h - center[n]) / max(scale[n], 1e-12) for n, h in raw(x).items()}
-
-    return of
-
-
-def pictures(dataset: Dataset, x: np.ndarray) -> jax.Array:
-    """Makes stored pictures those in [0, 1] that models see."""
-    return decode({"x": x}, dataset.train.levels)["x"]  # type: ignore[attr-defined]
-
-
-def _raw(name: str, begins: Begun | None, dataset: Dataset) -> Callable[[np.ndarray], Vectors]:
-    """Returns the vectors before they are centered and scaled."""
-    layers = ENCODERS[name].layers
-    if begins is not None:
-        state, kinds = begins.state, begins.families
-        encode = jax.jit(lambda s, x: {n: family.encode(s, x) for n, family in kinds.items()})
-        return _in_parts(lambda x: encode(state, pictures(dataset, x)))
-
-    def flat(x: np.ndarray) -> np.ndarray:
-        return np.asarray(pictures(dataset, x)).reshape(len(x), -1)
-
-    if name == "pixels":
-        return lambda x: {layers[0]: flat(x)}
-    every = flat(dataset.train.arrays["x"])
-    center = every.mean(0)
-    _, _, axes = np.linalg.svd(np.cov(every, rowvar=False))  # rows: by falling variance
-    widths = {layer: int(layer.rpartition(".")[2]) for layer in layers}
-
-    def components(x: np.ndarray) -> Vectors:
-        z = ((flat(x) - center) @ axes.T).astype(np.float32)
-        return {layer: z[:, :width] for layer, width in widths.items()}
-
-    return components
-
-
-def _in_parts(f: Callable[[np.ndarray], Mapping[str, jax.Array]]) -> Callable[..., Vectors]:
     def of(x: np.ndarray) -> Vectors:
         parts = []
         for i in range(0, len(x), _AT_ONCE):  # one shape for all: a program is compiled once
@@ -231,7 +263,7 @@ def jitted_accuracy(predict: Callable[[Any, Any], jax.Array]) -> Callable[..., f
     compiled = jax.jit(predict)
 
     def of(state: Any, x: np.ndarray, label: np.ndarray) -> float:
-        found = _in_parts(lambda part: {"class": compiled(state, jnp.asarray(part))})(x)["class"]
+        found = in_parts(lambda part: {"class": compiled(state, part)})(x)["class"]
         return float((found == label).mean())
 
     return of

@@ -59,7 +59,7 @@ learning rates, were chosen on held-out training labels only: each of five folds
 one of them where there are more than 1,000 (of `mlp` and `tuned`: more than 100). `linear` is
 logistic regression, `mlp` a hidden layer of 256, `svm` and `rbf` are support vector machines,
 `tuned` is the encoder with a linear head, trained on the labels. `random` is the network of
-`autoencoder` before any training.
+`autoencoder` with random weights.
 
 {tables}
 """
@@ -158,14 +158,14 @@ def _compute(
     for name, labels in missing:  # all is checked before hours are spent
         if labels > most:
             raise ConfigError(f"--labels={labels}: must be at most {most}, the training pictures")
-        if _trains(name) and not encoders.ENCODERS[name].sees_labels:
+        if encoders.is_trained(name) and not encoders.ENCODERS[name].sees_labels:
             run = prepare(encoders.config(name, values.steps))
             check(run, workdir / encoders.place(name, labels, 0), hooks(run))
     worst = program.DONE
     for (name, labels), cells in missing.items():
         seeds = sorted({seed for left in cells.values() for seed in left})
-        alone = encoders.ENCODERS[name].sees_labels or name == "random" or labels > _MANY
-        size = 1 if alone else _AT_ONCE
+        own, opened = encoders.ENCODERS[name].sees_labels, None
+        size = 1 if own or labels > _MANY else _AT_ONCE
         for i in range(0, len(seeds), size):
             group = seeds[i : i + size]
             status = _pretrained(name, labels, group[0], dataset, workdir, values.steps, command)
@@ -174,20 +174,23 @@ def _compute(
             if status != program.DONE:  # it diverged; the other encoders go on
                 worst = max(worst, status)
                 continue
-            _fit({c: [s for s in group if s in cells[c]] for c in cells}, dataset, workdir, path)
+            if opened is None or own:
+                opened = encoders.open_encoder(
+                    name,
+                    workdir / encoders.place(name, labels, group[0]),
+                    dataset,
+                    probes.steps(labels),
+                )
+            _fit({c: [s for s in group if s in cells[c]] for c in cells}, opened, path)
         _write_page(path, values)
     return worst
-
-
-def _trains(name: str) -> bool:
-    return bool(encoders.ENCODERS[name].recipe) and name != "random"
 
 
 def _pretrained(
     name: str, labels: int, seed: int, dataset: Dataset, workdir: Path, steps: int, command: str
 ) -> int:
     """Trains the encoder's run, or goes on with it; returns an exit status."""
-    if not _trains(name):
+    if not encoders.is_trained(name):
         return program.DONE
     config, arrays = encoders.config(name, steps), None
     folder = workdir / encoders.place(name, labels, seed)
@@ -205,37 +208,27 @@ def _rows(dataset: Dataset, labels: int, seed: int) -> np.ndarray:
     return np.flatnonzero(stratified(arrays["label"], labels, seed))
 
 
-def _fit(cells: Mapping[Cell, Sequence[int]], dataset: Dataset, workdir: Path, path: Path) -> None:
-    """Fits heads for some seeds each, all of which begin with one encoder, and records the rows."""
-    name, _, labels, _ = next(iter(cells))
-    seeds, classes = sorted({s for own in cells.values() for s in own}), dataset.spec.num_classes
-    train: Any = dataset.train.arrays
-    test: Any = dataset.test.arrays
-    rows = {seed: _rows(dataset, labels, seed) for seed in seeds}
-    begins, vectors = None, None
-    if encoders.ENCODERS[name].recipe:
-        folder, length = workdir / encoders.place(name, labels, seeds[0]), probes.steps(labels)
-        begins = encoders.begun(name, folder, seeds[0], length, trained=_trains(name))
-    for cell, own in cells.items():
-        if not own:
+def _fit(cells: Mapping[Cell, Sequence[int]], encoder: encoders.Opened, path: Path) -> None:
+    """Fits heads for some seeds each, and records the rows."""
+    dataset = encoder.dataset
+    classes, train, test = dataset.spec.num_classes, dataset.train.arrays, dataset.test.arrays
+    for cell, seeds in cells.items():
+        if not seeds:
             continue
-        print(f"{cell.method}, seeds {', '.join(map(str, own))}", flush=True)
+        print(f"{cell.method}, seeds {', '.join(map(str, seeds))}", flush=True)
         began = time.monotonic()
-        label = [train["label"][rows[s]] for s in own]
-        few = probes.Few(own, (), label, None, test["label"])
+        rows = [_rows(dataset, cell.labels, seed) for seed in seeds]
+        of = encoder.pictures if cell.head == "tuned" else encoder.vectors
+        label = [train["label"][r] for r in rows]
+        few = probes.Few(
+            seeds, [of(train["x"][r]) for r in rows], label, encoder.test(cell.head), test["label"]
+        )
         if cell.head == "tuned":
-            assert begins is not None  # see `_cells`
-            x = [encoders.pictures(dataset, train["x"][rows[s]]) for s in own]
-            few = few._replace(train=x, test=np.asarray(encoders.pictures(dataset, test["x"])))
-            found = probes.tune(begins, encoders.ENCODERS[name].layers[-1], few, classes)
+            found = probes.tune(encoder, few, classes)
         else:
-            if vectors is None:
-                of = encoders.vectors(name, begins, dataset)
-                vectors = {s: of(train["x"][rows[s]]) for s in seeds}, of(test["x"])
-            few = few._replace(train=[vectors[0][s] for s in own], test=vectors[1])
             found = probes.fit(cell.head, few, classes)
-        seconds = round((time.monotonic() - began) / len(own), 1)
-        for seed, one in zip(own, found, strict=True):
+        seconds = round((time.monotonic() - began) / len(seeds), 1)
+        for seed, one in zip(seeds, found, strict=True):
             row = {"method": cell.method, "seed": seed, "config": cell.digest, "seconds": seconds}
             record.add(path, row | one._asdict())
 

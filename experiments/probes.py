@@ -5,6 +5,7 @@ and gamma, or the learning rate; then all of them are fitted with what was chose
 used once, for the accuracy.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.encoders import Begun, jitted_accuracy
+from experiments.encoders import Opened, jitted_accuracy
 from genjax import heads
 from genjax.core.family import DataSpec
 from genjax.data.order import Cursor, Shuffled
@@ -91,39 +92,53 @@ def _held_out(labels: int, trained: bool) -> int:
     return FOLDS if labels <= _ALL_FOLDS_TO[trained] else 1
 
 
-def _convex(head: str, few: Few, classes: int) -> list[Found]:
-    given, n = _CONVEX[head], len(few.label[0])
-    C, fold = jnp.array(given["C"]), _folds(few, classes)
-    most = max(int(np.bincount(y).max()) for y in few.label)
-    own: dict[str, Any] = {"class_size": most} if "gamma" in given else {"fit": given["fit"]}
-    kernel = heads.RBF(jnp.array(given["gamma"])) if "gamma" in given else None
-    held = _held_out(n, False)
+class _Programs(NamedTuple):
+    """Functions of a head with a minimum: `grid(x, y, fold)` scores all, `fit(x, y, C, gamma)`."""
 
-    def scored(x: jax.Array, y: jax.Array, fold: jax.Array) -> jax.Array:
-        grid = heads.grid(x, y, classes, C, fold, kernel=kernel, held_out=held, **own)
-        return grid.accuracy
+    grid: Any
+    fit: Any
+    right: Any
 
-    def fitted(x: jax.Array, y: jax.Array, C: jax.Array, gamma: jax.Array) -> Any:
+
+@functools.cache
+def _programs(head: str, classes: int, held_out: int, class_size: int) -> _Programs:
+    given = _CONVEX[head]
+    C, gamma = jnp.array(given["C"]), given.get("gamma")
+    own: dict[str, Any] = {"class_size": class_size} if gamma else {"fit": given["fit"]}
+    kernel = heads.RBF(jnp.array(gamma)) if gamma else None
+
+    def grid(x: jax.Array, y: jax.Array, fold: jax.Array) -> jax.Array:
+        scored = heads.grid(x, y, classes, C, fold, kernel=kernel, held_out=held_out, **own)
+        return scored.accuracy
+
+    def fit(x: jax.Array, y: jax.Array, C: Any, gamma: Any) -> Any:
         if kernel is None:
             return given["fit"](x, y, classes, C)
-        return heads.kernel_svm(x, y, classes, heads.RBF(gamma), C, class_size=most)
+        return heads.kernel_svm(x, y, classes, heads.RBF(gamma), C, class_size=class_size)
 
-    grid, last = jax.jit(scored), jax.jit(fitted)
-    right = jitted_accuracy(lambda model, x: model.predict(x))
-    found = []
+    return _Programs(
+        jax.jit(grid), jax.jit(fit), jitted_accuracy(lambda model, x: model.predict(x))
+    )
+
+
+def _convex(head: str, few: Few, classes: int) -> list[Found]:
+    given, fold, held = _CONVEX[head], _folds(few, classes), _held_out(len(few.label[0]), False)
+    most = max(int(np.bincount(y).max()) for y in few.label)
+    programs, found = _programs(head, classes, held, most), []
     for s, y in enumerate(few.label):
         each = {
-            layer: np.asarray(grid(x, y, fold[s])).reshape(-1, len(C))
+            layer: np.asarray(programs.grid(x, y, fold[s])).reshape(-1, len(given["C"]))
             for layer, x in few.train[s].items()
         }
-        layer = max(each, key=lambda name: each[name].max())  # of equal ones the first
-        g, c = divmod(int(each[layer].argmax()), len(C))
-        gamma = given.get("gamma", (0.0,))[g]
-        model = last(few.train[s][layer], y, C[c], jnp.float32(gamma))
-        chosen = {"layer": layer, "C": given["C"][c]} | ({"gamma": gamma} if gamma else {})
+        best = {layer: grid.max() for layer, grid in each.items()}
+        layer = max(best, key=best.__getitem__)  # of equal ones the first
+        g, c = divmod(int(each[layer].argmax()), len(given["C"]))
+        C, gamma = given["C"][c], given.get("gamma", (0.0,))[g]
+        model = programs.fit(few.train[s][layer], y, jnp.float32(C), jnp.float32(gamma))
+        chosen = {"layer": layer, "C": C} | ({"gamma": gamma} if gamma else {})
         chosen["gap"] = float(np.max(model.gap / np.maximum(model.objective, 1e-30)))
-        accuracy = right(model, few.test[layer], few.test_label)
-        found.append(Found(accuracy, float(each[layer].max()), chosen))
+        accuracy = programs.right(model, few.test[layer], few.test_label)
+        found.append(Found(accuracy, float(best[layer]), chosen))
     return found
 
 
@@ -140,14 +155,15 @@ def _trained(head: str, few: Few, classes: int) -> list[Found]:
     found = []
     for s in range(len(y)):
         best = {layer: of_layer[:, s] for layer, of_layer in scores.items()}
-        layer = max(best, key=lambda name: best[name].max())
+        top = {layer: values.max() for layer, values in best.items()}
+        layer = max(top, key=top.__getitem__)  # of equal ones the first
         mlp, rate = kinds[layer], rates[int(best[layer].argmax())]
         first, own = mlp.init(np.uint32(few.seeds[s : s + 1])), few.train[s][layer]
         states = mlp.train(first, own[None], y[s : s + 1], np.arange(n)[None], rate)
         state = jax.tree.map(lambda leaf: leaf[0], states)
         accuracy = jitted_accuracy(mlp.class_of)(state, few.test[layer], few.test_label)
         chosen = {"layer": layer, "rate": rate}
-        found.append(Found(accuracy, float(best[layer].max()), chosen))
+        found.append(Found(accuracy, float(top[layer]), chosen))
     return found
 
 
@@ -160,6 +176,7 @@ class _Mlp(NamedTuple):
     class_of: Any
 
 
+@functools.cache
 def _mlp(size: int, classes: int, number: int) -> _Mlp:
     c = classifier.picture_config().unlock()
     c.update({"steps": number, "batch_size": _BATCH})
@@ -212,14 +229,15 @@ def _program(family: Any) -> Any:
     return train
 
 
-def tune(begins: Begun, layer: str, few: Few, classes: int) -> list[Found]:
+def tune(encoder: Opened, few: Few, classes: int) -> list[Found]:
     """Trains encoder and a linear head on pictures, one seed and rate after the other."""
-    family, n = begins.families[layer], len(few.label[0])
-    train, fold, init = jax.jit(_program(family)), _folds(few, classes), jax.jit(family.init)
+    layer, n = encoder.layers[-1], len(few.label[0])
+    family, fold = encoder.families[layer], _folds(few, classes)
+    train, init = jax.jit(_program(family)), jax.jit(family.init)
     right = jitted_accuracy(lambda s, x: family.classify(s, x).argmax(-1))
     found = []
     for s, seed in enumerate(few.seeds):
-        x, y, first = few.train[s], few.label[s], begins.put(init(jax.random.key(seed)))
+        x, y, first = few.train[s], few.label[s], encoder.put(init(jax.random.key(seed)))
         kept = _cycled(np.flatnonzero(fold[s] != 0), n)
         out = np.flatnonzero(fold[s] == 0)
         scores = [
