@@ -260,7 +260,7 @@ Cells = Mapping[tuple[str, str], Sequence[record.Row]]
 
 
 def _table(found: Cells) -> list[study.Row]:
-    lines = []
+    lines: list[study.Row] = []
     for name in dict.fromkeys(encoder for encoder, _ in found):
         line: dict[str, Any] = {"encoder": name}
         for head in probes.HEADS:

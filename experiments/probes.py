@@ -158,7 +158,7 @@ def _trained(head: str, few: Few, classes: int) -> list[Found]:
         top = {layer: values.max() for layer, values in best.items()}
         layer = max(top, key=top.__getitem__)  # of equal ones the first
         mlp, rate = kinds[layer], rates[int(best[layer].argmax())]
-        first, own = mlp.init(np.uint32(few.seeds[s : s + 1])), few.train[s][layer]
+        first, own = mlp.init(np.array(few.seeds[s : s + 1], np.uint32)), few.train[s][layer]
         states = mlp.train(first, own[None], y[s : s + 1], np.arange(n)[None], rate)
         state = jax.tree.map(lambda leaf: leaf[0], states)
         accuracy = jitted_accuracy(mlp.class_of)(state, few.test[layer], few.test_label)
@@ -199,7 +199,7 @@ def _without(
     """Trains without a fold; returns the share of it that is right, (S,)."""
     out = fold == number
     kept = np.stack([_cycled(np.flatnonzero(~o), y.shape[1]) for o in out])
-    states = mlp.train(mlp.init(np.uint32(few.seeds)), x, y, kept, rate)
+    states = mlp.train(mlp.init(np.array(few.seeds, np.uint32)), x, y, kept, rate)
     guess = np.asarray(mlp.classes_of(states, x))
     return np.asarray(((guess == y) & out).sum(1) / out.sum(1))
 

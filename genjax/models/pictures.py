@@ -36,7 +36,7 @@ def _means(size: int, number: int) -> np.ndarray:
     first, last = np.arange(n) * size // n, -(-np.arange(1, n + 1) * size // n)
     place = np.arange(size)
     inside = (place >= first[:, None]) & (place < last[:, None])
-    return inside / inside.sum(1, keepdims=True)
+    return np.asarray(inside / inside.sum(1, keepdims=True))
 
 
 class Pixels(nn.Module):
