@@ -56,7 +56,7 @@ python -m experiments.few_labels --workdir=studies/few_labels
 Accuracy in % on the 10,000 test pictures, over {seeds} seeds, which decide what shows its label; an
 encoder is one run for all seeds, unless it sees labels. Layer, C and gamma of the heads, and
 learning rates, were chosen on held-out training labels only: each of five folds of the labels, or
-one of them where there are more than 1,000 (of `mlp` and `tuned`: more than 100). `linear` is
+one of them where there are more than 1,000 (`mlp`: more than 100; `tuned`: always). `linear` is
 logistic regression, `mlp` a hidden layer of 256, `svm` and `rbf` are support vector machines,
 `tuned` is the encoder with a linear head, trained on the labels. `random` is the network of
 `autoencoder` with random weights.
