@@ -9,7 +9,7 @@ and a value of C means about the same everywhere. That takes pictures alone, no 
 import functools
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -146,7 +146,7 @@ class Opened:
 
     layers: tuple[str, ...]
     dataset: Dataset
-    families: Mapping[str, Any] = MappingProxyType({})
+    families: Mapping[str, Any] = field(default_factory=dict)
     state: Any = None
 
     def put(self, state: State) -> State:
