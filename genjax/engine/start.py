@@ -288,13 +288,15 @@ def _of_networks(
             raise fail("start.networks", entry, "THEIRS=OURS names paths and has no patterns")
         old = theirs if equals else mine
         found = {a: name for a, name in here.items() if matches(mine, a[1])}
+        whole = bool(equals) and not old
         if not any(kind == "params" for kind, _ in found):
             known = listed(path for kind, path in here if kind == "params")
             raise fail("start.networks", entry, f"names no parameters; there are {known}")
         for (kind, path), name in found.items():
-            other = (kind, old + path[len(mine) :] if equals else path)
+            other = (kind, (old + path[len(mine) :]).lstrip("/") if equals else path)
             pairs[name] = there.get(other, _name(*other))
-        parts += [name for (_, path), name in there.items() if matches(old, path)]
+        olds = {path[len(mine) + 1 :].partition("/")[0] for _, path in found} if whole else {old}
+        parts += [name for (_, path), name in there.items() if any(matches(o, path) for o in olds)]
     if config.start.what == "ema":
         averaged = {n: f"ema.{n.removeprefix('params.')}" for n in parts}
         averaged = {n: e for n, e in averaged.items() if e in spec}

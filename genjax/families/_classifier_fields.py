@@ -17,7 +17,7 @@ from genjax.models.pictures import NORMS
 from genjax.models.sentence import POOLINGS
 
 OF_TEXTS = ("bag", "recurrent", "transformer", "bert")
-OF_PICTURES = ("none", "conv", "resnet")
+OF_PICTURES = ("none", "conv", "resnet", "run")
 _POOLINGS = {  # of networks that allow not all of them
     "recurrent": ("mean", "max", "last"),
     "transformer": ("mean", "max"),
@@ -31,12 +31,13 @@ class Model(RecurrentFields):
 
     `hidden` and `layers` are of the recurrent network; of bag: of the dense layers, of which there
     may be none; of transformer: the width of the feed-forward networks, and the layers. `embed_dim`
-    is the width of all three. The network bert follows `bert` and `word_dropout` alone.
+    is the width of all three. The network bert follows `bert` and `word_dropout` alone, run
+    `layer`, `tiles`, `run` and `dropout`.
     """
 
     network: str = field(
         "recurrent",
-        "what makes the vector; none, conv, resnet: of pictures",
+        "what makes the vector; none, conv, resnet, run: of pictures",
         choices=(*OF_PICTURES, *OF_TEXTS),
     )
     head_hidden: tuple[int, ...] = field((), "widths of hidden layers; empty: linear", ge=1)
@@ -56,6 +57,9 @@ class Model(RecurrentFields):
     bigrams: int = field(0, "bag: rows of the table of hashed pairs of words; 0: none", ge=0)
     word_dropout: float = field(0.0, "rate at which words become UNK in training", ge=0, lt=1)
     bert: EncoderFields = subsection(EncoderFields, **DEFAULTS)
+    layer: str = field("", "run: of its features; empty: the last")
+    tiles: int = field(4, "run: a side, of layers of pixels, whose means count; 0: pixels", ge=0)
+    run: str = field("", "run: settings of its networks, as JSON; the run decides them")
 
     def check(self, spec: DataSpec) -> None:
         """Raises `ConfigError` for fields that do not go together, or not with such data."""

@@ -14,6 +14,8 @@ What makes the vector is `model.network`. Of pictures:
 - `none`: the pixels themselves, so that the head alone classifies: linear, or an MLP.
 - `conv`: 3x3 convolutions and maxima of tiles (LeCun et al. 1998).
 - `resnet`: a small residual network (He et al. 2016).
+- `run`: a layer of the encoder, critic or network of a finished run of any family that has features
+  (`start.workdir`), to be fine-tuned, or to stay as it is; see `genjax.families._run_encoders`.
 
 Of sentences:
 
@@ -54,6 +56,7 @@ from genjax.data.text.corruption import corrupt_tokens
 from genjax.families._classifier_fields import Config, Loss, Model, picture_config
 from genjax.families._classifier_networks import Head, make_encoder, make_head
 from genjax.families._encoders import EncoderOptimizer, adopt_encoder, drop_words
+from genjax.families._run_encoders import adopt_run, make_run_encoder
 from genjax.families._students import distilled, projections
 from genjax.models.features import watched
 
@@ -72,6 +75,8 @@ default_config = Config.defaults
 
 def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
     """See `families.adopt`; what is taken of a run of the family `bert` is its encoder."""
+    if config.model.network == "run":
+        return adopt_run(config, other)
     if other.family != "bert":
         return {}
     return {"model.network": "bert"} | adopt_encoder(other)
@@ -96,24 +101,35 @@ class Classifier(Family):
 
     # The networks.
 
-    def encoded(self, params: Any, x: jax.Array, **options: Any) -> jax.Array:
+    def encoded(
+        self, params: Any, x: jax.Array, variables: Any = None, **options: Any
+    ) -> jax.Array:
         """Computes the vectors (B, D) of examples; a fixed encoder has no gradient."""
-        if self.spec.kind != "sentence":
+        if self.spec.kind != "sentence" and self.model.network != "run":
             x = (x - self.spec.center) / self.spec.scale
-        h_BxD = applied(self.encoder, params["encoder"], x, **options)
+        own = (variables or {}).get("encoder", {})
+        h_BxD = applied(self.encoder, params["encoder"], x, variables=own, **options)
         return h_BxD if self.encoder_lr_scale else jax.lax.stop_gradient(h_BxD)
 
-    def forward(self, params: Any, x: jax.Array, key: Any = None) -> tuple[jax.Array, jax.Array]:
+    def forward(
+        self, params: Any, x: jax.Array, key: Any = None, variables: Any = None
+    ) -> tuple[jax.Array, jax.Array]:
         """Computes vectors (B, D) and logits (B, num_classes), float32, of examples.
 
-        With dropout by `key`, if there is one.
+        With dropout by `key`, if there is one; `variables` as those of a state.
         """
         in_encoder, in_head = ({}, {}) if key is None else map(_dropping, (key, _of_head(key)))
-        h_BxD = self.encoded(params, x, **in_encoder)
+        h_BxD = self.encoded(params, x, variables, **in_encoder)
         return h_BxD, applied(self.head, params["head"], h_BxD, **in_head).astype(jnp.float32)
 
     def layers(
-        self, params: Any, x: jax.Array, key: Any = None, *, attention: bool = False
+        self,
+        params: Any,
+        x: jax.Array,
+        key: Any = None,
+        variables: Any = None,
+        *,
+        attention: bool = False,
     ) -> tuple[jax.Array, dict[str, jax.Array], dict[str, jax.Array]]:
         """Computes the logits, the outputs of all layers, and weights of attention if wanted.
 
@@ -122,7 +138,7 @@ class Classifier(Family):
         maps: dict[str, jax.Array] = {}
         wanted = maps if attention else None
         watching, found = watched(self, wanted, encoder="encoder", head="head")
-        code, logits_BxK = watching.forward(params, x, key)
+        code, logits_BxK = watching.forward(params, x, key, variables)
         if self.model.network == "bert":  # of words, without BOS
             found = {n: h[:, 1:] if n.startswith("encoder") else h for n, h in found.items()}
         head = {name: found.pop(name) for name in [*found] if name.startswith("head")}
@@ -137,14 +153,15 @@ class Classifier(Family):
           params: of encoder and head.
           rows: `x` (B, …), of sentences perhaps with words dropped, and `label` (B,); of a teacher
             its logits and layers, see `genjax.core.teaching`.
-          shared: `key` of dropout.
+          shared: `key` of dropout, and of a network that has some its `variables`.
           part: number of the part, folded into the key.
         """
         key, t = jax.random.fold_in(shared["key"], part), self.teacher
+        given = params, rows["x"], key, shared.get("variables")
         if t.features or t.attention:
-            outputs = self.layers(params, rows["x"], key, attention=bool(t.attention))
+            outputs = self.layers(*given, attention=bool(t.attention))
         else:
-            outputs = self.forward(params, rows["x"], key)[1], {}, {}
+            outputs = self.forward(*given)[1], {}, {}
         label_B, logits_BxK = rows["label"], outputs[0]
         value = self.error(logits_BxK, label_B).mean()
         value, metrics = distilled(t, params, value, rows, outputs)
@@ -189,7 +206,8 @@ class Classifier(Family):
         if self.spec.kind == "sentence":
             x = self.sentence_inputs(state, batch)
         rows = {name: batch[name] for name in batch if name.startswith("teacher")}
-        return rows | {"x": x, "label": batch["label"]}, {"key": step_key(state, _DROPOUT)}
+        shared = {"key": step_key(state, _DROPOUT), "variables": state.variables}
+        return rows | {"x": x, "label": batch["label"]}, shared
 
     # The contract.
 
@@ -201,12 +219,16 @@ class Classifier(Family):
         else:
             x = jnp.zeros((1, *self.spec.shape))
         h_BxD, variables = self.encoder.init_with_output(encoder_key, x)
+        others = {name: v for name, v in variables.items() if name != "params"}
+        own = {"encoder": others} if others else {}
         head = self.head.init(head_key, h_BxD)["params"]
         params = {"encoder": variables.get("params", {}), "head": head}
         if self.teacher.features or self.teacher.attention:
-            shapes = jax.eval_shape(lambda p: self.layers(p, x, attention=True), params)
+            shapes = jax.eval_shape(
+                lambda p, v: self.layers(p, x, None, v, attention=True), params, own
+            )
             params |= projections(self.teacher, key, *shapes[1:])
-        return first_state(key, params, self.optimizer, self)
+        return first_state(key, params, self.optimizer, self).replace(variables=own)
 
     def step(self, state: State, batch: Batch) -> tuple[State, Metrics]:
         """See `Family`."""
@@ -215,7 +237,7 @@ class Classifier(Family):
     def evaluate(self, state: State, batch: Batch) -> Metrics:
         """See `Family`."""
         mask_B, label_B = batch["mask"], batch["label"]
-        logits_BxK = self.forward(state.eval_params, batch["x"])[1]
+        logits_BxK = self.forward(state.eval_params, batch["x"], None, state.variables)[1]
         sums = {
             "count": mask_B.sum(),
             "nll": (mask_B * losses.label_cross_entropy(logits_BxK, label_B)).sum(),
@@ -227,14 +249,15 @@ class Classifier(Family):
 
     def encode(self, state: State, x: jax.Array) -> jax.Array:
         """Computes the vectors (B, D) that the head classifies."""
-        return self.encoded(state.eval_params, x)
+        return self.encoded(state.eval_params, x, state.variables)
 
     def features(self, state: State, x: jax.Array) -> dict[str, jax.Array]:
         """Computes the layers of the encoder, its vectors (B, D), and the head's hidden layers.
 
-        Layers are (B, T, D) of sentences, of bag (B, D), and (B, H, W, D) of pictures.
+        Layers are (B, T, D) of sentences, of bag (B, D), and (B, H, W, D) of pictures; of another
+        run all that it shows.
         """
-        return self.layers(state.eval_params, x)[1]
+        return self.layers(state.eval_params, x, None, state.variables)[1]
 
     def attention_maps(self, state: State, x_BxT: jax.Array) -> dict[str, jax.Array]:
         """Computes the weights (B, H, T, T) of attention in each layer; bert's have BOS as well.
@@ -245,7 +268,7 @@ class Classifier(Family):
 
     def classify(self, state: State, x: jax.Array) -> jax.Array:
         """Computes the class probabilities (B, num_classes) of examples (B, …)."""
-        return nn.softmax(self.forward(state.eval_params, x)[1])
+        return nn.softmax(self.forward(state.eval_params, x, None, state.variables)[1])
 
 
 def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Classifier:
@@ -264,7 +287,9 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Classifier:
         **shared_fields(config, spec, total_steps),
         model=model,
         loss=loss,
-        encoder=make_encoder(model, spec, config.precision),
+        encoder=make_run_encoder(config, model, spec, total_steps)
+        if model.network == "run"
+        else make_encoder(model, spec, config.precision),
         head=make_head(model, spec.num_classes, config.precision),
         encoder_lr_scale=factor,
         teacher=teacher,

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 
 from genjax.models.conv import Conv, layout
@@ -18,6 +19,25 @@ from genjax.ops.conv import to_batch_first, to_batch_last
 
 NORMS = ("none", "layer", "group")
 _HE = nn.initializers.he_normal()
+
+
+def tiled(h: jax.Array, number: int) -> jax.Array:
+    """Averages pictures (B, H, W, C) over `number` tiles a side, (B, h, w, C).
+
+    Tile i of n covers the pixels from `floor(i H / n)` to `ceil((i + 1) H / n)`, so that tiles
+    overlap where n does not divide H; a side of at most n pixels stays as it is.
+    """
+    across, down = (jnp.asarray(_means(size, number), h.dtype) for size in h.shape[1:3])
+    return jnp.einsum("ih,bhwc,jw->bijc", across, h, down, precision="highest")
+
+
+def _means(size: int, number: int) -> np.ndarray:
+    """Makes the matrix (tiles, size) of the means that `tiled` takes along a side."""
+    n = min(size, number)
+    first, last = np.arange(n) * size // n, -(-np.arange(1, n + 1) * size // n)
+    place = np.arange(size)
+    inside = (place >= first[:, None]) & (place < last[:, None])
+    return np.asarray(inside / inside.sum(1, keepdims=True))
 
 
 class Pixels(nn.Module):

@@ -249,6 +249,37 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             "data.tasks": ("left", "right"),
         },
     ),
+    "classifier+run+accumulate+ema": (
+        # a critic with vectors of spectral normalization, which stand beside the parameters
+        "classifier",
+        {
+            "model.network": "run", "model.head_activation": "silu", "accumulate_steps": 2,
+            "model.run": '{"family": "gan", "model": {"critic_hidden": [16], "spectral_norm": true,'
+            ' "critic_activation": "silu"}, "loss": {"adversarial": "hinge"}}', "ema_decay": 0.9,
+        },
+    ),
+    "text_classifier+gpt+mix+groups": (
+        "text_classifier",
+        {
+            "model.network": "gpt", "model.pooling": "last", "model.mix": True,
+            "model.gpt.init_std": 0.2, "optimizer.groups": ("encoder/stack/layers/0=0",),
+        },
+    ),
+    "tagger+elmo+mix+accumulate": (
+        "tagger",
+        {
+            "model.words": "elmo", "model.mix": True, "optimizer.encoder_lr_scale": 0.0,
+            "accumulate_steps": 2,
+        },
+    ),
+    "transformer+bert+ema": (
+        "transformer",
+        {"model.encoder": "bert", "ema_decay": 0.9},
+    ),
+    "transformer+taught+accumulate": (
+        "transformer",
+        {"teacher.workdir": "TEACHER", "teacher.temperature": 2.0, "accumulate_steps": 2},
+    ),
     "autoencoder+streamed+bfloat16": (
         "autoencoder",
         {"data.name": "images:PICTURES", "data.device_limit_mb": 0, "precision": "bfloat16"},

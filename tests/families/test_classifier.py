@@ -142,7 +142,7 @@ def test_labels_that_are_not_there_are_refused(digits, changes, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model__network": "bag"}, "model.network='bag': must be none or conv or resnet for pic"),
+        ({"model__network": "bag"}, "model.network='bag': must be none or conv or resnet or run"),
         ({"model__network": "conv", "model__channels": (4,) * 4}, "model.channels=.*: 4 halvings"),
         ({"model__network": "resnet", "model__channels": ()}, "model.channels=.*at least one"),
         ({"model__network": "conv", "kind": "point", "shape": (3,)}, "model.channels=.*: needs im"),
