@@ -6,4 +6,5 @@ START = "start"  # the folder that keeps the config of the run that this one sta
 PRETRAINED = "pretrained"  # that folder in older runs
 TEACHER = "teacher/teacher.json"  # which checkpoint of which checksum teaches this run
 TEACHER_LOGITS = "teacher/logits.npz"  # what it says of the training split, where that is kept
+TEACHER_TARGETS = "teacher/targets.npz"  # what it writes for the sources of that, likewise
 CHECKPOINTS = "checkpoints"
