@@ -203,6 +203,10 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         "transformer",
         {"model.norm_first": True, "model.positions": "rotary", "precision": "bfloat16"},
     ),
+    "transformer+taught+accumulate": (
+        "transformer",
+        {"teacher.workdir": "TEACHER", "teacher.temperature": 2.0, "accumulate_steps": 2},
+    ),
     "bert+pairs+whole_words+accumulate+ema": (
         "bert",
         {
@@ -362,7 +366,8 @@ def tiny(name: str, folder: Path, **changes: Any) -> ConfigDict:
     if c.data.name == "digits":
         c.data.image_size = _smallest_size(c)
     if "teacher" in c and c.teacher.workdir == "TEACHER":
-        c.teacher.workdir = str(_teacher(folder / "teacher"))
+        recipe = "seq2seq" if c.data.name == "reverse" else "classifier"
+        c.teacher.workdir = str(_teacher(folder / f"teacher_{recipe}", recipe))
     return c.lock()
 
 
@@ -450,10 +455,10 @@ def _smallest_size(c: ConfigDict) -> int:
     raise refusal
 
 
-def _teacher(folder: Path) -> Path:
-    """A run of the recipe `classifier` that has begun to learn."""
+def _teacher(folder: Path, recipe: str) -> Path:
+    """A run of a recipe that has begun to learn."""
     if not folder.exists():
-        loop.train(prepare(tiny("classifier", folder.parent, steps=4)), folder)
+        loop.train(prepare(tiny(recipe, folder.parent, steps=4)), folder)
     return folder
 
 
