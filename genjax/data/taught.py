@@ -160,7 +160,7 @@ class Translated(Resident):
     def fetch(self, arrays: Any, x: Any) -> Batch:
         """See `Resident`; in evaluation all targets are those of the data."""
         batch = super().fetch(arrays, x.get("rows", x))
-        theirs = batch.pop(_WRITTEN)
+        theirs = batch.pop(_WRITTEN, None)
         if "theirs" in x:
             batch["y"] = jnp.where(x["theirs"][..., None], theirs, batch["y"])
         return batch

@@ -61,6 +61,7 @@ def test_a_step_learns_the_teachers_distribution_of_each_token(folder):
     changes = {"teacher__temperature": 3.0, "teacher__weight": 0.7, "data__bucketed": True}
     run = prepare(student(folder, **changes, buckets=(4,)))
     source, state = run.dataset.train, run.executor.init()
+    step = jax.jit(run.family.step)
     short = np.argsort(source.rows["x"].astype(bool).sum(1))[:16]
     for index, longest in ((short, 4), (np.arange(16), 8)):
         batch = jax.jit(source.fetch)(source.arrays, index)
@@ -72,10 +73,11 @@ def test_a_step_learns_the_teachers_distribution_of_each_token(folder):
         p, q = (special.softmax(a / 3, -1) for a in (theirs, ours))
         nll = -np.take_along_axis(special.log_softmax(ours, -1), y[..., None], -1)[..., 0]
         expected = (real * (0.3 * nll + 0.7 * 9 * stats.entropy(p, q, axis=-1))).sum() / real.sum()
-        _, metrics = run.family.step(state, batch)
+        _, metrics = step(state, batch)
         np.testing.assert_allclose(metrics["loss"], expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_targets_are_those_of_beam_search_and_a_run_goes_on_writing_them(
     folder, tmp_path, monkeypatch, caplog
 ):
