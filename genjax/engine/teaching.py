@@ -355,7 +355,7 @@ def _check_data(section: TeacherFields, theirs: Dataset, ours: Dataset) -> None:
         raise fail(_FIELD, section.workdir, f"was trained on other data: {'; '.join(differ)}")
     unknown = ours.found.get("unknown", {}).get("train", 0.0)
     if ours.spec.kind == "pair" and unknown > _MOST_UNKNOWN:
-        message = f"is of another vocabulary, of which are {1 - unknown:.0%} of these tokens"
+        message = f"has another vocabulary: {unknown:.0%} of the tokens here are unknown to it"
         raise fail(_FIELD, section.workdir, message)
 
 

@@ -149,7 +149,7 @@ def test_a_share_of_the_targets_is_the_teachers_another_each_time(folder, tmp_pa
         ({"teacher": "classifier"}, "teacher.workdir=.*: reads no texts"),
         (
             {"data__name": "pairs:other.src,other.tgt"},
-            "teacher.workdir=.*: is of another vocabulary, of which are 0% of these tokens",
+            "teacher.workdir=.*: has another vocabulary: .*% of the tokens here are unknown",
         ),
         ({"data__length": 7}, "data.length=7: is 8 in the run that config.teacher.workdir names"),
         (
