@@ -161,7 +161,7 @@ def _write_page(path: Path, values: Any) -> None:
     print(f"{study.plain(rows) if rows else table}\n\n{page}", flush=True)
 
 
-def _row(found: Sequence[record.Row]) -> study.Row:
+def _row(found: Sequence[record.Row]) -> dict[str, Any]:
     def column(name: str) -> np.ndarray:
         return np.array([r["scores"].get(name, math.nan) for r in found])
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -88,4 +87,4 @@ def length(folder: Path) -> Row:
     """Returns the updates of a run and the seconds that they took, without the last evaluation."""
     rows = [r for r in read_metrics(folder / METRICS) if any(n.startswith("train/") for n in r)]
     last = rows[-1] if rows else {}
-    return {"steps": last.get("step", 0), "seconds": last.get("wall_seconds", math.nan)}
+    return {"steps": last.get("step", 0), "seconds": last.get("wall_seconds", 0.0)}

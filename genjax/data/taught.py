@@ -150,7 +150,7 @@ class Translated(Resident):
 
     def plan(
         self, key: jax.Array, cursor: Any, num_steps: int, batch_shape: tuple[int, ...]
-    ) -> dict[str, jax.Array]:
+    ) -> Any:
         """Plans the indices, and whose target is the teacher's, both (num_steps, *batch_shape)."""
         steps = cursor["step"] + jnp.arange(num_steps, dtype=jnp.uint32)
         uniform = jax.vmap(lambda i: jax.random.uniform(jax.random.fold_in(key, i), batch_shape))
@@ -160,7 +160,6 @@ class Translated(Resident):
     def fetch(self, arrays: Any, x: Any) -> Batch:
         """See `Resident`; in evaluation all targets are those of the data."""
         batch = super().fetch(arrays, x.get("rows", x))
-        theirs = batch.pop(_WRITTEN, None)
         if "theirs" in x:
-            batch["y"] = jnp.where(x["theirs"][..., None], theirs, batch["y"])
-        return batch
+            batch["y"] = jnp.where(x["theirs"][..., None], batch[_WRITTEN], batch["y"])
+        return {name: rows for name, rows in batch.items() if name != _WRITTEN}

@@ -167,8 +167,8 @@ class Pairs(Family):
             return value, {"loss": value}
         logits = self.predicted(params, x_BxS, y_BxU, train=True, rngs=rngs)
         nll_BxU = losses.token_cross_entropy(logits, y_BxU, label_smoothing=smoothing)
-        flat = (x.reshape(-1, x.shape[-1]) for x in (logits, rows[LOGITS]))
-        far_N = losses.distillation_loss(*flat, self.teacher.temperature)
+        ours, theirs = (x.reshape(-1, x.shape[-1]) for x in (logits, rows[LOGITS]))
+        far_N = losses.distillation_loss(ours, theirs, self.teacher.temperature)
         far_BxU = far_N.reshape(y_BxU.shape) * tokens.is_token(y_BxU)
         value, metrics = blended(self.teacher, mean(nll_BxU), mean(far_BxU))
         return value, {"loss": value} | metrics

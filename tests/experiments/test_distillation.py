@@ -1,6 +1,7 @@
 """The study of distillation, tiny: who trains on what, and the bias of a class never seen."""
 
 import gzip
+import json
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from experiments import distillation, distilled_pairs, record
 from genjax.cli import program
 from genjax.engine.workdir import read_config
+from genjax.engine.writers import METRICS
 from tests.experiments.results import read_results
 
 
@@ -53,6 +55,9 @@ def test_translators_are_trained_once_each_by_the_teacher_of_its_seed(tmp_path, 
     def train(config, folder, command):
         of = config.teacher.workdir.removeprefix(str(tmp_path))
         trained.append((str(folder.relative_to(tmp_path / "study")), config.seed, of))
+        folder.mkdir(parents=True, exist_ok=True)
+        row = {"step": 3, "wall_seconds": 90.0, "train/loss": 1.0}
+        (folder / METRICS).write_text(json.dumps(row) + "\n")
         return program.DONE
 
     monkeypatch.setattr(distilled_pairs, "_trained", train)
