@@ -28,6 +28,7 @@ def get_config(method: str = "sequence") -> ConfigDict:
     c = recipes.beside(__file__, "transformer_multi30k")
     if method == "teacher":
         return c
+    c.epochs = 12.0
     c.model.update(num_layers=2, num_heads=4, width=128, mlp_dim=256, dropout=0.1)
     c.optimizer.update(learning_rate=2e-3)
     c.teacher.update(weight=0.5 if method == "word" else 0.0)
