@@ -36,7 +36,6 @@ from genjax.engine.compilation_cache import enable_compilation_cache
 from genjax.engine.opening import check
 from genjax.engine.run import prepare
 from genjax.engine.workdir import check_writable
-from genjax.engine.writers import METRICS, read_metrics
 from genjax.evaluation.image import classifier
 from genjax.evaluation.image.extractors import own_classifier
 from genjax.evaluation.image.scorer import AT_ONCE, Scorer
@@ -106,9 +105,7 @@ def _define(values: flags.FlagValues) -> None:
 def _image_quality(argv: list[str]) -> int:
     values = program.parse(argv, __doc__, _define)
     methods, seeds = study.chosen(values, "methods", RECIPES), _seeds(values.seeds)
-    path = Path(values.record).expanduser().absolute()
-    if path.suffix != ".json":
-        raise ConfigError(f"--record={values.record}: must be the name of a .json file")
+    path = record.path(values.record)
     done, status = record.read(path), program.DONE
     cells = [_cell(REAL, 0, values)] + [_cell(m, s, values) for s in seeds for m in methods]
     missing = [c for c in cells if not record.find(done, c.method, c.digest, c.seed)]
@@ -169,18 +166,11 @@ def _compute(cells: Sequence[Cell], path: Path, values: Any, command: str) -> in
         if status in (program.BAD, program.STOPPED):
             return status
         worst = max(worst, status)
-        row |= _length(folder)
+        row |= record.length(folder)
         row["scores"] = _scored(folder, values.num_samples) if status == program.DONE else {}
         record.add(path, row)
         _write_page(path, values)
     return worst
-
-
-def _length(folder: Path) -> dict[str, Any]:
-    """Returns the updates of a run and the seconds that they took, without the last evaluation."""
-    rows = [r for r in read_metrics(folder / METRICS) if any(n.startswith("train/") for n in r)]
-    last = rows[-1] if rows else {}
-    return {"steps": last.get("step", 0), "seconds": last.get("wall_seconds", math.nan)}
 
 
 def _scored(folder: Path, num_samples: int) -> dict[str, float]:

@@ -12,9 +12,18 @@ from genjax.core import files
 from genjax.core.config import ConfigError
 from genjax.engine.versions import ran_on
 from genjax.engine.workdir import FREE
+from genjax.engine.writers import METRICS, read_metrics
 
 Row = dict[str, Any]
 _KEY = ("method", "seed", "config")
+
+
+def path(flag: str) -> Path:
+    """Returns the file that `--record` names; raises `ConfigError` unless it is a .json file."""
+    found = Path(flag).expanduser().absolute()
+    if found.suffix != ".json":
+        raise ConfigError(f"--record={flag}: must be the name of a .json file")
+    return found
 
 
 def digest(config: ConfigDict, **protocol: Any) -> str:
@@ -72,3 +81,10 @@ def add(path: Path, row: Row) -> None:
     with files.writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write_whole(path, f"[\n{lines}\n]\n")
+
+
+def length(folder: Path) -> Row:
+    """Returns the updates of a run and the seconds that they took, without the last evaluation."""
+    rows = [r for r in read_metrics(folder / METRICS) if any(n.startswith("train/") for n in r)]
+    last = rows[-1] if rows else {}
+    return {"steps": last.get("step", 0), "seconds": last.get("wall_seconds", 0.0)}

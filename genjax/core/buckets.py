@@ -5,9 +5,15 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from ml_collections import ConfigDict
 
 from genjax.core import tokens
 from genjax.core.batch import batch_max
+
+
+def edges_of(config: ConfigDict) -> tuple[int, ...]:
+    """Returns `buckets` of a config; none for a population, which would compute all branches."""
+    return () if config.executor == "vmap" else tuple(config.buckets)
 
 
 def by_length(f: Callable[..., Any], *rows: jax.Array, edges: Sequence[int]) -> Any:

@@ -115,6 +115,14 @@ class Writes(Protocol):
 
 
 @runtime_checkable
+class PredictsTargets(Protocol):
+    """Knows how likely each token is at each place of a target."""
+
+    def predict_targets(self, state: State, x_BxS: jax.Array, y_BxU: jax.Array) -> jax.Array:
+        """Computes logits (B, U, V) of each token of targets, given sources and what is before."""
+
+
+@runtime_checkable
 class WritesCodes(Protocol):
     """Writes texts from codes."""
 

@@ -11,14 +11,23 @@ LOGITS = "teacher_logits"  # of the teacher, in a batch: float32 (…, C)
 
 
 @dataclass(frozen=True)
-class Teacher:
-    """The section `teacher`."""
+class TeacherFields:
+    """What the section `teacher` of every family has."""
 
     workdir: str = field("", "a run whose outputs are learned as well; empty: none")
     step: str = field("newest", "of its checkpoints: a number, newest or best")
+    member: int = field(0, "of a population", ge=0)
+    temperature: float = field(1.0, "T, that softens both distributions", gt=0)
+    weight: float = field(0.5, "w of (1 - w) cross-entropy + w T^2 divergence", ge=0, le=1)
+
+
+@dataclass(frozen=True)
+class Teacher(TeacherFields):
+    """The section `teacher` of families that classify."""
+
     member: int = field(0, "of a population; -1, with keep: for each seed its own", ge=-1)
-    temperature: float = field(4.0, "T, that softens both distributions", gt=0)
-    weight: float = field(0.9, "w of (1 - w) cross-entropy + w T^2 divergence", ge=0, le=1)
+    temperature: float = 4.0
+    weight: float = 0.9
     features: tuple[str, ...] = field((), "pairs theirs=ours of layers, projected to match")
     feature_weight: float = field(1.0, "of the mean squared error of these", ge=0)
     attention: tuple[str, ...] = field((), "pairs theirs=ours of layers whose attention is matched")
@@ -41,6 +50,26 @@ class Teacher:
             raise fail("teacher.keep", True, message)
         if self.member < 0 and not self.keep:
             raise fail("teacher.member", self.member, "needs teacher.keep")
+
+
+@dataclass(frozen=True)
+class TargetTeacher(TeacherFields):
+    """The section `teacher` of families of pairs."""
+
+    targets: float = field(
+        0.0,
+        "share of training targets that are its beam search's, which is done once, at the start, "
+        "and kept in the folder; the others are those of the data",
+        ge=0,
+        le=1,
+    )
+    beam: int = field(5, "width of that search; 1: greedy", ge=1)
+    length_penalty: float = field(0.6, "of that search; 0: none", ge=0)
+
+    def check(self) -> None:
+        """Raises `ConfigError` for a teacher that is asked nothing."""
+        if self.workdir and not (self.weight or self.targets):
+            raise fail("teacher.weight", self.weight, "must be above 0 without teacher.targets")
 
 
 def no_layer(field: str, value: Any, name: str, layers: Iterable[str], whose: str) -> ConfigError:

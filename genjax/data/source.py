@@ -1,6 +1,7 @@
 """What the engine asks of a split of data."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
@@ -38,6 +39,13 @@ class Source:
     def plan(self, key: Any, cursor: Any, num_steps: int, batch_shape: tuple[int, ...]) -> Any:
         """Plans what to fetch: a pytree with leading axes (num_steps, *batch_shape)."""
         raise NotImplementedError("streamed data comes from stream()")
+
+    def settle(self, folder: Path, stopped: Callable[[], bool]) -> None:
+        """Makes what of the split takes long, and keeps it in the run's folder.
+
+        The loop calls it once all is checked and before the first batch. Where `stopped` says so it
+        returns before its end: no batch is asked for then, and the next call goes on from there.
+        """
 
     def fetch(self, arrays: Any, x: Any) -> Batch:
         """Makes the batch of one element of `plan` (or of `stream`, or of `evaluation`).

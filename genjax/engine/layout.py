@@ -8,4 +8,5 @@ TEACHER = "teacher/teacher.json"  # which checkpoint of which checksum teaches t
 TEACHER_LOGITS = "teacher/logits.npz"  # what it says of the training split, where that is kept
 AUGMENT = "augment/augment.json"  # which checkpoint of which checksum wrote variants of sentences
 AUGMENT_VARIANTS = "augment/variants.npz"  # these, of the training split
+TEACHER_TARGETS = "teacher/targets.npz"  # what it writes for the sources of that, likewise
 CHECKPOINTS = "checkpoints"

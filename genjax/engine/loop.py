@@ -79,6 +79,7 @@ def train(
             )
             families.keep(run.config.family, folder)
             announce(run, hooks.said)
+        run.dataset.train.settle(folder, lambda: preemption.requested is not None)
         while True:
             training.open()
             try:

@@ -4,6 +4,14 @@
 
 A network reads the source x and the known part of the target, with BOS in front; the loss is the
 cross-entropy of the target's tokens. Such families differ in the network alone.
+
+With a teacher (the section `teacher`), another run of such a family, the loss of a token is
+
+    (1 - w) cross-entropy + w T^2 KL(teacher's p(y_t | …) || p(y_t | …)),
+
+or targets are what the teacher writes (Kim and Rush 2016, Sequence-level knowledge distillation,
+sections 3.1 and 3.2). Of the second a share can be drawn, each time that a source is seen: the
+gradient is in the mean that of their sum weighted by it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,14 +26,16 @@ from ml_collections import ConfigDict
 from genjax import losses
 from genjax.core import tokens
 from genjax.core.batch import batch_mean, batch_sum
-from genjax.core.buckets import by_length
+from genjax.core.buckets import by_length, edges_of
 from genjax.core.config import Base, TextData, fail
 from genjax.core.family import Batch, DataSpec, Family, Metrics, State, shared_fields
 from genjax.core.fields import field, read, subsection
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import init_key, step_key
+from genjax.core.teaching import LOGITS, TargetTeacher
 from genjax.core.update import first_state, minimize
 from genjax.families._language_models import count_tokens, inputs_and_targets, summary
+from genjax.families._students import blended
 from genjax.models.copying import Prediction
 from genjax.models.features import watched
 from genjax.ops.cross_entropy import token_logits
@@ -83,6 +93,7 @@ class PairConfig(Base):
         (), "lengths that a batch may be cut to, if it is no longer: a program for each"
     )
     loss: Loss = subsection(Loss)
+    teacher: TargetTeacher = subsection(TargetTeacher)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -92,7 +103,7 @@ class Pairs(Family):
     Evaluation reports nats a token (`loss`, without label smoothing) and `perplexity`, e to it.
 
     Attributes:
-      loss: the section.
+      loss, teacher: the sections.
       network: of source and target.
       buckets: lengths that a batch may be cut to, in ascending order; see `by_length`.
       optimizer: of the network.
@@ -102,6 +113,7 @@ class Pairs(Family):
     continues_text = False
 
     loss: Loss
+    teacher: TargetTeacher
     network: EncoderDecoder
     buckets: tuple[int, ...] = ()
     optimizer: optax.GradientTransformation
@@ -112,6 +124,13 @@ class Pairs(Family):
         """Computes the logits (…, V) of the tokens that vectors (…, E) predict."""
         return token_logits(vectors, *self._apply(params, method="head"))
 
+    def predicted(
+        self, params: Any, x_BxS: jax.Array, y_BxU: jax.Array, **options: Any
+    ) -> jax.Array:
+        """Computes the logits (B, U, V) of p(y_t | y_1 … y_{t-1}, x)."""
+        inputs, _ = inputs_and_targets(y_BxU, running=False)
+        return self.logits(params, self._apply(params, x_BxS, inputs, **options))
+
     def nll(
         self,
         params: Any,
@@ -121,9 +140,8 @@ class Pairs(Family):
         **options: Any,
     ) -> jax.Array:
         """Computes -log p(y_t | y_1 … y_{t-1}, x), 0 of padding: (B, U)."""
-        inputs, targets = inputs_and_targets(y_BxU, running=False)
-        logits = self.logits(params, self._apply(params, x_BxS, inputs, **options))
-        return losses.token_cross_entropy(logits, targets, label_smoothing=label_smoothing)
+        logits = self.predicted(params, x_BxS, y_BxU, **options)
+        return losses.token_cross_entropy(logits, y_BxU, label_smoothing=label_smoothing)
 
     # The loss.
 
@@ -134,20 +152,31 @@ class Pairs(Family):
 
         Args:
           params: of the network.
-          rows: sources `x` and targets `y`.
+          rows: sources `x` and targets `y`; perhaps a teacher's logits (B, U, V).
           shared: `key` of dropout, and `mean_count` of a target's tokens.
           part: number of the part, folded into the key.
         """
         rngs = {"dropout": jax.random.fold_in(shared["key"], part)}
-        smoothing = self.loss.label_smoothing
-        nll_BxU = self.nll(params, rows["x"], rows["y"], smoothing, train=True, rngs=rngs)
-        mean = (nll_BxU.sum(-1) / jnp.maximum(shared["mean_count"], 1e-6)).mean()
-        return mean, {"loss": mean}
+        x_BxS, y_BxU, smoothing = rows["x"], rows["y"], self.loss.label_smoothing
+
+        def mean(nats_BxU: jax.Array) -> jax.Array:
+            return (nats_BxU.sum(-1) / jnp.maximum(shared["mean_count"], 1e-6)).mean()
+
+        if LOGITS not in rows:
+            value = mean(self.nll(params, x_BxS, y_BxU, smoothing, train=True, rngs=rngs))
+            return value, {"loss": value}
+        logits = self.predicted(params, x_BxS, y_BxU, train=True, rngs=rngs)
+        nll_BxU = losses.token_cross_entropy(logits, y_BxU, label_smoothing=smoothing)
+        ours, theirs = (x.reshape(-1, x.shape[-1]) for x in (logits, rows[LOGITS]))
+        far_N = losses.distillation_loss(ours, theirs, self.teacher.temperature)
+        far_BxU = far_N.reshape(y_BxU.shape) * tokens.is_token(y_BxU)
+        value, metrics = blended(self.teacher, mean(nll_BxU), mean(far_BxU))
+        return value, {"loss": value} | metrics
 
     def inputs(self, state: State, batch: Batch) -> tuple[Batch, dict[str, Any]]:
         """Draws what the loss of the update that follows `state` needs."""
         mean_count = batch_mean(tokens.is_token(batch["y"]).sum(-1).mean())
-        rows = {"x": batch["x"], "y": batch["y"]}
+        rows = {name: batch[name] for name in ("x", "y", LOGITS) if name in batch}
         return rows, {"key": step_key(state, _DROPOUT), "mean_count": mean_count}
 
     # The contract.
@@ -162,7 +191,8 @@ class Pairs(Family):
         """See `Family`."""
 
         def update(x: jax.Array, y: jax.Array) -> tuple[State, Metrics]:
-            rows, shared = self.inputs(state, {"x": x, "y": y})
+            said = {n: v[:, : y.shape[1]] for n, v in batch.items() if n == LOGITS}
+            rows, shared = self.inputs(state, {"x": x, "y": y} | said)
             return minimize(self.token_loss, state, rows, shared, self.optimizer, self)
 
         found: tuple[State, Metrics] = by_length(update, batch["x"], batch["y"], edges=self.buckets)
@@ -182,6 +212,10 @@ class Pairs(Family):
     def score(self, state: State, x_BxS: jax.Array, y_BxU: jax.Array) -> jax.Array:
         """Computes the nats of each token of the target, 0 of padding: (B, U)."""
         return self.nll(state.eval_params, x_BxS, y_BxU)
+
+    def predict_targets(self, state: State, x_BxS: jax.Array, y_BxU: jax.Array) -> jax.Array:
+        """Computes the logits (B, U, V) of each token of targets, given the tokens before."""
+        return self.predicted(state.eval_params, x_BxS, y_BxU)
 
     def features(self, state: State, x_BxS: jax.Array) -> dict[str, jax.Array]:
         """Computes the vectors (B, S, D) of each layer of the encoder, of sources."""
@@ -225,8 +259,18 @@ class CopyingPairs(AttendingPairs):
     """A family of pairs that copies words of the source where it does not write its own.
 
     The distribution of a token is that of `genjax.losses.copying`; source and target have one
-    vocabulary. The logits of `prefill` and `decode_step` are its logarithms.
+    vocabulary. The logits of `prefill`, `decode_step` and `predict_targets` are its logarithms.
     """
+
+    def predicted(
+        self, params: Any, x_BxS: jax.Array, y_BxU: jax.Array, **options: Any
+    ) -> jax.Array:
+        """Computes log P(y_t | y_1 … y_{t-1}, x), (B, U, V)."""
+        inputs, _ = inputs_and_targets(y_BxU, running=False)
+        found: Prediction = self._apply(params, x_BxS, inputs, method="predict", **options)
+        logits = self.logits(params, found.vectors)
+        of_place = jax.vmap(losses.copying_log_probabilities, (1, 1, 1, None), 1)
+        return of_place(logits, found.weights, found.gate, x_BxS)
 
     def nll(
         self,
@@ -274,13 +318,14 @@ def pair_fields(config: ConfigDict, spec: DataSpec, total_steps: int) -> dict[st
     """
     if spec.kind != "pair":
         raise fail("data.name", config.data.name, "must be pairs: reverse, or pairs:SRC,TGT")
-    loss = read(Loss, config, "loss")
+    loss, teacher = read(Loss, config, "loss"), read(TargetTeacher, config, "teacher")
+    teacher.check()
     if not _ascending(config.buckets):
         raise fail("buckets", config.buckets, "must be in ascending order and above 0")
     return shared_fields(config, spec, total_steps) | {
         "loss": loss,
-        # A population would compute all branches.
-        "buckets": () if config.executor == "vmap" else config.buckets,
+        "teacher": teacher,
+        "buckets": edges_of(config),
         "optimizer": make_optimizer(config.optimizer, total_steps),
     }
 

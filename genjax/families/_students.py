@@ -1,11 +1,13 @@
-"""What families learn from a teacher: its distribution over classes, its layers, its attention.
+"""What families learn from a teacher: its distributions, its layers, its attention.
 
     (1 - w) loss + w T^2 KL(softmax(teacher / T) || softmax(logits / T))
         + feature_weight sum |P h - teacher's h|^2 + attention_weight sum |a - teacher's a|^2
 
-Sources: Hinton et al. 2015 (Distilling the knowledge in a neural network), section 2; Romero et al.
-2015 (FitNets), equation 3, where P is a linear map that is learned; Jiao et al. 2020 (TinyBERT),
-equation 7, of weights. Squares are means over the elements of an example, padding left out.
+The distribution is that over classes or, of pairs, that of each token of a target. Sources: Hinton
+et al. 2015 (Distilling the knowledge in a neural network), section 2; Kim and Rush 2016
+(Sequence-level knowledge distillation), section 3.1, of tokens; Romero et al. 2015 (FitNets),
+equation 3, where P is a linear map that is learned; Jiao et al. 2020 (TinyBERT), equation 7, of
+weights. Squares are means over the elements of an example, padding left out.
 """
 
 from collections.abc import Mapping
@@ -18,7 +20,14 @@ from genjax import losses
 from genjax.core import tokens
 from genjax.core.family import Batch, Metrics
 from genjax.core.random import init_key
-from genjax.core.teaching import LOGITS, Teacher, layer_name, map_name, no_layer
+from genjax.core.teaching import (
+    LOGITS,
+    Teacher,
+    TeacherFields,
+    layer_name,
+    map_name,
+    no_layer,
+)
 from genjax.models.dense import initial_weights
 from genjax.ops.precision import at_least_float32, matmul
 
@@ -26,6 +35,11 @@ PROJECTIONS = "projections"  # entry of the parameters
 _FIRST_USE = 2  # of the key of initial parameters
 
 Layers = Mapping[str, jax.Array]
+
+
+def blended(t: TeacherFields, value: jax.Array, far: jax.Array) -> tuple[jax.Array, Metrics]:
+    """Computes (1 - w) loss + w divergence, and the metric that the divergence is."""
+    return (1 - t.weight) * value + t.weight * far, {"distillation": far}
 
 
 def distilled(
@@ -48,7 +62,7 @@ def distilled(
     if not t.workdir:
         return value, {}
     far = losses.distillation_loss(logits_BxC, rows[LOGITS], t.temperature).mean()
-    metrics, value = {"distillation": far}, (1 - t.weight) * value + t.weight * far
+    value, metrics = blended(t, value, far)
     if t.features:
         each = [
             _apart(matmul(at_least_float32(layers[ours]), matrix), rows[layer_name(theirs)], rows)

@@ -201,6 +201,11 @@ class Methods:
         more = self._labels(labels, len(x)) if chars is None else (chars,)
         return self._call("features", self._input(x), *more)
 
+    def predict_targets(self, x: Any, y: Any) -> np.ndarray:
+        """Computes the logits of each token of targets y, given sources x: (N, U, tokens)."""
+        self._need("predict_targets")
+        return self._call("predict_targets", *self._pairs(x, y))
+
     def attention(self, x: Any, y: Any) -> np.ndarray:
         """Computes how tokens of targets y attend to those of sources x: (N, U, S)."""
         self._need("attention")
@@ -338,6 +343,7 @@ METHODS: dict[str, type] = {
     "score": can.Scores,
     "perplexity": can.Scores,
     "predict_masked": can.PredictsMasked,
+    "predict_targets": can.PredictsTargets,
     "interpolate": can.Interpolates,
     "augment": can.Interpolates,
     "write": can.WritesCodes,

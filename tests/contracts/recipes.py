@@ -110,7 +110,8 @@ def tiny(name: str, folder: Path, **changes: Any) -> ConfigDict:
     if c.data.name == "digits":
         c.data.image_size = _smallest_size(c)
     if "teacher" in c and c.teacher.workdir == "TEACHER":
-        c.teacher.workdir = str(_begun("classifier", folder / "teacher"))
+        recipe = "seq2seq" if c.data.name == "reverse" else "classifier"
+        c.teacher.workdir = str(_begun(recipe, folder / f"teacher_{recipe}"))
     if "augment" in c and c.augment.workdir == "WRITER":
         c.augment.workdir = str(_begun("text_autoencoder", folder / "writer"))
     return c.lock()

@@ -17,7 +17,7 @@ PROTOCOLS = {
     if getattr(kind, "_is_protocol", False) and kind.__module__ == capabilities.__name__
 }
 CODES = {"Encodes", "Decodes", "HasFeatures", "Reconstructs", "Samples"}
-PAIRS = {"HasFeatures", "Scores", "Writes"}
+PAIRS = {"HasFeatures", "PredictsTargets", "Scores", "Writes"}
 SENTENCES = CODES | {"Writes", "WritesCodes", "Interpolates"}
 LANGUAGE = {"HasFeatures", "Samples", "Scores", "Writes"}
 EXPECTED = {
