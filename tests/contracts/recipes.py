@@ -184,6 +184,24 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             "optimizer.encoder_lr_scale": 0.1,
         },
     ),
+    "text_classifier+gpt+mix+groups": (
+        "text_classifier",
+        {
+            "model.network": "gpt", "model.pooling": "last", "model.mix": True,
+            "model.gpt.init_std": 0.2, "optimizer.groups": ("encoder/stack/layers/0=0",),
+        },
+    ),
+    "tagger+elmo+mix+accumulate": (
+        "tagger",
+        {
+            "model.words": "elmo", "model.mix": True, "optimizer.encoder_lr_scale": 0.0,
+            "accumulate_steps": 2,
+        },
+    ),
+    "transformer+bert+ema": (
+        "transformer",
+        {"model.encoder": "bert", "ema_decay": 0.9},
+    ),
     "tagger+softmax+accumulate": (
         "tagger", {"model.head": "softmax", "model.char_filters": 0, "accumulate_steps": 2},
     ),
