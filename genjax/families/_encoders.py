@@ -3,7 +3,8 @@
 An encoder reads a word in its text: that of the families `bert`, `gpt` and `elmo`. A family that
 declares `ContextFields` in its section `model` and a network `encoder` can begin with the encoder
 of a run of these families; see `genjax.engine.start`. Vectors of words alone are tables of its own,
-which can begin with those of a run of `word2vec`, or of a file.
+which can begin with those of a run of `word2vec`, or of a file; a recurrent network of its own that
+reads one way can begin with that of a run of `recurrent_lm` (Dai and Le 2015).
 """
 
 from dataclasses import dataclass
@@ -38,11 +39,13 @@ _LAYERS = (
     "norm_epsilon", "norm_first", "bias", "positions",
 )  # fmt: skip
 _BILM = ("width", "hidden", "layers", "char_dim", "char_widths", "char_filters", "highway")
+_RECURRENT = ("cell", "embed_dim", "hidden", "layers")
 # Which of their networks is which of ours: a GPT may have an output of its own.
 _TAKEN = {
     "bert": ("encoder",),
     "gpt": ("network/embedding=encoder/embedding", "network/stack=encoder/stack"),
     "elmo": ("network=encoder",),
+    "recurrent_lm": ("network/embedding=encoder/words", "network/recurrent=encoder/recurrent"),
 }
 
 
@@ -222,6 +225,10 @@ def adopt_encoder(
     if other.family == "word2vec":
         taken = _networks(config, (f"input={table}",))
         return {"model.embed_dim": other.model.embedding_dim} | taken
+    if other.family == "recurrent_lm" and chosen_by == "model.network":  # which reads one way
+        found = {f"model.{name}": other.model[name] for name in _RECURRENT}
+        found |= {chosen_by: "recurrent", "model.bidirectional": False}
+        return found | _networks(config, _TAKEN[other.family])
     if other.family not in ENCODERS:
         return {}
     found = {chosen_by: other.family} | _networks(config, _TAKEN[other.family])

@@ -22,6 +22,7 @@ RUNS = {
     "gpt": ("gpt", SENTENCES, 1),
     "elmo": ("elmo", WORDS, 0),
     "elmo of sentences": ("elmo", SENTENCES, 0),
+    "gru": ("gru_lm", WORDS, 0),
 }
 
 
@@ -48,9 +49,10 @@ def begun(folder, recipe, path, **changes):
 @pytest.mark.parametrize(
     ("name", "recipe"),
     [
-        ("bert", "text_classifier"),
         ("gpt", "text_classifier"),
         ("elmo", "tagger"),
+        pytest.param("bert", "text_classifier", marks=pytest.mark.slow),
+        pytest.param("gru", "text_classifier", marks=pytest.mark.slow),
         pytest.param("elmo of sentences", "text_classifier", marks=pytest.mark.slow),
         pytest.param("gpt", "tagger", marks=pytest.mark.slow),
     ],
@@ -59,7 +61,7 @@ def test_a_started_encoder_computes_what_the_run_does(name, recipe, tmp_path):
     other, changes, at = RUNS[name]
     path, before, state = untrained(tmp_path, other, **changes)
     changes = {"model__pooling": "mean"} if recipe == "text_classifier" else {}
-    run, new = begun(tmp_path, recipe, path, model__mix=name != "bert", **changes)
+    run, new = begun(tmp_path, recipe, path, model__mix=other in ("gpt", "elmo"), **changes)
     x = jnp.array([[9, 8, 7, 9, 2, 0], [11, 7, 2, 0, 0, 0]])
     here = compiled(run.executor.family).features(new, x)
     there = compiled(before.executor.family).features(state, x)
@@ -96,24 +98,19 @@ def test_runs_that_do_not_fit_are_refused_in_a_line(tmp_path):
 
 
 def test_a_decoder_on_a_started_encoder_reads_what_the_run_computes(tmp_path):
+    for name, line in {"source": "ein Hund", "target": "a dog"}.items():
+        (tmp_path / name).write_text(f"{line}\n" * 20)
     fields = {"data__tokenizer": "word", "data__kind": "sentence", "data__min_count": 1}
     path, before, state = untrained(tmp_path, "bert", **fields)
-    run, new = begun(tmp_path, "transformer", path)
-    family, x = compiled(run.executor.family), jnp.array([[9, 8, 7, 9, 2, 0]])
-    layers = family.features(new, x)
-    np.testing.assert_allclose(
-        [*layers.values()][-1][:, :5],
-        compiled(before.executor.family).embed(state, x)[:, :5],
-        rtol=1e-4,
-        atol=1e-5,
-    )
+    pairs = {"data__name": f"pairs:{tmp_path / 'source'},{tmp_path / 'target'}"}
+    run, new = begun(tmp_path, "transformer", path, **pairs)
+    family, x = run.executor.family, jnp.array([[9, 8, 7, 9, 2, 0]])
+    [*_, top] = jax.jit(family.features)(new, x).values()
+    expected = jax.jit(before.executor.family.embed)(state, x)
+    np.testing.assert_allclose(top[:, :5], expected[:, :5], rtol=1e-4, atol=1e-5)
     assert run.config.model.bert.width == run.config.model.width == 16
-    other = jax.tree.map(lambda p: p + 1, new.params["network"]["bert"])
-    moved = new.replace(params={"network": new.params["network"] | {"bert": other}})
-    y = jnp.array([[5, 2]])
-    assert (family.score(moved, x, y) != family.score(new, x, y)).all()
     with pytest.raises(ConfigError, match=r"model.width=32: is 16 in the run"):
-        begun(tmp_path, "transformer", path, model__width=32)
-    with pytest.raises(ConfigError, match=r"network/target/tokens is float32\[\d+,16\] there and"):
-        taken = ("encoder=network/bert", "encoder/embedding=network/target")
-        begun(tmp_path, "transformer", path, start__networks=taken)
+        begun(tmp_path, "transformer", path, model__width=32, **pairs)
+    there, here = r"float32\[300,16\] there", r"float32\[15,16\] here"
+    with pytest.raises(ConfigError, match=f"network/bert/embedding/tokens is {there} and {here}"):
+        begun(tmp_path, "transformer", path)  # digits and their reverse have tokens of their own
