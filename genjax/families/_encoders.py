@@ -45,7 +45,7 @@ _TAKEN = {
     "bert": ("encoder",),
     "gpt": ("network/embedding=encoder/embedding", "network/stack=encoder/stack"),
     "elmo": ("network=encoder",),
-    "recurrent_lm": ("network/embedding=encoder/words", "network/recurrent=encoder/recurrent"),
+    "recurrent_lm": ("embedding=encoder/words", "recurrent=encoder/recurrent"),
 }
 
 
