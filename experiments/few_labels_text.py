@@ -78,7 +78,7 @@ _WORDS = {"data.vocab_size": 20_000}
 _TRANSFORMER = {"scan": False, "positions": "rotary", "norm_first": True, "init_std": 0.0}
 _BERT = _WORDS | {"steps": 4000}
 _GPT = _WORDS | {
-    "steps": 1500, "batch_size": 16, "ema_decay": 0.0, "data.tokenizer": "word",
+    "steps": 1500, "batch_size": 16, "data.tokenizer": "word",
     "data.min_count": 2, "data.name": f"text:{CORPUS}", "data.test_fraction": 0.02,
     "optimizer.learning_rate": 1e-3, "optimizer.schedule": "cosine",
     **{f"model.{name}": value for name, value in _TRANSFORMER.items()},
@@ -305,8 +305,7 @@ def _judged(
 ) -> tuple[int, record.Row]:
     """Chooses the rate, learns all labels with it, and judges: an exit status, and the row."""
     folder = workdir / cell.method.replace("/", "_") / str(cell.seed)
-    config = _classifier(cell.encoder, cell.way, cell.labels).copy_and_resolve_references()
-    config = config.unlock()
+    config = _classifier(cell.encoder, cell.way, cell.labels).copy_and_resolve_references().unlock()
     config.seed = cell.seed
     config.data.dir, config.data.labeled_seed = task.folder, cell.seed
     _begin(config, cell.encoder, workdir, values)
