@@ -255,8 +255,8 @@ def _same(names: tuple[str, ...], other: ConfigDict, section: str) -> dict[str, 
 
 def _networks(config: ConfigDict, taken: tuple[str, ...]) -> dict[str, Any]:
     """Returns what is taken over, unless the config says so itself."""
-    usual = ("encoder",)
-    return {"start.networks": taken} if config.start.networks == usual else {}
+    usual = config.start.networks == ("encoder",) and config.start.what != "state"
+    return {"start.networks": taken} if usual else {}
 
 
 def _running(other: ConfigDict) -> bool:

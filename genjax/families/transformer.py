@@ -92,7 +92,7 @@ def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
     if other.family != "bert":
         return {}
     found = {"model.encoder": "bert", "model.width": other.model.width} | decided_by_bert(other)
-    usual = config.start.networks == ()
+    usual = config.start.networks == () and config.start.what != "state"
     return found | ({"start.networks": ("encoder=network/bert",)} if usual else {})
 
 
