@@ -49,10 +49,9 @@ def begun(folder, recipe, path, **changes):
     ("name", "recipe"),
     [
         ("gpt", "text_classifier"),
-        ("elmo", "tagger"),
+        pytest.param("elmo", "tagger", marks=pytest.mark.slow),
         pytest.param("gru", "text_classifier", marks=pytest.mark.slow),
         pytest.param("elmo of sentences", "text_classifier", marks=pytest.mark.slow),
-        pytest.param("gpt", "tagger", marks=pytest.mark.slow),
     ],
 )
 def test_a_started_encoder_computes_what_the_run_does(name, recipe, tmp_path):
