@@ -58,7 +58,7 @@ class DataSpec(NamedTuple):
         letter, digit or underscore, plus 2 if it ends with one; see `genjax.data.text.masking`. For
         kinds `"text"` and `"sentence"`.
       spellings: the words that tokens stand for, without the special tokens, where tokens are
-        words; for the same kinds.
+        words; for the same kinds and `"tagged"`.
       target_shape, target_vocab_size: of y, for pairs.
       shared_vocabulary: whether x and y of pairs have one: an id means the same in both.
       task_classes: number of classes of each task, where there are several; `num_classes` is that

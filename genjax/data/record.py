@@ -76,8 +76,9 @@ def dataset(
             if words is None:
                 raise ConfigError("the run's tokenizer is missing")
             if spec.kind in ("text", "sentence"):
-                parts, spellings = tokenizers.word_parts(words.x), tokenizers.spellings(words.x)
-                spec = spec._replace(word_parts=parts, spellings=spellings)
+                spec = spec._replace(word_parts=tokenizers.word_parts(words.x))
+            if spec.kind in ("text", "sentence", "tagged"):
+                spec = spec._replace(spellings=tokenizers.spellings(words.x))
             spec = spec._replace(shared_vocabulary=words.shared)
         splits: dict[str, Any] = {
             name: cast(Source, _Later(int(split["examples"]), bool(split["streamed"]), real, name))

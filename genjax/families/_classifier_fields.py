@@ -10,29 +10,31 @@ from genjax.core.family import DataSpec
 from genjax.core.fields import field, subsection
 from genjax.core.teaching import Teacher
 from genjax.families._checks import check_halvings
-from genjax.families._encoders import DEFAULTS, EncoderFields, EncoderOptimizer
+from genjax.families._encoders import ENCODERS, ContextFields, EncoderOptimizer
 from genjax.families._recurrent import RecurrentFields
 from genjax.models.dense import ACTIVATIONS
 from genjax.models.pictures import NORMS
 from genjax.models.sentence import POOLINGS
 
-OF_TEXTS = ("bag", "recurrent", "transformer", "bert")
+OF_TEXTS = ("bag", "recurrent", "transformer", *ENCODERS)
 OF_PICTURES = ("none", "conv", "resnet", "run")
 _POOLINGS = {  # of networks that allow not all of them
     "recurrent": ("mean", "max", "last"),
     "transformer": ("mean", "max"),
     "bert": ("mean", "max", "first"),
+    "gpt": ("mean", "max", "last"),
+    "elmo": ("mean", "max"),
 }
 
 
 @dataclass(frozen=True)
-class Model(RecurrentFields):
+class Model(RecurrentFields, ContextFields):
     """The section `model`: what makes the vector of an example, and the head on it.
 
     `hidden` and `layers` are of the recurrent network; of bag: of the dense layers, of which there
     may be none; of transformer: the width of the feed-forward networks, and the layers. `embed_dim`
-    is the width of all three. The network bert follows `bert` and `word_dropout` alone, run
-    `layer`, `tiles`, `run` and `dropout`.
+    is the width of all three. The networks bert, gpt and elmo follow the sections of their names,
+    `mix`, `pooling` and `word_dropout` alone, run `layer`, `tiles`, `run` and `dropout`.
     """
 
     network: str = field(
@@ -52,11 +54,12 @@ class Model(RecurrentFields):
     norm: str = field("none", "conv, resnet: of channels", choices=NORMS)
     activation: str = field("relu", "conv, resnet: of convolutions", choices=ACTIVATIONS)
     bidirectional: bool = field(True, "recurrent: reads both ways")
-    pooling: str = field("max", "of recurrent also last, of bert first: BOS", choices=POOLINGS)
+    pooling: str = field(
+        "max", "of recurrent and gpt also last, of bert first: BOS", choices=POOLINGS
+    )
     num_heads: int = field(4, "transformer: of attention", ge=1)
     bigrams: int = field(0, "bag: rows of the table of hashed pairs of words; 0: none", ge=0)
     word_dropout: float = field(0.0, "rate at which words become UNK in training", ge=0, lt=1)
-    bert: EncoderFields = subsection(EncoderFields, **DEFAULTS)
     layer: str = field("", "run: of its features; empty: the last")
     tiles: int = field(4, "run: a side, of layers of pixels, whose means count; 0: pixels", ge=0)
     run: str = field("", "run: settings of its networks, as JSON; the run decides them")
@@ -91,8 +94,7 @@ class Model(RecurrentFields):
         if self.embed_dim % self.num_heads:
             message = f"must divide model.embed_dim={self.embed_dim}"
             raise fail("model.num_heads", self.num_heads, message)
-        if network == "bert":
-            self.bert.check_length(spec.shape[0])
+        self.check_encoder(network, spec)
 
 
 @dataclass(frozen=True)

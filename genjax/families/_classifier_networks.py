@@ -4,15 +4,17 @@ from collections.abc import Sequence
 
 import jax
 from flax import linen as nn
+from ml_collections import ConfigDict
 
 from genjax.core.family import DataSpec, compute_dtype
 from genjax.families._classifier_fields import Model
-from genjax.families._encoders import make_encoder as make_bert
+from genjax.families._encoders import ENCODERS, Context
+from genjax.families._encoders import make_encoder as make_contextual
 from genjax.families._recurrent import make_recurrent
 from genjax.models.dense import ACTIVATIONS, Dropout
 from genjax.models.features import offer
 from genjax.models.pictures import Convolutions, Pixels, ResNet
-from genjax.models.sentence import Bag, BertEncoder, RecurrentEncoder, TransformerEncoder
+from genjax.models.sentence import Bag, RecurrentEncoder, TransformerEncoder
 from genjax.models.transformer import Layers
 
 
@@ -51,8 +53,14 @@ def make_head(m: Model, num_classes: int, precision: str) -> Head:
     )
 
 
-def make_encoder(m: Model, spec: DataSpec, precision: str) -> nn.Module:
-    """Makes the network that `model.network` names."""
+def make_encoder(m: Model, spec: DataSpec, config: ConfigDict) -> tuple[nn.Module, Context | None]:
+    """Makes the network that `model.network` names, and how it is asked if it is of `ENCODERS`."""
+    if m.network in ENCODERS:
+        return make_contextual(m.network, m, spec, config)
+    return _make_own(m, spec, config.precision), None
+
+
+def _make_own(m: Model, spec: DataSpec, precision: str) -> nn.Module:
     vocab_size, dtype = spec.vocab_size, compute_dtype(precision)
     if m.network == "none":
         return Pixels(dtype)
@@ -61,9 +69,6 @@ def make_encoder(m: Model, spec: DataSpec, precision: str) -> nn.Module:
         return Convolutions(m.channels, **pictures)
     if m.network == "resnet":
         return ResNet(m.channels, m.blocks, **pictures)
-    if m.network == "bert":
-        encoder = make_bert(m.bert, vocab_size, spec.shape[0], precision)
-        return BertEncoder(encoder, m.pooling)
     if m.network == "bag":
         return Bag(vocab_size, m.embed_dim, m.bigrams, m.hidden, m.layers, m.dropout, dtype)
     if m.network == "transformer":

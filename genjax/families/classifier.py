@@ -23,12 +23,15 @@ Of sentences:
   layers (Iyyer et al. 2015, Deep averaging networks; Joulin et al. 2016, fastText). Order is lost.
 - `recurrent`: an RNN, GRU or LSTM over the sentence, both ways where wanted, its outputs pooled.
 - `transformer`: an encoder of the Transformer, its outputs pooled.
-- `bert`: BERT's encoder, its outputs pooled (Devlin et al. 2019, section 4.1). It can be that of a
-  trained run of the family `bert` (`start.workdir`), to be fine-tuned, or to stay as it is
+- `bert`, `gpt`, `elmo`: the encoder of the family of that name, its last layer or a learned mix of
+  all (Peters et al. 2018, equation 1), pooled (Devlin et al. 2019, section 4.1). It can be that of
+  a trained run (`start.workdir`), to be fine-tuned, or to stay as it is
   (`optimizer.encoder_lr_scale`).
 
-Sentences can be changed in training (the section `augment`): variants that a text autoencoder wrote
-stand in their place (`genjax.engine.augmenting`), and their words are dropped, swapped or hidden.
+Words of the first three begin with the vectors of a run of `word2vec` or of a file, where
+`start.workdir` names one. Sentences can be changed in training (the section `augment`): variants
+that a text autoencoder wrote stand in their place (`genjax.engine.augmenting`), and their words are
+dropped, swapped or hidden.
 """
 
 from dataclasses import dataclass
@@ -55,10 +58,11 @@ from genjax.core.update import first_state, minimize
 from genjax.data.text.corruption import corrupt_tokens
 from genjax.families._classifier_fields import Config, Loss, Model, picture_config
 from genjax.families._classifier_networks import Head, make_encoder, make_head
-from genjax.families._encoders import EncoderOptimizer, adopt_encoder, drop_words
+from genjax.families._encoders import Context, EncoderOptimizer, adopt_encoder, drop_words
 from genjax.families._run_encoders import adopt_run, make_run_encoder
 from genjax.families._students import distilled, projections
 from genjax.models.features import watched
+from genjax.models.sentence import Pooling
 
 __all__ = ["Classifier", "Config", "adopt", "build", "default_config", "picture_config"]
 
@@ -74,12 +78,10 @@ default_config = Config.defaults
 
 
 def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
-    """See `families.adopt`; what is taken of a run of the family `bert` is its encoder."""
+    """See `families.adopt` and `genjax.families._encoders.adopt_encoder`."""
     if config.model.network == "run":
         return adopt_run(config, other)
-    if other.family != "bert":
-        return {}
-    return {"model.network": "bert"} | adopt_encoder(other)
+    return adopt_encoder(config, other, "model.network", "encoder/words/tokens")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -93,6 +95,7 @@ class Classifier(Family):
     model: Model
     loss: Loss
     encoder: nn.Module
+    context: Context | None  # of encoders of words in a text
     head: Head
     encoder_lr_scale: float
     teacher: Teacher
@@ -105,6 +108,9 @@ class Classifier(Family):
         self, params: Any, x: jax.Array, variables: Any = None, **options: Any
     ) -> jax.Array:
         """Computes the vectors (B, D) of examples; a fixed encoder has no gradient."""
+        if self.context is not None:
+            h_BxSxD = self.context.vectors(self.encoder, params, x, **options)
+            return applied(self.pooling, {}, h_BxSxD, x, **options)
         if self.spec.kind != "sentence" and self.model.network != "run":
             x = (x - self.spec.center) / self.spec.scale
         own = (variables or {}).get("encoder", {})
@@ -139,8 +145,9 @@ class Classifier(Family):
         wanted = maps if attention else None
         watching, found = watched(self, wanted, encoder="encoder", head="head")
         code, logits_BxK = watching.forward(params, x, key, variables)
-        if self.model.network == "bert":  # of words, without BOS
-            found = {n: h[:, 1:] if n.startswith("encoder") else h for n, h in found.items()}
+        if self.context is not None:  # of words, without BOS
+            first = self.context.first
+            found = {n: h[:, first:] if n.startswith("encoder") else h for n, h in found.items()}
         head = {name: found.pop(name) for name in [*found] if name.startswith("head")}
         return logits_BxK, found | {"encoder.code": code} | head, maps
 
@@ -218,11 +225,15 @@ class Classifier(Family):
             x = jnp.full((1, *self.spec.shape), tokens.EOS)
         else:
             x = jnp.zeros((1, *self.spec.shape))
-        h_BxD, variables = self.encoder.init_with_output(encoder_key, x)
-        others = {name: v for name, v in variables.items() if name != "params"}
-        own = {"encoder": others} if others else {}
-        head = self.head.init(head_key, h_BxD)["params"]
-        params = {"encoder": variables.get("params", {}), "head": head}
+        own: dict[str, Any] = {}
+        if self.context is not None:
+            params = self.context.init(self.encoder, encoder_key, x)
+        else:
+            variables = self.encoder.init(encoder_key, x)
+            params = {"encoder": variables.get("params", {})}
+            if others := {name: v for name, v in variables.items() if name != "params"}:
+                own = {"encoder": others}
+        params["head"] = self.head.init(head_key, self.encoded(params, x, own))["params"]
         if self.teacher.features or self.teacher.attention:
             shapes = jax.eval_shape(
                 lambda p, v: self.layers(p, x, None, v, attention=True), params, own
@@ -260,15 +271,23 @@ class Classifier(Family):
         return self.layers(state.eval_params, x, None, state.variables)[1]
 
     def attention_maps(self, state: State, x_BxT: jax.Array) -> dict[str, jax.Array]:
-        """Computes the weights (B, H, T, T) of attention in each layer; bert's have BOS as well.
+        """Computes the weights (B, H, T, T) of attention in each layer; with BOS as it is read.
 
-        There are none of other networks than transformer and bert.
+        There are none of other networks than transformer, bert and gpt.
         """
         return self.layers(state.eval_params, x_BxT, attention=True)[2]
 
     def classify(self, state: State, x: jax.Array) -> jax.Array:
         """Computes the class probabilities (B, num_classes) of examples (B, …)."""
         return nn.softmax(self.forward(state.eval_params, x, None, state.variables)[1])
+
+    # Behind them.
+
+    @property
+    def pooling(self) -> Pooling:
+        """What makes one vector of those of a text's places."""
+        assert self.context is not None
+        return Pooling(self.model.pooling, self.context.first, self.context.dropout)
 
 
 def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Classifier:
@@ -283,13 +302,16 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Classifier:
     loss.check()
     teacher.check()
     augment.check(spec.kind)
+    if model.network == "run":
+        encoder, context = make_run_encoder(config, model, spec, total_steps), None
+    else:
+        encoder, context = make_encoder(model, spec, config)
     return Classifier(
         **shared_fields(config, spec, total_steps),
         model=model,
         loss=loss,
-        encoder=make_run_encoder(config, model, spec, total_steps)
-        if model.network == "run"
-        else make_encoder(model, spec, config.precision),
+        encoder=encoder,
+        context=context,
         head=make_head(model, spec.num_classes, config.precision),
         encoder_lr_scale=factor,
         teacher=teacher,

@@ -27,12 +27,13 @@ from ml_collections import ConfigDict
 from genjax.core import tokens
 from genjax.core.batch import batch_sum
 from genjax.core.config import Base, Optimizer, TextData, fail
-from genjax.core.family import Batch, DataSpec, Family, Metrics, State, compute_dtype, shared_fields
-from genjax.core.fields import field, read, subsection
+from genjax.core.family import Batch, DataSpec, Family, Metrics, State, shared_fields
+from genjax.core.fields import read, subsection
 from genjax.core.network import applied
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import init_key, step_key
 from genjax.core.update import first_state, minimize
+from genjax.families._bilm import BiLMFields, make_bilm
 from genjax.families._language_models import TokenLoss, check_texts, mean_count, token_nll
 from genjax.models.elmo import BiLM, Mix, spell_vocabulary
 from genjax.models.sentence import pool
@@ -41,29 +42,8 @@ _DROPOUT = 0  # use of the step's key
 
 
 @dataclass(frozen=True)
-class Model:
+class Model(BiLMFields):
     """The section `model`."""
-
-    width: int = field(128, "of a layer's vectors, in each direction", ge=1)
-    hidden: int = field(256, "units of an LSTM", ge=1)
-    layers: int = field(2, "LSTMs in each direction", ge=1)
-    char_dim: int = field(16, "width of a character's vector", ge=1)
-    char_widths: tuple[int, ...] = field(
-        (1, 2, 3, 4, 5), "of the CNN's filters, in characters", ge=1
-    )
-    char_filters: tuple[int, ...] = field(
-        (32, 32, 64, 64, 64), "how many there are of each width", ge=1
-    )
-    highway: int = field(1, "layers behind the CNN", ge=0)
-    dropout: float = field(0.1, "of what LSTMs read and say", ge=0, lt=1)
-
-    def check(self) -> None:
-        """Raises `ConfigError` unless each width of filters has one number of them."""
-        if not self.char_widths:
-            raise fail("model.char_widths", (), "must be whole numbers of at least 1")
-        if len(self.char_filters) != len(set(self.char_widths)):
-            widths = "must be one number for each of model.char_widths, which are different"
-            raise fail("model.char_filters", self.char_filters, f"{widths}: {self.char_widths}")
 
 
 @dataclass(frozen=True)
@@ -248,13 +228,11 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> ELMo:
     """Builds the family from a config like `configs/elmo.py`; raises `ConfigError`."""
     m, loss = read(Model, config, "model"), read(TokenLoss, config, "loss")
     _check(m, config, spec)
-    filters = tuple(zip(m.char_widths, m.char_filters))
-    sizes = m.width, m.hidden, m.layers, m.char_dim, filters, m.highway
     return ELMo(
         **shared_fields(config, spec, total_steps),
         model=m,
         loss=loss,
-        network=BiLM(*sizes, m.dropout, compute_dtype(config.precision)),
+        network=make_bilm(m, config.precision),
         mix=Mix(),
         chars_VxC=spell_vocabulary(spec.spellings, config.data.word_length),
         optimizer=make_optimizer(config.optimizer, total_steps),

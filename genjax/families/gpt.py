@@ -13,7 +13,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import linen as nn
 from ml_collections import ConfigDict
 
 from genjax.core import tokens
@@ -31,8 +30,7 @@ from genjax.families._language_models import (
     last_vector,
 )
 from genjax.families._transformers import LayerFields, make_layers
-from genjax.models.embedding import Embedding
-from genjax.models.transformer import Cache, Layers, Stack
+from genjax.models.gpt import Network
 from genjax.ops.attention import causal_mask, segment_mask
 
 
@@ -65,64 +63,6 @@ class Config(Base):
 
 
 default_config = Config.defaults
-
-
-class Network(nn.Module):
-    """Maps tokens to vectors that predict the next ones; `kernel` makes logits of these.
-
-    Attributes:
-      vocab_size: number of tokens.
-      length: the most places of a text.
-      layers: of the stack.
-      positions: see `Embedding`; rotary ones are the layers' own.
-      tie_embeddings: the vectors of the tokens are the output's weights too.
-    """
-
-    vocab_size: int
-    length: int
-    layers: Layers
-    positions: str
-    tie_embeddings: bool
-
-    def setup(self) -> None:
-        """Declares the parts."""
-        of = self.layers
-        std = of.init_std or of.width**-0.5
-        self.embedding = Embedding(
-            self.vocab_size,
-            of.width,
-            self.positions,
-            self.length,
-            std=std,
-            dropout=of.dropout,
-            dtype=of.dtype,
-        )
-        self.stack = Stack(of)
-        if not self.tie_embeddings:
-            shape = (of.width, self.vocab_size)
-            self.head = self.param("head", nn.initializers.normal(std), shape)
-
-    def __call__(
-        self, ids_BxT: jax.Array, mask: jax.Array, positions_BxT: Any = None, *, train: bool = False
-    ) -> jax.Array:
-        """Computes (B, T, D) of whole texts."""
-        x = self.embedding(ids_BxT, positions_BxT, train=train)
-        return self.stack(x, mask, positions_BxT=positions_BxT, train=train)
-
-    def extend(
-        self, ids_BxQ: jax.Array, cache: Cache, past_B: jax.Array
-    ) -> tuple[jax.Array, Cache]:
-        """Computes (B, Q, D) of the Q tokens behind the `past` ones that are in `cache`."""
-        places_BxQ = past_B[:, None] + jnp.arange(ids_BxQ.shape[1])
-        return self.stack.extend(self.embedding(ids_BxQ, places_BxQ), cache, past_B)
-
-    def new_cache(self, batch_size: int) -> Cache:
-        """Makes an empty cache for `length` places."""
-        return self.stack.new_cache(batch_size, self.length)
-
-    def kernel(self) -> jax.Array:
-        """Returns the weights (D, V) of the logits."""
-        return self.embedding.tokens.T if self.tie_embeddings else self.head
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -4,9 +4,10 @@
 
 The network reads the words x of a sentence both ways and gives each word t a score s_t for each
 tag; A scores neighbors (`crf`), or is left out (`softmax`). A word is read as its vector, joined by
-what a CNN finds in its characters where wanted. The vector is of the word alone, or BERT's of the
-word in its sentence (Devlin et al. 2019, section 5.3), whose encoder can be that of a trained run
-(`start.workdir`) whose tokens are words.
+what a CNN finds in its characters where wanted. The vector is of the word alone, or of the word in
+its sentence, from the encoder of the family `bert`, `gpt` or `elmo` (Devlin et al. 2019, section
+5.3; Peters et al. 2018, section 3.3). Both can be those of a trained run whose tokens are words,
+vectors also those of a file (`start.workdir`).
 
 Sources: Huang et al. 2015 (BiLSTM-CRF); Lample et al. 2016 (its form here); Ma and Hovy 2016
 (characters by a CNN, sizes).
@@ -33,15 +34,15 @@ from genjax.core.optimizer import make_optimizer
 from genjax.core.random import init_key, step_key
 from genjax.core.update import first_state, minimize
 from genjax.families._encoders import (
-    DEFAULTS,
-    EncoderFields,
+    ENCODERS,
+    Context,
+    ContextFields,
     EncoderOptimizer,
     adopt_encoder,
     drop_words,
     make_encoder,
 )
 from genjax.families._recurrent import RecurrentFields, make_recurrent
-from genjax.models.bert import Encoder, one_text
 from genjax.models.characters import CharacterCNN
 from genjax.models.dense import Dropout
 from genjax.models.embedding import Embedding
@@ -52,15 +53,14 @@ _DROPOUT, _WORDS = range(2)  # uses of the step's key
 
 
 @dataclass(frozen=True)
-class Model(RecurrentFields):
+class Model(RecurrentFields, ContextFields):
     """The section `model`."""
 
     words: str = field(
         "table",
-        "vectors of words: of embed_dim, or bert's in a sentence",
-        choices=("table", "bert"),
+        "vectors of words: of embed_dim, or an encoder's in a sentence",
+        choices=("table", *ENCODERS),
     )
-    bert: EncoderFields = subsection(EncoderFields, **DEFAULTS)
     head: str = field("crf", "tags together, or each by itself", choices=("crf", "softmax"))
     char_filters: int = field(
         30, "convolutions over a word's characters; 0: they are not seen", ge=0
@@ -75,8 +75,7 @@ class Model(RecurrentFields):
         """Raises `ConfigError` for fields that do not go together."""
         if self.layers < 1:
             raise fail("model.layers", self.layers, "must be at least 1")
-        if self.words == "bert":
-            self.bert.check_length(spec.shape[0])
+        self.check_encoder(self.words, spec)
 
 
 @dataclass(frozen=True)
@@ -131,11 +130,11 @@ class TagScorer(nn.Module):
 
 
 def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
-    """See `families.adopt`; what is taken of a run of the family `bert` is its encoder."""
+    """See `families.adopt` and `genjax.families._encoders.adopt_encoder`."""
     if other.data.tokenizer != "word":
         message = f"is a run of {other.data.tokenizer} tokens; must be words, which have tags"
         raise fail("start.workdir", config.start.workdir, message)
-    return {"model.words": "bert"} | adopt_encoder(other) if other.family == "bert" else {}
+    return adopt_encoder(config, other, "model.words", "scorer/words/tokens")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -148,22 +147,24 @@ class Tagger(Family):
 
     model: Model
     scorer: TagScorer
-    encoder: Encoder | None  # of words in a sentence; None: words have vectors of their own
-    encoder_lr_scale: float
+    encoder: nn.Module | None  # of words in a sentence; None: words have vectors of their own
+    context: Context | None  # of the encoder
     optimizer: optax.GradientTransformation
 
     # The networks.
 
     def scores(self, params: Any, batch: Batch, **options: Any) -> jax.Array:
         """Computes the scores (B, T, K) of tags at the words of `x` (B, T), with their `chars`."""
-        words_BxTxD: Any = None
-        if self.encoder is not None:
-            ids_BxT = one_text(batch["x"])
-            h_BxTxD = applied(self.encoder, params["encoder"], ids_BxT, **options)
-            h_BxTxD = h_BxTxD if self.encoder_lr_scale else jax.lax.stop_gradient(h_BxTxD)
-            words_BxTxD = h_BxTxD[:, 1:]
+        words_BxTxD = self.words(params, batch["x"], **options)
         inputs = batch["x"], batch.get("chars"), words_BxTxD
         return applied(self.scorer, params["scorer"], *inputs, **options)
+
+    def words(self, params: Any, x_BxT: jax.Array, **options: Any) -> jax.Array | None:
+        """Computes the vectors (B, T, D) of words in their sentence; None without an encoder."""
+        if self.encoder is None or self.context is None:
+            return None
+        h_BxSxD = self.context.vectors(self.encoder, params, x_BxT, **options)
+        return h_BxSxD[:, self.context.first :]
 
     def log_likelihood(self, params: Any, scores_BxTxK: jax.Array, batch: Batch) -> jax.Array:
         """Computes log p(tags | words) of each row, (B,)."""
@@ -189,7 +190,7 @@ class Tagger(Family):
         """Computes -log p(tags | words), in nats a word (Lample et al. 2016, section 2.2).
 
         Args:
-          params: of `scorer` and, as configured, `encoder` and `crf`.
+          params: of `scorer` and, as configured, `encoder`, `mix` and `crf`.
           rows: `x` (B, T), of which words may be dropped, `label` (B, T) and `chars` (B, T, C).
           shared: `key` of dropout, and `mean_count` of words over the batch.
           part: number of the part, folded into the key.
@@ -214,13 +215,11 @@ class Tagger(Family):
         x_BxT = jnp.ones((1, *self.spec.shape), jnp.int32)
         chars_BxTxC = jnp.ones((1, *self.spec.char_shape), jnp.int32)
         params: dict[str, Any] = {}
-        words_BxTxD = None
-        if self.encoder is not None:
+        if self.encoder is not None and self.context is not None:
             encoder_key = jax.random.fold_in(init_key(key), 1)
-            params["encoder"] = self.encoder.init(encoder_key, one_text(x_BxT))["params"]
-            shape = (*x_BxT.shape, self.model.bert.width)
-            words_BxTxD = jnp.zeros(shape, compute_dtype(self.precision))
-        variables = self.scorer.init(init_key(key), x_BxT, chars_BxTxC, words_BxTxD)
+            params |= self.context.init(self.encoder, encoder_key, x_BxT)
+        inputs = x_BxT, chars_BxTxC, self.words(params, x_BxT)
+        variables = self.scorer.init(init_key(key), *inputs)
         params["scorer"] = variables["params"]
         if self.model.head == "crf":
             num_tags = self.spec.num_classes
@@ -260,10 +259,10 @@ class Tagger(Family):
     def features(
         self, state: State, x_BxT: jax.Array, chars_BxTxC: Any = None
     ) -> dict[str, jax.Array]:
-        """Computes the layers of the recurrent network, and of BERT where it is: (B, T, D) each."""
+        """Computes the layers of the recurrent network, and of an encoder: (B, T, D) each."""
         watching, layers = watched(self, scorer="scorer", encoder="encoder")
         watching.tag(state, x_BxT, chars_BxTxC)
-        first = {"encoder": 1, "scorer": 0}  # behind BERT's BOS
+        first = {"encoder": self.context.first if self.context else 0, "scorer": 0}  # behind BOS
         return {name: h[:, first[name.partition(".")[0]] :] for name, h in layers.items()}
 
 
@@ -272,22 +271,18 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Tagger:
     model = read(Model, config, "model")
     factor = read(EncoderOptimizer, config, "optimizer").encoder_lr_scale
     _check(model, config, spec)
-    encoder = _make_encoder(model, spec, config.precision)
+    encoder, context = None, None
+    if model.words != "table":
+        encoder, context = make_encoder(model.words, model, spec, config)
     factors = {} if encoder is None else {"encoder": factor}
     return Tagger(
         **shared_fields(config, spec, total_steps),
         model=model,
         scorer=_make_scorer(model, spec, config.precision),
         encoder=encoder,
-        encoder_lr_scale=factor,
+        context=context,
         optimizer=make_optimizer(config.optimizer, total_steps, factors),
     )
-
-
-def _make_encoder(m: Model, spec: DataSpec, precision: str) -> Encoder | None:
-    if m.words == "table":
-        return None
-    return make_encoder(m.bert, spec.vocab_size, spec.shape[0], precision)
 
 
 def _make_scorer(m: Model, spec: DataSpec, precision: str) -> TagScorer:

@@ -7,6 +7,10 @@ and the inverse square root schedule; norms behind each sum as there, or in fron
 Its one table for source, target and output needs one vocabulary for both languages; here the source
 has its own, and `tie_embeddings` joins the other two. With `copy` a pointer behind the last layer
 may choose a word of the source instead (See et al. 2017; `genjax.losses.copying`).
+
+The encoder can be BERT's (`encoder`), that of a trained run of the family `bert` whose tokens are
+the source's (`start.workdir`); the decoder begins at random (Rothe et al. 2020, Leveraging
+pre-trained checkpoints for sequence generation, BERT2RND).
 """
 
 from dataclasses import dataclass
@@ -17,9 +21,10 @@ import jax.numpy as jnp
 from flax import linen as nn
 from ml_collections import ConfigDict
 
-from genjax.core.config import Optimizer
-from genjax.core.family import DataSpec
+from genjax.core.config import Optimizer, fail
+from genjax.core.family import DataSpec, State
 from genjax.core.fields import field, read, subsection
+from genjax.families._encoders import DEFAULTS, EncoderFields, decided_by_bert, make_bert
 from genjax.families._pairs import (
     AttendingPairs,
     CopyingPairs,
@@ -29,6 +34,7 @@ from genjax.families._pairs import (
     pair_fields,
 )
 from genjax.families._transformers import LayerFields, make_layers
+from genjax.models.bert import Encoder, one_text
 from genjax.models.copying import Pointer, Prediction
 from genjax.models.embedding import Embedding
 from genjax.models.transformer import Layers, Stack
@@ -41,6 +47,19 @@ class Model(LayerFields):
 
     tie_embeddings: bool = field(True, "the target's vectors are the output's weights too")
     copy: bool = field(False, "words of the source can be copied: a pointer-generator")
+    encoder: str = field(
+        "own", "of the source: like the decoder, or that of model.bert", choices=("own", "bert")
+    )
+    bert: EncoderFields = subsection(EncoderFields, **DEFAULTS)
+
+    def check_encoder(self, spec: DataSpec) -> None:
+        """Raises `ConfigError` where the encoder does not go with the decoder or the data."""
+        if self.encoder != "bert":
+            return
+        self.bert.check_length(spec.shape[0], "model.bert")
+        if self.bert.width != self.width:
+            message = f"must be model.width={self.width}, of the decoder that attends to it"
+            raise fail("model.bert.width", self.bert.width, message)
 
 
 @dataclass(frozen=True)
@@ -68,6 +87,15 @@ class Config(PairConfig):
 default_config = Config.defaults
 
 
+def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
+    """See `families.adopt`; what is taken of a run of the family `bert` is its encoder."""
+    if other.family != "bert":
+        return {}
+    found = {"model.encoder": "bert", "model.width": other.model.width} | decided_by_bert(other)
+    usual = config.start.networks == () and config.start.what != "state"
+    return found | ({"start.networks": ("encoder=network/bert",)} if usual else {})
+
+
 class Network(nn.Module):
     """Maps a source and the known part of a target to vectors that predict the next token.
 
@@ -79,6 +107,7 @@ class Network(nn.Module):
       positions: see `Embedding`; rotary ones are the layers' own.
       tie_embeddings: the target's vectors are the output's weights too.
       copies: a `Pointer` to the source stands behind the decoder's last layer.
+      bert: encodes the source, with BOS in front of it; None: a stack like the decoder's does.
     """
 
     vocab_size: int
@@ -88,6 +117,7 @@ class Network(nn.Module):
     positions: str
     tie_embeddings: bool
     copies: bool = False
+    bert: Encoder | None = None
 
     def setup(self) -> None:
         """Declares the parts."""
@@ -100,9 +130,11 @@ class Network(nn.Module):
             "dropout": of.dropout,
             "dtype": of.dtype,
         }
-        self.source = Embedding(self.vocab_size, max_length=source_length, **embed)
+        if self.bert is None:
+            self.source = Embedding(self.vocab_size, max_length=source_length, **embed)
+            self.encoder = Stack(of)
         self.target = Embedding(self.target_vocab_size, max_length=target_length, **embed)
-        self.encoder, self.decoder = Stack(of), Stack(of, cross=True)
+        self.decoder = Stack(of, cross=True)
         if self.copies:
             self.pointer = Pointer(of.width, of.dtype)
         if not self.tie_embeddings:
@@ -172,6 +204,8 @@ class Network(nn.Module):
         return weights_LxBxHxUxS[-1].mean(1)
 
     def _encode(self, x_BxS: jax.Array, *, train: bool = False) -> jax.Array:
+        if self.bert is not None:
+            return self.bert(one_text(x_BxS), train=train)[:, 1:]
         return self.encoder(self.source(x_BxS, train=train), padding_mask(x_BxS), train=train)
 
 
@@ -180,6 +214,11 @@ class Transformer(AttendingPairs):
     """The family `transformer`."""
 
     model: Model
+
+    def features(self, state: State, x_BxS: jax.Array) -> dict[str, jax.Array]:
+        """See `Pairs`; BERT's layers without BOS."""
+        first = int(self.model.encoder == "bert")
+        return {name: h[:, first:] for name, h in super().features(state, x_BxS).items()}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -191,7 +230,11 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Transformer:
     """Builds the family from a config like `configs/transformer.py`; raises `ConfigError`."""
     fields, model = pair_fields(config, spec, total_steps), read(Model, config, "model")
     model.check()
+    model.check_encoder(spec)
     check_copying(config, spec)
+    bert = None
+    if model.encoder == "bert":
+        bert = make_bert(model.bert, spec.vocab_size, spec.shape[0], config.precision)
     network = Network(
         spec.vocab_size,
         spec.target_vocab_size,
@@ -200,6 +243,7 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Transformer:
         model.positions,
         model.tie_embeddings,
         model.copy,
+        bert,
     )
     kind = CopyingTransformer if model.copy else Transformer
     return kind(**fields, model=model, network=network)

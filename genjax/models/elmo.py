@@ -16,6 +16,7 @@ from flax import linen as nn
 from genjax.core import tokens
 from genjax.models.characters import CharacterCNN
 from genjax.models.dense import Dropout
+from genjax.models.features import offer
 from genjax.models.recurrent import Direction
 from genjax.ops.recurrence import zero_carry
 
@@ -113,6 +114,29 @@ class BiLM(nn.Module):
         layers_2xLxTxBxD = jnp.stack(sides)
         keep = keep_TxB.astype(self.dtype)[None, None, ..., None]
         return (layers_2xLxTxBxD * keep).swapaxes(2, 3)
+
+
+class BiLMEncoder(nn.Module):
+    """The network as an encoder: vectors of words in their text, both directions side by side.
+
+    Its parameters are those of `network`, so that trained ones can be taken over.
+    """
+
+    network: BiLM
+
+    def setup(self) -> None:
+        """Declares the parts."""
+        nn.share_scope(self, self.network)
+
+    def __call__(
+        self, chars_BxTxC: jax.Array, real_BxT: jax.Array, *, train: bool = False
+    ) -> jax.Array:
+        """Computes the last layer (B, T, 2 width); see `BiLM`, whose layers are offered."""
+        left_LxBxTxD, right_LxBxTxD = self.network(chars_BxTxC, real_BxT, train=train)
+        layers_LxBxTx2D = jnp.concatenate([left_LxBxTxD, right_LxBxTxD], -1)
+        for h_BxTx2D in layers_LxBxTx2D:
+            offer(self, h_BxTx2D)
+        return layers_LxBxTx2D[-1]
 
 
 class Mix(nn.Module):

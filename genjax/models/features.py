@@ -47,6 +47,12 @@ def sown_weights(kept: Mapping[str, Any], part: str) -> jax.Array:
     return found
 
 
+def offered(network: nn.Module, params: Any, *args: Any, **options: Any) -> list[jax.Array]:
+    """Computes what the layers of a network of these parameters offer, the first layer first."""
+    _, kept = network.apply({"params": params}, *args, mutable=[_COLLECTION], **options)
+    return jax.tree.leaves(kept[_COLLECTION])
+
+
 def watched(
     owner: _Owner, maps: dict[str, jax.Array] | None = None, **names: str
 ) -> tuple[_Owner, dict[str, jax.Array]]:

@@ -1,4 +1,4 @@
-"""Sentences to vectors: a bag of words, a recurrent network, a Transformer encoder, BERT.
+"""Sentences to vectors: a bag of words, a recurrent network, a Transformer, or any encoder pooled.
 
 Each module maps tokens (B, T), int32, padded at their end, to vectors (B, D).
 """
@@ -10,7 +10,6 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.core import checks, tokens
-from genjax.models.bert import Encoder, one_text
 from genjax.models.dense import Dropout
 from genjax.models.embedding import Embedding
 from genjax.models.features import offer
@@ -152,29 +151,31 @@ class TransformerEncoder(nn.Module):
         return Dropout(of.dropout)(h_BxD, train=train)
 
 
-class BertEncoder(nn.Module):
-    """BERT over a sentence with BOS in front of it, its outputs pooled.
-
-    Its parameters are those of `encoder`, so that trained ones can be taken over.
+class Pooling(nn.Module):
+    """One vector for a text, from those that an encoder has for its places.
 
     Attributes:
-      encoder: whose `length` is at least that of a sentence and 1.
-      pooling: `first`, the vector of BOS (Devlin et al. 2019), or `mean` or `max` of the others.
+      kind: of `POOLINGS`: `mean` or `max` of the words' vectors, `last`, that of the last token, or
+        `first`, that of BOS (Devlin et al. 2019).
+      first: places in front of the words: 1, that of BOS, or 0.
+      dropout: rate, of the vector.
     """
 
-    encoder: Encoder
-    pooling: str = "first"
+    kind: str
+    first: int
+    dropout: float = 0.0
 
     def setup(self) -> None:
         """Declares the parts."""
-        nn.share_scope(self, self.encoder)
-        self.last_drop = Dropout(self.encoder.layers.dropout)
+        self.last_drop = Dropout(self.dropout)
 
-    def __call__(self, x_BxT: jax.Array, *, train: bool = False) -> jax.Array:
-        """Tokens (B, T) to vectors (B, D)."""
-        h_BxTxD = self.encoder(one_text(x_BxT), train=train)
-        if self.pooling == "first":
-            h_BxD = h_BxTxD[:, 0]
+    def __call__(self, h_BxSxD: jax.Array, x_BxT: jax.Array, *, train: bool = False) -> jax.Array:
+        """Vectors (B, first + T, D) of tokens (B, T) to (B, D)."""
+        if self.kind == "first":
+            h_BxD = h_BxSxD[:, 0]
+        elif self.kind == "last":
+            at_B = jnp.maximum(self.first + tokens.lengths(x_BxT) - 1, 0)
+            h_BxD = jnp.take_along_axis(h_BxSxD, at_B[:, None, None], axis=1)[:, 0]
         else:
-            h_BxD = pool(h_BxTxD[:, 1:], tokens.is_token(x_BxT), self.pooling)
+            h_BxD = pool(h_BxSxD[:, self.first :], tokens.is_token(x_BxT), self.kind)
         return self.last_drop(h_BxD, train=train)

@@ -23,6 +23,8 @@ NETWORKS = {
     "transformer": {"network": "transformer", "num_heads": 2, "pooling": "mean"},
     "bert, first": {"network": "bert", "pooling": "first"},
     "bert, max": {"network": "bert", "pooling": "max"},
+    "gpt, last": {"network": "gpt", "pooling": "last"},
+    "elmo, mixed": {"network": "elmo", "pooling": "mean", "mix": True},
 }
 _FAST = ("deep bag of pairs", "rnn, last", "transformer")
 
@@ -31,10 +33,14 @@ def build(network="lstm, max", kind="sentence", classes=CLASSES, **changes):
     c = classifier.default_config()
     c.update({"steps": 1, "batch_size": 4})
     c.model.update({"embed_dim": 8, "hidden": 8})
-    c.model.bert.update({"width": 8, "num_layers": 2, "num_heads": 2, "init_std": 0.2})
+    for section in (c.model.bert, c.model.gpt):
+        section.update({"width": 8, "num_layers": 2, "num_heads": 2, "init_std": 0.2})
+    c.model.elmo.update({"width": 4, "hidden": 5, "char_filters": (2,), "char_widths": (3,)})
     c.model.update(NETWORKS[network])
     c.update_from_flattened_dict({k.replace("__", "."): v for k, v in changes.items()})
-    spec = DataSpec(kind, (LENGTH,), vocab_size=VOCAB, num_classes=classes)
+    spec = DataSpec(
+        kind, (LENGTH,), vocab_size=VOCAB, num_classes=classes, spellings=tuple("abcdefghij")
+    )
     return compiled(classifier.build(c, spec, 1))
 
 
@@ -107,12 +113,13 @@ def test_words_are_dropped_and_marks_are_not():
 
 
 @pytest.mark.slow
-def test_a_fixed_encoder_stays_and_the_head_learns():
-    family = build("bert, first", optimizer__encoder_lr_scale=0.0, optimizer__weight_decay=0.1)
+def test_a_fixed_encoder_stays_and_the_mix_of_its_layers_and_the_head_learn():
+    family = build("elmo, mixed", optimizer__encoder_lr_scale=0.0, optimizer__weight_decay=0.1)
     state = family.init(jax.random.key(0))
     moved, _ = family.step(state, {"x": SENTENCES, "label": jnp.array([0, 1, 2])})
     jax.tree.map(np.testing.assert_array_equal, moved.params["encoder"], state.params["encoder"])
     assert (moved.params["head"]["kernel"] != state.params["head"]["kernel"]).all()
+    assert (moved.params["mix"]["scores"] != state.params["mix"]["scores"]).all()
 
 
 def test_evaluation_counts_what_is_right():
@@ -137,6 +144,14 @@ def test_evaluation_counts_what_is_right():
         (
             {"network": "bert, first", "model__pooling": "last"},
             "model.pooling='last': must be mean",
+        ),
+        (
+            {"network": "elmo, mixed", "model__pooling": "last"},
+            "model.pooling='last': must be mean",
+        ),
+        (
+            {"network": "elmo, mixed", "model__elmo__char_filters": (1, 2)},
+            "model.elmo.char_filters",
         ),
         ({"network": "bert, max", "model__bert__num_heads": 3}, "model.bert.num_heads=3: must"),
         ({"network": "bert, max", "model__bert__max_length": 6}, "data.length=6: must be below"),

@@ -131,7 +131,8 @@ def test_characters_tell_unknown_words_apart():
     [
         ({"kind": "sentence"}, "data.name='python_docs': must be words with tags"),
         ({"model__head": "hmm"}, "model.head='hmm': must be one of crf, softmax"),
-        ({"model__words": "elmo"}, "model.words='elmo': must be one of table, bert"),
+        ({"model__words": "lstm"}, "model.words='lstm': must be one of table, bert, gpt, elmo"),
+        ({"model__words": "elmo"}, "data.tokenizer='word': words are read as characters"),
         ({"model__words": "bert", "model__bert__max_length": 5}, "data.length=5: must be below"),
         ({"model__char_filters": -1}, "model.char_filters=-1: must be at least 0"),
         ({"model__char_width": 0}, "model.char_width=0: must be at least 1"),

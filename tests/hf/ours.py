@@ -5,8 +5,8 @@ import numpy as np
 
 from genjax.core.fields import read
 from genjax.families._transformers import LayerFields, make_layers
-from genjax.families.gpt import Network
 from genjax.models.bert import Encoder, Heads
+from genjax.models.gpt import Network
 from genjax.ops.attention import causal_mask
 
 

@@ -217,6 +217,7 @@ def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> D
         vocab_size=words.x.vocab_size,
         char_shape=(data.length, data.word_length),
         char_vocab_size=words.chars.vocab_size,
+        spellings=tokenizers.spellings(words.x),
     )
     splits = source(data, "training", train), source(data, "test", test)
     return Dataset(
