@@ -6,7 +6,7 @@ last partial chunk included.
 """
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -22,6 +22,7 @@ from genjax.data.source import Dataset
 from genjax.engine import placement
 from genjax.engine.leaves import replaced
 from genjax.engine.profiling import Clock, flops_of_function
+from genjax.ops.platform import traced_for
 
 _MAX_CHUNK = 200  # steps; a longer one saves nothing more and delays signals
 _MAX_STREAM_CHUNK_BYTES = 64 * 2**20
@@ -35,17 +36,26 @@ class Executor:
       num_members: of a population; 0 for a single run.
       hyperparameters: those that members of a population were given, by config field.
       clock: counts compiling and waiting for streamed data.
+      devices: to run on; None: those that there are. Of others programs are only made.
     """
 
     num_members = 0
     hyperparameters: Mapping[str, Any] = MappingProxyType({})
 
-    def __init__(self, family: Family, dataset: Dataset, config: ConfigDict):
+    def __init__(
+        self,
+        family: Family,
+        dataset: Dataset,
+        config: ConfigDict,
+        devices: Sequence[jax.Device] | None = None,
+    ):
         self.family, self.dataset, self.config = family, dataset, config
+        self.devices = devices
         self.chunk = 1 if config.executor == "loop" else chunk_length(config, family, dataset)
         self.clock = Clock()
         self._place()
         self._program: Any = None
+        self._shapes: Any = None
         self._test: Any = None
         self._stream: Iterator[Any] | None = None
         self._stream_step = -1
@@ -53,7 +63,8 @@ class Executor:
     # What a placement decides.
 
     def _place(self) -> None:
-        self._replicated: Any = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+        device = (self.devices or jax.local_devices())[0]
+        self._replicated: Any = jax.sharding.SingleDeviceSharding(device)
 
     def _jit(self, f: Any, *, returns_state: bool = False, **options: Any) -> Any:
         """Makes `f(state, *arrays)` a program of `(state, arrays)`.
@@ -66,6 +77,10 @@ class Executor:
     def _rows(self, batch: Any, batch_axis: int) -> Any:
         """Takes the rows of a global batch that a step sees, inside the program."""
         return batch
+
+    def _rows_sharding(self, batch_axis: int) -> Any:
+        """Returns where streamed batches lie."""
+        return self._replicated
 
     def _shard_rows(self, xs: Any, batch_axis: int) -> Any:
         """Puts streamed host arrays on the device."""
@@ -182,10 +197,7 @@ class Executor:
         """Returns shapes and shardings of the state as checkpoints hold it."""
         shapes = jax.eval_shape(self._new_state)
 
-        def placed(s: Any, sharding: Any) -> jax.ShapeDtypeStruct:
-            return jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=sharding)
-
-        template: State = jax.tree.map(placed, shapes, self._state_sharding(shapes))
+        template: State = jax.tree.map(_placed, shapes, self._state_sharding(shapes))
         return template
 
     def run(self, state: State, first_step: int, n: int) -> tuple[State, Mapping[str, jax.Array]]:
@@ -208,9 +220,39 @@ class Executor:
         done: tuple[State, Mapping[str, jax.Array]] = self._program(state, arrays)
         return done
 
+    def lower(self, platform: str) -> jax.stages.Lowered:
+        """Lowers the chunk of steps from shapes alone, for a platform that need not be there.
+
+        Args:
+          platform: of `genjax.ops.platform.PLATFORMS`.
+        """
+        with traced_for(platform):
+            program = self._traceable(self._jit(self._chunk_of_steps, returns_state=True))
+            traced = program.trace(*self._arguments())
+            lowered: jax.stages.Lowered = traced.lower(lowering_platforms=(platform,))
+        return lowered
+
+    def _arguments(self) -> tuple[State, Any]:
+        """Returns shapes and shardings of what a chunk takes."""
+        source, shape = self.dataset.train, self.family.batch_shape
+        whole, rows = self._replicated, self._rows_sharding(len(shape))
+        streamed = self._next_batches(0, 1) if source.streamed else ()
+        every = (source.arrays, source.cursor(0, shape), np.int32(1))
+        arrays, cursor, n = jax.tree.map(lambda x: _placed(x, whole), every)
+        batches = jax.tree.map(lambda x: _placed(x, rows), streamed)
+        return self._state_shapes(), (arrays, cursor, batches, n)
+
+    def _traceable(self, program: Any) -> Any:
+        return program
+
+    def _state_shapes(self) -> State:
+        """Returns shapes and shardings of the state that a chunk takes."""
+        return self.template()
+
     def step_flops(self) -> float:
         """Counts the floating point operations of a step (of all members), as XLA does."""
-        return flops_of_function(self._jit(self._chunk_of_steps), *self._shapes)
+        shapes = self._shapes or jax.tree.map(lambda x: _placed(x, None), self._arguments())
+        return flops_of_function(self._jit(self._chunk_of_steps), *shapes)
 
     def evaluate(self, state: State) -> dict[str, np.ndarray]:
         """Computes means over the test split, of shape (members,) for a population; waits."""
@@ -296,9 +338,13 @@ class Executor:
         return np.asarray(jax.random.key_data(data_key(jax.random.key(self.config.seed))))
 
     def _next_streamed(self, first_step: int, n: int) -> Any:
-        source, shape = self.dataset.train, self.family.batch_shape
-        if not source.streamed:
+        if not self.dataset.train.streamed:
             return ()
+        return self._shard_rows(self._next_batches(first_step, n), len(self.family.batch_shape))
+
+    def _next_batches(self, first_step: int, n: int) -> Any:
+        """Returns the next `n` batches of a stream, filled up to a chunk, on the host."""
+        source, shape = self.dataset.train, self.family.batch_shape
         if self._stream is None or self._stream_step != first_step:
             last = first_step + 2**31  # the loop stops; the stream need not know when
             rows = self._local_rows()
@@ -306,7 +352,7 @@ class Executor:
         steps = [next(self._stream) for _ in range(n)]
         self._stream_step = first_step + n
         steps += [steps[-1]] * (self.chunk - n)  # the program's shape is fixed; these are not read
-        return self._shard_rows(jax.tree.map(lambda *x: np.stack(x), *steps), len(shape))
+        return jax.tree.map(lambda *x: np.stack(x), *steps)
 
 
 def chunk_length(config: ConfigDict, family: Family, dataset: Dataset) -> int:
@@ -321,6 +367,10 @@ def chunk_length(config: ConfigDict, family: Family, dataset: Dataset) -> int:
     if config.chunk:
         return most
     return max(k for k in range(1, most + 1) if config.log_every % k == 0)
+
+
+def _placed(x: Any, sharding: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding)
 
 
 def _all_finite(tree: Any) -> jax.Array:

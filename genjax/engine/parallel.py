@@ -4,7 +4,7 @@ All run the chunk program of `genjax.engine.executor`, and differ in how it is p
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -36,6 +36,7 @@ class Population(Executor):
         config: ConfigDict,
         seeds: Any = None,
         hyperparameters: Mapping[str, Any] | None = None,
+        devices: Sequence[jax.Device] | None = None,
     ):
         if dataset.train.streamed:
             raise fail(
@@ -46,7 +47,7 @@ class Population(Executor):
         )
         self.hyperparameters = dict(hyperparameters or {})
         self.num_members = len(self.seeds)
-        super().__init__(family, dataset, config)
+        super().__init__(family, dataset, config, devices)
 
     def _new_state(self) -> State:
         state = jax.vmap(lambda seed: self.family.init(jax.random.key(seed)))(self.seeds)
@@ -72,7 +73,7 @@ class _Meshed(Executor):
     """Runs on a mesh of all devices."""
 
     def _place(self) -> None:
-        self.mesh = placement.make_mesh()
+        self.mesh = placement.make_mesh(self.devices)
         placement.check_divisible(self.config, self.mesh.size)
         self._replicated = jax.sharding.NamedSharding(self.mesh, jax.sharding.PartitionSpec())
 
@@ -91,8 +92,11 @@ class Sharded(_Meshed):
         sharding = placement.batch_sharding(self.mesh, batch_axis)
         return jax.tree.map(lambda x: jax.lax.with_sharding_constraint(x, sharding), batch)
 
+    def _rows_sharding(self, batch_axis: int) -> Any:
+        return placement.batch_sharding(self.mesh, batch_axis)
+
     def _shard_rows(self, xs: Any, batch_axis: int) -> Any:
-        return placement.put_rows(xs, placement.batch_sharding(self.mesh, batch_axis), batch_axis)
+        return placement.put_rows(xs, self._rows_sharding(batch_axis), batch_axis)
 
     def _local_rows(self) -> slice:
         rows = self.family.batch_shape[-1] // jax.process_count()
@@ -129,8 +133,19 @@ class Pmapped(_Meshed):
             in_axes=(0, None),
             out_axes=(0, None) if returns_state else None,
             donate_argnums=0 if returns_state else (),
+            devices=None if self.devices is None else list(self.devices),
             **options,
         )
+
+    def _traceable(self, program: Any) -> Any:
+        return jax.jit(program)  # what pmap makes can be lowered for the default backend alone
+
+    def _state_shapes(self) -> State:
+        def replicate(x: Any) -> jax.ShapeDtypeStruct:
+            return jax.ShapeDtypeStruct((self.mesh.size, *x.shape), x.dtype)
+
+        replicas: State = jax.tree.map(replicate, self.template())
+        return replicas
 
     def to_checkpoint(self, state: State) -> State:
         """Takes one of the replicas."""
@@ -157,9 +172,7 @@ class Pmapped(_Meshed):
         return jax.jit(first, out_shardings=self._replicated)
 
 
-def make_executor(
-    family: Family, dataset: Dataset, config: ConfigDict, **population: Any
-) -> Executor:
-    """Makes the executor that `config.executor` names."""
+def make_executor(family: Family, dataset: Dataset, config: ConfigDict, **options: Any) -> Executor:
+    """Makes the executor of `config.executor`; options: `devices`, those of a population."""
     kinds: dict[str, type[Executor]] = {"vmap": Population, "sharded": Sharded, "pmap": Pmapped}
-    return kinds.get(config.executor, Executor)(family, dataset, config, **population)
+    return kinds.get(config.executor, Executor)(family, dataset, config, **options)

@@ -1,5 +1,6 @@
 """Where arrays live: the mesh, and how state and batches lie on it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -14,7 +15,7 @@ DATA_AXIS = "data"
 _FSDP_MIN_SIZE = 1024  # elements; splitting less costs more than it saves
 
 
-def make_mesh(devices: list[jax.Device] | None = None) -> Mesh:
+def make_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
     """Makes a mesh of one axis, `data`, over all devices of all processes (or those given)."""
     devices = jax.devices() if devices is None else devices
     return jax.make_mesh((len(devices),), (DATA_AXIS,), (AxisType.Auto,), devices=devices)
