@@ -19,12 +19,14 @@ _FREE = {
 }  # fmt: skip
 _COLLECTIVES = ("all-gather", "all-reduce", "reduce-scatter", "collective-permute", "all-to-all")
 _BY_ITSELF = ("fusion", "custom-call", "copy", "dot", "convolution", "reduce", "sort")
+_SLICES = ("dynamic-slice", "slice", "gather")
 _CALLS = ("call", "async-start")
 
 
 class Instruction(NamedTuple):
-    """One line: the operation, and all that is written right of the equals sign."""
+    """One line: its name, the operation, and all that is written right of the equals sign."""
 
+    name: str
     operation: str
     text: str
 
@@ -37,12 +39,14 @@ class Counts(NamedTuple):
       waits: times that the host must read a value before it can go on: the condition of a loop of
         unknown length (once a round, which is counted as one), the choice of a branch.
       collectives: bytes of the results, by operation.
+      bytes: read and written by the kernels, of arrays they take a part of that part alone.
       unknown: loops within of unknown length.
     """
 
     kernels: float
     waits: float
     collectives: Counter[str]
+    bytes: float
     unknown: int
 
     def __add__(self, other: "Counts") -> "Counts":  # type: ignore[override]
@@ -50,17 +54,19 @@ class Counts(NamedTuple):
             self.kernels + other.kernels,
             self.waits + other.waits,
             self.collectives + other.collectives,
+            self.bytes + other.bytes,
             self.unknown + other.unknown,
         )
 
     def repeated(self, times: int) -> "Counts":
         """Returns the counts of `times` rounds."""
         bytes_of = Counter({k: v * times for k, v in self.collectives.items()})
-        return Counts(self.kernels * times, self.waits * times, bytes_of, self.unknown)
+        kernels, waits, moved = (times * n for n in (self.kernels, self.waits, self.bytes))
+        return Counts(kernels, waits, bytes_of, moved, self.unknown)
 
 
 def _nothing() -> Counts:
-    return Counts(0, 0, Counter(), 0)
+    return Counts(0, 0, Counter(), 0, 0)
 
 
 class Step(NamedTuple):
@@ -110,7 +116,8 @@ def _parse(text: str) -> tuple[dict[str, list[Instruction]], str]:
             current = None
         elif current is not None and (m := _INSTRUCTION.match(line)):
             operation = _OPERATION.search(_without_type(m.group(2)))
-            current.append(Instruction(operation.group(1) if operation else "?", m.group(2)))
+            kind = operation.group(1) if operation else "?"
+            current.append(Instruction(m.group(1), kind, m.group(2)))
     return found, entry
 
 
@@ -137,11 +144,13 @@ def _reached(computations: dict[str, list[Instruction]], name: str) -> Iterator[
 def _of_computation(computations: dict[str, list[Instruction]], name: str) -> Counts:
     total = _nothing()
     for instruction in computations.get(name, []):
-        total += _of_instruction(computations, instruction)
+        total += _of_instruction(computations, name, instruction)
     return total
 
 
-def _of_instruction(computations: dict[str, list[Instruction]], one: Instruction) -> Counts:
+def _of_instruction(
+    computations: dict[str, list[Instruction]], name: str, one: Instruction
+) -> Counts:
     kind = one.operation.removesuffix("-start")
     if one.operation in _FREE or one.operation.endswith("-done"):
         return _nothing()
@@ -149,19 +158,75 @@ def _of_instruction(computations: dict[str, list[Instruction]], one: Instruction
         body = _of_computation(computations, _called(one, "body"))
         trips = _trips(one)
         if trips is None:
-            return body + Counts(1, 1, Counter(), 1)  # the condition is a kernel, and is read
+            return body + Counts(1, 1, Counter(), 0, 1)  # the condition is a kernel, and is read
         return body.repeated(trips)
     if one.operation == "conditional":
-        branches = [_of_computation(computations, name) for name in _branches(one)]
+        branches = [_of_computation(computations, branch) for branch in _branches(one)]
         most = max(branches, key=lambda b: b.kernels, default=_nothing())
-        return most + Counts(0, 1, Counter(), 0)
+        return most + Counts(0, 1, Counter(), 0, 0)
     if one.operation in _CALLS:
         return _of_computation(computations, _called(one, "to_apply|calls"))
     if kind in _COLLECTIVES:
-        return Counts(1, 0, Counter({kind: _result_bytes(one)}), 0)
+        return Counts(1, 0, Counter({kind: _result_bytes(one)}), 0, 0)
     if one.operation in _BY_ITSELF or not _is_scalar(one):
-        return Counts(1, 0, Counter(), 0)
+        return Counts(1, 0, Counter(), _moved(computations, name, one), 0)
     return _nothing()  # a TPU's scalar core does it, a GPU has it in a fusion
+
+
+def _moved(computations: dict[str, list[Instruction]], name: str, one: Instruction) -> float:
+    """Counts the bytes that a kernel of the computation `name` reads and writes."""
+    known = {i.name: i for i in computations[name]}
+    inside = computations.get(_called(one, "calls"), []) if one.operation == "fusion" else []
+    parameters = [i for i in inside if i.operation == "parameter"]
+    parameters.sort(key=lambda i: int(_operands(i)[0]))
+    total: float = _written(inside) if inside else _result_bytes(one)
+    for index, operand in enumerate(_operands(one)):
+        whole = _result_bytes(known[operand]) if operand in known else 0
+        used = parameters[index] if index < len(parameters) else None
+        total += whole if used is None else min(whole, _read(inside, used))
+    return total
+
+
+def _read(inside: list[Instruction], parameter: Instruction) -> float:
+    """Counts the bytes of a fusion's parameter that are read: of slices what they take."""
+    total = 0.0
+    for user in (i for i in inside if parameter.name in _operands(i)):
+        if user.operation in _SLICES:
+            total += _result_bytes(user)
+        elif user.operation == "dynamic-update-slice" and _operands(user)[0] == parameter.name:
+            continue  # written in place
+        else:
+            return math.inf
+    return total
+
+
+def _written(inside: list[Instruction]) -> float:
+    """Counts the bytes that a fusion writes: where it updates an array, the part that is new."""
+    known = {i.name: i for i in inside}
+    roots = [inside[-1]]
+    if roots[0].operation == "tuple":
+        roots = [known[name] for name in _operands(roots[0]) if name in known]
+    total = 0.0
+    for root in roots:
+        while root.operation in ("bitcast", "copy") and _operands(root)[0] in known:
+            root = known[_operands(root)[0]]
+        if root.operation == "dynamic-update-slice":
+            root = known.get(_operands(root)[1], root)
+        total += _result_bytes(root)
+    return total
+
+
+def _operands(one: Instruction) -> list[str]:
+    """Returns the names of an instruction's operands; of a parameter its number."""
+    text = _without_type(one.text)
+    start = text.index("(")
+    depth, end = 0, start
+    for end in range(start, len(text)):
+        depth += (text[end] == "(") - (text[end] == ")")
+        if depth == 0:
+            break
+    inside = text[start + 1 : end]
+    return re.findall(r"%([\w.\-]+)", inside) or [inside.strip()]
 
 
 def _is_scalar(one: Instruction) -> bool:

@@ -1,8 +1,9 @@
 """An executor runs the training step of a family: here on one device, scanned or looped.
 
-A chunk of steps is one program: batches are planned, then a device loop of a dynamic number of
-steps fetches a batch and applies the step. One compiled program so serves every chunk length, the
-last partial chunk included.
+A chunk of steps is one program: batches are planned, then a device loop fetches a batch and applies
+the step. On CPU the loop is of a dynamic number of steps: one compiled program serves every chunk
+length, the last partial chunk included. An accelerator would wait for the host to read the loop's
+condition after each step: there full chunks have a program of their own, of a known length.
 """
 
 import functools
@@ -22,7 +23,7 @@ from genjax.data.source import Dataset
 from genjax.engine import placement
 from genjax.engine.leaves import replaced
 from genjax.engine.profiling import Clock, flops_of_function
-from genjax.ops.platform import traced_for
+from genjax.ops.platform import lowering, traced_for
 
 _MAX_CHUNK = 200  # steps; a longer one saves nothing more and delays signals
 _MAX_STREAM_CHUNK_BYTES = 64 * 2**20
@@ -54,7 +55,7 @@ class Executor:
         self.chunk = 1 if config.executor == "loop" else chunk_length(config, family, dataset)
         self.clock = Clock()
         self._place()
-        self._program: Any = None
+        self._programs: dict[bool, Any] = {}  # by whether they make whole chunks only
         self._shapes: Any = None
         self._test: Any = None
         self._stream: Iterator[Any] | None = None
@@ -120,8 +121,13 @@ class Executor:
 
     # The programs.
 
-    def _chunk_of_steps(self, state: State, arrays: Any, cursor: Any, streamed: Any, n: Any) -> Any:
-        """Makes `n` steps (at most `chunk`): the state after them, and each step's metrics."""
+    def _chunk_of_steps(
+        self, state: State, arrays: Any, cursor: Any, streamed: Any, n: Any, *, full: bool = False
+    ) -> Any:
+        """Makes `n` steps (at most `chunk`): the state after them, and each step's metrics.
+
+        `full` says that `n` is `chunk`.
+        """
         source, shape = self.dataset.train, self.family.batch_shape
         planned = streamed
         if not source.streamed:
@@ -143,7 +149,8 @@ class Executor:
 
         _, metrics = jax.eval_shape(step, 0, state)
         rows = {name: jnp.zeros((max(self.chunk, 2),), jnp.float32) for name in metrics}
-        return jax.lax.fori_loop(0, n, body, (state, rows))
+        static = full and lowering("loops over steps") == "static"
+        return jax.lax.fori_loop(0, self.chunk if static else n, body, (state, rows))
 
     def _step(self, state: State, batch: Any) -> tuple[State, Any]:
         """Makes the family's step; under `on_divergence=skip` none that is not finite."""
@@ -209,16 +216,20 @@ class Executor:
         with self.clock("data"):
             streamed = self._next_streamed(first_step, n)
         cursor = self.dataset.train.cursor(first_step, self.family.batch_shape)
-        cursor, n = self._put((cursor, np.int32(n)))
-        arrays = (self._arrays, cursor, streamed, n)
-        if self._program is None:
+        cursor, steps = self._put((cursor, np.int32(n)))
+        arrays = (self._arrays, cursor, streamed, steps)
+        full = n == self.chunk and lowering("loops over steps") == "static"
+        if full not in self._programs:
             with self.clock("compile"):
-                program = self._jit(self._chunk_of_steps, returns_state=True)
-                self._program = program.lower(state, arrays).compile()
+                self._programs[full] = self._chunk(full).lower(state, arrays).compile()
             shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), arrays)
             self._shapes = (jax.eval_shape(lambda s: s, state), shapes)
-        done: tuple[State, Mapping[str, jax.Array]] = self._program(state, arrays)
+        done: tuple[State, Mapping[str, jax.Array]] = self._programs[full](state, arrays)
         return done
+
+    def _chunk(self, full: bool) -> Any:
+        """Makes the program of a chunk, whole or of any length."""
+        return self._jit(functools.partial(self._chunk_of_steps, full=full), returns_state=True)
 
     def lower(self, platform: str) -> jax.stages.Lowered:
         """Lowers the chunk of steps from shapes alone, for a platform that need not be there.
@@ -227,7 +238,7 @@ class Executor:
           platform: of `genjax.ops.platform.PLATFORMS`.
         """
         with traced_for(platform):
-            program = self._traceable(self._jit(self._chunk_of_steps, returns_state=True))
+            program = self._traceable(self._chunk(full=True))
             traced = program.trace(*self._arguments())
             lowered: jax.stages.Lowered = traced.lower(lowering_platforms=(platform,))
         return lowered

@@ -12,12 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from genjax.core import fsdp
 from genjax.core.batch import AXIS
 from genjax.core.config import fail
 from genjax.core.family import Family, State
 from genjax.data.source import Dataset
 from genjax.engine import placement
 from genjax.engine.executor import Executor
+from genjax.models.transformer import LAYERS
 
 
 class Population(Executor):
@@ -91,6 +93,15 @@ class Sharded(_Meshed):
     def _rows(self, batch: Any, batch_axis: int) -> Any:
         sharding = placement.batch_sharding(self.mesh, batch_axis)
         return jax.tree.map(lambda x: jax.lax.with_sharding_constraint(x, sharding), batch)
+
+    def _step(self, state: State, batch: Any) -> tuple[State, Any]:
+        if self.config.sharding != "fsdp":
+            return super()._step(state, batch)
+        parts = self._state_sharding(jax.eval_shape(self._new_state))
+        with fsdp.split(self.mesh):
+            params = jax.tree_util.tree_map_with_path(_gathered, state.params)
+            new, metrics = super()._step(state.replace(params=params), batch)
+        return jax.lax.with_sharding_constraint(new, parts), metrics
 
     def _rows_sharding(self, batch_axis: int) -> Any:
         return placement.batch_sharding(self.mesh, batch_axis)
@@ -170,6 +181,12 @@ class Pmapped(_Meshed):
             return one
 
         return jax.jit(first, out_shardings=self._replicated)
+
+
+def _gathered(path: Any, x: jax.Array) -> jax.Array:
+    """Gathers a parameter for a step, unless its layers gather it one by one."""
+    names = [str(getattr(key, "key", key)) for key in path]
+    return x if LAYERS in names else fsdp.gathered(x)
 
 
 def make_executor(family: Family, dataset: Dataset, config: ConfigDict, **options: Any) -> Executor:

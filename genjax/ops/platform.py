@@ -20,6 +20,9 @@ _LOWERINGS = {  # of an operation: on CPU, elsewhere
     # Passes of a network over several batches. Dense layers gain from few large products anywhere;
     # on CPU, patches of convolutions should stay in the cache.
     "convolutional passes": ("narrow", "wide"),
+    # Loops of which the host would have to read the condition. A CPU has nothing to wait for, and
+    # compiles one program for every length.
+    "loops over steps": ("dynamic", "static"),
 }
 
 _traced_for: ContextVar[str | None] = ContextVar("genjax_platform", default=None)
