@@ -17,6 +17,10 @@ PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 _LOWERINGS = {  # of an operation: on CPU, elsewhere
     "convolution": ("matmul", "stock"),  # see `genjax.ops.conv`
     "bias": ("matmul", "stock"),  # see `genjax.ops.cross_entropy.token_logits`
+    # Sums behind arithmetic, of which XLA's CPU backend would make scalar loops.
+    "sums": ("matmul", "stock"),
+    # Rows of small tables, whose gradient is a product in place of a scatter-add.
+    "rows of tables": ("matmul", "stock"),
     # Passes of a network over several batches. Dense layers gain from few large products anywhere;
     # on CPU, patches of convolutions should stay in the cache.
     "convolutional passes": ("narrow", "wide"),
