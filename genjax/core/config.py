@@ -202,6 +202,11 @@ class Base:
     precision: str = field(
         "float32", "of compute; parameters stay float32", choices=("float32", "bfloat16")
     )
+    matmul_precision: str = field(
+        "auto",
+        "of products in float32, by JAX's names; auto: its default for the device",
+        choices=("auto", "default", "high", "highest"),
+    )
     on_divergence: str = field(
         "stop",
         "skip: an update that is not finite is left out; train/skipped is their share",

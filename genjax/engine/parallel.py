@@ -139,7 +139,7 @@ class Pmapped(_Meshed):
 
     def _jit(self, f: Any, *, returns_state: bool = False, **options: Any) -> Any:
         return jax.pmap(
-            lambda state, arrays: f(state, *arrays),
+            self._precise(f),
             axis_name=AXIS,
             in_axes=(0, None),
             out_axes=(0, None) if returns_state else None,

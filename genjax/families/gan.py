@@ -32,7 +32,7 @@ from genjax.core.random import batch_normal, batch_uniform, init_key, step_key
 from genjax.families._gan_fields import Config, Loss, Model, check
 from genjax.families._gan_networks import Players, make_critic, make_generator
 from genjax.models.minibatch import pack
-from genjax.ops.platform import lowering
+from genjax.ops.platform import lowering, matmul_precision
 from genjax.ops.spectral import initial_vectors, power_iteration
 
 # Uses of the step's key.
@@ -101,6 +101,10 @@ class GAN(Players):
 
     def penalty(self, params: Any, variables: Any, rows: Batch) -> jax.Array:
         """Computes the penalty on the critic's input gradient, (B,), without its weight."""
+        with matmul_precision(self.loss.penalty_precision, tpu="high"):
+            return self._penalty(params, variables, rows)
+
+    def _penalty(self, params: Any, variables: Any, rows: Batch) -> jax.Array:
         real, fake, label, loss = rows["real"], rows["fake"], rows.get("label"), self.loss
 
         def scores(x: jax.Array) -> jax.Array:

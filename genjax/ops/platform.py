@@ -78,3 +78,23 @@ def lowering(operation: str, choice: str = "auto") -> str:
         return choice
     on_cpu, elsewhere = _LOWERINGS[operation]
     return on_cpu if platform() == "cpu" else elsewhere
+
+
+@contextlib.contextmanager
+def matmul_precision(name: str, *, tpu: str = "default") -> Iterator[None]:
+    """Traces what is inside with products of a precision.
+
+    Args:
+      name: `"default"`, `"high"` or `"highest"`, as JAX calls them: on a GPU products in float32
+        are TF32, bfloat16 x 3 or float32, on a TPU one, three or six passes of bfloat16, on a CPU
+        always float32. `"auto"`: as around it, but for a TPU where that says nothing `tpu`.
+      tpu: see `name`.
+    """
+    if name == "auto":
+        said = jax.config.jax_default_matmul_precision is not None
+        name = "default" if said or platform() != "tpu" else tpu
+        if name == "default":
+            yield
+            return
+    with jax.default_matmul_precision(name):
+        yield
