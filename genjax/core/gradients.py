@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from genjax.core import fsdp
 from genjax.core.batch import batch_mean
 
 
@@ -32,7 +33,13 @@ def value_and_grad(
       batch: pytree whose leaves have the batch as their first axis.
       accumulate_steps: number of parts; divides the local batch.
     """
-    grad = jax.value_and_grad(loss, has_aux=True)
+
+    def of_rows(params: Any, batch: Any, part: Any) -> tuple[jax.Array, Any]:
+        # Inside of what is differentiated, so that gradients are meant to be whole as well: each
+        # device sums over its rows, and what is then scattered are gradients and no activations.
+        return loss(fsdp.gathered_params(params), jax.tree.map(fsdp.rows, batch), part)
+
+    grad = jax.value_and_grad(of_rows, has_aux=True)
     if accumulate_steps == 1:
         return batch_mean(grad(params, batch, jnp.zeros((), jnp.int32)))
 

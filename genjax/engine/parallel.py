@@ -19,7 +19,6 @@ from genjax.core.family import Family, State
 from genjax.data.source import Dataset
 from genjax.engine import placement
 from genjax.engine.executor import Executor
-from genjax.models.transformer import LAYERS
 
 
 class Population(Executor):
@@ -99,7 +98,7 @@ class Sharded(_Meshed):
             return super()._step(state, batch)
         parts = self._state_sharding(jax.eval_shape(self._new_state))
         with fsdp.split(self.mesh):
-            params = jax.tree_util.tree_map_with_path(_gathered, state.params)
+            params = fsdp.gathered_params(state.params)
             new, metrics = super()._step(state.replace(params=params), batch)
         return jax.lax.with_sharding_constraint(new, parts), metrics
 
@@ -181,12 +180,6 @@ class Pmapped(_Meshed):
             return one
 
         return jax.jit(first, out_shardings=self._replicated)
-
-
-def _gathered(path: Any, x: jax.Array) -> jax.Array:
-    """Gathers a parameter for a step, unless its layers gather it one by one."""
-    names = [str(getattr(key, "key", key)) for key in path]
-    return x if LAYERS in names else fsdp.gathered(x)
 
 
 def make_executor(family: Family, dataset: Dataset, config: ConfigDict, **options: Any) -> Executor:
