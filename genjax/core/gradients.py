@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from genjax.core import fsdp
+from genjax.core import elastic, fsdp
 from genjax.core.batch import batch_mean
 
 
@@ -25,7 +25,8 @@ def value_and_grad(
 
     With `accumulate_steps > 1` the batch is cut into that many equal parts and value, aux and
     gradient are averaged over a scan of them: equal to the whole batch in the memory of one part.
-    All three are then averaged over the devices.
+    All three are then averaged over the devices. Under `genjax.core.elastic` they are averaged over
+    its shards, which takes the place of parts.
 
     Args:
       loss: mean loss; `aux` is a pytree of float arrays that are means over rows as well.
@@ -39,6 +40,9 @@ def value_and_grad(
         # device sums over its rows, and what is then scattered are gradients and no activations.
         return loss(fsdp.gathered_params(params), jax.tree.map(fsdp.rows, batch), part)
 
+    if elastic.number():
+        grad = jax.value_and_grad(loss, has_aux=True)
+        return elastic.mean(elastic.each(lambda rows, i: grad(params, rows, i), batch))
     grad = jax.value_and_grad(of_rows, has_aux=True)
     if accumulate_steps == 1:
         return batch_mean(grad(params, batch, jnp.zeros((), jnp.int32)))

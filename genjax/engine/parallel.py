@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from genjax.core import fsdp
+from genjax.core import elastic, fsdp
 from genjax.core.batch import AXIS
 from genjax.core.config import fail
 from genjax.core.family import Family, State
@@ -91,12 +91,18 @@ class Sharded(_Meshed):
 
     def _rows(self, batch: Any, batch_axis: int) -> Any:
         sharding = placement.batch_sharding(self.mesh, batch_axis)
+        if self.config.elastic:  # each device has all rows, and takes its shards where it matters
+            sharding = self._replicated
         return jax.tree.map(lambda x: jax.lax.with_sharding_constraint(x, sharding), batch)
 
     def _step(self, state: State, batch: Any) -> tuple[State, Any]:
-        if self.config.sharding != "fsdp":
+        if self.config.sharding != "fsdp" and not self.config.elastic:
             return super()._step(state, batch)
         parts = self._state_sharding(jax.eval_shape(self._new_state))
+        if shards := self.config.elastic:
+            with elastic.shards(self.mesh, shards):
+                new, metrics = super()._step(elastic.whole(state), batch)
+            return jax.lax.with_sharding_constraint(new, parts), metrics
         with fsdp.split(self.mesh):
             params = fsdp.gathered_params(state.params)
             new, metrics = super()._step(state.replace(params=params), batch)
