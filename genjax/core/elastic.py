@@ -47,26 +47,27 @@ def number() -> int:
     return found.number if found else 0
 
 
-def each(f: Callable[..., Any], rows: Any) -> Any:
-    """Computes `f(rows of the shard, its int32 number)` of all shards, stacked, on every device.
+def each(f: Callable[..., Any], rows: Any, given: Any) -> Any:
+    """Computes `f(rows of a shard, its int32 number, given)` of all, stacked, on every device.
 
     Outside of `shards` the whole batch is one shard.
 
     Args:
       f: of arrays; not differentiated through.
       rows: pytree whose leaves have the batch as their first axis.
+      given: pytree of what all shards have in common, such as parameters.
     """
     found = _shards.get()
     if found is None:
-        return jax.tree.map(lambda x: x[None], f(rows, jnp.int32(0)))
+        return jax.tree.map(lambda x: x[None], f(rows, jnp.int32(0), given))
     mesh, count = found
     parts = jax.tree.map(lambda x: x.reshape(count, -1, *x.shape[1:]), rows)
     axis = mesh.axis_names[0]
 
-    def of_device(numbers: jax.Array, parts: Any) -> Any:
+    def of_device(numbers: jax.Array, parts: Any, given: Any) -> Any:
         def one(i: Any) -> Any:
             part = jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, i, keepdims=False), parts)
-            return f(part, jax.lax.dynamic_index_in_dim(numbers, i, keepdims=False))
+            return f(part, jax.lax.dynamic_index_in_dim(numbers, i, keepdims=False), given)
 
         def put(i: Any, stacked: Any) -> Any:
             return jax.tree.map(
@@ -83,9 +84,13 @@ def each(f: Callable[..., Any], rows: Any) -> Any:
         return jax.tree.map(lambda x: x[:local], stacked)
 
     split = jax.shard_map(
-        of_device, mesh=mesh, in_specs=P(axis), out_specs=P(axis), check_vma=False
+        of_device,
+        mesh=mesh,
+        in_specs=(P(axis), P(axis), P()),
+        out_specs=P(axis),
+        check_vma=False,
     )
-    return whole(split(jnp.arange(count), parts))
+    return whole(split(jnp.arange(count), parts, given))
 
 
 def whole(tree: Any) -> Any:

@@ -42,7 +42,9 @@ def value_and_grad(
 
     if elastic.number():
         grad = jax.value_and_grad(loss, has_aux=True)
-        return elastic.mean(elastic.each(lambda rows, i: grad(params, rows, i), batch))
+        return elastic.mean(
+            elastic.each(lambda rows, i, params: grad(params, rows, i), batch, params)
+        )
     grad = jax.value_and_grad(of_rows, has_aux=True)
     if accumulate_steps == 1:
         return batch_mean(grad(params, batch, jnp.zeros((), jnp.int32)))

@@ -329,11 +329,11 @@ class GAN(Players):
         generator = state.params["generator"], state.variables["generator"]
 
         def fake(*rows_B: jax.Array) -> jax.Array:
-            def of_shard(rows: Any, _: jax.Array) -> jax.Array:
+            def of_shard(rows: Any, _: jax.Array, generator: Any) -> jax.Array:
                 x, _ = self.generate(*generator, *rows, train=True)
                 return x
 
-            x = elastic.each(of_shard, rows_B)
+            x = elastic.each(of_shard, rows_B, generator)
             return pack(x.reshape(-1, *x.shape[2:]), self.model.pack)
 
         # vmap keeps the batch statistics of each critic batch its own.
