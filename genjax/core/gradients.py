@@ -40,12 +40,11 @@ def value_and_grad(
         # device sums over its rows, and what is then scattered are gradients and no activations.
         return loss(fsdp.gathered_params(params), jax.tree.map(fsdp.rows, batch), part)
 
-    if elastic.number():
-        grad = jax.value_and_grad(loss, has_aux=True)
-        return elastic.mean(
-            elastic.each(lambda rows, i, params: grad(params, rows, i), batch, params)
-        )
     grad = jax.value_and_grad(of_rows, has_aux=True)
+    if elastic.number():
+        shards = elastic.each(lambda rows, i, params: grad(params, rows, i), batch, params)
+        value_and_gradient: tuple[tuple[jax.Array, Any], Any] = elastic.mean(shards)
+        return value_and_gradient
     if accumulate_steps == 1:
         return batch_mean(grad(params, batch, jnp.zeros((), jnp.int32)))
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
+import numpy as np
 
 from genjax.core.config import ConfigError
 from genjax.engine.leaves import filled, is_key, leaves_of
@@ -57,7 +58,7 @@ def _template(run: Run) -> Any:
 def _arrays(run: Run) -> Any:
     source = run.dataset.train
     if source.streamed:
-        key = jax.random.key_data(jax.random.key(run.config.seed))
+        key = np.asarray(jax.random.key_data(jax.random.key(run.config.seed)))
         shape = run.family.batch_shape
         return next(iter(source.stream(key, 0, 1, shape, slice(0, shape[-1]))))
     return source.arrays

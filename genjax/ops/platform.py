@@ -91,7 +91,7 @@ def matmul_precision(name: str, *, tpu: str = "default") -> Iterator[None]:
       tpu: see `name`.
     """
     if name == "auto":
-        said = jax.config.jax_default_matmul_precision is not None
+        said = jax.config.values["jax_default_matmul_precision"] is not None
         name = "default" if said or platform() != "tpu" else tpu
         if name == "default":
             yield
