@@ -1,12 +1,13 @@
 """An executor runs the training step of a family: here on one device, scanned or looped.
 
-A chunk of steps is one program: batches are planned, then a device loop of a dynamic number of
-steps fetches a batch and applies the step. One compiled program so serves every chunk length, the
-last partial chunk included.
+A chunk of steps is one program: batches are planned, then a device loop fetches a batch and applies
+the step. On CPU the loop is of a dynamic number of steps: one compiled program serves every chunk
+length, the last partial chunk included. An accelerator would wait for the host to read the loop's
+condition after each step: there full chunks have a program of their own, of a known length.
 """
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -22,6 +23,7 @@ from genjax.data.source import Dataset
 from genjax.engine import placement
 from genjax.engine.leaves import replaced
 from genjax.engine.profiling import Clock, flops_of_function
+from genjax.ops.platform import lowering, matmul_precision, traced_for
 
 _MAX_CHUNK = 200  # steps; a longer one saves nothing more and delays signals
 _MAX_STREAM_CHUNK_BYTES = 64 * 2**20
@@ -35,17 +37,26 @@ class Executor:
       num_members: of a population; 0 for a single run.
       hyperparameters: those that members of a population were given, by config field.
       clock: counts compiling and waiting for streamed data.
+      devices: to run on; None: those that there are. Of others programs are only made.
     """
 
     num_members = 0
     hyperparameters: Mapping[str, Any] = MappingProxyType({})
 
-    def __init__(self, family: Family, dataset: Dataset, config: ConfigDict):
+    def __init__(
+        self,
+        family: Family,
+        dataset: Dataset,
+        config: ConfigDict,
+        devices: Sequence[jax.Device] | None = None,
+    ):
         self.family, self.dataset, self.config = family, dataset, config
+        self.devices = devices
         self.chunk = 1 if config.executor == "loop" else chunk_length(config, family, dataset)
         self.clock = Clock()
         self._place()
-        self._program: Any = None
+        self._programs: dict[bool, Any] = {}  # by whether they make whole chunks only
+        self._shapes: Any = None
         self._test: Any = None
         self._stream: Iterator[Any] | None = None
         self._stream_step = -1
@@ -53,7 +64,8 @@ class Executor:
     # What a placement decides.
 
     def _place(self) -> None:
-        self._replicated: Any = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+        device = (self.devices or jax.local_devices())[0]
+        self._replicated: Any = jax.sharding.SingleDeviceSharding(device)
 
     def _jit(self, f: Any, *, returns_state: bool = False, **options: Any) -> Any:
         """Makes `f(state, *arrays)` a program of `(state, arrays)`.
@@ -61,11 +73,24 @@ class Executor:
         Where `f` returns a state (and metrics), the state that it is given is donated.
         """
         options["donate_argnums"] = 0 if returns_state else ()
-        return jax.jit(lambda state, arrays: f(state, *arrays), **options)
+        return jax.jit(self._precise(f), **options)
+
+    def _precise(self, f: Any) -> Any:
+        """Makes `f(state, *arrays)` a function of `(state, arrays)` in the config's precision."""
+
+        def precise(state: State, arrays: Any) -> Any:
+            with matmul_precision(self.config.matmul_precision):
+                return f(state, *arrays)
+
+        return precise
 
     def _rows(self, batch: Any, batch_axis: int) -> Any:
         """Takes the rows of a global batch that a step sees, inside the program."""
         return batch
+
+    def _rows_sharding(self, batch_axis: int) -> Any:
+        """Returns where streamed batches lie."""
+        return self._replicated
 
     def _shard_rows(self, xs: Any, batch_axis: int) -> Any:
         """Puts streamed host arrays on the device."""
@@ -105,8 +130,13 @@ class Executor:
 
     # The programs.
 
-    def _chunk_of_steps(self, state: State, arrays: Any, cursor: Any, streamed: Any, n: Any) -> Any:
-        """Makes `n` steps (at most `chunk`): the state after them, and each step's metrics."""
+    def _chunk_of_steps(
+        self, state: State, arrays: Any, cursor: Any, streamed: Any, n: Any, *, full: bool = False
+    ) -> Any:
+        """Makes `n` steps (at most `chunk`): the state after them, and each step's metrics.
+
+        `full` says that `n` is `chunk`.
+        """
         source, shape = self.dataset.train, self.family.batch_shape
         planned = streamed
         if not source.streamed:
@@ -128,7 +158,8 @@ class Executor:
 
         _, metrics = jax.eval_shape(step, 0, state)
         rows = {name: jnp.zeros((max(self.chunk, 2),), jnp.float32) for name in metrics}
-        return jax.lax.fori_loop(0, n, body, (state, rows))
+        static = full and lowering("loops over steps") == "static"
+        return jax.lax.fori_loop(0, self.chunk if static else n, body, (state, rows))
 
     def _step(self, state: State, batch: Any) -> tuple[State, Any]:
         """Makes the family's step; under `on_divergence=skip` none that is not finite."""
@@ -182,10 +213,7 @@ class Executor:
         """Returns shapes and shardings of the state as checkpoints hold it."""
         shapes = jax.eval_shape(self._new_state)
 
-        def placed(s: Any, sharding: Any) -> jax.ShapeDtypeStruct:
-            return jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=sharding)
-
-        template: State = jax.tree.map(placed, shapes, self._state_sharding(shapes))
+        template: State = jax.tree.map(_placed, shapes, self._state_sharding(shapes))
         return template
 
     def run(self, state: State, first_step: int, n: int) -> tuple[State, Mapping[str, jax.Array]]:
@@ -197,20 +225,54 @@ class Executor:
         with self.clock("data"):
             streamed = self._next_streamed(first_step, n)
         cursor = self.dataset.train.cursor(first_step, self.family.batch_shape)
-        cursor, n = self._put((cursor, np.int32(n)))
-        arrays = (self._arrays, cursor, streamed, n)
-        if self._program is None:
+        cursor, steps = self._put((cursor, np.int32(n)))
+        arrays = (self._arrays, cursor, streamed, steps)
+        full = n == self.chunk and lowering("loops over steps") == "static"
+        if full not in self._programs:
             with self.clock("compile"):
-                program = self._jit(self._chunk_of_steps, returns_state=True)
-                self._program = program.lower(state, arrays).compile()
+                self._programs[full] = self._chunk(full).lower(state, arrays).compile()
             shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), arrays)
             self._shapes = (jax.eval_shape(lambda s: s, state), shapes)
-        done: tuple[State, Mapping[str, jax.Array]] = self._program(state, arrays)
+        done: tuple[State, Mapping[str, jax.Array]] = self._programs[full](state, arrays)
         return done
+
+    def _chunk(self, full: bool) -> Any:
+        """Makes the program of a chunk, whole or of any length."""
+        return self._jit(functools.partial(self._chunk_of_steps, full=full), returns_state=True)
+
+    def lower(self, platform: str) -> jax.stages.Lowered:
+        """Lowers the chunk of steps from shapes alone, for a platform that need not be there.
+
+        Args:
+          platform: of `genjax.ops.platform.PLATFORMS`.
+        """
+        with traced_for(platform):
+            program = self._traceable(self._chunk(full=True))
+            traced = program.trace(*self._arguments())
+            lowered: jax.stages.Lowered = traced.lower(lowering_platforms=(platform,))
+        return lowered
+
+    def _arguments(self) -> tuple[State, Any]:
+        """Returns shapes and shardings of what a chunk takes."""
+        source, shape = self.dataset.train, self.family.batch_shape
+        whole, rows = self._replicated, self._rows_sharding(len(shape))
+        streamed = self._next_batches(0, 1) if source.streamed else ()
+        every = (source.arrays, source.cursor(0, shape), np.int32(1))
+        arrays, cursor, n = jax.tree.map(lambda x: _placed(x, whole), every)
+        batches = jax.tree.map(lambda x: _placed(x, rows), streamed)
+        return self._state_shapes(), (arrays, cursor, batches, n)
+
+    def _traceable(self, program: Any) -> Any:
+        return program
+
+    def _state_shapes(self) -> State:
+        """Returns shapes and shardings of the state that a chunk takes."""
+        return self.template()
 
     def step_flops(self) -> float:
         """Counts the floating point operations of a step (of all members), as XLA does."""
-        return flops_of_function(self._jit(self._chunk_of_steps), *self._shapes)
+        shapes = self._shapes or jax.tree.map(lambda x: _placed(x, None), self._arguments())
+        return flops_of_function(self._jit(self._chunk_of_steps), *shapes)
 
     def evaluate(self, state: State) -> dict[str, np.ndarray]:
         """Computes means over the test split, of shape (members,) for a population; waits."""
@@ -296,9 +358,13 @@ class Executor:
         return np.asarray(jax.random.key_data(data_key(jax.random.key(self.config.seed))))
 
     def _next_streamed(self, first_step: int, n: int) -> Any:
-        source, shape = self.dataset.train, self.family.batch_shape
-        if not source.streamed:
+        if not self.dataset.train.streamed:
             return ()
+        return self._shard_rows(self._next_batches(first_step, n), len(self.family.batch_shape))
+
+    def _next_batches(self, first_step: int, n: int) -> Any:
+        """Returns the next `n` batches of a stream, filled up to a chunk, on the host."""
+        source, shape = self.dataset.train, self.family.batch_shape
         if self._stream is None or self._stream_step != first_step:
             last = first_step + 2**31  # the loop stops; the stream need not know when
             rows = self._local_rows()
@@ -306,7 +372,7 @@ class Executor:
         steps = [next(self._stream) for _ in range(n)]
         self._stream_step = first_step + n
         steps += [steps[-1]] * (self.chunk - n)  # the program's shape is fixed; these are not read
-        return self._shard_rows(jax.tree.map(lambda *x: np.stack(x), *steps), len(shape))
+        return jax.tree.map(lambda *x: np.stack(x), *steps)
 
 
 def chunk_length(config: ConfigDict, family: Family, dataset: Dataset) -> int:
@@ -321,6 +387,10 @@ def chunk_length(config: ConfigDict, family: Family, dataset: Dataset) -> int:
     if config.chunk:
         return most
     return max(k for k in range(1, most + 1) if config.log_every % k == 0)
+
+
+def _placed(x: Any, sharding: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding)
 
 
 def _all_finite(tree: Any) -> jax.Array:

@@ -4,7 +4,7 @@ All run the chunk program of `genjax.engine.executor`, and differ in how it is p
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from genjax.core import elastic, fsdp
 from genjax.core.batch import AXIS
 from genjax.core.config import fail
 from genjax.core.family import Family, State
@@ -36,6 +37,7 @@ class Population(Executor):
         config: ConfigDict,
         seeds: Any = None,
         hyperparameters: Mapping[str, Any] | None = None,
+        devices: Sequence[jax.Device] | None = None,
     ):
         if dataset.train.streamed:
             raise fail(
@@ -46,7 +48,7 @@ class Population(Executor):
         )
         self.hyperparameters = dict(hyperparameters or {})
         self.num_members = len(self.seeds)
-        super().__init__(family, dataset, config)
+        super().__init__(family, dataset, config, devices)
 
     def _new_state(self) -> State:
         state = jax.vmap(lambda seed: self.family.init(jax.random.key(seed)))(self.seeds)
@@ -72,7 +74,7 @@ class _Meshed(Executor):
     """Runs on a mesh of all devices."""
 
     def _place(self) -> None:
-        self.mesh = placement.make_mesh()
+        self.mesh = placement.make_mesh(self.devices)
         placement.check_divisible(self.config, self.mesh.size)
         self._replicated = jax.sharding.NamedSharding(self.mesh, jax.sharding.PartitionSpec())
 
@@ -89,10 +91,28 @@ class Sharded(_Meshed):
 
     def _rows(self, batch: Any, batch_axis: int) -> Any:
         sharding = placement.batch_sharding(self.mesh, batch_axis)
+        if self.config.elastic:  # each device has all rows, and takes its shards where it matters
+            sharding = self._replicated
         return jax.tree.map(lambda x: jax.lax.with_sharding_constraint(x, sharding), batch)
 
+    def _step(self, state: State, batch: Any) -> tuple[State, Any]:
+        if self.config.sharding != "fsdp" and not self.config.elastic:
+            return super()._step(state, batch)
+        parts = self._state_sharding(jax.eval_shape(self._new_state))
+        if shards := self.config.elastic:
+            with elastic.shards(self.mesh, shards):
+                new, metrics = super()._step(elastic.whole(state), batch)
+            return jax.lax.with_sharding_constraint(new, parts), metrics
+        with fsdp.split(self.mesh):
+            params = fsdp.gathered_params(state.params)
+            new, metrics = super()._step(state.replace(params=params), batch)
+        return jax.lax.with_sharding_constraint(new, parts), metrics
+
+    def _rows_sharding(self, batch_axis: int) -> Any:
+        return placement.batch_sharding(self.mesh, batch_axis)
+
     def _shard_rows(self, xs: Any, batch_axis: int) -> Any:
-        return placement.put_rows(xs, placement.batch_sharding(self.mesh, batch_axis), batch_axis)
+        return placement.put_rows(xs, self._rows_sharding(batch_axis), batch_axis)
 
     def _local_rows(self) -> slice:
         rows = self.family.batch_shape[-1] // jax.process_count()
@@ -124,13 +144,24 @@ class Pmapped(_Meshed):
 
     def _jit(self, f: Any, *, returns_state: bool = False, **options: Any) -> Any:
         return jax.pmap(
-            lambda state, arrays: f(state, *arrays),
+            self._precise(f),
             axis_name=AXIS,
             in_axes=(0, None),
             out_axes=(0, None) if returns_state else None,
             donate_argnums=0 if returns_state else (),
+            devices=None if self.devices is None else list(self.devices),
             **options,
         )
+
+    def _traceable(self, program: Any) -> Any:
+        return jax.jit(program)  # what pmap makes can be lowered for the default backend alone
+
+    def _state_shapes(self) -> State:
+        def replicate(x: Any) -> jax.ShapeDtypeStruct:
+            return jax.ShapeDtypeStruct((self.mesh.size, *x.shape), x.dtype)
+
+        replicas: State = jax.tree.map(replicate, self.template())
+        return replicas
 
     def to_checkpoint(self, state: State) -> State:
         """Takes one of the replicas."""
@@ -157,9 +188,7 @@ class Pmapped(_Meshed):
         return jax.jit(first, out_shardings=self._replicated)
 
 
-def make_executor(
-    family: Family, dataset: Dataset, config: ConfigDict, **population: Any
-) -> Executor:
-    """Makes the executor that `config.executor` names."""
+def make_executor(family: Family, dataset: Dataset, config: ConfigDict, **options: Any) -> Executor:
+    """Makes the executor of `config.executor`; options: `devices`, those of a population."""
     kinds: dict[str, type[Executor]] = {"vmap": Population, "sharded": Sharded, "pmap": Pmapped}
-    return kinds.get(config.executor, Executor)(family, dataset, config, **population)
+    return kinds.get(config.executor, Executor)(family, dataset, config, **options)

@@ -1,5 +1,6 @@
 """Where arrays live: the mesh, and how state and batches lie on it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -14,7 +15,7 @@ DATA_AXIS = "data"
 _FSDP_MIN_SIZE = 1024  # elements; splitting less costs more than it saves
 
 
-def make_mesh(devices: list[jax.Device] | None = None) -> Mesh:
+def make_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
     """Makes a mesh of one axis, `data`, over all devices of all processes (or those given)."""
     devices = jax.devices() if devices is None else devices
     return jax.make_mesh((len(devices),), (DATA_AXIS,), (AxisType.Auto,), devices=devices)
@@ -67,7 +68,12 @@ def put_rows(tree: Any, sharding: NamedSharding, batch_axis: int) -> Any:
 
 
 def check_divisible(config: ConfigDict, num_devices: int) -> None:
-    """Raises `ConfigError` unless devices divide the batch and its accumulated parts."""
+    """Raises `ConfigError` unless devices divide the batch, its accumulated parts and shards."""
+    if config.elastic % num_devices:
+        raise ConfigError(
+            f"config.elastic={config.elastic}: must be divisible by the number of devices, "
+            f"{num_devices}"
+        )
     if config.batch_size // config.accumulate_steps % num_devices:
         part = (
             f" / accumulate_steps={config.accumulate_steps}" if config.accumulate_steps > 1 else ""

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from genjax.core import fsdp
 from genjax.models.dense import Dropout
 from genjax.models.features import SOWN, asked, maps_asked, offer, offer_map, sown_weights
 from genjax.ops.attention import multi_head_attention, write_cache
@@ -119,6 +120,7 @@ class Norm(nn.Module):
         bias = None
         if of.bias and centered:
             bias = self.param("bias", nn.initializers.zeros_init(), size)
+        scale, bias = fsdp.gathered((scale, bias))
         x = normalize(at_least_float32(x), scale, bias, of.epsilon, centered)
         return x.astype(of.dtype)
 
@@ -138,8 +140,9 @@ class Dense(nn.Module):
         bias = None
         if self.bias:
             bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
-            bias = bias.astype(self.dtype)
-        return dense(x.astype(self.dtype), kernel.astype(self.dtype), bias)
+            bias = fsdp.gathered(bias.astype(self.dtype))
+        kernel = fsdp.gathered(kernel.astype(self.dtype))
+        return dense(x.astype(self.dtype), kernel, bias)
 
 
 class Attention(nn.Module):
@@ -277,7 +280,7 @@ class Stack(nn.Module):
             return self._layer.init(key, x, AttentionContext(memory=x))["params"]
 
         self.stacked = self.param(
-            "layers", lambda key: jax.vmap(init)(jax.random.split(key, of.num_layers))
+            fsdp.LAYERS, lambda key: jax.vmap(init)(jax.random.split(key, of.num_layers))
         )
         if of.norm_first:
             self.norm = Norm(of)
@@ -310,6 +313,7 @@ class Stack(nn.Module):
 
         def one(x: jax.Array, of_layer: Any) -> Any:
             params, key = of_layer
+            x = fsdp.rows(x)
             rngs = {"dropout": key} if random else {}
             options = {"train": train, "rngs": rngs, "mutable": SOWN if maps_asked(self) else False}
             found = self._layer.apply({"params": params}, x, context, **options)

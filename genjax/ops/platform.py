@@ -1,16 +1,61 @@
-"""How an operation is lowered on which platform: the one place that asks for the backend."""
+"""How an operation is lowered on which platform: the one place that asks for the platform.
+
+It is that of the default backend, or inside `traced_for` the one that a program is made for and
+that need not be there: a program that is traced on a CPU to be run on a GPU has what a GPU wants.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
 
 import jax
 
 from genjax.core import checks
 
+PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
+
 _LOWERINGS = {  # of an operation: on CPU, elsewhere
     "convolution": ("matmul", "stock"),  # see `genjax.ops.conv`
     "bias": ("matmul", "stock"),  # see `genjax.ops.cross_entropy.token_logits`
+    # Sums behind arithmetic, of which XLA's CPU backend would make scalar loops.
+    "sums": ("matmul", "stock"),
+    # Rows of small tables, whose gradient is a product in place of a scatter-add.
+    "rows of tables": ("matmul", "stock"),
     # Passes of a network over several batches. Dense layers gain from few large products anywhere;
     # on CPU, patches of convolutions should stay in the cache.
     "convolutional passes": ("narrow", "wide"),
+    # Loops of which the host would have to read the condition. A CPU has nothing to wait for, and
+    # compiles one program for every length.
+    "loops over steps": ("dynamic", "static"),
 }
+
+_traced_for: ContextVar[str | None] = ContextVar("genjax_platform", default=None)
+
+
+def platform() -> str:
+    """Returns the platform, of `PLATFORMS`, that programs are traced for here."""
+    if chosen := _traced_for.get():
+        return chosen
+    backend = jax.default_backend()  # of a GPU its maker is not told
+    return "cuda" if backend == "gpu" else backend
+
+
+@contextlib.contextmanager
+def traced_for(name: str | None) -> Iterator[None]:
+    """Traces what is inside for a platform of `PLATFORMS`; None: that of the default backend.
+
+    A function that `jax.jit` has traced before keeps what it chose then.
+
+    Raises:
+      ValueError: there is no such platform.
+    """
+    if name is not None:
+        checks.chosen("platform", name, PLATFORMS)
+    token = _traced_for.set(name)
+    try:
+        yield
+    finally:
+        _traced_for.reset(token)
 
 
 def choices(operation: str) -> tuple[str, ...]:
@@ -23,7 +68,7 @@ def lowering(operation: str, choice: str = "auto") -> str:
 
     Args:
       operation: a key of the table above.
-      choice: of `choices`; `"auto"`: what suits the default backend.
+      choice: of `choices`; `"auto"`: what suits the platform that is traced for.
 
     Raises:
       ValueError: another choice.
@@ -32,4 +77,24 @@ def lowering(operation: str, choice: str = "auto") -> str:
     if choice != "auto":
         return choice
     on_cpu, elsewhere = _LOWERINGS[operation]
-    return on_cpu if jax.default_backend() == "cpu" else elsewhere
+    return on_cpu if platform() == "cpu" else elsewhere
+
+
+@contextlib.contextmanager
+def matmul_precision(name: str, *, tpu: str = "default") -> Iterator[None]:
+    """Traces what is inside with products of a precision.
+
+    Args:
+      name: `"default"`, `"high"` or `"highest"`, as JAX calls them: on a GPU products in float32
+        are TF32, bfloat16 x 3 or float32, on a TPU one, three or six passes of bfloat16, on a CPU
+        always float32. `"auto"`: as around it, but for a TPU where that says nothing `tpu`.
+      tpu: see `name`.
+    """
+    if name == "auto":
+        said = jax.config.values["jax_default_matmul_precision"] is not None
+        name = "default" if said or platform() != "tpu" else tpu
+        if name == "default":
+            yield
+            return
+    with jax.default_matmul_precision(name):
+        yield
