@@ -13,7 +13,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from genjax.core import fsdp
-from genjax.core.batch import AXIS
+from genjax.core.batch import AXIS, over
 from genjax.core.config import fail
 from genjax.core.family import Family, State
 from genjax.data.source import Dataset
@@ -117,7 +117,12 @@ class Sharded(_Meshed):
         out: Any = self._replicated
         if returns_state:
             out = (self._state_sharding(jax.eval_shape(self._new_state)), out)
-        return super()._jit(f, returns_state=returns_state, out_shardings=out, **options)
+
+        def on_mesh(*arrays: Any) -> Any:
+            with over(self.mesh):
+                return f(*arrays)
+
+        return super()._jit(on_mesh, returns_state=returns_state, out_shardings=out, **options)
 
 
 class Pmapped(_Meshed):

@@ -33,7 +33,7 @@ from genjax.families._language_models import (
 from genjax.families._transformers import LayerFields, make_layers
 from genjax.models.embedding import Embedding
 from genjax.models.transformer import Cache, Layers, Stack
-from genjax.ops.attention import causal_mask, segment_mask
+from genjax.ops.masks import causal_mask, segment_mask
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Network(nn.Module):
             self.head = self.param("head", nn.initializers.normal(std), shape)
 
     def __call__(
-        self, ids_BxT: jax.Array, mask: jax.Array, positions_BxT: Any = None, *, train: bool = False
+        self, ids_BxT: jax.Array, mask: Any, positions_BxT: Any = None, *, train: bool = False
     ) -> jax.Array:
         """Computes (B, T, D) of whole texts."""
         x = self.embedding(ids_BxT, positions_BxT, train=train)
@@ -145,7 +145,8 @@ class GPT(LanguageModel):
         self, params: Any, inputs: jax.Array, targets: jax.Array, **options: Any
     ) -> jax.Array:
         """See `LanguageModel`; the sentences of a row do not see each other."""
-        mask, positions = causal_mask(inputs.shape[1]), None
+        mask: Any = causal_mask(inputs.shape[1])
+        positions = None
         if self.packed:
             segments, positions = tokens.segments(targets)
             mask = mask & segment_mask(segments)

@@ -32,7 +32,7 @@ from genjax.families._transformers import LayerFields, make_layers
 from genjax.models.copying import Pointer, Prediction
 from genjax.models.embedding import Embedding
 from genjax.models.transformer import Layers, Stack
-from genjax.ops.attention import causal_mask, padding_mask
+from genjax.ops.masks import causal_mask, padding_mask
 
 
 @dataclass(frozen=True)

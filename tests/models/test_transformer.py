@@ -10,7 +10,7 @@ import pytest
 from scipy.special import erf, softmax
 
 from genjax.models.transformer import Layers, Stack
-from genjax.ops.attention import causal_mask, padding_mask
+from genjax.ops.masks import causal_mask, padding_mask
 
 B, T, M, D = 2, 5, 4, 8
 PLAIN = Layers(D, num_layers=2, num_heads=4)

@@ -102,24 +102,6 @@ def test_large_scores_neither_overflow_nor_mix_with_float16_sums():
     np.testing.assert_allclose(attention.masked_softmax(small).sum(), 1, rtol=1e-6)
 
 
-def test_masks_say_who_sees_whom():
-    np.testing.assert_array_equal(attention.causal_mask(3)[0], np.tri(3, dtype=bool))
-    np.testing.assert_array_equal(
-        attention.causal_mask(2, 5)[0], [[1, 1, 1, 1, 0], [1, 1, 1, 1, 1]]
-    )
-    np.testing.assert_array_equal(
-        attention.padding_mask(np.array([[7, 9, 0]])), [[[True, True, False]]]
-    )
-    segments = np.array([[1, 1, 2, 0]])
-    np.testing.assert_array_equal(
-        attention.segment_mask(segments)[0],
-        [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]],
-    )
-    np.testing.assert_array_equal(
-        attention.segment_mask(segments, np.array([[2, 1]]))[0], [[0, 1], [0, 1], [1, 0], [0, 0]]
-    )
-
-
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(0, 6))
 def test_masked_equals_subset(seed, seen, hidden):
