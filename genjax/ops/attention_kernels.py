@@ -58,14 +58,14 @@ def _refusal(name: str, query: Any, key: Any, mask: Any) -> str:
         return "a mask of `genjax.ops.masks`, not an array"
     if mask is not None and mask.causal and queries != keys:
         return f"as many keys as queries where it is causal, not {keys} and {queries}"
+    if size_of_batch % batch.rows_devices():
+        return f"as many rows for each of {batch.rows_devices()} devices, not {size_of_batch}"
     if name == "cudnn":
         return "" if mask is None or mask.key_BxK is None else "a mask without segments"
     if queries % _LEAST or keys % _LEAST:
         return f"multiples of {_LEAST} queries and keys, not {queries} and {keys}"
     if query.dtype == jnp.float16:
         return "bfloat16, not float16"
-    if size_of_batch % batch.rows_devices():
-        return f"as many rows for each of {batch.rows_devices()} devices, not {size_of_batch}"
     return ""
 
 
@@ -83,7 +83,23 @@ def fused_attention(
 
 
 def _cudnn(query: jax.Array, key: jax.Array, value: jax.Array, mask: Mask) -> jax.Array:
-    """Calls cuDNN by the function inside `jax.nn.dot_product_attention`.
+    """Calls cuDNN, which counts the keys that are seen."""
+    lengths: tuple[jax.Array, ...] = ()
+    if mask.seen_BxK is not None:
+        # A row of which nothing is seen sees one key here, and is answered by 0 behind.
+        keys_B = jnp.maximum(mask.seen_BxK.sum(-1, dtype=jnp.int32), 1)
+        keys_B = jnp.broadcast_to(keys_B, query.shape[:1])
+        like = jax.lax.stop_gradient(query)
+        lengths = _as_mapped(jnp.full_like(keys_B, query.shape[2]), like), _as_mapped(keys_B, like)
+    kernel = functools.partial(_cudnn_kernel, causal=mask.causal is not None)
+    answers: jax.Array = batch.on_rows(kernel, query, key, value, *lengths)
+    return answers
+
+
+def _cudnn_kernel(
+    query: jax.Array, key: jax.Array, value: jax.Array, *lengths: jax.Array, causal: bool
+) -> jax.Array:
+    """Calls the function inside `jax.nn.dot_product_attention`.
 
     That one asks a GPU for its cuDNN, so that nothing could be traced where there is none, and
     takes heads behind time, for which they would be moved there and back.
@@ -91,15 +107,9 @@ def _cudnn(query: jax.Array, key: jax.Array, value: jax.Array, mask: Mask) -> ja
     from jax._src.cudnn import fused_attention_stablehlo as inside
 
     nothing = jnp.zeros(0, query.dtype)
-    queries_B = keys_B = nothing
-    kind = inside.MaskType.CAUSAL if mask.causal else inside.MaskType.NO_MASK
-    if mask.seen_BxK is not None:
-        # A row of which nothing is seen sees one key here, and is answered by 0 behind.
-        keys_B = jnp.maximum(mask.seen_BxK.sum(-1, dtype=jnp.int32), 1)
-        keys_B = jnp.broadcast_to(keys_B, query.shape[:1])
-        lengths_2xB = jnp.stack([jnp.full_like(keys_B, query.shape[2]), keys_B])
-        queries_B, keys_B = _as_mapped(lengths_2xB, jax.lax.stop_gradient(query))
-        kind = inside.MaskType.PADDING_CAUSAL if mask.causal else inside.MaskType.PADDING
+    queries_B, keys_B = lengths or (nothing, nothing)
+    kinds = ("NO_MASK", "CAUSAL"), ("PADDING", "PADDING_CAUSAL")
+    kind = inside.MaskType[kinds[bool(lengths)][causal]]
     answers: jax.Array = inside._dot_product_attention(
         query,
         key,
@@ -123,7 +133,7 @@ def _cudnn(query: jax.Array, key: jax.Array, value: jax.Array, mask: Mask) -> ja
 
 @jax.custom_batching.custom_vmap
 def _as_mapped(x: jax.Array, like: jax.Array) -> jax.Array:
-    """Returns `x`, which `jax.vmap` maps wherever it maps `like`: cuDNN's rule wants both to be."""
+    """Returns `x`, which `jax.vmap` maps where it maps `like`: JAX's rule for cuDNN wants both."""
     return x
 
 
