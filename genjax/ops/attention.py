@@ -9,14 +9,18 @@ Shapes: B batch, Q queries, K keys, D features, H heads, G groups of heads that 
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from genjax.core import checks
-from genjax.ops import attention_kernels
+from genjax.ops import attention_kernels, platform
 from genjax.ops.masks import Mask, dense
 from genjax.ops.precision import at_least_float32, at_least_float32_dtype
+
+_SCORES = 2**28  # bytes of scores that accelerators keep at once
+_LEAST = 128  # queries of a block
 
 
 def dot_scores(query_BxQxD: jax.Array, key_BxKxD: jax.Array) -> jax.Array:
@@ -99,15 +103,16 @@ def multi_head_attention(
       on_weights: function, such as dropout, of the weights (B, G, H / G, Q, K) before they are
         divided by their sum; they exist in the plain form alone, which is taken with it.
       lowering: `"plain"`, `"cudnn"`, `"flash"`, or `"auto"`: the kernel that suits the platform
-        where these arguments allow it; see `genjax.ops.attention_kernels`.
+        where these arguments allow it, see `genjax.ops.attention_kernels`; else the plain form, in
+        blocks of queries where an accelerator would have to keep many scores.
 
     Raises:
       ValueError: shapes that do not fit, or that the chosen kernel does not take.
     """
     sizes = checks.floats("B H Q D", query=query_BxHxQxD)
     checks.floats("B G K D", sizes, key=key_BxGxKxD, value=value_BxGxKxD)
-    batch, heads, queries, size = query_BxHxQxD.shape
-    groups, keys = key_BxGxKxD.shape[1:3]
+    batch, heads, queries, _ = query_BxHxQxD.shape
+    keys = key_BxGxKxD.shape[2]
     if mask is not None:
         of_one_head = jax.ShapeDtypeStruct((batch, queries, keys), bool)
         shape = jax.eval_shape(dense, mask)
@@ -118,7 +123,22 @@ def multi_head_attention(
             return attention_kernels.fused_attention(
                 kernel, query_BxHxQxD, key_BxGxKxD, value_BxGxKxD, mask
             )
-    mask = dense(mask)
+        blocks = 1 if lowering == "plain" else _blocks(batch * heads, queries, keys)
+        if blocks > 1:
+            return _in_blocks(blocks, query_BxHxQxD, key_BxGxKxD, value_BxGxKxD, mask)
+    return _plain(query_BxHxQxD, key_BxGxKxD, value_BxGxKxD, dense(mask), on_weights)
+
+
+def _plain(
+    query_BxHxQxD: jax.Array,
+    key_BxGxKxD: jax.Array,
+    value_BxGxKxD: jax.Array,
+    mask: jax.Array | None,
+    on_weights: Callable[[jax.Array], jax.Array] | None = None,
+) -> jax.Array:
+    """Computes `multi_head_attention` as it is written down."""
+    batch, heads, queries, size = query_BxHxQxD.shape
+    groups, keys = key_BxGxKxD.shape[1:3]
     # The heads of a group are further queries of it, so that all are two batched products.
     query = (query_BxHxQxD / math.sqrt(size)).reshape(batch, groups, -1, size)
     scores = jnp.einsum(
@@ -134,6 +154,39 @@ def multi_head_attention(
     answers = jnp.matmul(weights, value_BxGxKxD, preferred_element_type=total.dtype)
     answers = answers / total.reshape(batch, groups, -1, 1)
     return answers.astype(value_BxGxKxD.dtype).reshape(batch, heads, queries, size)
+
+
+def _blocks(heads: int, queries: int, keys: int) -> int:
+    """Returns the number of blocks of queries that are computed one after another."""
+    blocks = 1
+    if platform.lowering("scores") == "blocks":
+        while 4 * heads * queries * keys > blocks * _SCORES and not queries % (2 * blocks * _LEAST):
+            blocks *= 2
+    return blocks
+
+
+def _in_blocks(
+    blocks: int,
+    query_BxHxQxD: jax.Array,
+    key_BxGxKxD: jax.Array,
+    value_BxGxKxD: jax.Array,
+    mask: jax.Array | Mask | None,
+) -> jax.Array:
+    """Computes plain attention of one block of queries after another, weights again for gradients.
+
+    Source: Rabe and Staats 2021 (Self-attention does not need O(n^2) memory).
+    """
+    batch, heads, queries, size = query_BxHxQxD.shape
+    each = queries // blocks
+    query_NxBxHxPxD = jnp.moveaxis(query_BxHxQxD.reshape(batch, heads, blocks, each, size), 2, 0)
+
+    @jax.checkpoint
+    def one(of_block: Any) -> jax.Array:
+        first, query = of_block
+        return _plain(query, key_BxGxKxD, value_BxGxKxD, dense(mask, first, each))
+
+    answers = jax.lax.map(one, (each * jnp.arange(blocks), query_NxBxHxPxD))
+    return jnp.moveaxis(answers, 0, 2).reshape(batch, heads, queries, size)
 
 
 def write_cache(buffer_BxGxKxD: jax.Array, x_BxGxQxD: jax.Array, place_B: jax.Array) -> jax.Array:

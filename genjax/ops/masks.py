@@ -58,15 +58,22 @@ class Mask:
 
     __rand__ = __and__
 
-    def dense(self) -> jax.Array:
-        """Returns the mask (B, Q, K), of which B and Q are 1 where it does not depend on them."""
+    def dense(self, first: Any = 0, size: int | None = None) -> jax.Array:
+        """Returns the mask (B, Q, K), of which B and Q are 1 where it does not depend on them.
+
+        Args:
+          first, size: the queries `first` … `first + size - 1`; None: all.
+        """
         parts = []
         if self.causal is not None:
             queries, keys = self.causal
-            place = jnp.arange(queries)[:, None] + (keys - queries)
+            place = jnp.arange(size or queries)[:, None] + (keys - queries + first)
             parts.append((jnp.arange(keys) <= place)[None])
         if self.query_BxQ is not None and self.key_BxK is not None:
-            same = self.query_BxQ[:, :, None] == self.key_BxK[:, None]
+            query = self.query_BxQ
+            if size is not None:
+                query = jax.lax.dynamic_slice_in_dim(query, first, size, 1)
+            same = query[:, :, None] == self.key_BxK[:, None]
             parts.append(same & (self.key_BxK != 0)[:, None])
         if self.seen_BxK is not None:
             parts.append(self.seen_BxK[:, None])
@@ -76,9 +83,13 @@ class Mask:
         return whole
 
 
-def dense(mask: Any) -> Any:
-    """Returns the array that a mask of either kind is; None: None."""
-    return mask.dense() if isinstance(mask, Mask) else mask
+def dense(mask: Any, first: Any = 0, size: int | None = None) -> Any:
+    """Returns the array that a mask of either kind is, as `Mask.dense`; None: None."""
+    if isinstance(mask, Mask):
+        return mask.dense(first, size)
+    if mask is None or size is None or mask.shape[1] == 1:
+        return mask
+    return jax.lax.dynamic_slice_in_dim(mask, first, size, 1)
 
 
 def causal_mask(queries: int, keys: int | None = None) -> Mask:

@@ -24,7 +24,8 @@ _LOWERINGS = {  # of an operation: by platform, "" stands for those that are not
     # Loops of which the host would have to read the condition. A CPU has nothing to wait for, and
     # compiles one program for every length.
     "loops over steps": {"cpu": "dynamic", "": "static"},
-    # See `genjax.ops.attention_kernels`.
+    # See `genjax.ops.attention`, and its kernels.
+    "scores": {"cpu": "whole", "": "blocks"},
     "attention": {"": "plain", "cuda": "cudnn", "tpu": "flash"},
 }
 

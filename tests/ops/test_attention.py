@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 
 from genjax.ops import attention
+from genjax.ops.masks import causal_mask, segment_mask
+from genjax.ops.platform import traced_for
 from tests.ops.agree import assert_agree
 
 B, Q, K, D = 2, 3, 5, 4
@@ -59,6 +61,25 @@ def test_heads_are_attention_by_themselves(groups):
         return attention.multi_head_attention(query, key, value, mask)
 
     assert_agree(ours, plain, *draw((B, heads, Q, D), (B, groups, K, D), (B, groups, K, D)))
+
+
+@pytest.mark.parametrize("kind", ["packed", "array", "all"])
+def test_blocks_of_queries_are_answered_as_all_are(kind, monkeypatch):
+    queries, keys = 4, 6
+    segments = np.array([[1, 1, 1, 2, 2, 2], [1, 2, 2, 3, 3, 0]])
+    packed = causal_mask(queries, keys) & segment_mask(segments[:, 2:], segments)
+    mask = {"packed": packed, "array": packed.dense(), "all": None}[kind]
+    monkeypatch.setattr(attention, "_LEAST", 1)
+
+    def ours(lowering):
+        return lambda *heads: attention.multi_head_attention(*heads, mask, lowering=lowering)
+
+    heads = draw((B, 4, queries, D), (B, 2, keys, D), (B, 2, keys, D))
+    with traced_for("cuda"):
+        assert attention._blocks(B * 4, queries, keys) == 1
+        monkeypatch.setattr(attention, "_SCORES", 4 * B * 4 * keys)
+        assert attention._blocks(B * 4, queries, keys) == queries
+        assert_agree(ours("auto"), ours("plain"), *heads, order=1)
 
 
 def test_what_is_masked_has_no_weight_and_no_gradient_exactly():

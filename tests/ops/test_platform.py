@@ -24,6 +24,7 @@ SUITS = {  # on CPU, NVIDIA's GPUs, TPUs
     "bias": ("matmul", "stock", "stock"),
     "convolutional passes": ("narrow", "wide", "wide"),
     "loops over steps": ("dynamic", "static", "static"),
+    "scores": ("whole", "blocks", "blocks"),
     "attention": ("plain", "cudnn", "flash"),
 }
 
