@@ -22,6 +22,9 @@ from genjax.ops.platform import lowering
 # kernel of TPUs works on blocks of so many.
 _LEAST = 128
 _BLOCKS = (512, 256, _LEAST)
+# Of fewer keys the kernel of TPUs would need more memory than the scores: it spreads what it keeps
+# of a query over 128 lanes (compiled for a v5e, 16 x 12 heads of 64: 312 against 192 MiB at 512).
+_WORTH = 1024
 # cuDNN is asked for its version by the program that runs; it is this one or newer.
 _CUDNN = 91100
 
@@ -40,9 +43,12 @@ def chosen(query_BxHxQxD: Any, key_BxGxKxD: Any, mask: Any, choice: str = "auto"
     if name == "plain":
         return name
     reason = _refusal(name, query_BxHxQxD, key_BxGxKxD, mask)
-    if reason and choice != "auto":
-        raise ValueError(f"lowering={choice!r}: needs {reason}")
-    return "plain" if reason else name
+    if choice != "auto":
+        if reason:
+            raise ValueError(f"lowering={choice!r}: needs {reason}")
+        return name
+    few = name == "flash" and key_BxGxKxD.shape[2] < _WORTH
+    return "plain" if reason or few else name
 
 
 def _refusal(name: str, query: Any, key: Any, mask: Any) -> str:

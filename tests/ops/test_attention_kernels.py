@@ -16,22 +16,28 @@ from genjax.ops.attention import multi_head_attention
 from genjax.ops.masks import causal_mask, padding_mask, segment_mask
 from genjax.ops.platform import traced_for
 
-T = 384  # three blocks of the kernel of TPUs
-LENGTHS = np.array([T, 200])
-TOKENS = (np.arange(T) < LENGTHS[:, None]).astype(np.int32)
-SEGMENTS = np.where(TOKENS, 1 + np.arange(T) // 90, 0)
-MASKS = {
-    "all": None,
-    "causal": causal_mask(T),
-    "padding": padding_mask(TOKENS),
-    "causal, padding": causal_mask(T) & padding_mask(TOKENS),
-    "nothing seen": padding_mask(TOKENS * np.array([[1], [0]])),
-    "packed": causal_mask(T) & segment_mask(SEGMENTS),
-}
+T = 1024
+SHORT = 384  # three blocks of the kernel of TPUs
 
 
-def shapes(dtype=jnp.bfloat16, size=16, groups=2, keys=T):
-    query, key = (2, 4, T, size), (2, groups, keys, size)
+def masks(length):
+    tokens = (np.arange(length) < np.array([[length], [200]])).astype(np.int32)
+    causal, padding = causal_mask(length), padding_mask(tokens)
+    return {
+        "all": None,
+        "causal": causal,
+        "padding": padding,
+        "causal, padding": causal & padding,
+        "nothing seen": padding & padding_mask(np.array([[1], [0]]) * tokens),
+        "packed": causal & segment_mask(np.where(tokens, 1 + np.arange(length) // 90, 0)),
+    }
+
+
+MASKS = masks(T)
+
+
+def shapes(dtype=jnp.bfloat16, size=16, queries=T, keys=T):
+    query, key = (2, 4, queries, size), (2, 2, keys, size)
     return [jax.ShapeDtypeStruct(s, dtype) for s in (query, key, key)]
 
 
@@ -63,9 +69,9 @@ REFUSED = {
     "float32": ({"dtype": jnp.float32}, None, {}, "needs bfloat16 or float16, not float32"),
     "odd heads": ({"size": 12}, None, {}, "needs heads of a multiple of 8 features"),
     "wide heads": ({"size": 136}, None, {}, "128 at most, not 136"),
-    "few keys": ({"keys": 64}, None, {}, "at least 128 queries and keys, not 384 and 64"),
+    "few keys": ({"keys": 64}, None, {}, "at least 128 queries and keys, not 1024 and 64"),
     "array": ({}, np.ones((1, 1, T), bool), {}, "a mask of `genjax.ops.masks`, not an array"),
-    "further": ({"keys": 512}, causal_mask(T, 512), {}, "as many keys as queries"),
+    "further": ({"keys": 2048}, causal_mask(T, 2048), {}, "as many keys as queries"),
     "dropout": ({}, None, {"on_weights": lambda w: w}, ""),
 }
 
@@ -78,8 +84,13 @@ def test_attention_is_plain_elsewhere(name):
     for lowering in ("cudnn", "flash") if message else ():
         with pytest.raises(ValueError, match=f"lowering='{lowering}': .*{message}"):
             lowered("cpu", shapes(**of), mask, lowering=lowering)
+
+
+def test_attention_is_plain_on_cpu_of_segments_on_cuda_and_of_few_keys_on_tpus():
     assert "custom_call" not in lowered("cpu", shapes(), MASKS["causal"])
     assert "custom_call" not in lowered("cuda", shapes(), MASKS["packed"])
+    few = shapes(queries=512, keys=512)
+    assert "custom_call" not in lowered("tpu", few) and FUSED["cuda"] in lowered("cuda", few)
 
 
 def test_members_that_share_a_mask_have_the_kernel():
@@ -102,12 +113,13 @@ def test_each_device_runs_the_kernel_of_tpus_on_its_rows():
 @pytest.mark.parametrize("name", ["causal", "nothing seen", "packed"])
 def test_the_kernel_of_tpus_computes_attention_within_the_error_of_bfloat16(name, monkeypatch):
     rng = np.random.default_rng(0)
-    heads = [jnp.asarray(rng.normal(size=s.shape), jnp.bfloat16) for s in shapes()]
+    arguments = shapes(queries=SHORT, keys=SHORT)
+    heads = [jnp.asarray(rng.normal(size=s.shape), jnp.bfloat16) for s in arguments]
     weight = rng.normal(size=heads[0].shape)
 
     def values(lowering, *heads):
         def loss(*heads):
-            answers = multi_head_attention(*heads, MASKS[name], lowering=lowering)
+            answers = multi_head_attention(*heads, masks(SHORT)[name], lowering=lowering)
             return (answers * weight.astype(answers.dtype)).sum(), answers
 
         gradients, answers = jax.jit(jax.grad(loss, (0, 1, 2), has_aux=True))(*heads)
