@@ -77,7 +77,7 @@ def layer_by_hand(p, x, mask, first):
 @pytest.mark.parametrize("kind", ["plain", "original"])
 def test_layers_are_those_of_the_papers(kind):
     stack, variables, x = made(KINDS[kind])
-    mask = np.asarray(causal_mask(T))
+    mask = np.asarray(causal_mask(T).dense())
     p = jax.tree.map(lambda a: np.asarray(a, np.float64), variables["params"])
     expected = np.asarray(x, np.float64)
     for i in range(PLAIN.num_layers):
