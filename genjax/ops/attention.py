@@ -63,10 +63,10 @@ def masked_softmax(scores: jax.Array, mask: jax.Array | Mask | None = None) -> j
 
 def _exponentials(scores: jax.Array, mask: jax.Array | Mask | None) -> tuple[jax.Array, jax.Array]:
     """Computes weights and the sums that they are to be divided by."""
-    scores, mask = at_least_float32(scores), dense(mask)
-    if mask is not None:
-        checks.spreads("mask", mask, "scores", scores, checks.booleans)
-        scores = jnp.where(mask, scores, -jnp.inf)
+    scores, seen = at_least_float32(scores), dense(mask)
+    if seen is not None:
+        checks.spreads("mask", seen, "scores", scores, checks.booleans)
+        scores = jnp.where(seen, scores, -jnp.inf)
     # Finite where all is masked, so that nothing below is inf - inf or 0 / 0.
     top = jnp.max(scores, -1, keepdims=True, initial=jnp.finfo(scores.dtype).min)
     weights = jnp.exp(scores - jax.lax.stop_gradient(top))

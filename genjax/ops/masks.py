@@ -48,13 +48,11 @@ class Mask:
         twice = self.key_BxK is not None and other.key_BxK is not None
         if twice or (None not in (self.causal, other.causal) and self.causal != other.causal):
             return self.dense() & other.dense()
-        seen = [m.seen_BxK for m in (self, other) if m.seen_BxK is not None]
+        seen_BxK = self.seen_BxK if other.seen_BxK is None else other.seen_BxK
+        if self.seen_BxK is not None and other.seen_BxK is not None:
+            seen_BxK = self.seen_BxK & other.seen_BxK
         segments = self if other.key_BxK is None else other
-        return replace(
-            segments,
-            causal=self.causal or other.causal,
-            seen_BxK=seen[0] & seen[1] if len(seen) == 2 else (seen or [None])[0],
-        )
+        return replace(segments, causal=self.causal or other.causal, seen_BxK=seen_BxK)
 
     __rand__ = __and__
 
@@ -64,7 +62,7 @@ class Mask:
         Args:
           first, size: the queries `first` … `first + size - 1`; None: all.
         """
-        parts = []
+        parts: list[jax.Array] = []
         if self.causal is not None:
             queries, keys = self.causal
             place = jnp.arange(size or queries)[:, None] + (keys - queries + first)
