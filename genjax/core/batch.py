@@ -4,15 +4,23 @@ Under jit, sharded or not, a step sees the global batch, and every function here
 Under `jax.pmap` over the axis `AXIS` a step sees its device's rows, and the same functions make
 means global and give each device its own rows of the noise that is drawn for the global batch. The
 axis is looked up while the step is traced, so a loss or a module needs no argument for it.
+
+A kernel that the compiler cannot split over devices is told so: `on_rows` gives each device of the
+mesh that the program is traced for, `over`, its rows.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import jax
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
 
 _Tree = TypeVar("_Tree")
 AXIS = "devices"  # the name that `jax.pmap` gives the devices of a step
+_mesh: ContextVar[Mesh | None] = ContextVar("genjax_mesh", default=None)
 
 
 def batch_devices() -> int:
@@ -54,3 +62,28 @@ def batch_rows(draw: Callable[[tuple[int, ...]], jax.Array], shape: tuple[int, .
         return draw(shape)
     whole = draw((shape[0] * devices, *shape[1:]))
     return jax.lax.dynamic_slice_in_dim(whole, jax.lax.axis_index(AXIS) * shape[0], shape[0])
+
+
+@contextlib.contextmanager
+def over(mesh: Mesh) -> Iterator[None]:
+    """Traces what is inside for a batch whose rows are along the first axis of `mesh`."""
+    token = _mesh.set(mesh)
+    try:
+        yield
+    finally:
+        _mesh.reset(token)
+
+
+def rows_devices() -> int:
+    """The number of devices that a sharded program spreads the batch over; 1 outside of `over`."""
+    mesh = _mesh.get()
+    return mesh.shape[mesh.axis_names[0]] if mesh else 1
+
+
+def on_rows(f: Callable[..., Any], *arrays: jax.Array) -> Any:
+    """Calls `f` with each device's rows of the arrays, a multiple of `rows_devices` each."""
+    mesh = _mesh.get()
+    if mesh is None or mesh.size == 1:
+        return f(*arrays)
+    rows = P(mesh.axis_names[0])
+    return jax.shard_map(f, mesh=mesh, in_specs=rows, out_specs=rows, check_vma=False)(*arrays)

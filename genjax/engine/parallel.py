@@ -13,7 +13,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from genjax.core import elastic, fsdp
-from genjax.core.batch import AXIS
+from genjax.core.batch import AXIS, over
 from genjax.core.config import fail
 from genjax.core.family import Family, State
 from genjax.data.source import Dataset
@@ -122,7 +122,14 @@ class Sharded(_Meshed):
         out: Any = self._replicated
         if returns_state:
             out = (self._state_sharding(jax.eval_shape(self._new_state)), out)
-        return super()._jit(f, returns_state=returns_state, out_shardings=out, **options)
+
+        def on_mesh(*arrays: Any) -> Any:
+            if self.config.elastic:  # shards are a device's own
+                return f(*arrays)
+            with over(self.mesh):
+                return f(*arrays)
+
+        return super()._jit(on_mesh, returns_state=returns_state, out_shardings=out, **options)
 
 
 class Pmapped(_Meshed):

@@ -31,7 +31,7 @@ from genjax.families._language_models import (
 )
 from genjax.families._transformers import LayerFields, make_layers
 from genjax.models.gpt import Network
-from genjax.ops.attention import causal_mask, segment_mask
+from genjax.ops.masks import causal_mask, segment_mask
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ class GPT(LanguageModel):
         self, params: Any, inputs: jax.Array, targets: jax.Array, **options: Any
     ) -> jax.Array:
         """See `LanguageModel`; the sentences of a row do not see each other."""
-        mask, positions = causal_mask(inputs.shape[1]), None
+        mask: Any = causal_mask(inputs.shape[1])
+        positions = None
         if self.packed:
             segments, positions = tokens.segments(targets)
             mask = mask & segment_mask(segments)

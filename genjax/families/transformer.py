@@ -38,7 +38,7 @@ from genjax.models.bert import Encoder, one_text
 from genjax.models.copying import Pointer, Prediction
 from genjax.models.embedding import Embedding
 from genjax.models.transformer import Layers, Stack
-from genjax.ops.attention import causal_mask, padding_mask
+from genjax.ops.masks import causal_mask, padding_mask
 
 
 @dataclass(frozen=True)

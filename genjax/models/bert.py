@@ -12,8 +12,8 @@ from genjax.core import tokens
 from genjax.models.dense import Dropout
 from genjax.models.embedding import Embedding
 from genjax.models.transformer import ACTIVATIONS, GATED, Dense, Layers, Norm, Stack
-from genjax.ops.attention import padding_mask
 from genjax.ops.cross_entropy import token_logits
+from genjax.ops.masks import padding_mask
 
 
 class Encoder(nn.Module):

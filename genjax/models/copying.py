@@ -55,7 +55,7 @@ class Pointer(nn.Module):
         self.gate = self.param("kernel_gate", init, (3 * self.width, 1))
         self.bias = self.param("bias_gate", nn.initializers.zeros, (1,))
 
-    def remember(self, memory_BxSxD: jax.Array, mask_Bx1xS: jax.Array) -> dict[str, jax.Array]:
+    def remember(self, memory_BxSxD: jax.Array, mask_Bx1xS: Any) -> dict[str, Any]:
         """Computes what all steps have in common."""
         key = self._times(memory_BxSxD, self.key)
         return {"key": key, "value": memory_BxSxD, "mask": mask_Bx1xS}

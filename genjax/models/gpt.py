@@ -11,7 +11,7 @@ from flax import linen as nn
 
 from genjax.models.embedding import Embedding
 from genjax.models.transformer import Cache, Layers, Stack
-from genjax.ops.attention import causal_mask
+from genjax.ops.masks import causal_mask
 
 
 class Network(nn.Module):

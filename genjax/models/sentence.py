@@ -15,7 +15,7 @@ from genjax.models.embedding import Embedding
 from genjax.models.features import offer
 from genjax.models.recurrent import Recurrent
 from genjax.models.transformer import Layers, Stack
-from genjax.ops.attention import padding_mask
+from genjax.ops.masks import padding_mask
 
 POOLINGS = ("mean", "max", "last", "first")
 _STD = 0.1  # of the words' first vectors
@@ -145,8 +145,7 @@ class TransformerEncoder(nn.Module):
             dtype=of.dtype,
             name="words",
         )
-        mask = jnp.broadcast_to(padding_mask(x_BxT), (*x_BxT.shape, x_BxT.shape[1]))
-        h_BxTxD = Stack(of)(embed(x_BxT, train=train), mask, train=train)
+        h_BxTxD = Stack(of)(embed(x_BxT, train=train), padding_mask(x_BxT), train=train)
         h_BxD = pool(h_BxTxD, tokens.is_token(x_BxT), self.pooling)
         return Dropout(of.dropout)(h_BxD, train=train)
 

@@ -27,7 +27,8 @@ from genjax.models.copying import Prediction, open_gate
 from genjax.models.dense import Dropout
 from genjax.models.embedding import Embedding
 from genjax.models.recurrent import Recurrent, first_bias
-from genjax.ops.attention import additive_scores, attend, dot_scores, padding_mask
+from genjax.ops.attention import additive_scores, attend, dot_scores
+from genjax.ops.masks import padding_mask
 from genjax.ops.precision import matmul
 from genjax.ops.recurrence import CELLS, Carry, recurrence
 from genjax.ops.scanned import Times, scan_products
@@ -125,7 +126,7 @@ class Seq2Seq(nn.Module):
             carry = tuple(
                 tuple(jnp.concatenate(states, -1) for states in zip(*pair)) for pair in pairs
             )
-        memory = self.decoder.remember(outputs_BxSxH, padding_mask(x_BxS))
+        memory = self.decoder.remember(outputs_BxSxH, padding_mask(x_BxS).dense())
         cache: dict[str, Any] = {"carry": carry, "memory": memory}
         if self.input_feeding:
             cache["vector"] = jnp.zeros((len(x_BxS), self.embed_dim))

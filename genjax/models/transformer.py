@@ -21,7 +21,10 @@ from genjax.models.dense import Dropout
 from genjax.models.features import SOWN, asked, maps_asked, offer, offer_map, sown_weights
 from genjax.ops.attention import multi_head_attention, write_cache
 from genjax.ops.embedding import rotate, rotations
+from genjax.ops.masks import Mask
+from genjax.ops.masks import dense as dense_mask
 from genjax.ops.norm import normalize
+from genjax.ops.platform import lowering
 from genjax.ops.precision import at_least_float32, dense, gelu
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
@@ -93,14 +96,14 @@ class AttentionContext(NamedTuple):
     """What the places of a sequence may see, the same in all layers.
 
     Attributes:
-      mask: (B, Q, K), of the sequence itself (or of its cache); see `genjax.ops.attention`.
+      mask: (B, Q, K), of the sequence itself (or of its cache); see `genjax.ops.masks`.
       rope: of `rotations`, where rotary.
       memory: (B, M, D), which `cross` layers attend to.
       memory_mask: (B, 1, M).
       slot_B: int32, the first place of each row of the cache that is written.
     """
 
-    mask: jax.Array | None = None
+    mask: jax.Array | Mask | None = None
     rope: tuple[jax.Array, jax.Array] | None = None
     memory: Any = None
     memory_mask: Any = None
@@ -188,10 +191,13 @@ class Attention(nn.Module):
                 cache = cache | {"key": key, "value": value}
 
         def on_weights(weights: jax.Array) -> jax.Array:
-            self.sow(*SOWN, "weights", weights)  # of no effect but where maps are asked for
+            self.sow(*SOWN, "weights", weights)
             return self.drop(weights, train=train)
 
-        answers = multi_head_attention(query, key, value, mask, on_weights=on_weights)
+        wanted = asked(self) or (train and of.dropout > 0)
+        answers = multi_head_attention(
+            query, key, value, mask, on_weights=on_weights if wanted else None
+        )
         return self.out(answers.swapaxes(1, 2).reshape(x_BxQxD.shape)), cache
 
     def remember(self, memory_BxMxD: jax.Array) -> dict[str, jax.Array]:
@@ -288,11 +294,11 @@ class Stack(nn.Module):
     def __call__(
         self,
         x_BxTxD: jax.Array,
-        mask: jax.Array | None = None,
+        mask: jax.Array | Mask | None = None,
         *,
         positions_BxT: jax.Array | None = None,
         memory_BxMxD: jax.Array | None = None,
-        memory_mask: jax.Array | None = None,
+        memory_mask: jax.Array | Mask | None = None,
         train: bool = False,
     ) -> jax.Array:
         """Takes a whole sequence through the layers, (B, T, D).
@@ -307,8 +313,10 @@ class Stack(nn.Module):
         of = self.layers
         if positions_BxT is None:
             positions_BxT = jnp.arange(x_BxTxD.shape[1])[None]
-        context = AttentionContext(mask, self._rope(positions_BxT), memory_BxMxD, memory_mask)
         random = train and of.dropout > 0
+        if random or maps_asked(self) or lowering("attention") == "plain":
+            mask, memory_mask = dense_mask(mask), dense_mask(memory_mask)  # once for all layers
+        context = AttentionContext(mask, self._rope(positions_BxT), memory_BxMxD, memory_mask)
         keys = jax.random.split(self.make_rng("dropout"), of.num_layers) if random else None
 
         def one(x: jax.Array, of_layer: Any) -> Any:
@@ -337,7 +345,7 @@ class Stack(nn.Module):
         x_BxQxD: jax.Array,
         cache: Cache,
         past_B: jax.Array,
-        memory_mask: jax.Array | None = None,
+        memory_mask: jax.Array | Mask | None = None,
     ) -> tuple[jax.Array, Cache]:
         """Takes the next Q places of sequences whose past is in `cache` through the layers.
 
@@ -372,7 +380,7 @@ class Stack(nn.Module):
         ]
 
     def memory_weights(
-        self, x_BxTxD: jax.Array, mask: jax.Array, memory_BxMxD: jax.Array, memory_mask: jax.Array
+        self, x_BxTxD: jax.Array, mask: Any, memory_BxMxD: jax.Array, memory_mask: Any
     ) -> jax.Array:
         """Computes the weights of `cross` layers over the memory, (L, B, H, T, M)."""
         positions_BxT = jnp.arange(x_BxTxD.shape[1])[None]

@@ -1,27 +1,31 @@
 """Attention: queries score keys, and their answers are the values weighted by the scores.
 
-A mask is boolean, True where a query may see a key; it has axes (B, Q, K), of which any may be 1,
-so that masks combine by `&`. What a query may not see has no weight and no gradient, exactly; the
-answer to a query that may see nothing is 0. Weights are computed in at least float32.
+A mask is one of `genjax.ops.masks`, or boolean, True where a query may see a key; that has axes
+(B, Q, K), of which any may be 1. What a query may not see has no weight and no gradient, exactly;
+the answer to a query that may see nothing is 0. Weights are computed in at least float32.
 
 Shapes: B batch, Q queries, K keys, D features, H heads, G groups of heads that share their keys.
 """
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from genjax.core import checks
-from genjax.core.tokens import PAD
-from genjax.ops.precision import at_least_float32, at_least_float32_dtype
+from genjax.ops import attention_kernels, platform
+from genjax.ops.masks import Mask, dense
+from genjax.ops.precision import at_least_float32, wide_einsum
+
+_SCORES = 2**28  # bytes of scores that accelerators keep at once
+_LEAST = 128  # queries of a block
 
 
 def dot_scores(query_BxQxD: jax.Array, key_BxKxD: jax.Array) -> jax.Array:
     """Computes `q . k`, (B, Q, K). Source: Luong et al. 2015 (Effective approaches), equation 8."""
-    wider = at_least_float32_dtype(query_BxQxD.dtype)
-    return jnp.einsum("bqd,bkd->bqk", query_BxQxD, key_BxKxD, preferred_element_type=wider)
+    return wide_einsum("bqd,bkd->bqk", query_BxQxD, key_BxKxD)
 
 
 def additive_scores(query_BxQxA: jax.Array, key_BxKxA: jax.Array, weight_A: jax.Array) -> jax.Array:
@@ -38,16 +42,15 @@ def additive_scores(query_BxQxA: jax.Array, key_BxKxA: jax.Array, weight_A: jax.
     checks.floats("B K A", sizes, key=key_BxKxA)
     checks.floats("A", sizes, weight=weight_A)
     hidden_BxQxKxA = jnp.tanh(query_BxQxA[:, :, None] + key_BxKxA[:, None])
-    wider = at_least_float32_dtype(hidden_BxQxKxA.dtype)
-    return jnp.matmul(hidden_BxQxKxA, weight_A, preferred_element_type=wider)
+    return wide_einsum("bqka,a->bqk", hidden_BxQxKxA, weight_A)
 
 
-def masked_softmax(scores: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+def masked_softmax(scores: jax.Array, mask: jax.Array | Mask | None = None) -> jax.Array:
     """Computes weights over the last axis: a softmax of the scores where `mask`, 0 elsewhere.
 
     Args:
       scores: (…, K).
-      mask: boolean, with the axes of `scores`, each of that length or 1; None: all may be seen.
+      mask: see above; an array has the axes of `scores`; None: all may be seen.
 
     Raises:
       ValueError: a mask of another shape, or of numbers.
@@ -56,12 +59,12 @@ def masked_softmax(scores: jax.Array, mask: jax.Array | None = None) -> jax.Arra
     return weights / total
 
 
-def _exponentials(scores: jax.Array, mask: jax.Array | None) -> tuple[jax.Array, jax.Array]:
+def _exponentials(scores: jax.Array, mask: jax.Array | Mask | None) -> tuple[jax.Array, jax.Array]:
     """Computes weights and the sums that they are to be divided by."""
-    scores = at_least_float32(scores)
-    if mask is not None:
-        checks.spreads("mask", mask, "scores", scores, checks.booleans)
-        scores = jnp.where(mask, scores, -jnp.inf)
+    scores, seen = at_least_float32(scores), dense(mask)
+    if seen is not None:
+        checks.spreads("mask", seen, "scores", scores, checks.booleans)
+        scores = jnp.where(seen, scores, -jnp.inf)
     # Finite where all is masked, so that nothing below is inf - inf or 0 / 0.
     top = jnp.max(scores, -1, keepdims=True, initial=jnp.finfo(scores.dtype).min)
     weights = jnp.exp(scores - jax.lax.stop_gradient(top))
@@ -70,7 +73,7 @@ def _exponentials(scores: jax.Array, mask: jax.Array | None) -> tuple[jax.Array,
 
 
 def attend(
-    scores_BxQxK: jax.Array, value_BxKxD: jax.Array, mask: jax.Array | None = None
+    scores_BxQxK: jax.Array, value_BxKxD: jax.Array, mask: jax.Array | Mask | None = None
 ) -> tuple[jax.Array, jax.Array]:
     """Computes answers (B, Q, D), of the dtype of the values, and their weights (B, Q, K)."""
     weights = masked_softmax(scores_BxQxK, mask)
@@ -81,9 +84,10 @@ def multi_head_attention(
     query_BxHxQxD: jax.Array,
     key_BxGxKxD: jax.Array,
     value_BxGxKxD: jax.Array,
-    mask: jax.Array | None = None,
+    mask: jax.Array | Mask | None = None,
     *,
-    on_weights: Callable[[jax.Array], jax.Array] = lambda weights: weights,
+    on_weights: Callable[[jax.Array], jax.Array] | None = None,
+    lowering: str = "auto",
 ) -> jax.Array:
     """Computes scaled dot attention of each head by itself, (B, H, Q, D), in the values' dtype.
 
@@ -95,29 +99,89 @@ def multi_head_attention(
       query_BxHxQxD, key_BxGxKxD, value_BxGxKxD: heads before time; G divides H.
       mask: (B, Q, K), the same for all heads.
       on_weights: function, such as dropout, of the weights (B, G, H / G, Q, K) before they are
-        divided by their sum.
+        divided by their sum; they exist in the plain form alone, which is taken with it.
+      lowering: `"plain"`, `"cudnn"`, `"flash"`, or `"auto"`: the kernel that suits the platform
+        where these arguments allow it, see `genjax.ops.attention_kernels`; else the plain form, in
+        blocks of queries where an accelerator would have to keep many scores.
+
+    Raises:
+      ValueError: shapes that do not fit, or that the chosen kernel does not take.
     """
     sizes = checks.floats("B H Q D", query=query_BxHxQxD)
     checks.floats("B G K D", sizes, key=key_BxGxKxD, value=value_BxGxKxD)
-    batch, heads, queries, size = query_BxHxQxD.shape
-    groups, keys = key_BxGxKxD.shape[1:3]
+    batch, heads, queries, _ = query_BxHxQxD.shape
+    keys = key_BxGxKxD.shape[2]
     if mask is not None:
         of_one_head = jax.ShapeDtypeStruct((batch, queries, keys), bool)
-        checks.spreads("mask", mask, "the weights of a head", of_one_head, checks.booleans)
+        shape = jax.eval_shape(dense, mask)
+        checks.spreads("mask", shape, "the weights of a head", of_one_head, checks.booleans)
+    if on_weights is None:
+        kernel = attention_kernels.chosen(query_BxHxQxD, key_BxGxKxD, mask, lowering)
+        if kernel != "plain":
+            return attention_kernels.fused_attention(
+                kernel, query_BxHxQxD, key_BxGxKxD, value_BxGxKxD, mask
+            )
+        blocks = 1 if lowering == "plain" else _blocks(batch * heads, queries, keys)
+        if blocks > 1:
+            return _in_blocks(blocks, query_BxHxQxD, key_BxGxKxD, value_BxGxKxD, mask)
+    return _plain(query_BxHxQxD, key_BxGxKxD, value_BxGxKxD, dense(mask), on_weights)
+
+
+def _plain(
+    query_BxHxQxD: jax.Array,
+    key_BxGxKxD: jax.Array,
+    value_BxGxKxD: jax.Array,
+    mask: jax.Array | None,
+    on_weights: Callable[[jax.Array], jax.Array] | None = None,
+) -> jax.Array:
+    """Computes `multi_head_attention` as it is written down."""
+    batch, heads, queries, size = query_BxHxQxD.shape
+    groups, keys = key_BxGxKxD.shape[1:3]
     # The heads of a group are further queries of it, so that all are two batched products.
     query = (query_BxHxQxD / math.sqrt(size)).reshape(batch, groups, -1, size)
-    scores = jnp.einsum(
-        "bgqd,bgkd->bgqk",
-        query,
-        key_BxGxKxD,
-        preferred_element_type=at_least_float32_dtype(query.dtype),
-    ).reshape(batch, groups, heads // groups, queries, keys)
+    scores = wide_einsum("bgqd,bgkd->bgqk", query, key_BxGxKxD).reshape(
+        batch, groups, heads // groups, queries, keys
+    )
     weights, total = _exponentials(scores, None if mask is None else mask[:, None, None])
-    weights = on_weights(weights).astype(value_BxGxKxD.dtype).reshape(batch, groups, -1, keys)
+    weights = weights if on_weights is None else on_weights(weights)
+    weights = weights.astype(value_BxGxKxD.dtype).reshape(batch, groups, -1, keys)
     # Divided behind the product: there are fewer answers than weights, backward too.
-    answers = jnp.matmul(weights, value_BxGxKxD, preferred_element_type=total.dtype)
+    answers = wide_einsum("bgqk,bgkd->bgqd", weights, value_BxGxKxD)
     answers = answers / total.reshape(batch, groups, -1, 1)
     return answers.astype(value_BxGxKxD.dtype).reshape(batch, heads, queries, size)
+
+
+def _blocks(heads: int, queries: int, keys: int) -> int:
+    """Returns the number of blocks of queries that are computed one after another."""
+    blocks = 1
+    if platform.lowering("scores") == "blocks":
+        while 4 * heads * queries * keys > blocks * _SCORES and not queries % (2 * blocks * _LEAST):
+            blocks *= 2
+    return blocks
+
+
+def _in_blocks(
+    blocks: int,
+    query_BxHxQxD: jax.Array,
+    key_BxGxKxD: jax.Array,
+    value_BxGxKxD: jax.Array,
+    mask: jax.Array | Mask | None,
+) -> jax.Array:
+    """Computes plain attention of one block of queries after another, weights again for gradients.
+
+    Source: Rabe and Staats 2021 (Self-attention does not need O(n^2) memory).
+    """
+    batch, heads, queries, size = query_BxHxQxD.shape
+    each = queries // blocks
+    query_NxBxHxPxD = jnp.moveaxis(query_BxHxQxD.reshape(batch, heads, blocks, each, size), 2, 0)
+
+    @jax.checkpoint
+    def one(of_block: Any) -> jax.Array:
+        first, query = of_block
+        return _plain(query, key_BxGxKxD, value_BxGxKxD, dense(mask, first, each))
+
+    answers = jax.lax.map(one, (each * jnp.arange(blocks), query_NxBxHxPxD))
+    return jnp.moveaxis(answers, 0, 2).reshape(batch, heads, queries, size)
 
 
 def write_cache(buffer_BxGxKxD: jax.Array, x_BxGxQxD: jax.Array, place_B: jax.Array) -> jax.Array:
@@ -127,33 +191,3 @@ def write_cache(buffer_BxGxKxD: jax.Array, x_BxGxQxD: jax.Array, place_B: jax.Ar
         return jax.lax.dynamic_update_slice(buffer, x, (0, place, 0))
 
     return jax.vmap(row)(buffer_BxGxKxD, x_BxGxQxD, place_B)
-
-
-def causal_mask(queries: int, keys: int | None = None) -> jax.Array:
-    """Makes the mask (1, Q, K) by which a query sees the keys up to its own place.
-
-    Args:
-      queries: number of queries.
-      keys: number of keys, of which the queries are the last; None: the same.
-    """
-    keys = queries if keys is None else keys
-    place = jnp.arange(queries)[:, None] + (keys - queries)
-    return (jnp.arange(keys) <= place)[None]
-
-
-def padding_mask(tokens_BxK: jax.Array) -> jax.Array:
-    """Makes the mask (B, 1, K) by which tokens are seen and padding is not."""
-    return (tokens_BxK != PAD)[:, None]
-
-
-def segment_mask(query_BxQ: jax.Array, key_BxK: jax.Array | None = None) -> jax.Array:
-    """Makes the mask (B, Q, K) by which places of one segment see each other, but not padding.
-
-    Segment 0 is padding.
-
-    Args:
-      query_BxQ: the number of each place's segment, from 1 on.
-      key_BxK: likewise of the keys; None: the same.
-    """
-    key_BxK = query_BxQ if key_BxK is None else key_BxK
-    return (query_BxQ[:, :, None] == key_BxK[:, None]) & (key_BxK != 0)[:, None]

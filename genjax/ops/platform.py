@@ -9,24 +9,28 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 
 import jax
+from jax.extend.backend import get_backend
 
 from genjax.core import checks
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
-_LOWERINGS = {  # of an operation: on CPU, elsewhere
-    "convolution": ("matmul", "stock"),  # see `genjax.ops.conv`
-    "bias": ("matmul", "stock"),  # see `genjax.ops.cross_entropy.token_logits`
+_LOWERINGS = {  # of an operation: by platform, "" stands for those that are not named
+    "convolution": {"cpu": "matmul", "": "stock"},  # see `genjax.ops.conv`
+    "bias": {"cpu": "matmul", "": "stock"},  # see `genjax.ops.cross_entropy.token_logits`
     # Sums behind arithmetic, of which XLA's CPU backend would make scalar loops.
-    "sums": ("matmul", "stock"),
+    "sums": {"cpu": "matmul", "": "stock"},
     # Rows of small tables, whose gradient is a product in place of a scatter-add.
-    "rows of tables": ("matmul", "stock"),
+    "rows of tables": {"cpu": "matmul", "": "stock"},
     # Passes of a network over several batches. Dense layers gain from few large products anywhere;
     # on CPU, patches of convolutions should stay in the cache.
-    "convolutional passes": ("narrow", "wide"),
+    "convolutional passes": {"cpu": "narrow", "": "wide"},
     # Loops of which the host would have to read the condition. A CPU has nothing to wait for, and
     # compiles one program for every length.
-    "loops over steps": ("dynamic", "static"),
+    "loops over steps": {"cpu": "dynamic", "": "static"},
+    # See `genjax.ops.attention`, and its kernels.
+    "scores": {"cpu": "whole", "": "blocks"},
+    "attention": {"": "plain", "cuda": "cudnn", "tpu": "flash"},
 }
 
 _traced_for: ContextVar[str | None] = ContextVar("genjax_platform", default=None)
@@ -36,8 +40,11 @@ def platform() -> str:
     """Returns the platform, of `PLATFORMS`, that programs are traced for here."""
     if chosen := _traced_for.get():
         return chosen
-    backend = jax.default_backend()  # of a GPU its maker is not told
-    return "cuda" if backend == "gpu" else backend
+    backend = jax.default_backend()
+    if backend != "gpu":
+        return backend
+    version = get_backend().platform_version  # the name of the backend does not tell a GPU's maker
+    return "rocm" if "rocm" in version.lower() else "cuda"
 
 
 @contextlib.contextmanager
@@ -60,7 +67,7 @@ def traced_for(name: str | None) -> Iterator[None]:
 
 def choices(operation: str) -> tuple[str, ...]:
     """Returns what may be chosen for an operation, `"auto"` first."""
-    return ("auto", *_LOWERINGS[operation])
+    return ("auto", *_LOWERINGS[operation].values())
 
 
 def lowering(operation: str, choice: str = "auto") -> str:
@@ -76,8 +83,8 @@ def lowering(operation: str, choice: str = "auto") -> str:
     checks.chosen("lowering", choice, choices(operation))
     if choice != "auto":
         return choice
-    on_cpu, elsewhere = _LOWERINGS[operation]
-    return on_cpu if platform() == "cpu" else elsewhere
+    by_platform = _LOWERINGS[operation]
+    return by_platform.get(platform(), by_platform[""])
 
 
 @contextlib.contextmanager

@@ -26,11 +26,18 @@ def matmul(a: jax.Array, kernel_DxG: jax.Array) -> jax.Array:
     than two.
     """
     a_NxD = a.reshape(-1, a.shape[-1]).astype(kernel_DxG.dtype)
-    if kernel_DxG.dtype == at_least_float32_dtype(kernel_DxG.dtype):
-        y_NxG = jnp.matmul(a_NxD, kernel_DxG)
-    else:
-        y_NxG = summed_wide("nd,dg->ng", a_NxD, kernel_DxG)
+    y_NxG = wide_einsum("nd,dg->ng", a_NxD, kernel_DxG)
     return y_NxG.reshape(*a.shape[:-1], -1)
+
+
+def wide_einsum(spec: str, x: jax.Array, y: jax.Array) -> jax.Array:
+    """Computes an einsum of two arrays of one dtype, summed and returned in at least float32.
+
+    Of arrays that are narrower the gradients are products of that dtype, see `summed_wide`.
+    """
+    if x.dtype == at_least_float32_dtype(x.dtype):
+        return jnp.einsum(spec, x, y)
+    return summed_wide(spec, x, y)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))

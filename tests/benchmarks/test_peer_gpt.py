@@ -7,8 +7,8 @@ import pytest
 from genjax.losses import token_cross_entropy
 from genjax.models.embedding import Embedding
 from genjax.models.transformer import Layers, Stack
-from genjax.ops.attention import causal_mask
 from genjax.ops.cross_entropy import token_logits
+from genjax.ops.masks import causal_mask
 from tests.benchmarks import weights
 from tests.benchmarks.weights import dense, norm
 

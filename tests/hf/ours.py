@@ -7,7 +7,7 @@ from genjax.core.fields import read
 from genjax.families._transformers import LayerFields, make_layers
 from genjax.models.bert import Encoder, Heads
 from genjax.models.gpt import Network
-from genjax.ops.attention import causal_mask
+from genjax.ops.masks import causal_mask
 
 
 def gpt_logits(pretrained, ids_BxT):

@@ -10,7 +10,7 @@ import pytest
 from scipy.special import erf, softmax
 
 from genjax.models.transformer import Layers, Stack
-from genjax.ops.attention import causal_mask, padding_mask
+from genjax.ops.masks import causal_mask, padding_mask
 
 B, T, M, D = 2, 5, 4, 8
 PLAIN = Layers(D, num_layers=2, num_heads=4)
@@ -77,7 +77,7 @@ def layer_by_hand(p, x, mask, first):
 @pytest.mark.parametrize("kind", ["plain", "original"])
 def test_layers_are_those_of_the_papers(kind):
     stack, variables, x = made(KINDS[kind])
-    mask = np.asarray(causal_mask(T))
+    mask = np.asarray(causal_mask(T).dense())
     p = jax.tree.map(lambda a: np.asarray(a, np.float64), variables["params"])
     expected = np.asarray(x, np.float64)
     for i in range(PLAIN.num_layers):

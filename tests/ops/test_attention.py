@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 
 from genjax.ops import attention
+from genjax.ops.masks import causal_mask, segment_mask
+from genjax.ops.platform import traced_for
 from tests.ops.agree import assert_agree
 
 B, Q, K, D = 2, 3, 5, 4
@@ -61,6 +63,25 @@ def test_heads_are_attention_by_themselves(groups):
     assert_agree(ours, plain, *draw((B, heads, Q, D), (B, groups, K, D), (B, groups, K, D)))
 
 
+@pytest.mark.parametrize("kind", ["packed", "array", "all"])
+def test_blocks_of_queries_are_answered_as_all_are(kind, monkeypatch):
+    queries, keys = 4, 6
+    segments = np.array([[1, 1, 1, 2, 2, 2], [1, 2, 2, 3, 3, 0]])
+    packed = causal_mask(queries, keys) & segment_mask(segments[:, 2:], segments)
+    mask = {"packed": packed, "array": packed.dense(), "all": None}[kind]
+    monkeypatch.setattr(attention, "_LEAST", 1)
+
+    def ours(lowering):
+        return lambda *heads: attention.multi_head_attention(*heads, mask, lowering=lowering)
+
+    heads = draw((B, 4, queries, D), (B, 2, keys, D), (B, 2, keys, D))
+    with traced_for("cuda"):
+        assert attention._blocks(B * 4, queries, keys) == 1
+        monkeypatch.setattr(attention, "_SCORES", 4 * B * 4 * keys)
+        assert attention._blocks(B * 4, queries, keys) == queries
+        assert_agree(ours("auto"), ours("plain"), *heads, order=1)
+
+
 def test_what_is_masked_has_no_weight_and_no_gradient_exactly():
     query, key, value = draw((B, 2, Q, D), (B, 2, K, D), (B, 2, K, D))
     mask = np.arange(K) < np.array([2, K])[:, None, None]  # (B, 1, K)
@@ -100,24 +121,6 @@ def test_large_scores_neither_overflow_nor_mix_with_float16_sums():
     small = jnp.ones((1, 1, 4096), jnp.bfloat16)
     assert attention.masked_softmax(small).dtype == jnp.float32
     np.testing.assert_allclose(attention.masked_softmax(small).sum(), 1, rtol=1e-6)
-
-
-def test_masks_say_who_sees_whom():
-    np.testing.assert_array_equal(attention.causal_mask(3)[0], np.tri(3, dtype=bool))
-    np.testing.assert_array_equal(
-        attention.causal_mask(2, 5)[0], [[1, 1, 1, 1, 0], [1, 1, 1, 1, 1]]
-    )
-    np.testing.assert_array_equal(
-        attention.padding_mask(np.array([[7, 9, 0]])), [[[True, True, False]]]
-    )
-    segments = np.array([[1, 1, 2, 0]])
-    np.testing.assert_array_equal(
-        attention.segment_mask(segments)[0],
-        [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]],
-    )
-    np.testing.assert_array_equal(
-        attention.segment_mask(segments, np.array([[2, 1]]))[0], [[0, 1], [0, 1], [1, 0], [0, 0]]
-    )
 
 
 @settings(max_examples=30, deadline=None)
