@@ -61,9 +61,13 @@ clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# JAX for the GPU of a machine that has one and the driver for it: of CUDA 13 from version 580 on.
+DRIVER := $(shell nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null | head -1 | cut -d. -f1)
+CUDA := $(if $(DRIVER),$(shell test $(DRIVER) -ge 580 && echo cuda13 || echo cuda12))
+
 # One environment. Each stamp is an installation, made again when pyproject.toml changes.
-.venv/installed: EXTRA :=
-.venv/installed-test: EXTRA := [test]
+.venv/installed: EXTRA := $(CUDA:%=[%])
+.venv/installed-test: EXTRA := [test$(CUDA:%=,%)]
 .venv/installed-docs: EXTRA := [docs]
 .venv/installed-benchmarks: EXTRA := [benchmarks]
 

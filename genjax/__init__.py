@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from genjax import families, heads, losses
-    from genjax.api import Result, load, recipe, train
+    from genjax.api import Result, export, load, recipe, train
     from genjax.core.family import Family, State
 
 __version__ = "0.1.0"
@@ -21,6 +21,7 @@ __all__ = [
     "Result",
     "State",
     "__version__",
+    "export",
     "families",
     "heads",
     "load",
@@ -32,6 +33,7 @@ _ROOMS = {
     "Family": "core.family",
     "State": "core.family",
     "Result": "api",
+    "export": "api",
     "load": "api",
     "recipe": "api",
     "train": "api",

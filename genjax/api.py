@@ -4,7 +4,7 @@ import contextlib
 import functools
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +16,8 @@ from genjax import recipes
 from genjax.core.config import ConfigError, in_python
 
 if TYPE_CHECKING:  # they start JAX
+    import jax.export
+
     from genjax.engine.best import Best
     from genjax.trained.model import Model
 
@@ -67,6 +69,42 @@ def load(
 
     with _in_python():
         return load(workdir, step, recipe, data)
+
+
+def export(
+    run: ConfigDict | str | os.PathLike[str],
+    platforms: Sequence[str] = ("cuda", "tpu"),
+    data: Mapping[str, Any] | None = None,
+) -> "dict[str, jax.export.Exported]":
+    """Exports the training step of a config or a run, for platforms that need not be there.
+
+        exported = genjax.export("runs/vae", ["cuda"])["cuda"]
+        Path("step.bin").write_bytes(exported.serialize())  # needs pip install flatbuffers
+
+    A step takes the leaves of a state by name, keys as their integers, and a batch; it returns the
+    leaves of the next state and the metrics. `jax.export.deserialize(…).call(leaves, batch)` makes
+    one, on such a device, without genjax. Each platform has what suits it: convolutions, attention
+    and tables are computed otherwise on a CPU.
+
+    Args:
+      run: a config as from `recipe`, or the folder of a run. Of a population: one member's step.
+      platforms: of `cpu`, `cuda`, `rocm` and `tpu`.
+      data: the arrays that it is trained on, if they are in memory; see `train`.
+
+    Raises:
+      ConfigError: a `ValueError`: a mistake in the config, no such run, or no such platform.
+    """
+    from genjax.data import arrays
+    from genjax.engine import exporting
+    from genjax.engine.run import prepare
+    from genjax.engine.workdir import read_config
+
+    with _in_python():
+        if isinstance(run, ConfigDict):
+            return exporting.export(prepare(arrays.named(run, data), arrays=data), platforms)
+        folder = Path(run).expanduser().absolute()
+        made = prepare(read_config(folder), folder, use=True, arrays=data)
+        return exporting.export(made, platforms)
 
 
 @dataclass(frozen=True)

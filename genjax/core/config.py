@@ -199,8 +199,16 @@ class Base:
     sharding: str = field(
         "data", "executor sharded: the state is replicated, or split", choices=("data", "fsdp")
     )
+    elastic: int = field(
+        0, "executor sharded: the batch is so many shards, whatever the number of devices", ge=0
+    )
     precision: str = field(
         "float32", "of compute; parameters stay float32", choices=("float32", "bfloat16")
+    )
+    matmul_precision: str = field(
+        "auto",
+        "of products in float32, by JAX's names; auto: its default for the device",
+        choices=("auto", "default", "high", "highest"),
     )
     on_divergence: str = field(
         "stop",
@@ -267,8 +275,23 @@ def validate(c: ConfigDict) -> None:
         raise fail("eval_weights", c.eval_weights, "needs eval_metrics")
     if c.batch_size % c.accumulate_steps:
         raise fail("accumulate_steps", c.accumulate_steps, f"must divide batch_size={c.batch_size}")
+    if c.elastic:
+        _check_elastic(c)
     if c.num_seeds > 1 and c.executor != "vmap":
         raise fail("num_seeds", c.num_seeds, f"needs executor=vmap, not {c.executor}")
+
+
+def _check_elastic(c: ConfigDict) -> None:
+    if c.elastic & (c.elastic - 1):
+        raise fail("elastic", c.elastic, "must be a power of two: 0, 1, 2, 4, 8, …")
+    if c.executor != "sharded":
+        raise fail("elastic", c.elastic, f"needs executor=sharded, not {c.executor}")
+    if c.batch_size % c.elastic:
+        raise fail("elastic", c.elastic, f"must divide batch_size={c.batch_size}")
+    if c.accumulate_steps > 1:
+        raise fail(
+            "elastic", c.elastic, f"takes the place of accumulate_steps={c.accumulate_steps}"
+        )
 
 
 _TYPES: tuple[tuple[Any, Any, str], ...] = (  # of a default: allowed types, and their name

@@ -16,6 +16,7 @@ import jax
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+LAYERS = "layers"  # what stacked layers are called in parameters: each gathers its own
 _Tree = TypeVar("_Tree")
 _mesh: ContextVar[Mesh | None] = ContextVar("genjax_fsdp", default=None)
 
@@ -37,6 +38,19 @@ def gathered(tree: _Tree) -> _Tree:
         return tree
     whole = NamedSharding(mesh, P())
     found: _Tree = jax.tree.map(lambda x: jax.lax.with_sharding_constraint(x, whole), tree)
+    return found
+
+
+def gathered_params(params: _Tree) -> _Tree:
+    """Returns the whole of all parameters, but of those that `LAYERS` gather one by one."""
+    if _mesh.get() is None:
+        return params
+
+    def one(path: Any, x: Any) -> Any:
+        inside = any(getattr(key, "key", None) == LAYERS for key in path)
+        return x if inside else gathered(x)
+
+    found: _Tree = jax.tree_util.tree_map_with_path(one, params)
     return found
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from genjax.core import elastic, fsdp
 from genjax.core.batch import batch_mean
 
 
@@ -24,7 +25,8 @@ def value_and_grad(
 
     With `accumulate_steps > 1` the batch is cut into that many equal parts and value, aux and
     gradient are averaged over a scan of them: equal to the whole batch in the memory of one part.
-    All three are then averaged over the devices.
+    All three are then averaged over the devices. Under `genjax.core.elastic` they are averaged over
+    its shards, which takes the place of parts.
 
     Args:
       loss: mean loss; `aux` is a pytree of float arrays that are means over rows as well.
@@ -32,7 +34,17 @@ def value_and_grad(
       batch: pytree whose leaves have the batch as their first axis.
       accumulate_steps: number of parts; divides the local batch.
     """
-    grad = jax.value_and_grad(loss, has_aux=True)
+
+    def of_rows(params: Any, batch: Any, part: Any) -> tuple[jax.Array, Any]:
+        # Inside of what is differentiated, so that gradients are meant to be whole as well: each
+        # device sums over its rows, and what is then scattered are gradients and no activations.
+        return loss(fsdp.gathered_params(params), jax.tree.map(fsdp.rows, batch), part)
+
+    grad = jax.value_and_grad(of_rows, has_aux=True)
+    if elastic.number():
+        shards = elastic.each(lambda rows, i, params: grad(params, rows, i), batch, params)
+        value_and_gradient: tuple[tuple[jax.Array, Any], Any] = elastic.mean(shards)
+        return value_and_gradient
     if accumulate_steps == 1:
         return batch_mean(grad(params, batch, jnp.zeros((), jnp.int32)))
 

@@ -23,7 +23,7 @@ from genjax.data.source import Dataset
 from genjax.engine import placement
 from genjax.engine.leaves import replaced
 from genjax.engine.profiling import Clock, flops_of_function
-from genjax.ops.platform import lowering, traced_for
+from genjax.ops.platform import lowering, matmul_precision, traced_for
 
 _MAX_CHUNK = 200  # steps; a longer one saves nothing more and delays signals
 _MAX_STREAM_CHUNK_BYTES = 64 * 2**20
@@ -73,7 +73,16 @@ class Executor:
         Where `f` returns a state (and metrics), the state that it is given is donated.
         """
         options["donate_argnums"] = 0 if returns_state else ()
-        return jax.jit(lambda state, arrays: f(state, *arrays), **options)
+        return jax.jit(self._precise(f), **options)
+
+    def _precise(self, f: Any) -> Any:
+        """Makes `f(state, *arrays)` a function of `(state, arrays)` in the config's precision."""
+
+        def precise(state: State, arrays: Any) -> Any:
+            with matmul_precision(self.config.matmul_precision):
+                return f(state, *arrays)
+
+        return precise
 
     def _rows(self, batch: Any, batch_axis: int) -> Any:
         """Takes the rows of a global batch that a step sees, inside the program."""

@@ -42,7 +42,8 @@ def replaced(tree: Any, leaves: Mapping[str, Any]) -> Any:
     return jax.tree_util.tree_map_with_path(put, tree)
 
 
-def _is_key(x: Any) -> bool:
+def is_key(x: Any) -> bool:
+    """Says whether a leaf is a key of random numbers, which is stored as its integers."""
     return jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
 
 
@@ -60,17 +61,17 @@ def detached(leaves: dict[str, Any]) -> dict[str, Any]:
     """
     on_cpu = jax.default_backend() == "cpu"
     filled = {name: x for name, x in leaves.items() if x.size}  # orbax refuses empty arrays
-    return {**filled, **_copy({n: x for n, x in filled.items() if on_cpu or _is_key(x)})}
+    return {**filled, **_copy({n: x for n, x in filled.items() if on_cpu or is_key(x)})}
 
 
 @jax.jit
 def _copy(leaves: dict[str, Any]) -> dict[str, Any]:
-    return {n: jax.random.key_data(x) if _is_key(x) else jnp.copy(x) for n, x in leaves.items()}
+    return {n: jax.random.key_data(x) if is_key(x) else jnp.copy(x) for n, x in leaves.items()}
 
 
 def stored_like(x: Any) -> jax.ShapeDtypeStruct:
     """Returns shape, dtype and sharding of what `detached` makes of a leaf like `x`."""
-    y = jax.eval_shape(jax.random.key_data, x) if _is_key(x) else x
+    y = jax.eval_shape(jax.random.key_data, x) if is_key(x) else x
     sharding = x.sharding or jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     return jax.ShapeDtypeStruct(y.shape, y.dtype, sharding=sharding)
 
@@ -122,17 +123,18 @@ def placed(raw: dict[str, Any], wanted: dict[str, Any]) -> list[Any]:
     """
 
     def own(raw: dict[str, Any]) -> list[Any]:
-        return [_filled(x, raw.get(name)) for name, x in wanted.items()]
+        return [filled(x, raw.get(name)) for name, x in wanted.items()]
 
     shardings = [stored_like(x).sharding for x in wanted.values()]
     owned: list[Any] = jax.jit(own, out_shardings=shardings)(raw)
     return owned
 
 
-def _filled(template: Any, x: Any) -> jax.Array:
+def filled(template: Any, x: Any) -> jax.Array:
+    """Returns a stored leaf as the state has it; None: it is empty and was not stored."""
     if x is None:  # empty, so not stored
         return jnp.zeros(template.shape, template.dtype)
-    if not _is_key(template):
+    if not is_key(template):
         return jnp.copy(x)
     impls: list[Any] = []
     jax.eval_shape(lambda key: impls.append(jax.random.key_impl(key)), template)

@@ -13,7 +13,7 @@ from absl import logging
 
 from genjax import families
 from genjax.core.capabilities import Reconstructs, Samples
-from genjax.core.family import State
+from genjax.core.family import State, compute_dtype
 from genjax.core.files import write_json
 from genjax.core.members import by_name, spread
 from genjax.data.source import first_rows
@@ -396,5 +396,5 @@ class _Training:
         if len(self._marks) == 2 and summary.signal is None:
             summary.steps_per_second = self._rate()
             summary.flops_per_second = self.executor.step_flops() * summary.steps_per_second
-            summary.gemm_rate = measured_gemm_rate()
+            summary.gemm_rate = measured_gemm_rate(compute_dtype(self.config.precision))
         return summary

@@ -12,14 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from genjax.core import fsdp
+from genjax.core import elastic, fsdp
 from genjax.core.batch import AXIS, over
 from genjax.core.config import fail
 from genjax.core.family import Family, State
 from genjax.data.source import Dataset
 from genjax.engine import placement
 from genjax.engine.executor import Executor
-from genjax.models.transformer import LAYERS
 
 
 class Population(Executor):
@@ -92,14 +91,20 @@ class Sharded(_Meshed):
 
     def _rows(self, batch: Any, batch_axis: int) -> Any:
         sharding = placement.batch_sharding(self.mesh, batch_axis)
+        if self.config.elastic:  # each device has all rows, and takes its shards where it matters
+            sharding = self._replicated
         return jax.tree.map(lambda x: jax.lax.with_sharding_constraint(x, sharding), batch)
 
     def _step(self, state: State, batch: Any) -> tuple[State, Any]:
-        if self.config.sharding != "fsdp":
+        if self.config.sharding != "fsdp" and not self.config.elastic:
             return super()._step(state, batch)
         parts = self._state_sharding(jax.eval_shape(self._new_state))
+        if shards := self.config.elastic:
+            with elastic.shards(self.mesh, shards):
+                new, metrics = super()._step(elastic.whole(state), batch)
+            return jax.lax.with_sharding_constraint(new, parts), metrics
         with fsdp.split(self.mesh):
-            params = jax.tree_util.tree_map_with_path(_gathered, state.params)
+            params = fsdp.gathered_params(state.params)
             new, metrics = super()._step(state.replace(params=params), batch)
         return jax.lax.with_sharding_constraint(new, parts), metrics
 
@@ -144,7 +149,7 @@ class Pmapped(_Meshed):
 
     def _jit(self, f: Any, *, returns_state: bool = False, **options: Any) -> Any:
         return jax.pmap(
-            lambda state, arrays: f(state, *arrays),
+            self._precise(f),
             axis_name=AXIS,
             in_axes=(0, None),
             out_axes=(0, None) if returns_state else None,
@@ -186,12 +191,6 @@ class Pmapped(_Meshed):
             return one
 
         return jax.jit(first, out_shardings=self._replicated)
-
-
-def _gathered(path: Any, x: jax.Array) -> jax.Array:
-    """Gathers a parameter for a step, unless its layers gather it one by one."""
-    names = [str(getattr(key, "key", key)) for key in path]
-    return x if LAYERS in names else fsdp.gathered(x)
 
 
 def make_executor(family: Family, dataset: Dataset, config: ConfigDict, **options: Any) -> Executor:

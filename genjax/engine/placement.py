@@ -68,7 +68,12 @@ def put_rows(tree: Any, sharding: NamedSharding, batch_axis: int) -> Any:
 
 
 def check_divisible(config: ConfigDict, num_devices: int) -> None:
-    """Raises `ConfigError` unless devices divide the batch and its accumulated parts."""
+    """Raises `ConfigError` unless devices divide the batch, its accumulated parts and shards."""
+    if config.elastic % num_devices:
+        raise ConfigError(
+            f"config.elastic={config.elastic}: must be divisible by the number of devices, "
+            f"{num_devices}"
+        )
     if config.batch_size // config.accumulate_steps % num_devices:
         part = (
             f" / accumulate_steps={config.accumulate_steps}" if config.accumulate_steps > 1 else ""

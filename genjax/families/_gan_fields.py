@@ -114,6 +114,11 @@ class Loss:
     generator_class_weight: float = field(
         0.1, "of an auxiliary classifier in the generator's loss", ge=0
     )
+    penalty_precision: str = field(
+        "auto",
+        "of the penalty's products, by JAX's names; auto: high on TPU, else default",
+        choices=("auto", "default", "high", "highest"),
+    )
     formulation: str = field(
         "reverse_over_reverse",
         "how the penalty is differentiated: the same gradient",

@@ -23,6 +23,7 @@ import optax
 from ml_collections import ConfigDict
 
 from genjax import losses
+from genjax.core import elastic
 from genjax.core.batch import batch_sum
 from genjax.core.family import Batch, DataSpec, Metrics, State, new_state, shared_fields
 from genjax.core.fields import read
@@ -32,7 +33,7 @@ from genjax.core.random import batch_normal, batch_uniform, init_key, step_key
 from genjax.families._gan_fields import Config, Loss, Model, check
 from genjax.families._gan_networks import Players, make_critic, make_generator
 from genjax.models.minibatch import pack
-from genjax.ops.platform import lowering
+from genjax.ops.platform import lowering, matmul_precision
 from genjax.ops.spectral import initial_vectors, power_iteration
 
 # Uses of the step's key.
@@ -101,6 +102,10 @@ class GAN(Players):
 
     def penalty(self, params: Any, variables: Any, rows: Batch) -> jax.Array:
         """Computes the penalty on the critic's input gradient, (B,), without its weight."""
+        with matmul_precision(self.loss.penalty_precision, tpu="high"):
+            return self._penalty(params, variables, rows)
+
+    def _penalty(self, params: Any, variables: Any, rows: Batch) -> jax.Array:
         real, fake, label, loss = rows["real"], rows["fake"], rows.get("label"), self.loss
 
         def scores(x: jax.Array) -> jax.Array:
@@ -323,12 +328,16 @@ class GAN(Players):
         """Generates the packs (n_critic, packs, …) of latents (n_critic, B, latent_dim)."""
         generator = state.params["generator"], state.variables["generator"]
 
-        def fake(z_BxZ: jax.Array, *label_B: jax.Array) -> jax.Array:
-            x, _ = self.generate(*generator, z_BxZ, *label_B, train=True)
-            return pack(x, self.model.pack)
+        def fake(*rows_B: jax.Array) -> jax.Array:
+            def of_shard(rows: Any, _: jax.Array, generator: Any) -> jax.Array:
+                x, _ = self.generate(*generator, *rows, train=True)
+                return x
+
+            x = elastic.each(of_shard, rows_B, generator)
+            return pack(x.reshape(-1, *x.shape[2:]), self.model.pack)
 
         # vmap keeps the batch statistics of each critic batch its own.
-        if self._wide_passes:
+        if self._wide_passes and not elastic.number():
             return jnp.asarray(jax.vmap(fake)(z, *label))
         return jnp.asarray(jax.lax.map(lambda rows: fake(*rows), (z, *label)))
 

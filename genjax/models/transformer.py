@@ -35,7 +35,6 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
 }
 GATED = {"swiglu": "silu", "geglu": "gelu"}  # Shazeer 2020 (GLU variants improve Transformer)
 NORMS = ("layer", "rms")
-LAYERS = "layers"  # the stacked parameters, which each layer gathers for itself under FSDP
 
 Cache = list[dict[str, jax.Array]]  # of each layer; every array has the batch as its first axis
 
@@ -287,7 +286,7 @@ class Stack(nn.Module):
             return self._layer.init(key, x, AttentionContext(memory=x))["params"]
 
         self.stacked = self.param(
-            LAYERS, lambda key: jax.vmap(init)(jax.random.split(key, of.num_layers))
+            fsdp.LAYERS, lambda key: jax.vmap(init)(jax.random.split(key, of.num_layers))
         )
         if of.norm_first:
             self.norm = Norm(of)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from genjax.core import checks
+from genjax.ops.platform import lowering
 
 _SMALL_VOCABULARY = 512
 _SLOWEST = 10_000.0  # radians in a turn of the slowest sinusoid, over 2 pi
@@ -14,15 +15,15 @@ _SLOWEST = 10_000.0  # radians in a turn of the slowest sinusoid, over 2 pi
 def lookup(table_VxD: jax.Array, ids: jax.Array) -> jax.Array:
     """Looks up rows of a table: ids (…) to (…, D).
 
-    A small table is multiplied by one-hot rows, as its gradient is then a product as well and no
-    scatter-add, which is slow where few rows are hit often. The values are the same.
+    On CPU a small table is multiplied by one-hot rows, as its gradient is then a product as well
+    and no scatter-add, which is slow where few rows are hit often. The values are the same.
     """
     checks.floats("V D", table_VxD=table_VxD)
     if ids.size:  # a text of one token has no pairs of neighbors
         checks.integers("…", ids=ids)
     checks.indices("ids", ids, table_VxD.shape[0])
     size = table_VxD.shape[0]
-    if size > _SMALL_VOCABULARY:
+    if size > _SMALL_VOCABULARY or lowering("rows of tables") == "stock":
         return jnp.take(table_VxD, ids, axis=0)
     one_hot = jax.nn.one_hot(ids.reshape(-1), size, dtype=table_VxD.dtype)
     rows = jnp.matmul(one_hot, table_VxD, precision=jax.lax.Precision.HIGHEST)

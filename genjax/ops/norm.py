@@ -6,6 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from genjax.ops.platform import lowering
+
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
 def normalize(
@@ -17,7 +19,7 @@ def normalize(
     2019 (Root mean square layer normalization), equation 4, where `mean` is 0.
 
     The gradient is written out: it keeps the normalized features and one number a row, and its sums
-    over rows are matrix products, as XLA's CPU backend makes one scalar loop of a plain sum and the
+    over rows are matrix products on CPU, where XLA makes one scalar loop of a plain sum and the
     arithmetic in front of it. The function can be differentiated in reverse mode only, its gradient
     in both modes.
 
@@ -54,6 +56,8 @@ def _backward(epsilon: float, centered: bool, residuals: Any, d_y: jax.Array) ->
 def _sum_rows(x: jax.Array) -> jax.Array:
     """Computes the sum over all axes but the last, (D,)."""
     rows_NxD = x.reshape(-1, x.shape[-1])
+    if lowering("sums") == "stock":
+        return rows_NxD.sum(0)
     return jnp.matmul(jnp.ones(len(rows_NxD), x.dtype), rows_NxD, precision="highest")
 
 

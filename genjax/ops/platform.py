@@ -18,6 +18,10 @@ PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 _LOWERINGS = {  # of an operation: by platform, "" stands for those that are not named
     "convolution": {"cpu": "matmul", "": "stock"},  # see `genjax.ops.conv`
     "bias": {"cpu": "matmul", "": "stock"},  # see `genjax.ops.cross_entropy.token_logits`
+    # Sums behind arithmetic, of which XLA's CPU backend would make scalar loops.
+    "sums": {"cpu": "matmul", "": "stock"},
+    # Rows of small tables, whose gradient is a product in place of a scatter-add.
+    "rows of tables": {"cpu": "matmul", "": "stock"},
     # Passes of a network over several batches. Dense layers gain from few large products anywhere;
     # on CPU, patches of convolutions should stay in the cache.
     "convolutional passes": {"cpu": "narrow", "": "wide"},
@@ -81,3 +85,23 @@ def lowering(operation: str, choice: str = "auto") -> str:
         return choice
     by_platform = _LOWERINGS[operation]
     return by_platform.get(platform(), by_platform[""])
+
+
+@contextlib.contextmanager
+def matmul_precision(name: str, *, tpu: str = "default") -> Iterator[None]:
+    """Traces what is inside with products of a precision.
+
+    Args:
+      name: `"default"`, `"high"` or `"highest"`, as JAX calls them: on a GPU products in float32
+        are TF32, bfloat16 x 3 or float32, on a TPU one, three or six passes of bfloat16, on a CPU
+        always float32. `"auto"`: as around it, but for a TPU where that says nothing `tpu`.
+      tpu: see `name`.
+    """
+    if name == "auto":
+        said = jax.config.values["jax_default_matmul_precision"] is not None
+        name = "default" if said or platform() != "tpu" else tpu
+        if name == "default":
+            yield
+            return
+    with jax.default_matmul_precision(name):
+        yield

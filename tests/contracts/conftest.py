@@ -33,5 +33,5 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(autouse=True)
 def no_rates(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves out what a run does after its end, for its summary: it takes longer than tiny runs."""
-    monkeypatch.setattr(loop, "measured_gemm_rate", lambda: 1.0)
+    monkeypatch.setattr(loop, "measured_gemm_rate", lambda dtype: 1.0)
     monkeypatch.setattr(Executor, "step_flops", lambda self: 1.0)

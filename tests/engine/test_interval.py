@@ -64,7 +64,7 @@ def test_skipped_updates_are_left_out_of_means_and_told_as_their_share():
 @pytest.mark.parametrize("executor", ["scan", pytest.param("vmap", marks=pytest.mark.slow)])
 def test_a_run_stopped_within_an_interval_reports_as_if_it_was_not(executor, tmp_path, monkeypatch):
     """Stopped at step 10 of intervals of 15, and gone on in chunks of another length."""
-    monkeypatch.setattr(loop, "measured_gemm_rate", lambda: 1.0)
+    monkeypatch.setattr(loop, "measured_gemm_rate", lambda dtype: 1.0)
 
     def train(workdir, **changes):
         members = {"executor": "vmap", "num_seeds": 2} if executor == "vmap" else {}

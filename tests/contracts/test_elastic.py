@@ -1,0 +1,54 @@
+"""Under `elastic` a run is the same to the bit on any number of devices, resumed or not."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from genjax.core.config import ConfigError
+from genjax.engine.run import prepare
+from tests.contracts import recipes
+from tests.engine.processes import ROOT
+
+# A convolution, a penalty and batch norm; dropout and attention; a recurrence. Others by name.
+CHOSEN = ("dcgan", "wgan_gp+resnet+projection", "transformer", "text_vae")
+OTHERS = sorted(recipes.first() - set(CHOSEN))
+CASES = [
+    *(pytest.param(name, marks=pytest.mark.slow) for name in CHOSEN),
+    *(pytest.param(name, marks=pytest.mark.long) for name in OTHERS),
+]
+
+
+def trained(out, folder, devices, name):
+    env = os.environ | {"JAX_NUM_CPU_DEVICES": str(devices)}
+    env.pop("GENJAX_TEST_COMPILE", None)  # bits are those of the program that users run
+    command = [sys.executable, "-m", "tests.contracts.elastic_child", str(out), str(folder), name]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return dict(np.load(out))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_one_device_begins_and_eight_go_on(name, tmp_path):
+    expected = trained(tmp_path / "1.npz", tmp_path, 1, name)
+    for devices in (8, 2):  # from the checkpoint that one device has written
+        found = trained(tmp_path / f"{devices}.npz", tmp_path, devices, name)
+        differ = [leaf for leaf, x in expected.items() if found[leaf].tobytes() != x.tobytes()]
+        assert not differ, f"{devices} devices: {len(differ)} of {len(expected)}: {differ[:5]}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"elastic": 6}, "config.elastic=6: must be a power of two"),
+        ({"elastic": 8, "executor": "scan"}, "config.elastic=8: needs executor=sharded, not scan"),
+        ({"elastic": 8, "batch_size": 12}, "config.elastic=8: must divide batch_size=12"),
+        ({"elastic": 8, "accumulate_steps": 2}, "takes the place of accumulate_steps=2"),
+    ],
+)
+def test_what_cannot_be_is_refused(changes, message, tmp_path):
+    config = recipes.tiny("vae", tmp_path, **({"executor": "sharded"} | changes))
+    with pytest.raises(ConfigError, match=message):
+        prepare(config)
