@@ -76,14 +76,26 @@ def over(mesh: Mesh) -> Iterator[None]:
 
 def rows_devices() -> int:
     """The number of devices that a sharded program spreads the batch over; 1 outside of `over`."""
-    mesh = _mesh.get()
+    mesh = _spread()
     return mesh.shape[mesh.axis_names[0]] if mesh else 1
 
 
 def on_rows(f: Callable[..., Any], *arrays: jax.Array) -> Any:
     """Calls `f` with each device's rows of the arrays, a multiple of `rows_devices` each."""
-    mesh = _mesh.get()
-    if mesh is None or mesh.size == 1:
+    mesh = _spread()
+    if mesh is None:
         return f(*arrays)
     rows = P(mesh.axis_names[0])
     return jax.shard_map(f, mesh=mesh, in_specs=rows, out_specs=rows, check_vma=False)(*arrays)
+
+
+def _spread() -> Mesh | None:
+    """Returns the mesh that the rows are spread over, if it is not one device that is traced."""
+    mesh = _mesh.get()
+    if mesh is None or mesh.size == 1:
+        return None
+    try:
+        jax.lax.axis_size(mesh.axis_names[0])
+    except NameError:
+        return mesh
+    return None  # inside of a `jax.shard_map` over it

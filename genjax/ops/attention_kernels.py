@@ -27,6 +27,7 @@ _BLOCKS = (512, 256, _LEAST)
 _WORTH = 1024
 # cuDNN is asked for its version by the program that runs; it is this one or newer.
 _CUDNN = 91100
+CUDNN_CALLS = ("__cudnn$fmhaSoftmax", "__cudnn$fmhaSoftmaxBackward")  # what its programs call
 
 
 def chosen(query_BxHxQxD: Any, key_BxGxKxD: Any, mask: Any, choice: str = "auto") -> str:

@@ -22,6 +22,8 @@ def test_no_mathematics_elsewhere_asks_for_the_backend() -> None:
 SUITS = {  # on CPU, NVIDIA's GPUs, TPUs
     "convolution": ("matmul", "stock", "stock"),
     "bias": ("matmul", "stock", "stock"),
+    "sums": ("matmul", "stock", "stock"),
+    "rows of tables": ("matmul", "stock", "stock"),
     "convolutional passes": ("narrow", "wide", "wide"),
     "loops over steps": ("dynamic", "static", "static"),
     "scores": ("whole", "blocks", "blocks"),
