@@ -20,7 +20,7 @@ from genjax.core.draws import draw, pass_size
 from genjax.core.family import Family, State
 from genjax.core.random import data_key, sample_key
 from genjax.data.source import Dataset
-from genjax.engine import placement
+from genjax.engine import placement, step_metrics
 from genjax.engine.leaves import replaced
 from genjax.engine.profiling import Clock, flops_of_function
 from genjax.ops.platform import lowering, traced_for
@@ -144,13 +144,14 @@ class Executor:
         def body(i: Any, carry: Any) -> Any:
             state, rows = carry
             state, metrics = step(i, state)
-            put = functools.partial(jax.lax.dynamic_update_index_in_dim, index=i, axis=0)
-            return state, {n: put(x, metrics[n].astype(x.dtype)) for n, x in rows.items()}
+            return state, step_metrics.put(rows, i, metrics)
 
         _, metrics = jax.eval_shape(step, 0, state)
-        rows = {name: jnp.zeros((max(self.chunk, 2),), jnp.float32) for name in metrics}
+        rows = step_metrics.empty(metrics, max(self.chunk, 2))
         static = full and lowering("loops over steps") == "static"
-        return jax.lax.fori_loop(0, self.chunk if static else n, body, (state, rows))
+        last = self.chunk if static else n
+        state, rows = jax.lax.fori_loop(0, last, body, (state, rows))
+        return state, step_metrics.by_name(rows)
 
     def _step(self, state: State, batch: Any) -> tuple[State, Any]:
         """Makes the family's step; under `on_divergence=skip` none that is not finite."""

@@ -23,6 +23,11 @@ _LOWERINGS = {  # of an operation: on CPU, elsewhere
     # Loops of which the host would have to read the condition. A CPU has nothing to wait for, and
     # compiles one program for every length.
     "loops over steps": ("dynamic", "static"),
+    "metrics of steps": ("apart", "together"),  # see `genjax.engine.step_metrics`
+    # See `genjax.ops.scanned.scan`, which launches fewer kernels unrolled.
+    "recurrence": ("rolled", "unrolled"),
+    # Of `jnp.searchsorted`: a loop of some kernels a round, or one kernel.
+    "binary search": ("scan", "scan_unrolled"),
 }
 
 _traced_for: ContextVar[str | None] = ContextVar("genjax_platform", default=None)
