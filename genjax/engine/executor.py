@@ -6,6 +6,7 @@ length, the last partial chunk included. An accelerator would wait for the host 
 condition after each step: there full chunks have a program of their own, of a known length.
 """
 
+import contextlib
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -18,7 +19,7 @@ from ml_collections import ConfigDict
 
 from genjax.core.draws import draw, pass_size
 from genjax.core.family import Family, State
-from genjax.core.random import data_key, sample_key
+from genjax.core.random import data_key, keys_of_steps, known_key, sample_key
 from genjax.data.source import Dataset
 from genjax.engine import placement, step_metrics
 from genjax.engine.leaves import replaced
@@ -137,9 +138,15 @@ class Executor:
             # in another order there, and a run resumed with another chunk would differ in bits.
             planned = jax.tree.map(lambda a: jnp.concatenate([a, a]), planned)
 
+        before = lowering("keys of steps") == "before"
+        keys = keys_of_steps(state, max(self.chunk, 2)) if before else None
+
         def step(i: Any, state: State) -> tuple[State, Any]:
-            x = jax.tree.map(lambda a: jax.lax.dynamic_index_in_dim(a, i, keepdims=False), planned)
-            return self._step(state, self._rows(source.fetch(arrays, x), len(shape) - 1))
+            x, words_W = jax.tree.map(
+                lambda a: jax.lax.dynamic_index_in_dim(a, i, keepdims=False), (planned, keys)
+            )
+            with known_key(state, words_W) if before else contextlib.nullcontext():
+                return self._step(state, self._rows(source.fetch(arrays, x), len(shape) - 1))
 
         def body(i: Any, carry: Any) -> Any:
             state, rows = carry

@@ -23,6 +23,8 @@ _LOWERINGS = {  # of an operation: on CPU, elsewhere
     # Loops of which the host would have to read the condition. A CPU has nothing to wait for, and
     # compiles one program for every length.
     "loops over steps": ("dynamic", "static"),
+    # What the noise of a step is drawn from: where each kernel counts, for a whole chunk at once.
+    "keys of steps": ("within", "before"),
     "metrics of steps": ("apart", "together"),  # see `genjax.engine.step_metrics`
     # See `genjax.ops.scanned.scan`, which launches fewer kernels unrolled.
     "recurrence": ("rolled", "unrolled"),
