@@ -24,7 +24,7 @@ from genjax.core.family import Batch, DataSpec, Family, Metrics, State, shared_f
 from genjax.core.fields import field, read, subsection
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import init_key, step_key
-from genjax.core.update import first_state, minimize
+from genjax.core.update import apply_gradient, first_state, gradient_of
 from genjax.families._language_models import count_tokens, inputs_and_targets, summary
 from genjax.models.copying import Prediction
 from genjax.models.features import watched
@@ -161,12 +161,13 @@ class Pairs(Family):
     def step(self, state: State, batch: Batch) -> tuple[State, Metrics]:
         """See `Family`."""
 
-        def update(x: jax.Array, y: jax.Array) -> tuple[State, Metrics]:
+        def gradient_at(x: jax.Array, y: jax.Array) -> tuple[Any, Metrics]:
             rows, shared = self.inputs(state, {"x": x, "y": y})
-            return minimize(self.token_loss, state, rows, shared, self.optimizer, self)
+            return gradient_of(self.token_loss, state, rows, shared, self)
 
-        found: tuple[State, Metrics] = by_length(update, batch["x"], batch["y"], edges=self.buckets)
-        return found
+        # A branch that returned the state would copy all of it.
+        gradient, metrics = by_length(gradient_at, batch["x"], batch["y"], edges=self.buckets)
+        return apply_gradient(gradient, state, self.optimizer, self), metrics
 
     def evaluate(self, state: State, batch: Batch) -> Metrics:
         """Sums nats and numbers of the targets' tokens."""
