@@ -4,10 +4,11 @@
         [--set=FIELD=VALUE …] [--wheels=DIR] [--json=FILE] [--record]
 
 Each recipe is compiled in a process of its own: the chunk of steps that training runs, from shapes
-alone. Reported are, of one step: kernels, times that the host is waited for, bytes that a device
-sends to others, floating point operations, and the floors by arithmetic, memory and launches with
-the one that binds; of the whole program: temporary and argument memory. With --devices above 1 the
-executor is `sharded` unless --set says otherwise.
+alone. Reported are, of one step: kernels, times that the host is waited for (on a GPU also for
+branches that are in no CUDA graph, see `graphs.py`), bytes that a device sends to others, floating
+point operations, and the floors by arithmetic, memory and launches with the one that binds; of the
+whole program: temporary and argument memory. With --devices above 1 the executor is `sharded`
+unless --set says otherwise.
 
 The compilers (1.3 GB) are `pip install '.[compile]'`, or --wheels names a folder that they were
 installed into with `pip install --target`, which leaves the environment without them. --record

@@ -5,12 +5,13 @@ Run by `python -m benchmarks.compile`, in the environment of the target.
 
 import json
 import sys
+import tempfile
 import time
 from typing import Any
 
 import numpy as np
 
-from benchmarks.compile import hlo
+from benchmarks.compile import graphs, hlo
 from benchmarks.compile.target import TARGETS, devices
 
 # Pictures that need not be there to be compiled for: how many, and their shape.
@@ -42,13 +43,19 @@ def compiled(target: str, recipe: str, number: int, fields: list[str]) -> dict[s
     executor = make_executor(run.family, seen, run.config, devices=devices(target, number))
     lowered = executor.lower(TARGETS[target].platform)
     start = time.perf_counter()
-    program = lowered.compile()
+    with tempfile.TemporaryDirectory() as folder:
+        on_gpu = TARGETS[target].platform == "cuda"
+        program = lowered.compile({"xla_dump_to": folder} if on_gpu else None)
+        thunks = graphs.thunks(folder)
     seconds = time.perf_counter() - start
     memory: Any = program.memory_analysis()
     step = hlo.step(program.as_text() or "")
+    # A TPU takes branches by itself, and so does what is in a graph.
+    chosen = on_gpu and (not thunks or graphs.outside(thunks, "kConditional"))
     return {
         "kernels": step.counts.kernels,
-        "waits": step.counts.waits + (step.trips is None),
+        "waits": step.counts.waits + (step.trips is None) + step.counts.branches * bool(chosen),
+        "branches": step.counts.branches,
         "trips": step.trips,
         "unknown_loops": step.counts.unknown,
         "collectives": dict(step.counts.collectives),

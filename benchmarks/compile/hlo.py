@@ -36,11 +36,13 @@ class Counts(NamedTuple):
 
     Attributes:
       kernels: operations that a device starts, the collectives among them.
-      waits: times that the host must read a value before it can go on: the condition of a loop of
-        unknown length (once a round, which is counted as one), the choice of a branch.
+      waits: times that the host must read the condition of a loop of unknown length before it can
+        go on (once a round, which is counted as one).
       collectives: bytes of the results, by operation.
       bytes: read and written by the kernels, of arrays they take a part of that part alone.
       unknown: loops within of unknown length.
+      branches: times that one of several branches is taken, of which the longest is counted. A
+        GPU's host waits for the choice unless they are in a graph (`benchmarks.compile.graphs`).
     """
 
     kernels: float
@@ -48,6 +50,7 @@ class Counts(NamedTuple):
     collectives: Counter[str]
     bytes: float
     unknown: int
+    branches: float = 0
 
     def __add__(self, other: "Counts") -> "Counts":  # type: ignore[override]
         return Counts(
@@ -56,13 +59,14 @@ class Counts(NamedTuple):
             self.collectives + other.collectives,
             self.bytes + other.bytes,
             self.unknown + other.unknown,
+            self.branches + other.branches,
         )
 
     def repeated(self, times: int) -> "Counts":
         """Returns the counts of `times` rounds."""
         bytes_of = Counter({k: v * times for k, v in self.collectives.items()})
         kernels, waits, moved = (times * n for n in (self.kernels, self.waits, self.bytes))
-        return Counts(kernels, waits, bytes_of, moved, self.unknown)
+        return Counts(kernels, waits, bytes_of, moved, self.unknown, times * self.branches)
 
 
 def _nothing() -> Counts:
@@ -163,7 +167,7 @@ def _of_instruction(
     if one.operation == "conditional":
         branches = [_of_computation(computations, branch) for branch in _branches(one)]
         most = max(branches, key=lambda b: b.kernels, default=_nothing())
-        return most + Counts(0, 1, Counter(), 0, 0)
+        return most + Counts(0, 0, Counter(), 0, 0, branches=1)
     if one.operation in _CALLS:
         return _of_computation(computations, _called(one, "to_apply|calls"))
     if kind in _COLLECTIVES:

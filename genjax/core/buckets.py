@@ -21,7 +21,9 @@ def by_length(f: Callable[..., Any], *rows: jax.Array, edges: Sequence[int]) -> 
 
     All rows are cut to the smallest of `edges` that holds every token, or stay whole if none does.
     One program holds a branch for each edge and takes one of them, on all devices the same, so `f`
-    may reduce over them. Batches of similar lengths (`data.bucketed`) make it worthwhile.
+    may reduce over them. Batches of similar lengths (`data.bucketed`) make it worthwhile. On a GPU
+    a branch is taken without the host where XLA makes a CUDA graph of it: not of one with loops,
+    unless it is told to (docs/devices.md).
 
     In a population (`vmap`) each member has lengths of its own and every branch is computed: give
     no edges there.

@@ -4,6 +4,11 @@ A run has one root key, `State.key`. Every key below is a function of it, of the
 number for each use, so that a resumed run repeats no draw and misses none.
 """
 
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +20,7 @@ from genjax.core.family import State
 
 # Uses of the root key that the engine owns; a family derives its own from `step_key`.
 _DATA, _STEP, _INIT, _SAMPLE = range(4)
+_known: ContextVar[tuple[Any, Any]] = ContextVar("genjax_step_key", default=(None, None))
 
 
 def data_key(state_key: jax.Array) -> jax.Array:
@@ -34,8 +40,31 @@ def sample_key(state: State) -> jax.Array:
 
 def step_key(state: State, use: int) -> jax.Array:
     """Makes the key for use number `use` within the update that follows `state`."""
-    key = jax.random.fold_in(jax.random.fold_in(state.key, _STEP), state.step)
+    step, key = _known.get()
+    if step is not state.step:
+        key = _key_of_step(state.key, state.step)
     return jax.random.fold_in(key, use)
+
+
+def keys_of_steps(state: State, steps: int) -> jax.Array:
+    """Makes what the keys of the next steps have in common, for `known_key`: uint32 (steps, W)."""
+    numbers = state.step + jnp.arange(steps)
+    return jax.random.key_data(jax.vmap(lambda step: _key_of_step(state.key, step))(numbers))
+
+
+@contextlib.contextmanager
+def known_key(state: State, words_W: jax.Array) -> Iterator[None]:
+    """Lets `step_key` of this very state start from a row of `keys_of_steps`: the same keys."""
+    key = jax.random.wrap_key_data(words_W, impl=jax.random.key_impl(state.key))
+    token = _known.set((state.step, key))
+    try:
+        yield
+    finally:
+        _known.reset(token)
+
+
+def _key_of_step(root: jax.Array, step: jax.Array) -> jax.Array:
+    return jax.random.fold_in(jax.random.fold_in(root, _STEP), step)
 
 
 def batch_normal(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:

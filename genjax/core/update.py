@@ -44,13 +44,25 @@ def minimize(
     Returns:
       The state one step on, and the metrics.
     """
+    gradient, metrics = gradient_of(loss, state, rows, shared, settings)
+    return apply_gradient(gradient, state, optimizer, settings), metrics
+
+
+def gradient_of(
+    loss: Callable[..., tuple[jax.Array, Metrics]],
+    state: State,
+    rows: Batch,
+    shared: Any,
+    settings: Any,
+) -> tuple[Any, Metrics]:
+    """Computes the gradient that `minimize` moves by, and the metrics."""
     (_, metrics), gradient = value_and_grad(
         lambda params, rows, part: loss(params, rows, shared, part),
         state.params,
         rows,
         accumulate_steps=settings.accumulate_steps,
     )
-    return apply_gradient(gradient, state, optimizer, settings), metrics
+    return gradient, metrics
 
 
 def apply_gradient(

@@ -6,6 +6,7 @@ length, the last partial chunk included. An accelerator would wait for the host 
 condition after each step: there full chunks have a program of their own, of a known length.
 """
 
+import contextlib
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -18,9 +19,9 @@ from ml_collections import ConfigDict
 
 from genjax.core.draws import draw, pass_size
 from genjax.core.family import Family, State
-from genjax.core.random import data_key, sample_key
+from genjax.core.random import data_key, keys_of_steps, known_key, sample_key
 from genjax.data.source import Dataset
-from genjax.engine import placement
+from genjax.engine import placement, step_metrics
 from genjax.engine.leaves import replaced
 from genjax.engine.profiling import Clock, flops_of_function
 from genjax.ops.platform import lowering, matmul_precision, traced_for
@@ -146,20 +147,27 @@ class Executor:
             # in another order there, and a run resumed with another chunk would differ in bits.
             planned = jax.tree.map(lambda a: jnp.concatenate([a, a]), planned)
 
+        before = lowering("keys of steps") == "before"
+        keys = keys_of_steps(state, max(self.chunk, 2)) if before else None
+
         def step(i: Any, state: State) -> tuple[State, Any]:
-            x = jax.tree.map(lambda a: jax.lax.dynamic_index_in_dim(a, i, keepdims=False), planned)
-            return self._step(state, self._rows(source.fetch(arrays, x), len(shape) - 1))
+            x, words_W = jax.tree.map(
+                lambda a: jax.lax.dynamic_index_in_dim(a, i, keepdims=False), (planned, keys)
+            )
+            with known_key(state, words_W) if before else contextlib.nullcontext():
+                return self._step(state, self._rows(source.fetch(arrays, x), len(shape) - 1))
 
         def body(i: Any, carry: Any) -> Any:
             state, rows = carry
             state, metrics = step(i, state)
-            put = functools.partial(jax.lax.dynamic_update_index_in_dim, index=i, axis=0)
-            return state, {n: put(x, metrics[n].astype(x.dtype)) for n, x in rows.items()}
+            return state, step_metrics.put(rows, i, metrics)
 
         _, metrics = jax.eval_shape(step, 0, state)
-        rows = {name: jnp.zeros((max(self.chunk, 2),), jnp.float32) for name in metrics}
+        rows = step_metrics.empty(metrics, max(self.chunk, 2))
         static = full and lowering("loops over steps") == "static"
-        return jax.lax.fori_loop(0, self.chunk if static else n, body, (state, rows))
+        last = self.chunk if static else n
+        state, rows = jax.lax.fori_loop(0, last, body, (state, rows))
+        return state, step_metrics.by_name(rows)
 
     def _step(self, state: State, batch: Any) -> tuple[State, Any]:
         """Makes the family's step; under `on_divergence=skip` none that is not finite."""

@@ -33,7 +33,7 @@ from genjax.core.fields import field, read, subsection
 from genjax.core.optimizer import make_optimizer
 from genjax.core.random import init_key, step_key
 from genjax.core.teaching import LOGITS, TargetTeacher
-from genjax.core.update import first_state, minimize
+from genjax.core.update import apply_gradient, first_state, gradient_of
 from genjax.families._language_models import count_tokens, inputs_and_targets, summary
 from genjax.families._students import blended
 from genjax.models.copying import Prediction
@@ -190,13 +190,14 @@ class Pairs(Family):
     def step(self, state: State, batch: Batch) -> tuple[State, Metrics]:
         """See `Family`."""
 
-        def update(x: jax.Array, y: jax.Array) -> tuple[State, Metrics]:
+        def gradient_at(x: jax.Array, y: jax.Array) -> tuple[Any, Metrics]:
             said = {n: v[:, : y.shape[1]] for n, v in batch.items() if n == LOGITS}
             rows, shared = self.inputs(state, {"x": x, "y": y} | said)
-            return minimize(self.token_loss, state, rows, shared, self.optimizer, self)
+            return gradient_of(self.token_loss, state, rows, shared, self)
 
-        found: tuple[State, Metrics] = by_length(update, batch["x"], batch["y"], edges=self.buckets)
-        return found
+        # A branch that returned the state would copy all of it.
+        gradient, metrics = by_length(gradient_at, batch["x"], batch["y"], edges=self.buckets)
+        return apply_gradient(gradient, state, self.optimizer, self), metrics
 
     def evaluate(self, state: State, batch: Batch) -> Metrics:
         """Sums nats and numbers of the targets' tokens."""

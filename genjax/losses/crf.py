@@ -21,6 +21,7 @@ import numpy as np
 
 from genjax.core import checks
 from genjax.ops.precision import at_least_float32
+from genjax.ops.scanned import scan
 
 
 class Transitions(NamedTuple):
@@ -106,7 +107,7 @@ def crf_log_partition(
         return jnp.where(keep_B[:, None], new, alpha_BxK), None
 
     first_BxK = transitions.start_K + scores_TxBxK[0]
-    alpha_BxK, _ = jax.lax.scan(step, first_BxK, (scores_TxBxK[1:], keep_TxB[1:]))
+    alpha_BxK, _ = scan(step, first_BxK, (scores_TxBxK[1:], keep_TxB[1:]))
     total_B = jax.nn.logsumexp(alpha_BxK + transitions.end_K, axis=-1)
     return _of_rows(total_B, len(scores_TxBxK), lengths_B)
 
@@ -143,10 +144,10 @@ def crf_viterbi(
 
     first_BxK = transitions.start_K + scores_TxBxK[0]
     from_TxBxK: jax.Array
-    best_BxK, from_TxBxK = jax.lax.scan(step, first_BxK, (scores_TxBxK[1:], keep_BxT.T[1:]))
+    best_BxK, from_TxBxK = scan(step, first_BxK, (scores_TxBxK[1:], keep_BxT.T[1:]))
     total_BxK = best_BxK + transitions.end_K
     last_B = total_BxK.argmax(axis=-1)
-    _, tags_TxB = jax.lax.scan(back, last_B, from_TxBxK, reverse=True)
+    _, tags_TxB = scan(back, last_B, from_TxBxK, reverse=True)
     tags_BxT = jnp.concatenate([tags_TxB, last_B[None]]).T.astype(jnp.int32)
     score_B = _of_rows(total_BxK.max(axis=-1), len(scores_TxBxK), lengths_B)
     return jnp.where(keep_BxT, tags_BxT, 0), score_B

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from genjax.core.tokens import EOS, PAD
+from genjax.ops.platform import lowering
 
 
 class Words(NamedTuple):
@@ -61,7 +62,8 @@ def thin(
         part_BxL = uniform_BxL / jnp.maximum(chance_BxL, 1e-30)
         reach_BxL = jnp.minimum(1 + (reach * part_BxL).astype(jnp.int32), reach)
     wanted_M = jnp.arange(1, capacity + 1, dtype=jnp.int32)
-    place_BxM = jax.vmap(lambda rank_L: jnp.searchsorted(rank_L, wanted_M))(rank_BxL)
+    method = lowering("binary search")
+    place_BxM = jax.vmap(lambda rank_L: jnp.searchsorted(rank_L, wanted_M, method=method))(rank_BxL)
     there_BxM = place_BxM < length
 
     def moved(v_BxL: jax.Array, absent: int) -> jax.Array:

@@ -28,6 +28,13 @@ _LOWERINGS = {  # of an operation: by platform, "" stands for those that are not
     # Loops of which the host would have to read the condition. A CPU has nothing to wait for, and
     # compiles one program for every length.
     "loops over steps": {"cpu": "dynamic", "": "static"},
+    # What the noise of a step is drawn from: where each kernel counts, for a whole chunk at once.
+    "keys of steps": {"cpu": "within", "": "before"},
+    "metrics of steps": {"cpu": "apart", "": "together"},  # see `genjax.engine.step_metrics`
+    # See `genjax.ops.scanned.scan`, which launches fewer kernels unrolled.
+    "recurrence": {"cpu": "rolled", "": "unrolled"},
+    # Of `jnp.searchsorted`: a loop of some kernels a round, or one kernel.
+    "binary search": {"cpu": "scan", "": "scan_unrolled"},
     # See `genjax.ops.attention`, and its kernels.
     "scores": {"cpu": "whole", "": "blocks"},
     "attention": {"": "plain", "cuda": "cudnn", "tpu": "flash"},

@@ -25,6 +25,7 @@ import jax
 import jax.numpy as jnp
 
 from genjax.ops.precision import at_least_float32_dtype, kernel_gradient, matmul
+from genjax.ops.scanned import scan
 
 Carry = tuple[jax.Array, ...]  # what a cell hands on: h, and c of an lstm; each (B, H), float32
 
@@ -121,7 +122,7 @@ def _forward(
         new = _where(keep_B, update(x_BxG, h_BxG, carry), carry)
         return new, (new, (x_BxG + h_BxG,) if added else (x_BxG, h_BxG))
 
-    last, (carries, gates) = jax.lax.scan(step, first, (x, keep), reverse=reverse)
+    last, (carries, gates) = scan(step, first, (x, keep), reverse=reverse)
     return (carries[0], last), (gates, jnp.zeros((), x.dtype), kernel, first, keep, mask, carries)
 
 
@@ -149,7 +150,7 @@ def _backward(cell: str, reverse: bool, residuals: Any, cotangents: Any) -> Any:
         return d_before, tuple(d.astype(kernel.dtype) for d in d_gates)
 
     inputs = (gates, before, keep, d_outputs)
-    d_first, d_gates = jax.lax.scan(step, d_last, inputs, reverse=not reverse)
+    d_first, d_gates = scan(step, d_last, inputs, reverse=not reverse)
     d_kernel = kernel_gradient(_masked(before[0], mask), d_gates[-1], kernel)
     return d_gates[0].astype(no_x.dtype), d_kernel, d_first, None, None
 

@@ -17,6 +17,8 @@ from genjax.core.random import (
     example_normal,
     example_uniform,
     init_key,
+    keys_of_steps,
+    known_key,
     sample_key,
     step_key,
 )
@@ -33,6 +35,17 @@ def test_every_use_at_every_step_has_its_own_key():
         keys.append(words(step_key(state.replace(step=jnp.int32(step)), use)))
     keys += [words(sample_key(state.replace(step=jnp.int32(step)))) for step in range(5)]
     assert len(set(keys)) == len(keys)
+
+
+def test_keys_that_were_made_before_are_those_of_their_step_alone():
+    state = new_state(jax.random.key(3), params={}, opt_state={})
+    known = keys_of_steps(state, 3)
+    other = state.replace(step=jnp.int32(2))
+    expected = words(step_key(state, 1)), words(step_key(other, 1))
+    with known_key(state, known[0]):
+        assert (words(step_key(state, 1)), words(step_key(other, 1))) == expected
+    with known_key(other, known[2]):
+        assert words(step_key(other, 1)) == expected[1]
 
 
 def test_keys_are_a_function_of_seed_and_step_alone():

@@ -12,6 +12,7 @@ from genjax.data.source import first_rows
 from genjax.engine import loop, placement
 from genjax.engine.executor import chunk_length
 from genjax.engine.run import prepare
+from genjax.ops.platform import traced_for
 from tests.contracts import recipes
 from tests.contracts.trees import assert_close, assert_equal, leaves, member
 
@@ -54,6 +55,18 @@ def chunk(streamed=False, batch_shape=(64,), shape=(8, 8, 1), **fields):
 )
 def test_a_log_interval_is_a_whole_number_of_chunks(fields, expected):
     assert chunk(**fields) == expected
+
+
+def test_a_chunk_as_accelerators_want_it_makes_the_same_numbers(folder):
+    """Its length is static, keys are made before it, metrics share an array, scans are unrolled."""
+    plain = make(folder, "text_vae", chunk=3)
+    start = leaves(plain.init())
+    state, metrics = plain.run(plain.init(), 0, 3)
+    with traced_for("cuda"):
+        other = make(folder, "text_vae", chunk=3)
+        got, seen = other.run(other.init(), 0, 3)
+    assert_close(leaves(got), leaves(state), start, fraction=1e-3)
+    assert_close(leaves(seen), leaves(metrics), {}, fraction=1e-5)
 
 
 @pytest.mark.parametrize(("batch_size", "parts", "devices"), [(16, 1, 8), (16, 2, 8), (9, 3, 3)])

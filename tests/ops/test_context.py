@@ -7,6 +7,7 @@ import pytest
 
 from genjax.core.tokens import EOS, NUM_SPECIALS, PAD, UNK
 from genjax.ops import context
+from genjax.ops.platform import traced_for
 
 REACH, TILE, CAPACITY, VOCABULARY = 3, 4, 12, 12
 
@@ -38,7 +39,8 @@ def by_hand(x, uniform, keep):
 @pytest.mark.parametrize("seed", range(4))
 def test_what_stays_moves_to_the_front_of_its_row(seed):
     x, uniform, keep = text(seed)
-    words = context.thin(x, uniform, jnp.asarray(keep), REACH, CAPACITY)
+    with traced_for(("cpu", "cuda")[seed % 2]):
+        words = context.thin(x, uniform, jnp.asarray(keep), REACH, CAPACITY)
     expected = by_hand(x, uniform, keep)
     token, reach = (np.asarray(a).reshape(len(x), CAPACITY) for a in (words.token, words.reach))
     for row, kept in enumerate(expected):

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from genjax.ops.platform import traced_for
 from genjax.ops.scanned import scan_products
 from tests.ops.agree import assert_agree, draw
 
@@ -31,8 +32,10 @@ def late(*arguments):
     return scan_products(step, *arguments)
 
 
-def test_values_and_gradients_are_those_of_a_scan():
-    assert_agree(late, plain, *ARGUMENTS, order=1)
+@pytest.mark.parametrize("platform", ["cpu", "cuda"])  # one by one, and some rounds at once
+def test_values_and_gradients_are_those_of_a_scan(platform):
+    with traced_for(platform):
+        assert_agree(late, plain, *ARGUMENTS, order=1)
 
 
 def test_a_kernel_is_used_once_a_step():
