@@ -1,6 +1,8 @@
 """Turns the record of a check into a page.
 
     python -m benchmarks.gpu.report FOLDER/results.json > FOLDER/RESULTS.md
+
+The check writes that page after each row; here it is made anew of a record.
 """
 
 import json

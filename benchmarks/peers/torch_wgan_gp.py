@@ -318,9 +318,7 @@ def conv(
     return timed_updates(trainer.iteration, iterations, mode, device=device)
 
 
-def resnet(
-    mode: str, iterations: int, critic_channels: Sequence[int] = (), **recipe: Any
-) -> Timed:
+def resnet(mode: str, iterations: int, critic_channels: Sequence[int] = (), **recipe: Any) -> Timed:
     """Sets up the row `wgan_gp_resnet`."""
     networks = functools.partial(resnet_networks, critic_channels=critic_channels)
     return conv(mode, iterations, networks=networks, **recipe)
