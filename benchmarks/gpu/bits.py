@@ -37,20 +37,19 @@ def resumed(recipes: Sequence[str], flags: str) -> Timed:
     """Sets up a row `bits_*`: for each recipe, the share of leaves that differ in some bit.
 
     One process trains step by step and is killed with two steps that no checkpoint holds. A second
-    one goes on from there, a third trains without a break; all with `flags` in XLA_FLAGS.
+    one goes on from there, two train without a break; all with `flags` in XLA_FLAGS.
     """
 
     def run() -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             _killed(folder / "killed", folder, recipes, flags)
-            ends = [
-                _end(folder / name, folder, recipes, flags) for name in ("killed", "whole", "again")
-            ]
+            workdirs = [folder / name for name in ("killed", "whole", "again")]
+            killed, whole, again = _ends(workdirs, recipes, flags)
         return {
             name: {
-                "resumed_differ": _differing(ends[0][name], ends[1][name]),
-                "repeated_differ": _differing(ends[2][name], ends[1][name]),
+                "resumed_differ": _differing(killed[name], whole[name]),
+                "repeated_differ": _differing(again[name], whole[name]),
             }
             for name in recipes
         }
@@ -79,14 +78,19 @@ def _killed(workdirs: Path, folder: Path, names: Sequence[str], flags: str) -> N
         child.wait()
 
 
-def _end(workdirs: Path, folder: Path, names: Sequence[str], flags: str) -> dict[str, Any]:
-    """Trains to the end in a process of its own; returns the digests of each recipe's state."""
-    digests, log = workdirs.with_suffix(".json"), workdirs.with_suffix(".log")
-    arguments = (workdirs, folder, digests, *names)
-    if _start(log, "benchmarks.gpu.bits", *arguments, flags=flags).wait():
-        raise RuntimeError(_last_line(log))
-    found: dict[str, Any] = json.loads(digests.read_text())
-    return found
+def _ends(workdirs: Sequence[Path], names: Sequence[str], flags: str) -> list[dict[str, Any]]:
+    """Trains to the end, a process for each of `workdirs`; returns digests of recipes' states."""
+    digests = [path.with_suffix(".json") for path in workdirs]
+    logs = [path.with_suffix(".log") for path in workdirs]
+    children = [
+        # Each writes its cache of texts in a folder of its own.
+        _start(log, "benchmarks.gpu.bits", path, path, file, *names, flags=flags)
+        for log, path, file in zip(logs, workdirs, digests)
+    ]
+    for child, log in zip(children, logs):
+        if child.wait():
+            raise RuntimeError(_last_line(log))
+    return [json.loads(file.read_text()) for file in digests]
 
 
 def _start(log: Path, module: str, *arguments: Any, flags: str) -> subprocess.Popen[bytes]:
