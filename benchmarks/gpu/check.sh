@@ -4,9 +4,8 @@
 # $OUT/results.json and $OUT/RESULTS.md; a second call goes on where the first one stopped.
 #
 # The machine has Python 3.12, jax 0.11 with CUDA 13, flax, optax, orbax and torch, and no network.
-# What it lacks travels in a folder that git ignores. Once, here, in the repository's root:
+# What it lacks travels in .gpu, which git ignores. Once, here, in the repository's root:
 #
-#   echo /.gpu/ >>"$(git rev-parse --git-path info/exclude)"
 #   .venv/bin/python -m pip download --quiet --no-deps --only-binary=:all: --python-version 3.12 \
 #     --platform manylinux2014_x86_64 --implementation cp -d .gpu/wheels \
 #     absl-py ml-collections tensorboardX
@@ -15,7 +14,8 @@
 #
 #   run command='bash benchmarks/gpu/check.sh' carry='[".gpu"]' timeout_s=480
 #
-# Copy its files to benchmarks/h100 and commit them. To go on in a second call:
+# Copy its files to benchmarks/h100 and commit them (python -m benchmarks.gpu.report benchmarks/h100
+# makes the page anew). To go on in a second call:
 #
 #   cp FILES_AT/results.json .gpu/results.json
 #   run command='bash benchmarks/gpu/check.sh --budget=300' carry='[".gpu"]' timeout_s=360

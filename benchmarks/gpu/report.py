@@ -1,8 +1,8 @@
 """Turns the record of a check into a page.
 
-    python -m benchmarks.gpu.report FOLDER/results.json > FOLDER/RESULTS.md
+    python -m benchmarks.gpu.report benchmarks/h100
 
-The check writes that page after each row; here it is made anew of a record.
+writes RESULTS.md from results.json of that folder, as the check itself does after each row.
 """
 
 import json
@@ -24,8 +24,10 @@ TOLERANCE = 1e-3  # relative, of float32 summed in another order
 
 
 def main() -> int:
-    """Prints the page of a record."""
-    print(markdown(json.loads(Path(sys.argv[1]).read_text())), end="")
+    """Writes the page of a record."""
+    folder = Path(sys.argv[1])
+    rows = json.loads((folder / "results.json").read_text())
+    (folder / "RESULTS.md").write_text(markdown(rows))
     return 0
 
 

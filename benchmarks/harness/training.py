@@ -74,17 +74,21 @@ def executor(config: ConfigDict, dataset: Dataset) -> Executor:
 
 
 def timed(
-    config: ConfigDict, dataset: Dataset, steps: int, units: int = 0, warm_up: bool = True
+    config: ConfigDict, dataset: Dataset, steps: int, units: float = 0, warm_up: bool = True
 ) -> Timed:
     """Makes a side that trains `steps` updates a run, which are `units` (0: as many) of its row.
 
     Its result is `peak_bytes` of the device's memory, where the device counts them.
     """
     made, run_by = 0, executor(config, dataset)
+    units = units or steps
     if steps % run_by.chunk and lowering("loops over steps") == "static":
-        # Whole chunks alone have a known length there, see `genjax.engine.executor`.
-        whole = max(k for k in range(1, run_by.chunk + 1) if steps % k == 0)
+        # Whole chunks alone have a known length there, see `genjax.engine.executor`: a run is some
+        # of them, and makes a few steps more.
+        pieces = -(-steps // run_by.chunk)
+        whole = -(-steps // pieces)
         run_by = executor(ConfigDict({**config, "chunk": whole}), dataset)
+        steps, units = pieces * whole, units * pieces * whole / steps
     state = run_by.init()
 
     def run() -> dict[str, int] | None:
@@ -99,7 +103,7 @@ def timed(
     else:
         state = advance(run_by, state, 0, 0)  # compiles and makes no step
         jax.block_until_ready(state)
-    return Timed(run, units=units or steps, info=described(run_by))
+    return Timed(run, units=units, info=described(run_by))
 
 
 def advance(executor: Executor, state: Any, first: int, steps: int) -> Any:

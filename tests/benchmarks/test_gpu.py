@@ -12,6 +12,7 @@ from benchmarks.gpu import __main__ as check
 from benchmarks.gpu import correctness, measuring, report
 from benchmarks.gpu.row import Row
 from benchmarks.gpu.rows import FAMILIES, all_rows
+from benchmarks.harness import training
 from benchmarks.harness.sides import ROOT, Side
 from genjax import families
 from genjax.ops import platform
@@ -77,6 +78,13 @@ def test_the_check_is_rehearsed_on_the_cpu(tmp_path):
     assert found["vae"]["modes"]["genjax"]["rate"] > 0
     page = (tmp_path / "RESULTS.md").read_text()
     assert page == report.markdown(found) and page.startswith("# cpu")
+
+
+def test_a_run_on_an_accelerator_is_whole_chunks():
+    config = training.recipe("autoencoder", batch_size=4, log_every=5)
+    with platform.traced_for("cuda"):
+        timed = training.timed(config, training.images(16, 8), steps=7)
+    assert timed.units == 8 and "chunks of 4 steps" in timed.info["settings"]
 
 
 def test_a_row_counts_the_operations_of_its_model_and_asks_peers_for_its_device():
