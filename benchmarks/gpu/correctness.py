@@ -34,7 +34,7 @@ def family(recipe: str) -> Timed:
     def run() -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
             (start, end, metrics), theirs = (
-                _trained(recipe, Path(folder), place) for place in (jax.devices()[0], _cpu())
+                _trained(recipe, Path(folder), place) for place in (_device(), _cpu())
             )
         named = {"start": start, "steps": end, "metrics": metrics}
         return {n: compared(ours, cpu) for (n, ours), cpu in zip(named.items(), theirs)}
@@ -71,7 +71,7 @@ def _agrees(make: Callable[[], Any]) -> dict[str, Any]:
     try:
         ends = []
         # Traced for a GPU even where there is none: then the form is tested, not the device.
-        for place, platform in ((jax.devices()[0], "cuda"), (_cpu(), "cpu")):
+        for place, platform in ((_device(), "cuda"), (_cpu(), "cpu")):
             with computed_at(place, platform), matmul_precision("highest"):
                 f, *arguments = make()
                 seen = jax.device_put(arguments, place)
@@ -121,6 +121,11 @@ def computed_at(place: jax.Device, platform: str = "") -> Iterator[None]:
     own = {"gpu": "cuda"}.get(place.platform, place.platform)
     with jax.default_device(place), traced_for(platform or own):
         yield
+
+
+def _device() -> jax.Device:
+    """Returns the device that is tested; in a rehearsal another CPU device than `_cpu`."""
+    return jax.devices()[-1]
 
 
 def _cpu() -> jax.Device:

@@ -47,8 +47,12 @@ def task(
     alone: bool = False,
     packages: tuple[str, ...] = (),
 ) -> Row:
-    """Makes the row of a function `benchmarks.FUNCTION`, on JAX's `platforms`."""
-    side = Side(name, f"benchmarks.{function}", arguments, packages, environment(platforms))
+    """Makes the row of a function `benchmarks.FUNCTION`, on JAX's `platforms`.
+
+    Of `cpu` there are two devices, so that a rehearsal as well has one to be compared with.
+    """
+    env = {**environment(platforms), "JAX_NUM_CPU_DEVICES": "2" if platforms == "cpu" else "1"}
+    side = Side(name, f"benchmarks.{function}", arguments, packages, env)
     return Row(name, about, (side,), seconds, alone=alone)
 
 
