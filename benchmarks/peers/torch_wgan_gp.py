@@ -249,7 +249,7 @@ class Trainer:
 
     def _eager_gradients(self, real: Tensor, z: Tensor, position: Tensor) -> tuple[Tensor, ...]:
         with torch.no_grad():
-            fake = self.generate(z)
+            fake = self.generate(z).to(real.dtype)  # which autocast narrows
         # `partly` scores real and fake compiled; what is differentiated twice must stay eager.
         x = torch.lerp(fake, real, _rows(position, fake)).requires_grad_()
         (gradient,) = torch.autograd.grad(self.critic(x).sum(), x, create_graph=True)
@@ -261,7 +261,7 @@ class Trainer:
         self, real: Tensor, z: Tensor, position: Tensor
     ) -> tuple[Tensor, ...]:
         with torch.no_grad():
-            fake = self.generator(z)
+            fake = self.generator(z).to(real.dtype)
 
             def loss(params: dict[str, Tensor]) -> Tensor:
                 def score(x: Tensor) -> Tensor:
