@@ -13,8 +13,16 @@ LEAST_SECONDS = 0.5  # of a run: shorter ones measure how processes are schedule
 ROUNDS = 3
 
 
+class OutOfTimeError(Exception):
+    """The time of all rows ended this one."""
+
+
 def made(row: Row, seconds: float, rounds: int = ROUNDS, least: float = LEAST_SECONDS) -> Any:
-    """Makes a row within `seconds`; what fails is told in `error` or, of a peer, in `notes`."""
+    """Makes a row; what fails is told in `error` or, of a peer, in `notes`.
+
+    Raises:
+      OutOfTimeError: `seconds` were not enough.
+    """
     start = time.monotonic()
     result: dict[str, Any] = {"about": row.about}
     try:
@@ -25,6 +33,8 @@ def made(row: Row, seconds: float, rounds: int = ROUNDS, least: float = LEAST_SE
         else:
             result |= _done(row.sides[0], min(row.seconds, seconds))
     except SideError as error:
+        if time.monotonic() > start + seconds - 1:
+            raise OutOfTimeError from None
         result["error"] = _lines(error)
     return result | {"took_seconds": round(time.monotonic() - start, 1)}
 
@@ -51,14 +61,10 @@ def _compared(row: Row, end: float, rounds: int, least: float) -> dict[str, Any]
             if missing := side.missing():
                 notes.append(f"{side.label}: {', '.join(missing)} not installed")
                 continue
-            left = end - time.monotonic()
-            if not ours and left < row.seconds / 4:
-                notes.append(f"{side.label}: no time left")
-                continue
             try:
-                child = stack.enter_context(Child(side, min(row.seconds, left)))
+                child = stack.enter_context(Child(side, min(row.seconds, end - time.monotonic())))
             except SideError as error:
-                if ours:
+                if ours or time.monotonic() > end - 1:
                     raise
                 notes.append(f"{side.label} left out: {_lines(error)}")
             else:
@@ -69,7 +75,7 @@ def _compared(row: Row, end: float, rounds: int, least: float) -> dict[str, Any]
                 try:
                     reply = child.run(min(row.seconds, end - time.monotonic()), least)
                 except SideError as error:
-                    if child is children[0]:
+                    if child is children[0] or time.monotonic() > end - 1:
                         raise
                     notes.append(f"{child.side.label} left out: {_lines(error)}")
                     children.remove(child)

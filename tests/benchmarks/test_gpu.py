@@ -50,6 +50,16 @@ def test_a_row_that_fails_is_a_line_and_the_next_is_made(tmp_path, monkeypatch, 
     assert not capsys.readouterr().out
 
 
+def test_a_row_that_the_time_of_all_ends_is_left_to_the_next_call(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(
+        check, "all_rows", lambda *_: {"hanging": _row("hanging", _side("hanging"))}
+    )
+    monkeypatch.setattr(check, "_LEAST_LEFT", 0.0)
+    assert check.main([f"--out={tmp_path}", "--budget=2"]) == 0
+    assert "still to be made: hanging" in capsys.readouterr().out
+    assert not (tmp_path / "results.json").exists()
+
+
 def test_sides_on_different_devices_are_not_compared():
     ours, theirs = _side("on_device", device="cpu"), _side("on_device", device="a GPU")
     found = measuring.made(_row("two", ours, theirs, unit="runs"), 30.0, rounds=1, least=0.0)
