@@ -53,7 +53,8 @@ def _done(side: Side, seconds: float) -> dict[str, Any]:
 
 
 def _compared(row: Row, end: float, rounds: int, least: float) -> dict[str, Any]:
-    notes, replies = [], {}
+    notes: list[str] = []
+    replies: dict[str, list[dict[str, Any]]] = {}
     with contextlib.ExitStack() as stack:
         children: list[Child] = []
         for side in row.sides:
@@ -83,9 +84,9 @@ def _compared(row: Row, end: float, rounds: int, least: float) -> dict[str, Any]
                     replies.setdefault(child.side.label, []).append(reply)
     info = {child.side.label: child.info for child in children}
     modes = {label: _mode(row, replies[label], info[label]) for label in info}
-    ours, *peers = (child.side.label for child in children)
+    first, *peers = (child.side.label for child in children)
     best = min(peers, key=lambda label: modes[label]["seconds"], default=None)
-    ratio = modes[best]["seconds"] / modes[ours]["seconds"] if best else None
+    ratio = modes[best]["seconds"] / modes[first]["seconds"] if best else None
     return {
         "device": device, "unit": row.unit, "precision": row.precision, "modes": modes,
         "peer": best, "ratio": ratio, "notes": notes, "settings": dict(row.sides[0].arguments),
