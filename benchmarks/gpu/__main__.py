@@ -12,12 +12,10 @@ Exit status: 0 done, or out of time; 1 some row failed; 2 bad arguments.
 """
 
 import argparse
-import contextlib
 import datetime
 import itertools
 import json
 import os
-import signal
 import sys
 import threading
 import time
@@ -40,9 +38,6 @@ _JOBS = 8  # rows at once that are not timed
 def main(argv: Sequence[str] | None = None) -> int:
     """Makes the rows that are wanted; returns the exit status."""
     arguments = _parse(argv)
-    # Children are killed on the way out, so a SIGTERM must be a way out.
-    with contextlib.suppress(ValueError):  # in a thread of a test
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     results = Results(arguments.out, arguments.resume)
     rows = all_rows(arguments.device, arguments.tiny)
     only = arguments.only.split(",") if arguments.only else []
