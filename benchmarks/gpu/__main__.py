@@ -8,7 +8,9 @@ results.json and FOLDER/RESULTS.md after each. Rows that the file has are left o
 call goes on; --resume begins with those of another file; --only makes its rows anew. Rows that
 measure no time are made several at once. --device=cpu --tiny rehearses it where there is no GPU.
 
-Exit status: 0 done, or out of time; 1 some row failed; 2 bad arguments.
+A record is of one device: on another one nothing is added to it.
+
+Exit status: 0 done, or out of time; 1 some row failed, or another device; 2 bad arguments.
 """
 
 import argparse
@@ -44,16 +46,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     wanted = [rows[n] for n in only] or [r for n, r in rows.items() if n not in results.rows]
     end = time.monotonic() + arguments.budget
     measured = (1, 0.0) if arguments.tiny else (ROUNDS, LEAST_SECONDS)
+    refused: list[str] = []
 
     def make(row: Row) -> None:
         left = end - time.monotonic()
-        if left < (row.seconds / 3 if row.unit else _LEAST_LEFT):
+        if refused or left < (row.seconds / 3 if row.unit else _LEAST_LEFT):
             return
         print(f"{row.name} … ({left:.0f} s left)", file=sys.stderr, flush=True)
         try:
             result = made(row, left, *measured)
         except OutOfTimeError:
             return  # the next call makes it
+        except Exception as error:  # whatever it is, it must not end the rows that follow
+            result = {"about": row.about, "error": f"{type(error).__name__}: {error}"}
+        place = result.get("device", "")
+        if place and results.device and place != results.device:
+            refused.append(f"{row.name} ran on {place}, the record is of {results.device}")
+            return
         results.add(row.name, result)
         print(report.line(row.name, result), flush=True)
 
@@ -62,6 +71,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         with ThreadPoolExecutor(jobs) as pool:
             list(pool.map(make, some))
     missing = [row.name for row in wanted if row.name not in results.rows]
+    if refused:
+        print(f"--out={arguments.out}: {refused[0]}", file=sys.stderr)
+        return 1
     if missing:
         print(f"out of time; still to be made: {', '.join(missing)}", flush=True)
     return 1 if any("error" in results.rows.get(row.name, {}) for row in wanted) else 0
@@ -79,6 +91,11 @@ class Results:
         self._path, self._lock = folder / "results.json", threading.Lock()
         source = self._path if self._path.exists() else begin
         self.rows: dict[str, Any] = json.loads(source.read_text()) if source else {}
+
+    @property
+    def device(self) -> str:
+        """The device that the rows were made on; empty: there is none yet."""
+        return next((row["device"] for row in self.rows.values() if row.get("device")), "")
 
     def add(self, name: str, row: dict[str, Any]) -> None:
         """Adds a row and writes all."""

@@ -68,6 +68,14 @@ def test_sides_on_different_devices_are_not_compared():
     assert found["device"] == "cpu" and 0.5 < found["ratio"] < 2
 
 
+def test_a_record_is_of_one_device(tmp_path, monkeypatch, capsys):
+    rows = {n: _row(n, _side("on_device", device=n)) for n in ("a GPU", "another GPU")}
+    monkeypatch.setattr(check, "all_rows", lambda *_: rows)
+    assert check.main([f"--out={tmp_path}"]) == 1
+    assert "another GPU ran on another GPU, the record is of" in capsys.readouterr().err
+    assert list(json.loads((tmp_path / "results.json").read_text())) == ["a GPU"]
+
+
 @pytest.mark.slow
 def test_the_check_is_rehearsed_on_the_cpu(tmp_path):
     command = ["bash", "benchmarks/gpu/check.sh", "--device=cpu", "--tiny"]
