@@ -103,7 +103,12 @@ class Results:
             today = datetime.date.today().isoformat()
             self.rows[name] = {**row, "recorded": today}
             _write(self._path, json.dumps(self.rows, indent=1) + "\n")
-            _write(self._path.with_name("RESULTS.md"), report.markdown(self.rows))
+            try:
+                page = report.markdown(self.rows)
+            except Exception as error:  # it can be made of the rows later, which are what counts
+                print(f"RESULTS.md: {type(error).__name__}: {error}", file=sys.stderr)
+            else:
+                _write(self._path.with_name("RESULTS.md"), page)
 
 
 def _write(path: Path, text: str) -> None:
