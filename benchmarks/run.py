@@ -4,7 +4,8 @@
 
 Peers are installed by `pip install .[benchmarks]`. Run it on an idle machine; what was not idle is
 said. --record=benchmarks replaces the rows that were run in FOLDER/results.json, leaves the others
-as they were recorded, and writes FOLDER/RESULTS.md from all of them.
+as they were recorded, and writes FOLDER/RESULTS.md from all of them. --suite=gpu is the check of a
+GPU instead, `python -m benchmarks.gpu`, with that program's arguments.
 
 Exit status: 0 done; 1 some row of ours failed; 2 bad arguments.
 """
@@ -18,17 +19,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.gpu import __main__ as gpu
 from benchmarks.harness import machine, report
 from benchmarks.harness.measure import measure
 from benchmarks.harness.row import Row
 from benchmarks.harness.sides import SideError
 from benchmarks.rows import all_rows
 
+_GPU = "--suite=gpu"
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the rows, prints and writes their results; returns the exit status."""
+    given = sys.argv[1:] if argv is None else list(argv)
+    if _GPU in given:
+        return gpu.main([flag for flag in given if flag != _GPU])
     rows = all_rows()
-    arguments = _parse(argv, rows)
+    arguments = _parse(given, rows)
     # Children are killed on the way out, so a SIGTERM must be a way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     described, before = machine.describe(), machine.load()

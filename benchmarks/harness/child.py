@@ -4,7 +4,8 @@
 
 The function returns a `Timed`. The protocol is one line each way, JSON on the way back: first
 `{"ready": info}`; then for each `run` on standard input `{"seconds": …, "result": …}`; a failure
-is `{"error": message}` and the end. End of input ends the child, so it never outlives its parent.
+is `{"error": message}` and the end. `run 0.5` runs again until half a second has passed, and its
+seconds are the mean. End of input ends the child, so it never outlives its parent.
 """
 
 import importlib
@@ -49,13 +50,10 @@ def main(argv: Sequence[str]) -> int:
         side = getattr(importlib.import_module(module), function)(**json.loads(argv[1]))
         reply({"ready": dict(side.info)})
         for line in sys.stdin:
-            if line.strip() != "run":
+            command, least = (*line.split(), "0")[:2]
+            if command != "run":
                 raise ValueError(f"unknown command {line!r}")
-            start = time.perf_counter()
-            result = side.run()
-            seconds = time.perf_counter() - start
-            if side.seconds is not None:
-                seconds = side.seconds(result)
+            seconds, result = _mean_seconds(side, float(least))
             reply({"seconds": seconds / side.units, "result": result})
     except Exception as error:
         traceback.print_exc()
@@ -63,6 +61,17 @@ def main(argv: Sequence[str]) -> int:
         reply({"error": f"{type(error).__name__}: {first_line}"})
         return 1
     return 0
+
+
+def _mean_seconds(side: Timed, least: float) -> tuple[float, Any]:
+    """Runs a side, again until `least` seconds have passed: the mean of a run, the last result."""
+    start, runs, own = time.perf_counter(), 0, 0.0
+    while runs == 0 or time.perf_counter() - start < least:
+        result = side.run()
+        runs += 1
+        own += side.seconds(result) if side.seconds is not None else 0.0
+    passed = time.perf_counter() - start if side.seconds is None else own
+    return passed / runs, result
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks.harness.child import Timed
+from benchmarks.harness.training import device_name
 
 _SQUARE = 2048
 _REPEATS = 12  # of each shape, dispatched together so that starting one hides behind another
@@ -42,4 +43,4 @@ def rates(shapes: Sequence[Sequence[float]], square: int = _SQUARE) -> Timed:
         }
 
     run()
-    return Timed(run, info={"square": square})
+    return Timed(run, info={"square": square, "device": device_name()})

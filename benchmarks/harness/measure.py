@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.harness import floor, machine
 from benchmarks.harness.row import Row
-from benchmarks.harness.sides import Child, Side, SideError, interleave, spread
+from benchmarks.harness.sides import Child, Side, SideError, interleave, same_device, spread
 
 INSTALL = "pip install .[benchmarks]"
 
@@ -25,7 +25,7 @@ def measure(row: Row, rounds: int | None = None, search: bool = False) -> dict[s
       search: the peer's further modes as well.
 
     Raises:
-      SideError: our side failed.
+      SideError: our side failed, or a peer's runs on another device.
     """
     result: dict[str, Any] = {
         "name": row.name, "peer": row.peer, "peer_version": None, "seconds": None,
@@ -52,6 +52,7 @@ def measure(row: Row, rounds: int | None = None, search: bool = False) -> dict[s
                 children.append(stack.enter_context(Child(side)))
             except SideError as error:
                 notes.append(f"{side.label} left out: {str(error).splitlines()[0]}")
+        same_device(children)
         meter = machine.Meter(child.pid for child in children)
         replies = interleave(children, result["runs"])
         others = meter.other_cores()

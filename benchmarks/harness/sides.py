@@ -90,15 +90,24 @@ class Child:
             self.close()
             raise
 
-    def run(self, seconds: float = _RUN_SECONDS) -> dict[str, Any]:
+    @property
+    def device(self) -> str:
+        """The name of the device that it runs on; of a side that says nothing, the CPU."""
+        return str(self.info.get("device", "cpu"))
+
+    def run(self, seconds: float = _RUN_SECONDS, least: float = 0.0) -> dict[str, Any]:
         """Makes one run: `seconds` for each unit of the row, and `result`.
+
+        Args:
+          seconds: the most that it may take.
+          least: it runs again until so many have passed, and the mean counts.
 
         Raises:
           SideError: it failed or took longer than `seconds`.
         """
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(b"run\n")
+            self._process.stdin.write(f"run {least}\n".encode() if least else b"run\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             raise self._failed("ended by itself") from None
@@ -156,6 +165,19 @@ class Child:
         self._stderr.seek(0)
         said = self._stderr.read().decode(errors="replace").strip().splitlines()[-15:]
         return SideError("\n  ".join([f"{self.side.target} ({self.side.label}): {why}", *said]))
+
+
+def same_device(children: Sequence[Child]) -> str:
+    """Returns the device that all children run on.
+
+    Raises:
+      SideError: they run on several, which is no comparison.
+    """
+    names = dict.fromkeys(child.device for child in children)
+    if len(names) > 1:
+        where = ", ".join(f"{child.side.label}: {child.device}" for child in children)
+        raise SideError(f"sides on different devices are not compared ({where})")
+    return next(iter(names), "")
 
 
 def interleave(

@@ -22,6 +22,7 @@ from genjax.data.text.windows import Windows
 from genjax.engine.compilation_cache import enable_compilation_cache
 from genjax.engine.executor import Executor
 from genjax.engine.parallel import make_executor
+from genjax.ops.platform import lowering
 
 ADAM = {"name": "adam", "schedule": "constant", "warmup_steps": 0, "b1": 0.9, "b2": 0.999}
 TOTAL_STEPS = 10**6
@@ -73,24 +74,36 @@ def executor(config: ConfigDict, dataset: Dataset) -> Executor:
 
 
 def timed(
-    config: ConfigDict, dataset: Dataset, steps: int, units: int = 0, warm_up: bool = True
+    config: ConfigDict, dataset: Dataset, steps: int, units: float = 0, warm_up: bool = True
 ) -> Timed:
-    """Makes a side that trains `steps` updates a run, which are `units` (0: as many) of its row."""
+    """Makes a side that trains `steps` updates a run, which are `units` (0: as many) of its row.
+
+    Its result is `peak_bytes` of the device's memory, where the device counts them.
+    """
     made, run_by = 0, executor(config, dataset)
+    units = units or steps
+    if steps % run_by.chunk and lowering("loops over steps") == "static":
+        # Whole chunks alone have a known length there, see `genjax.engine.executor`: a run is some
+        # of them, and makes a few steps more.
+        pieces = -(-steps // run_by.chunk)
+        whole = -(-steps // pieces)
+        run_by = executor(ConfigDict({**config, "chunk": whole}), dataset)
+        steps, units = pieces * whole, units * pieces * whole / steps
     state = run_by.init()
 
-    def run() -> None:
+    def run() -> dict[str, int] | None:
         nonlocal state, made
         state = advance(run_by, state, made, steps)
         jax.block_until_ready(state)
         made += steps
+        return peak_memory()
 
     if warm_up:
         run()
     else:
         state = advance(run_by, state, 0, 0)  # compiles and makes no step
         jax.block_until_ready(state)
-    return Timed(run, units=units or steps, info=described(run_by))
+    return Timed(run, units=units, info=described(run_by))
 
 
 def advance(executor: Executor, state: Any, first: int, steps: int) -> Any:
@@ -105,4 +118,17 @@ def described(executor: Executor) -> dict[str, str]:
     """Describes a side for the record."""
     kind = executor.config.executor
     cores = os.cpu_count()
-    return {"settings": f"executor {kind}, chunks of {executor.chunk} steps, {cores} cores"}
+    settings = f"executor {kind}, chunks of {executor.chunk} steps, {cores} cores"
+    return {"settings": settings, "device": device_name()}
+
+
+def device_name() -> str:
+    """Returns the name of the device that JAX computes on, as its driver calls it; or `cpu`."""
+    device = jax.devices()[0]
+    return "cpu" if device.platform == "cpu" else str(device.device_kind)
+
+
+def peak_memory() -> dict[str, int] | None:
+    """Returns the most memory that arrays have taken so far, as `peak_bytes`; None: not known."""
+    counted = jax.devices()[0].memory_stats()
+    return {"peak_bytes": counted["peak_bytes_in_use"]} if counted else None

@@ -64,7 +64,7 @@ class _CrossEntropy(nn.Module):
 
 def by_adam(mode: str, objective: nn.Module, learning_rate: float) -> Callable[[Tensor], None]:
     """Makes a function that updates `objective`, batch to loss, in one of `MODES`."""
-    if mode == "compiled_step":
+    if mode.startswith("compiled_step"):
         return _whole_step(objective, learning_rate)
     return minimizer(mode, objective, adam(objective, learning_rate))
 
@@ -79,7 +79,7 @@ def _whole_step(
     names = [name for name, _ in objective.named_parameters()]
     params = [p.detach() for p in objective.parameters()]
     first, second = [torch.zeros_like(p) for p in params], [torch.zeros_like(p) for p in params]
-    step = torch.zeros(())
+    step = torch.zeros((), device=params[0].device)
 
     def loss(params: list[Tensor], x: Tensor) -> Tensor:
         return torch.func.functional_call(objective, dict(zip(names, params)), x)

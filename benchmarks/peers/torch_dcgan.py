@@ -38,7 +38,7 @@ class Trainer(torch_wgan_gp.Trainer):
         """Makes a critic update and a generator update."""
         z = torch.randn(2, self.batch_size, self.latent_dim)
         self.d_optimizer.zero_grad()
-        self.critic_loss(next(self.real), z[0]).backward()
+        self.critic_loss(self.real(), z[0]).backward()
         self.d_optimizer.step()
         self.generator_update(z[1])
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.harness.child import Timed
-from benchmarks.peers.torch_loop import adam, batches, minimizer, settle, timed_updates
+from benchmarks.peers.torch_loop import adam, feed, minimizer, settle, timed_updates
 
 # *_channels_last: convolutions in the memory format that oneDNN likes.
 MODES = ("eager", "compiled", "eager_channels_last", "compiled_channels_last")
@@ -92,7 +92,8 @@ def _norm(channels: int) -> nn.Module:
 
 def sinusoidal(time: Tensor, features: int) -> Tensor:
     """Computes the embedding of `genjax.models.time.sinusoidal`."""
-    exponents = torch.linspace(math.log(1000.0), math.log(0.1), features // 2)
+    ends = math.log(1000.0), math.log(0.1)
+    exponents = torch.linspace(*ends, features // 2, device=time.device)
     angles = time[:, None] * exponents.exp()
     return torch.cat([angles.cos(), angles.sin()], -1)
 
@@ -116,18 +117,22 @@ def unet(
     blocks: int,
     patch: int,
     features: int,
+    precision: str = "float32",
+    device: str = "cpu",
 ) -> Timed:
     """Sets up the row `flow_matching`: `steps` updates a run."""
-    settle(mode, MODES)
-    network = UNet(1, channels, blocks, patch, features)
-    data = torch.rand(num_examples, 1, height, height)
-    if mode.endswith("channels_last"):
+    settle(mode, MODES, device=device)
+    with torch.device(device):
+        network = UNet(1, channels, blocks, patch, features)
+        data = torch.rand(num_examples, 1, height, height)
+    if "channels_last" in mode:
         network, data = (a.to(memory_format=torch.channels_last) for a in (network, data))
-    rows = batches(data, batch_size)
-    minimize = minimizer(mode, functools.partial(loss, network), adam(network, learning_rate))
+    rows, optimizer = feed(data, batch_size, mode), adam(network, learning_rate)
+    objective = functools.partial(loss, network)
+    minimize = minimizer(mode, objective, optimizer, precision=precision)
 
     def update() -> None:
-        x = 2 * next(rows) - 1
-        minimize(x, torch.randn_like(x), torch.rand(batch_size))
+        x = 2 * rows() - 1
+        minimize(x, torch.randn_like(x), torch.rand(batch_size, device=device))
 
-    return timed_updates(update, steps, mode)
+    return timed_updates(update, steps, mode, device=device)

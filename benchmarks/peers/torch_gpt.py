@@ -86,21 +86,25 @@ def training(
     learning_rate: float,
     weight_decay: float,
     clip_norm: float,
+    precision: str = "float32",
+    device: str = "cpu",
     **model: int,
 ) -> Timed:
     """Sets up the row `gpt`: `steps` updates a run."""
-    settle(mode)
-    network, length = GPT(**model), model["length"]
-    data = torch.randint(5, model["vocab_size"], (num_tokens,))
+    settle(mode, device=device)
+    length = model["length"]
+    with torch.device(device):
+        network, place = GPT(**model), torch.arange(length + 1)
+        data = torch.randint(5, model["vocab_size"], (num_tokens,))
     optimizer = adamw(network, learning_rate, (0.9, 0.99), weight_decay)
-    minimize = minimizer(mode, network, optimizer, clip_norm)
+    minimize = minimizer(mode, network, optimizer, clip_norm, precision=precision)
 
     def update() -> None:
-        starts = torch.randint(num_tokens - length, (batch_size,))
-        windows = torch.stack([data[i : i + length + 1] for i in starts.tolist()])
+        starts = torch.randint(num_tokens - length, (batch_size, 1), device=device)
+        windows = data[starts + place]
         minimize(windows[:, :-1], windows[:, 1:])
 
-    return timed_updates(update, steps, mode)
+    return timed_updates(update, steps, mode, device=device)
 
 
 def decoding(batch_size: int, size: int, **model: int) -> Timed:

@@ -13,24 +13,55 @@ from benchmarks.harness.machine import cores
 # eager:    nn.Module, autograd, a fused optimizer: the usual loop at its best.
 # compiled: the loss (and so its gradient) through torch.compile.
 MODES = ("eager", "compiled")
+# What a mode may end with on a GPU.
+# *_reduce_overhead: torch.compile(mode="reduce-overhead"), which launches CUDA graphs.
+# *_graph:           all kernels of an update, the optimizer's too, as one CUDA graph.
+ON_GPU = ("_reduce_overhead", "_graph")
 
 
-def settle(mode: str = "eager", modes: Sequence[str] = MODES, seed: int = 0) -> None:
-    """Sets seed, threads and flushed denormals.
+def settle(
+    mode: str = "eager", modes: Sequence[str] = MODES, seed: int = 0, device: str = "cpu"
+) -> None:
+    """Sets seed, threads and flushed denormals; on a GPU, TF32 and the search for convolutions.
 
     Raises:
-      ValueError: `mode` is none of `modes`.
+      ValueError: `mode` is none of `modes`, nor one of them with an ending of `ON_GPU`.
     """
-    if mode not in modes:
-        raise ValueError(f"mode={mode!r}: must be one of {', '.join(modes)}")
+    known = [*modes, *(m + ending for m in modes for ending in ON_GPU)]
+    if mode not in known:
+        raise ValueError(f"mode={mode!r}: must be one of {', '.join(known)}")
     torch.manual_seed(seed)
     torch.set_num_threads(cores())
     torch.set_flush_denormal(True)
+    if device != "cpu":
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
 
 
-def described(how: str) -> dict[str, str]:
+def described(how: str, device: str = "cpu") -> dict[str, str]:
     """Describes a side for the record: `how` it ran, and with what."""
+    if device != "cpu":
+        return {"settings": f"{how}, TF32", "device": torch.cuda.get_device_name(device)}
     return {"settings": f"{how}, {torch.get_num_threads()} threads, denormals flushed"}
+
+
+def compiled(mode: str, f: Any) -> Any:
+    """Returns `f`, through the compiler in the modes that say so."""
+    if not mode.startswith("compiled"):
+        return f
+    return torch.compile(f, mode="reduce-overhead" if mode.endswith("_reduce_overhead") else None)
+
+
+def autocast(f: Callable[..., Any], device: str, precision: str) -> Callable[..., Any]:
+    """Returns `f`, with its products in bfloat16 if `precision` is that."""
+    if precision == "float32":
+        return f
+
+    def cast(*arguments: Any) -> Any:
+        with torch.autocast(device, getattr(torch, precision)):
+            return f(*arguments)
+
+    return cast
 
 
 def dense(widths: Sequence[int]) -> list[nn.Module]:
@@ -52,7 +83,7 @@ def trained(network: nn.Module) -> list[nn.Parameter]:
 
 def adam(network: nn.Module, learning_rate: float, **more: Any) -> torch.optim.Optimizer:
     """Makes the fused Adam."""
-    return torch.optim.Adam(trained(network), learning_rate, fused=True, **more)
+    return torch.optim.Adam(trained(network), learning_rate, **_fused(network), **more)
 
 
 def adamw(
@@ -65,28 +96,49 @@ def adamw(
         {"params": matrices, "weight_decay": weight_decay},
         {"params": others, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, learning_rate, betas, fused=True)
+    return torch.optim.AdamW(groups, learning_rate, betas, **_fused(network))
+
+
+def _fused(network: nn.Module) -> dict[str, Any]:
+    """Returns options of an optimizer; on a GPU its step can be part of a CUDA graph."""
+    return {"fused": True, "capturable": next(network.parameters()).is_cuda}
 
 
 def batches(data: Tensor, batch_size: int) -> Iterator[Tensor]:
     """Yields whole batches without end, in a new random order for each epoch."""
     while True:
-        order = torch.randperm(len(data))
+        order = torch.randperm(len(data), device=data.device)
         for i in range(len(data) // batch_size):
             yield data[order[i * batch_size : (i + 1) * batch_size]]
 
 
 def drawn(data: Tensor, batch_size: int) -> Tensor:
     """Returns rows drawn at random."""
-    return data[torch.randint(0, len(data), (batch_size,))]
+    return data[torch.randint(0, len(data), (batch_size,), device=data.device)]
+
+
+def feed(data: Tensor, batch_size: int, mode: str) -> Callable[[], Tensor]:
+    """Returns a function that gives the next batch.
+
+    In a CUDA graph rows are drawn at random, as it could not count through an order.
+    """
+    if mode.endswith("_graph"):
+        return lambda: drawn(data, batch_size)
+    rows = batches(data, batch_size)
+    return lambda: next(rows)
 
 
 def minimizer(
-    mode: str, loss: Callable[..., Tensor], optimizer: torch.optim.Optimizer, clip_norm: float = 0.0
+    mode: str,
+    loss: Callable[..., Tensor],
+    optimizer: torch.optim.Optimizer,
+    clip_norm: float = 0.0,
+    *,
+    precision: str = "float32",
 ) -> Callable[..., None]:
     """Makes a function of a batch that updates the parameters of `optimizer` in one of `MODES`."""
     params = [p for group in optimizer.param_groups for p in group["params"]]
-    objective = torch.compile(loss) if mode.startswith("compiled") else loss
+    objective = compiled(mode, autocast(loss, params[0].device.type, precision))
 
     def update(*batch: Tensor) -> None:
         optimizer.zero_grad()
@@ -98,17 +150,40 @@ def minimizer(
     return update
 
 
-def timed_updates(update: Callable[[], object], updates: int, mode: str, units: int = 0) -> Timed:
+def timed_updates(
+    update: Callable[[], object], updates: int, mode: str, units: int = 0, device: str = "cpu"
+) -> Timed:
     """Makes a side of `updates` calls of `update` a run, which are `units` (0: as many) of its row.
 
-    Some calls before compile and warm up.
+    Some calls before compile and warm up. On a GPU its result is `peak_bytes` of memory.
     """
+    on_gpu = device != "cpu"
 
-    def run() -> None:
+    def run() -> dict[str, int] | None:
         for _ in range(updates):
             update()
+        if not on_gpu:
+            return None
+        torch.cuda.synchronize()
+        return {"peak_bytes": torch.cuda.max_memory_allocated()}
 
     for _ in range(3):  # compiles
         update()
+    if on_gpu and mode.endswith("_graph"):
+        update = _captured(update)
     run()
-    return Timed(run, units=units or updates, info=described(mode))
+    return Timed(run, units=units or updates, info=described(mode, device))
+
+
+def _captured(update: Callable[[], object]) -> Callable[[], object]:
+    """Records the kernels of an update; returns what launches them as one CUDA graph."""
+    beside = torch.cuda.Stream()
+    beside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(beside):  # warmed up where it is recorded, as PyTorch asks for
+        for _ in range(3):
+            update()
+    torch.cuda.current_stream().wait_stream(beside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        update()
+    return graph.replay

@@ -39,15 +39,18 @@ def training(
     num_tokens: int,
     learning_rate: float,
     clip_norm: float,
+    device: str = "cpu",
 ) -> Timed:
     """Sets up the rows `lstm_lm_*`: `steps` updates a run, each of windows at random offsets."""
-    settle(mode)
-    model = LanguageModel(vocab_size, units, layers)
+    settle(mode, device=device)
+    with torch.device(device):
+        model = LanguageModel(vocab_size, units, layers)
+        text, window = torch.randint(5, vocab_size, (num_tokens,)), torch.arange(length + 1)
     optimizer = torch.optim.SGD(trained(model), learning_rate, foreach=True)
-    text, window = torch.randint(5, vocab_size, (num_tokens,)), torch.arange(length + 1)
     minimize = minimizer(mode, model, optimizer, clip_norm)
 
     def update() -> None:
-        minimize(text[torch.randint(0, num_tokens - length, (batch_size, 1)) + window])
+        starts = torch.randint(0, num_tokens - length, (batch_size, 1), device=device)
+        minimize(text[starts + window])
 
-    return timed_updates(update, steps, mode)
+    return timed_updates(update, steps, mode, device=device)

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from benchmarks.harness.child import Timed
 from benchmarks.peers.torch_autoencoder import MODES, by_adam
-from benchmarks.peers.torch_loop import batches, described, settle, timed_updates
+from benchmarks.peers.torch_loop import batches, described, feed, settle, timed_updates
 from benchmarks.peers.torch_loop import dense as layers
 
 
@@ -41,7 +41,7 @@ class Bound(nn.Module):
 
     def importance_bound(self, x: Tensor, mean: Tensor, log_variance: Tensor, k: int) -> Tensor:
         """Computes the importance weighted bound of k draws, (B,)."""
-        noise = torch.randn(k, *mean.shape)
+        noise = torch.randn(k, *mean.shape, device=mean.device)
         z = mean + torch.exp(0.5 * log_variance) * noise
         logits = self.decoder(z)
         log_likelihood = -functional.binary_cross_entropy_with_logits(
@@ -173,8 +173,11 @@ def _updates(
     batch_size: int,
     learning_rate: float,
     importance_samples: int = 1,
+    device: str = "cpu",
 ) -> Timed:
-    settle(mode, MODES)
-    update = by_adam(mode, dense_bound(size, hidden, latent_dim, importance_samples), learning_rate)
-    rows = batches(torch.rand(num_examples, size), batch_size)
-    return timed_updates(lambda: update(next(rows)), updates, mode, units)
+    settle(mode, MODES, device=device)
+    with torch.device(device):
+        bound = dense_bound(size, hidden, latent_dim, importance_samples)
+        rows = feed(torch.rand(num_examples, size), batch_size, mode)
+    update = by_adam(mode, bound, learning_rate)
+    return timed_updates(lambda: update(rows()), updates, mode, units, device)

@@ -5,6 +5,7 @@ graph in critic updates, one critic pass over real and fake, no critic weight gr
 generator's update, fused Adam, data in memory as float32, denormals flushed.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.harness.child import Timed
-from benchmarks.peers.torch_loop import adam, batches, settle, timed_updates
+from benchmarks.peers.torch_loop import adam, autocast, compiled, feed, settle, timed_updates
 
 # eager:      double backward through autograd (`create_graph=True`).
 # compiled:   torch.compile of the whole critic loss with both its gradients, written with
@@ -107,9 +108,16 @@ class _Mean(nn.Module):
 
 
 def resnet_networks(
-    latent_dim: int, channels: Sequence[int], height: int, colors: int = 1
+    latent_dim: int,
+    channels: Sequence[int],
+    height: int,
+    colors: int = 1,
+    critic_channels: Sequence[int] = (),
 ) -> tuple[nn.Module, nn.Module]:
-    """The residual networks of Gulrajani et al. 2017, with two blocks that do not halve."""
+    """The residual networks of Gulrajani et al. 2017, with two blocks that do not halve.
+
+    The critic has the generator's channels where `critic_channels` are not given.
+    """
     side, widths = height // 2 ** len(channels), [channels[-1], *reversed(channels)]
     generator = nn.Sequential(
         nn.Linear(latent_dim, widths[0] * side * side),
@@ -120,8 +128,9 @@ def resnet_networks(
         nn.Conv2d(widths[-1], colors, 3, 1, 1),
         nn.Tanh(),
     )
-    last = channels[-1]
-    halving = [_Down(k, n, first=i == 0) for i, (k, n) in enumerate(pairwise([colors, *channels]))]
+    widths = [colors, *(critic_channels or channels)]
+    last = widths[-1]
+    halving = [_Down(k, n, first=i == 0) for i, (k, n) in enumerate(pairwise(widths))]
     plain = [_Down(last, last, plain=True) for _ in range(2)]
     return generator, nn.Sequential(*halving, *plain, _Mean(), nn.Linear(last, 1))
 
@@ -168,6 +177,7 @@ class Trainer:
       data: (N, …), in [-1, 1].
       mode: one of `MODES`.
       batch_size, n_critic, latent_dim, penalty_weight, learning_rate, b1, b2: of the recipe.
+      precision: of products.
     """
 
     def __init__(
@@ -184,8 +194,9 @@ class Trainer:
         learning_rate: float,
         b1: float,
         b2: float,
+        precision: str = "float32",
     ):
-        if mode.endswith("channels_last"):
+        if "channels_last" in mode:
             generator, critic, data = (
                 a.to(memory_format=torch.channels_last) for a in (generator, critic, data)
             )
@@ -194,26 +205,32 @@ class Trainer:
         self.weight, self.forward = penalty_weight, "forward" in mode
         self.g_optimizer = adam(generator, learning_rate, betas=(b1, b2))
         self.d_optimizer = adam(critic, learning_rate, betas=(b1, b2))
-        self.real = batches(data, batch_size)
-        self.critic_gradients: Any = self._eager_gradients
-        self.generator_loss: Any = lambda z: -self.critic(self.generator(z)).mean()
+        self.real, self.device = feed(data, batch_size, mode), data.device
+        eager = not mode.startswith(("compiled", "functional"))
+        gradients = self._eager_gradients if eager else self._functional_gradients
+        self.critic_gradients: Any = autocast(gradients, data.device.type, precision)
+        self.generator_loss: Any = autocast(self._generator_loss, data.device.type, precision)
         self.generate: Any = generator
         self.score: Any = critic
         if mode == "partly":
             self.generate, self.score = torch.compile(generator), torch.compile(critic)
             self.generator_loss = torch.compile(self.generator_loss)
-        elif not mode.startswith("eager"):
-            self.critic_gradients = self._functional_gradients
-            if mode.startswith("compiled"):
-                self.critic_gradients = torch.compile(self._functional_gradients)
-                self.generator_loss = torch.compile(self.generator_loss)
+        else:
+            self.critic_gradients = compiled(mode, self.critic_gradients)
+            self.generator_loss = compiled(mode, self.generator_loss)
 
     def iteration(self) -> None:
         """Makes `n_critic` critic updates and one generator update."""
         for _ in range(self.n_critic):
-            z, position = torch.randn(self.batch_size, self.latent_dim), torch.rand(self.batch_size)
-            self.critic_update(next(self.real), z, position)
-        self.generator_update(torch.randn(self.batch_size, self.latent_dim))
+            position = torch.rand(self.batch_size, device=self.device)
+            self.critic_update(self.real(), self._noise(), position)
+        self.generator_update(self._noise())
+
+    def _noise(self) -> Tensor:
+        return torch.randn(self.batch_size, self.latent_dim, device=self.device)
+
+    def _generator_loss(self, z: Tensor) -> Tensor:
+        return -self.critic(self.generator(z)).mean()
 
     def critic_update(self, real: Tensor, z: Tensor, position: Tensor) -> None:
         """Makes one update with the given data and noise."""
@@ -232,7 +249,7 @@ class Trainer:
 
     def _eager_gradients(self, real: Tensor, z: Tensor, position: Tensor) -> tuple[Tensor, ...]:
         with torch.no_grad():
-            fake = self.generate(z)
+            fake = self.generate(z).to(real.dtype)  # which autocast narrows
         # `partly` scores real and fake compiled; what is differentiated twice must stay eager.
         x = torch.lerp(fake, real, _rows(position, fake)).requires_grad_()
         (gradient,) = torch.autograd.grad(self.critic(x).sum(), x, create_graph=True)
@@ -244,7 +261,7 @@ class Trainer:
         self, real: Tensor, z: Tensor, position: Tensor
     ) -> tuple[Tensor, ...]:
         with torch.no_grad():
-            fake = self.generator(z)
+            fake = self.generator(z).to(real.dtype)
 
             def loss(params: dict[str, Tensor]) -> Tensor:
                 def score(x: Tensor) -> Tensor:
@@ -266,15 +283,17 @@ def mlp(
     critic_hidden: Sequence[int],
     height: int,
     num_examples: int,
+    device: str = "cpu",
     **recipe: Any,
 ) -> Timed:
     """Sets up the row `wgan_gp_mlp`: `iterations` a run."""
-    settle(mode, MODES)
+    settle(mode, MODES, device=device)
     size = height**2
-    networks = mlp_networks(latent_dim, generator_hidden, critic_hidden, size)
-    data = torch.rand(num_examples, size) * 2 - 1
+    with torch.device(device):
+        networks = mlp_networks(latent_dim, generator_hidden, critic_hidden, size)
+        data = torch.rand(num_examples, size) * 2 - 1
     trainer = Trainer(*networks, data, mode, latent_dim=latent_dim, **recipe)
-    return timed_updates(trainer.iteration, iterations, mode)
+    return timed_updates(trainer.iteration, iterations, mode, device=device)
 
 
 def conv(
@@ -287,16 +306,19 @@ def conv(
     num_examples: int,
     colors: int = 1,
     networks: Callable[..., tuple[nn.Module, nn.Module]] = conv_networks,
+    device: str = "cpu",
     **recipe: Any,
 ) -> Timed:
     """Sets up the rows `wgan_gp_conv` and `wgan_gp_64`: `iterations` a run."""
-    settle(mode, MODES)
-    pair = networks(latent_dim, channels, height, colors)
-    data = torch.rand(num_examples, colors, height, height) * 2 - 1
+    settle(mode, MODES, device=device)
+    with torch.device(device):
+        pair = networks(latent_dim, channels, height, colors)
+        data = torch.rand(num_examples, colors, height, height) * 2 - 1
     trainer = Trainer(*pair, data, mode, latent_dim=latent_dim, **recipe)
-    return timed_updates(trainer.iteration, iterations, mode)
+    return timed_updates(trainer.iteration, iterations, mode, device=device)
 
 
-def resnet(mode: str, iterations: int, **recipe: Any) -> Timed:
+def resnet(mode: str, iterations: int, critic_channels: Sequence[int] = (), **recipe: Any) -> Timed:
     """Sets up the row `wgan_gp_resnet`."""
-    return conv(mode, iterations, networks=resnet_networks, **recipe)
+    networks = functools.partial(resnet_networks, critic_channels=critic_channels)
+    return conv(mode, iterations, networks=networks, **recipe)

@@ -27,7 +27,7 @@ def rows() -> list[Row]:
             ours(flow_matching, run),
             peers("torch_flow:unet", "eager compiled compiled_channels_last", run),
             peers("torch_flow:unet", "eager_channels_last", run),
-            tuple(floor.autoencoder(unet(**_UNET))),
+            tuple(products(**_UNET)),
             rounds=5,
             settings=_UNET,
         )
@@ -42,15 +42,21 @@ def flow_matching(
     batch_size: int,
     learning_rate: float,
     channels: Sequence[int],
+    precision: str = "float32",
     **model: Any,
 ) -> Timed:
     """Sets up our side: `steps` updates a run, scanned."""
-    config = training.recipe("flow_matching", batch_size=batch_size)
+    config = training.recipe("flow_matching", batch_size=batch_size, precision=precision)
     config.model.update(model, channels=tuple(channels))
     config.optimizer.update(
         name="adam", schedule="constant", warmup_steps=0, learning_rate=learning_rate
     )
     return training.timed(config, training.images(num_examples, height), steps)
+
+
+def products(**settings: Any) -> list[Product]:
+    """Counts the products of an update."""
+    return floor.autoencoder(unet(**settings))
 
 
 def unet(

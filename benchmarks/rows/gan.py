@@ -47,7 +47,7 @@ def rows() -> list[Row]:
             ours(wgan_gp_mlp, mlp),
             peers("torch_wgan_gp:mlp", "eager compiled", mlp),
             peers("torch_wgan_gp:mlp", "partly functional compiled_forward", mlp),
-            tuple(_wgan_gp_products(*_dense(_MLP))),
+            tuple(wgan_gp_products(*dense(_MLP))),
             settings=_MLP,
         ),
         Row(
@@ -61,7 +61,7 @@ def rows() -> list[Row]:
                 "eager_channels_last compiled_channels_last partly functional",
                 conv,
             ),
-            tuple(_wgan_gp_products(*_convolutions(_CONV))),
+            tuple(wgan_gp_products(*_convolutions(_CONV))),
             settings=_CONV,
         ),
         Row(
@@ -70,7 +70,7 @@ def rows() -> list[Row]:
             "generator iteration",
             ours(wgan_gp_conv, conv),
             (ours(wgan_gp_conv, {**conv, "lowering": "stock"}, "stock"),),
-            products=tuple(_wgan_gp_products(*_convolutions(_CONV))),
+            products=tuple(wgan_gp_products(*_convolutions(_CONV))),
             rounds=2,
             settings=_CONV,
         ),
@@ -91,7 +91,7 @@ def rows() -> list[Row]:
             ours(wgan_gp_conv, large),
             peers("torch_wgan_gp:conv", "eager compiled", large),
             peers("torch_wgan_gp:conv", "eager_channels_last", large),
-            tuple(_wgan_gp_products(*_convolutions(_LARGE))),
+            tuple(wgan_gp_products(*_convolutions(_LARGE))),
             rounds=5,
             settings=_LARGE,
         ),
@@ -106,7 +106,7 @@ def rows() -> list[Row]:
                 "eager_channels_last compiled_channels_last partly functional compiled_forward",
                 {"iterations": 3, **_RESNET},
             ),
-            tuple(_residual_products(_RESNET)),
+            tuple(residual_products(_RESNET)),
             settings=_RESNET,
         ),
     ]
@@ -162,13 +162,16 @@ def wgan_gp_resnet(
     channels: Sequence[int],
     height: int,
     num_examples: int,
+    colors: int = 1,
+    critic_channels: Sequence[int] = (),
     **recipe: Any,
 ) -> Timed:
     """Sets up our side of `wgan_gp_resnet`, the networks of `wgan_gp_fashion`, scanned."""
     config = wgan_gp(**recipe)
     config.model.update(_conv_model(latent_dim, channels, "none"))
     config.model.update(network="resnet", critic_activation="relu", generator_norm="batch")
-    return training.timed(config, training.images(num_examples, height), iterations)
+    config.model.critic_channels = tuple(critic_channels or channels)
+    return training.timed(config, training.images(num_examples, height, colors), iterations)
 
 
 def dcgan(
@@ -188,9 +191,16 @@ def dcgan(
     return training.timed(config, training.images(num_examples, height), iterations)
 
 
-def wgan_gp(batch_size: int, n_critic: int, penalty_weight: float, **rates: Any) -> ConfigDict:
+def wgan_gp(
+    batch_size: int,
+    n_critic: int,
+    penalty_weight: float,
+    precision: str = "float32",
+    **rates: Any,
+) -> ConfigDict:
     """Makes the WGAN-GP recipe without what the peers leave out: schedule, moving average."""
-    config = _both(training.recipe("wgan_gp", batch_size=batch_size), rates)
+    fields = {"batch_size": batch_size, "precision": precision}
+    config = _both(training.recipe("wgan_gp", **fields), rates)
     config.loss.update(n_critic=n_critic, penalty_weight=float(penalty_weight), penalty_every=1)
     return config
 
@@ -209,11 +219,12 @@ def _conv_model(latent_dim: int, channels: Sequence[int], norm: str) -> dict[str
     }  # fmt: skip
 
 
-def _wgan_gp_products(generator: list[Product], critic: list[Product]) -> list[Product]:
+def wgan_gp_products(generator: list[Product], critic: list[Product]) -> list[Product]:
+    """Counts the products of an iteration, of forward products."""
     return floor.wgan_gp(generator, critic, _WGAN_GP["n_critic"])
 
 
-def _dense(settings: Mapping[str, Any]) -> tuple[list[Product], list[Product]]:
+def dense(settings: Mapping[str, Any]) -> tuple[list[Product], list[Product]]:
     """Counts the forward products of generator and critic."""
     batch, size = settings["batch_size"], settings["height"] ** 2
     generator = [settings["latent_dim"], *settings["generator_hidden"], size]
@@ -235,7 +246,8 @@ def _convolutions(settings: Mapping[str, Any]) -> tuple[list[Product], list[Prod
     return generator[::-1], [*critic, Product(batch, size, 1)]
 
 
-def _residual_products(settings: Mapping[str, Any]) -> list[Product]:
+def residual_products(settings: Mapping[str, Any]) -> list[Product]:
+    """Counts the products of an iteration of residual networks."""
     generator, critic = _residual(settings)
     n_critic = settings["n_critic"]
     # The first shortcut meets the data as well: real and fake need no gradient there.
@@ -253,7 +265,8 @@ def _residual(settings: Mapping[str, Any]) -> tuple[list[Product], list[Product]
     last = widths[-1]
     generator = [Product(batch * side**2, 9 * widths[1], widths[0])]
     critic = []
-    for outer, inner in pairwise(widths):
+    critic_widths = [widths[0], *(settings.get("critic_channels") or settings["channels"])]
+    for outer, inner in pairwise(critic_widths):
         pixels = batch * side**2
         critic += [
             Product(pixels, 9 * outer, inner),
@@ -261,6 +274,8 @@ def _residual(settings: Mapping[str, Any]) -> tuple[list[Product], list[Product]
             Product(pixels // 4, outer, inner),
         ]
         side //= 2
+    wide = critic_widths[-1]
+    plain = [Product(batch * side**2, 9 * wide, wide)] * 4
     side = settings["height"]
     for outer, inner in pairwise([*widths[1:], last]):
         pixels = batch * side**2
@@ -271,5 +286,4 @@ def _residual(settings: Mapping[str, Any]) -> tuple[list[Product], list[Product]
         ]
         side //= 2
     generator.append(Product(batch, settings["latent_dim"], side**2 * last))
-    plain = [Product(batch * side**2, 9 * last, last)] * 4
-    return generator[::-1], [*critic, *plain, Product(batch, last, 1)]
+    return generator[::-1], [*critic, *plain, Product(batch, wide, 1)]

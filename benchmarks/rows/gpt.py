@@ -84,11 +84,16 @@ def update(
     learning_rate: float,
     weight_decay: float,
     clip_norm: float,
+    precision: str = "float32",
+    one_layer: bool = False,
     **model: int,
 ) -> Timed:
-    """Sets up our side of `gpt`: `steps` updates a run, scanned."""
+    """Sets up our side of `gpt`: `steps` updates a run, scanned.
+
+    `one_layer`: of the program, which loops over the layers.
+    """
     config = _config(**model)
-    config.batch_size = batch_size
+    config.batch_size, config.precision, config.model.scan = batch_size, precision, one_layer
     config.optimizer.update(
         training.ADAM,
         b2=0.99,

@@ -26,7 +26,7 @@ def rows() -> list[Row]:
     updates = _DENSE["num_examples"] // _DENSE["batch_size"]
     epoch, ten = {"epochs": 1, **_DENSE}, {"iterations": 10, **_IWAE}
     samples, unit = {"iterations": 10, **_SAMPLES}, f"epoch ({updates} updates)"
-    products = tuple(floor.times(updates, floor.autoencoder(_network(1))))
+    an_epoch = tuple(floor.times(updates, products(**_DENSE)))
     return [
         Row(
             "vae_torch",
@@ -34,7 +34,7 @@ def rows() -> list[Row]:
             unit,
             ours(vae, epoch),
             peers("torch_vae:dense", _MODES, epoch),
-            products=products,
+            products=an_epoch,
             settings=_DENSE,
         ),
         Row(
@@ -43,7 +43,7 @@ def rows() -> list[Row]:
             unit,
             ours(vae, epoch),
             (Side("trainer", "benchmarks.peers.pythae_vae:dense", epoch, ("pythae", "torch")),),
-            products=products,
+            products=an_epoch,
             rounds=5,
             settings=_DENSE,
         ),
@@ -53,7 +53,7 @@ def rows() -> list[Row]:
             f"update (batch {_IWAE['batch_size']}, 50 draws each)",
             ours(iwae, ten),
             peers("torch_vae:iwae", _MODES, ten),
-            products=tuple(floor.autoencoder(_network(50))),
+            products=tuple(products(**_IWAE)),
             settings=_IWAE,
         ),
         Row(
@@ -123,11 +123,19 @@ def _config_and_data(
     return config, training.images(num_examples, round(size**0.5))
 
 
-def _network(draws: int) -> list[Product]:
-    """Counts the forward products: the encoder once, the decoder for every draw."""
-    batch, widths = _DENSE["batch_size"], [_DENSE["size"], *_DENSE["hidden"]]
-    encoder = floor.dense(batch, [*widths, 2 * _DENSE["latent_dim"]])
-    return [*encoder, *floor.dense(draws * batch, _decoder())]
+def products(
+    *,
+    size: int,
+    hidden: Sequence[int],
+    latent_dim: int,
+    batch_size: int,
+    importance_samples: int = 1,
+    **_: Any,
+) -> list[Product]:
+    """Counts the products of an update: the encoder once, the decoder for every draw."""
+    encoder = floor.dense(batch_size, [size, *hidden, 2 * latent_dim])
+    widths = [latent_dim, *reversed(hidden), size]
+    return floor.autoencoder([*encoder, *floor.dense(importance_samples * batch_size, widths)])
 
 
 def _decoder() -> list[int]:

@@ -35,6 +35,11 @@ def own_clock() -> Timed:
     return Timed(lambda: 12.5, seconds=float)
 
 
+def on_device(device: str) -> Timed:
+    """A side that says where it runs."""
+    return Timed(lambda: time.sleep(0.01), info={"device": device})
+
+
 def talkative() -> Timed:
     """Prints on standard output, as libraries do."""
     print("set up")

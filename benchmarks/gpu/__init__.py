@@ -1,0 +1,1 @@
+"""What is measured where somebody lends a GPU: `bash benchmarks/gpu/check.sh`."""
