@@ -46,7 +46,7 @@ MODELS = {
     ),
     "copying_fed": ("seq2seq", {"model.copy": True, "model.attention": "location"}),
     "copying_unfed": ("seq2seq", {"model.copy": True, "model.input_feeding": False}),
-    "copying_transformer": ("transformer", {"model.copy": True, "model.encoder": "bert"}),
+    "copying_transformer": ("transformer", {"model.copy": True}),
 }  # fmt: skip
 SLOW = ("post_norm", "copying_fed", "copying_transformer")
 EACH = ["additive", *(pytest.param(n, marks=pytest.mark.slow) for n in SLOW)]  # of each kind one
@@ -54,13 +54,7 @@ FAST = ("additive", "pre_norm", "copying_fed")
 ALL = [n if n in FAST else pytest.param(n, marks=pytest.mark.slow) for n in MODELS]
 TINY = {
     "seq2seq": {"model.embed_dim": 4, "model.hidden": 6},
-    "transformer": {
-        "model.width": 8,
-        "model.num_heads": 2,
-        "model.bert.width": 8,
-        "model.bert.num_heads": 2,
-        "model.bert.dropout": 0.0,
-    },
+    "transformer": {"model.width": 8, "model.num_heads": 2},
 }
 # Of the step, so that it moves by the gradient itself; and nothing is drawn.
 PLAIN = {
