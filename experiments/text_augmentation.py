@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from absl import flags
 from ml_collections import ConfigDict
@@ -246,7 +247,8 @@ def _restored(folder: Path) -> dict[str, float]:
     found, _ = first_rows(model.run.dataset.test, model.run.dataset.test.num_examples)
     x = found.astype(np.int32)
     uniform = jax.random.uniform(jax.random.key(0), (*x.shape, 3))
-    noised = np.asarray(corrupt_tokens(x, uniform, **NOISE))
+    noise: Any = NOISE
+    noised = np.asarray(corrupt_tokens(jnp.asarray(x), uniform, **noise))
     wanted, scores = model.strings(x), {}
     for name, rows in (("noised", noised), ("restored", np.asarray(model.reconstruct(noised)))):
         texts = [t.replace("<mask>", "") for t in model.strings(rows)]

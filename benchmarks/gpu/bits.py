@@ -116,7 +116,9 @@ def digested(workdirs: Path, folder: Path, names: Sequence[str]) -> dict[str, di
         config = recipes.tiny(name, folder, chunk=1, log_every=5)
         run = prepare(recipes.lipschitz(config))
         loop.train(run, workdirs / name)
-        _, state = Checkpoints(workdirs / name / "checkpoints").restore(run.executor.template())
+        kept = Checkpoints(workdirs / name / "checkpoints").restore(run.executor.template())
+        assert kept is not None, f"{name}: no checkpoint"
+        _, state = kept
         leaves = trees.leaves(state)
         found[name] = {n: hashlib.sha256(x.tobytes()).hexdigest() for n, x in leaves.items()}
     return found

@@ -14,7 +14,7 @@ from benchmarks.harness.child import Timed
 from benchmarks.harness.training import device_name
 from genjax.engine.parallel import make_executor
 from genjax.engine.run import prepare
-from genjax.ops import attention, conv, cross_entropy, embedding, norm, precision
+from genjax.ops import attention, conv, cross_entropy, embedding, masks, norm, precision
 from genjax.ops.platform import matmul_precision, traced_for
 from tests.contracts import recipes, trees
 
@@ -161,7 +161,7 @@ def _normalize() -> Any:
 
 def _attention() -> Any:
     def f(query: Any, key: Any, value: Any) -> Any:
-        return attention.multi_head_attention(query, key, value, attention.causal_mask(64))
+        return attention.multi_head_attention(query, key, value, masks.causal_mask(64))
 
     return f, *_normal((2, 4, 64, 64), (2, 2, 64, 64), (2, 2, 64, 64))
 

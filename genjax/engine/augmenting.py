@@ -95,7 +95,9 @@ def written(family: Family, params: Mapping[str, Any], x: np.ndarray, section: A
     @jax.jit
     def write(params: Any, key: jax.Array, x_BxT: jax.Array) -> jax.Array:
         state = State(step=zero, key=jax.random.key(0), opt_state={}, **params)
-        return family.augment(state, key, x_BxT, options)  # type: ignore[attr-defined]
+        augment: Any = family.augment  # type: ignore[attr-defined]
+        variants: jax.Array = augment(state, key, x_BxT, options)
+        return variants
 
     keys = jax.random.split(jax.random.key(0), section.variants)
     padding = [(0, -len(x) % _AT_ONCE), (0, 0)]

@@ -15,7 +15,7 @@ Rows = dict[tuple[str, ...], jax.Array]  # by names: (steps,) of one, (steps, na
 
 def empty(names: Mapping[str, object], steps: int) -> Rows:
     """Makes rows of zeros for metrics of these names."""
-    groups = [(name,) for name in names]
+    groups: list[tuple[str, ...]] = [(name,) for name in names]
     if lowering("metrics of steps") == "together":
         groups = [tuple(names)]
     return {g: jnp.zeros((steps, len(g))[: 1 if len(g) == 1 else 2], jnp.float32) for g in groups}

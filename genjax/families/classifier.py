@@ -302,6 +302,7 @@ def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Classifier:
     loss.check()
     teacher.check()
     augment.check(spec.kind)
+    encoder: nn.Module
     if model.network == "run":
         encoder, context = make_run_encoder(config, model, spec, total_steps), None
     else:

@@ -50,7 +50,7 @@ class Network(nn.Module):
             self.head = self.param("head", nn.initializers.normal(std), shape)
 
     def __call__(
-        self, ids_BxT: jax.Array, mask: jax.Array, positions_BxT: Any = None, *, train: bool = False
+        self, ids_BxT: jax.Array, mask: Any, positions_BxT: Any = None, *, train: bool = False
     ) -> jax.Array:
         """Computes (B, T, D) of whole texts."""
         x = self.embedding(ids_BxT, positions_BxT, train=train)
