@@ -11,7 +11,8 @@ tokens as well (`word`), or from the teacher's translations in place of the refe
 the default). `experiments/distillation.py` compares all four.
 
 Not recorded yet. The teacher has 7.5 M parameters and takes some 45 minutes on 2 CPU cores, the
-student has 2.4 M and makes 2,719 updates, of 0.56 s each where eight processes share these cores.
+student has 2.4 M and makes 2,719 updates, of 0.56 s each where eight processes share these cores;
+there a step of the search (beam of 5, 64 sources) takes 0.12 s, so all 29,000 some 15 minutes.
 """
 
 from ml_collections import ConfigDict
