@@ -7,7 +7,7 @@ writes RESULTS.md from results.json of that folder, as the check itself does aft
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ def number(x: float) -> str:
     return f"{x:.3g}"
 
 
-def _table(title: str, head: tuple[str, ...], cells: list[tuple[str, ...]]) -> str:
+def _table(title: str, head: tuple[str, ...], cells: Sequence[tuple[str, ...]]) -> str:
     if not cells:
         return ""
     lines = [f"| {' | '.join(row)} |" for row in (head, *cells)]

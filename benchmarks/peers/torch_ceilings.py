@@ -1,5 +1,6 @@
 """What the device can do at most, by PyTorch: products of large squares, memory, launches."""
 
+import functools
 import time
 from collections.abc import Callable
 from statistics import median
@@ -29,7 +30,7 @@ def rates(width: int, repeats: int, device: str = "cpu") -> Timed:
         for name, (dtype, precision) in _PRODUCTS.items():
             torch.set_float32_matmul_precision(precision)
             x, y = a.to(dtype), b.to(dtype)
-            seconds = _seconds(lambda x=x, y=y: x @ y, repeats, device)
+            seconds = _seconds(functools.partial(torch.matmul, x, y), repeats, device)
             rates[name] = 2.0 * width**3 / seconds
         x = torch.randn(4 * width, width, device=device)
         copy = 2.0 * x.nbytes / _seconds(lambda: x + 1, repeats, device)
