@@ -116,10 +116,10 @@ def digested(workdirs: Path, folder: Path, names: Sequence[str]) -> dict[str, di
         config = recipes.tiny(name, folder, chunk=1, log_every=5)
         run = prepare(recipes.lipschitz(config))
         loop.train(run, workdirs / name)
-        kept = Checkpoints(workdirs / name / "checkpoints").restore(run.executor.template())
-        assert kept is not None, f"{name}: no checkpoint"
-        _, state = kept
-        leaves = trees.leaves(state)
+        restored = Checkpoints(workdirs / name / "checkpoints").restore(run.executor.template())
+        if restored is None:
+            raise RuntimeError(f"{name}: has no checkpoint at its end")
+        leaves = trees.leaves(restored[1])
         found[name] = {n: hashlib.sha256(x.tobytes()).hexdigest() for n, x in leaves.items()}
     return found
 
