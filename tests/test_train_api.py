@@ -32,7 +32,7 @@ SMALL = (
 @pytest.fixture(autouse=True)
 def _no_rates(monkeypatch):
     """Leaves out what a run measures after its end."""
-    monkeypatch.setattr(loop, "measured_gemm_rate", lambda: 1.0)
+    monkeypatch.setattr(loop, "measured_gemm_rate", lambda dtype: 1.0)
     monkeypatch.setattr(Executor, "step_flops", lambda self: 1.0)
 
 

@@ -19,8 +19,12 @@ from genjax.ops import platform
 
 # One row of each kind; the others differ in what they train.
 _REHEARSED = ("facts", "ceilings_jax", "ops", "family_vae", "bits_none", "loops_wgan_gp", "vae")
-# What a family or the rows `loops_*` choose, and no operation alone.
-_WITHOUT_OPS = {"convolutional passes", "loops over steps"}
+# What families, the engine or the rows `loops_*` choose, and no operation alone; of attention in
+# blocks only scores of a size that no check has time for.
+_WITHOUT_OPS = {
+    "convolutional passes", "loops over steps", "keys of steps", "metrics of steps", "recurrence",
+    "binary search", "scores",
+}  # fmt: skip
 
 
 def _side(name, **arguments):

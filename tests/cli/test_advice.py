@@ -53,7 +53,7 @@ def _marks(name: str) -> list[pytest.MarkDecorator]:
 def test_every_advised_command_ends_with_status_0(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr(loop, "measured_gemm_rate", lambda: 1.0)
+    monkeypatch.setattr(loop, "measured_gemm_rate", lambda dtype: 1.0)
     monkeypatch.setattr(Executor, "step_flops", lambda self: 1.0)
     config = recipes.tiny(name, tmp_path, steps=2, **{"eval_num_samples": 16})
     run, workdir = prepare(config), tmp_path / "a run"

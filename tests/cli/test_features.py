@@ -58,7 +58,7 @@ def test_it_goes_on_where_it_was_stopped(
     monkeypatch.setattr(features, "_PART", 64)
     args = [f"--workdir={trained}", "--batch_size=32"]
     assert main("features", *args, f"--out={tmp_path / 'whole.npz'}") == 0
-    compute, calls = features._Program.__call__, []
+    compute, calls = features.Program.__call__, []
 
     def some(self, batch):
         calls.append(len(batch["x"]))
@@ -66,7 +66,7 @@ def test_it_goes_on_where_it_was_stopped(
             raise OSError(28, "No space left on device")
         return compute(self, batch)
 
-    monkeypatch.setattr(features._Program, "__call__", some)
+    monkeypatch.setattr(features.Program, "__call__", some)
     out = tmp_path / "parted.npz"
     assert main("features", *args, f"--out={out}") == 2 and not out.exists()
     assert main("features", *args, f"--out={out}") == 0

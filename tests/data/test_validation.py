@@ -48,7 +48,7 @@ def test_a_run_that_trains_is_validated_and_a_trained_one_is_tested():
     run = prepare(config.lock())
     assert run.executor.dataset.test is run.dataset.validation
     judge = scorer.during_training(run)
-    assert judge._source is run.dataset.validation and judge._split == "validation"
+    assert judge.source is run.dataset.validation and judge._split == "validation"
     used = prepare(config, use=True)
     assert rows(used.executor.dataset.test) == rows(run.dataset.test)
 

@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def no_rates(monkeypatch):
-    monkeypatch.setattr(loop, "measured_gemm_rate", lambda: 1.0)
+    monkeypatch.setattr(loop, "measured_gemm_rate", lambda dtype: 1.0)
 
 
 def prepare(folder, recipe="autoencoder", workdir=None, **changes):

@@ -137,7 +137,10 @@ def test_evaluation_counts_what_is_right():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model__network": "cnn"}, "model.network='cnn': must be one of none, conv, resnet, bag"),
+        (
+            {"model__network": "cnn"},
+            "model.network='cnn': must be one of none, conv, resnet, run, bag",
+        ),
         ({"model__pooling": "min"}, "model.pooling='min': must be one of mean, max, last"),
         ({"network": "transformer", "model__pooling": "last"}, "model.pooling='last': must be"),
         ({"model__pooling": "first"}, "model.pooling='first': must be mean or max or last with"),

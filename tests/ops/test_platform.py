@@ -26,6 +26,10 @@ SUITS = {  # on CPU, NVIDIA's GPUs, TPUs
     "rows of tables": ("matmul", "stock", "stock"),
     "convolutional passes": ("narrow", "wide", "wide"),
     "loops over steps": ("dynamic", "static", "static"),
+    "keys of steps": ("within", "before", "before"),
+    "metrics of steps": ("apart", "together", "together"),
+    "recurrence": ("rolled", "unrolled", "unrolled"),
+    "binary search": ("scan", "scan_unrolled", "scan_unrolled"),
     "scores": ("whole", "blocks", "blocks"),
     "attention": ("plain", "cudnn", "flash"),
 }
