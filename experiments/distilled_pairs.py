@@ -17,7 +17,6 @@ from ml_collections import ConfigDict
 from experiments import record, study
 from genjax import recipes
 from genjax.cli import launch, program
-from genjax.core import files
 from genjax.core.config import DURATIONS
 from genjax.engine.compilation_cache import enable_compilation_cache
 from genjax.engine.opening import check
@@ -154,10 +153,9 @@ def _write_page(path: Path, values: Any) -> None:
         found = record.find(done, method, _cell(method, 0, values).digest)
         if found:
             rows.append({"method": name} | _row(found))
-    table = study.markdown(rows) if rows else "Nothing is recorded with these settings yet."
-    page = path.with_suffix(".md")
-    with files.writing(page):
-        files.write_whole(page, _PAGE.format(beam=BEAM, penalty=LENGTH_PENALTY, table=table))
+    table = study.markdown(rows) if rows else record.NOTHING
+    text = _PAGE.format(beam=BEAM, penalty=LENGTH_PENALTY, table=table)
+    page = record.write_page(path, text)
     print(f"{study.plain(rows) if rows else table}\n\n{page}", flush=True)
 
 

@@ -29,7 +29,6 @@ from absl import flags
 from experiments import encoders, probes, record, study
 from genjax import data
 from genjax.cli import launch, program
-from genjax.core import files
 from genjax.core.config import MAX_SEED, ConfigError
 from genjax.data.labeled import stratified
 from genjax.data.source import Dataset
@@ -63,7 +62,6 @@ logistic regression, `mlp` a hidden layer of 256, `svm` and `rbf` are support ve
 
 {tables}
 """
-_NOTHING = "Nothing is recorded with these settings yet."
 
 
 class Cell(NamedTuple):
@@ -102,10 +100,8 @@ def _few_labels(argv: list[str]) -> int:
     values = program.parse(argv, __doc__, _define)
     names = study.chosen(values, "encoders", encoders.ENCODERS)
     wanted = study.chosen(values, "heads", probes.HEADS)
-    numbers, seeds = _numbers(values.labels), range(values.seeds)
-    path = Path(values.record).expanduser().absolute()
-    if path.suffix != ".json":
-        raise ConfigError(f"--record={values.record}: must be the name of a .json file")
+    numbers, seeds = _numbers(values), range(values.seeds)
+    path = record.path(values.record)
     done, status = record.read(path), program.DONE
     missing: dict[tuple[str, int], dict[Cell, list[int]]] = {}
     for name in names:
@@ -121,12 +117,8 @@ def _few_labels(argv: list[str]) -> int:
     return status
 
 
-def _numbers(texts: Sequence[str]) -> list[int]:
-    for text in texts:
-        if not text.isdecimal() or int(text) < 2 * probes.FOLDS:
-            at_least = f"whole numbers of at least {2 * probes.FOLDS}"
-            raise ConfigError(f"--labels={','.join(texts)}: must be {at_least}, as in 100,1000")
-    return list(dict.fromkeys(map(int, texts)))
+def _numbers(values: Any) -> list[int]:
+    return study.numbers(values, "labels", "100,1000", 2 * probes.FOLDS)
 
 
 def _cells(name: str, wanted: Sequence[str], labels: int, steps: int) -> list[Cell]:
@@ -236,7 +228,7 @@ def _fit(cells: Mapping[Cell, Sequence[int]], encoder: encoders.Opened, path: Pa
 def _write_page(path: Path, values: Any) -> None:
     """Writes and prints the tables of what is recorded with today's settings."""
     done, parts, said = record.read(path), [], []
-    for labels in sorted({*BARS, *_numbers(values.labels)}):
+    for labels in sorted({*BARS, *_numbers(values)}):
         found = {
             (cell.encoder, cell.head): rows
             for name in encoders.ENCODERS
@@ -249,11 +241,9 @@ def _write_page(path: Path, values: Any) -> None:
         lines, against = _table(found), _against_pixels(found)
         parts.append(f"## {labels:,} labels\n\n{study.markdown(lines)}\n\n{against}{bar}")
         said.append(f"{labels:,} labels\n\n{study.plain(lines)}\n\n{against}{bar}")
-    text = _PAGE.format(seeds=values.seeds, tables="\n\n".join(parts) or _NOTHING)
-    page = path.with_suffix(".md")
-    with files.writing(page):
-        files.write_whole(page, text)
-    print("\n\n".join(said) or _NOTHING, f"\n{page}", sep="\n", flush=True)
+    text = _PAGE.format(seeds=values.seeds, tables="\n\n".join(parts) or record.NOTHING)
+    page = record.write_page(path, text)
+    print("\n\n".join(said) or record.NOTHING, f"\n{page}", sep="\n", flush=True)
 
 
 Cells = Mapping[tuple[str, str], Sequence[record.Row]]

@@ -34,7 +34,7 @@ from experiments import record, study
 from genjax import families, recipes
 from genjax.cli import launch, program
 from genjax.core import files
-from genjax.core.config import DURATIONS, ConfigError, check_seed
+from genjax.core.config import DURATIONS
 from genjax.data.labeled import stratified
 from genjax.data.text import loading
 from genjax.engine.checkpoints import Checkpoints
@@ -167,10 +167,8 @@ def _define(values: flags.FlagValues) -> None:
 def _few_labels_text(argv: list[str]) -> int:
     values = program.parse(argv, __doc__, _define)
     names, ways = (study.chosen(values, f, k) for f, k in (("encoders", ENCODERS), ("ways", WAYS)))
-    numbers, seeds = study.chosen(values, "labels", LABELS), _seeds(values.seeds)
-    path = Path(values.record).expanduser().absolute()
-    if path.suffix != ".json":
-        raise ConfigError(f"--record={values.record}: must be the name of a .json file")
+    numbers, seeds = study.chosen(values, "labels", LABELS), study.numbers(values, "seeds", "0,1,2")
+    path = record.path(values.record)
     names = [n for n in names if n != "glove" or values.glove]
     cells = [
         _cell(name, way, labels, seed, values)
@@ -187,14 +185,6 @@ def _few_labels_text(argv: list[str]) -> int:
     if status not in (program.BAD, program.STOPPED):
         _write_page(path, values)
     return status
-
-
-def _seeds(texts: Sequence[str]) -> list[int]:
-    for text in texts:
-        if not text.isdecimal():
-            raise ConfigError(f"--seeds={','.join(texts)}: must be whole numbers, as in 0,1,2")
-        check_seed("--seeds", int(text))
-    return list(dict.fromkeys(map(int, texts)))
 
 
 def _cell(name: str, way: str, labels: str, seed: int, values: Any) -> Cell:
@@ -375,7 +365,7 @@ def _write_page(path: Path, values: Any) -> None:
             }
             if any(found.values()):
                 rows.append(_row(name, way, found))
-    table = study.markdown(rows) if rows else "Nothing is recorded with these settings yet."
+    table = study.markdown(rows) if rows else record.NOTHING
     text = _PAGE.format(
         rates=" and ".join(
             f"{', '.join(f'{rate:g}' for rate in rates)} ({way})" for way, rates in RATES.items()
@@ -383,9 +373,7 @@ def _write_page(path: Path, values: Any) -> None:
         repeats=_REPEATS,
         table=table,
     )
-    page = path.with_suffix(".md")
-    with files.writing(page):
-        files.write_whole(page, text)
+    page = record.write_page(path, text)
     print(f"{study.plain(rows) if rows else table}\n\n{page}", flush=True)
 
 

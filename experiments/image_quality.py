@@ -29,7 +29,7 @@ from experiments import record, study
 from genjax import data, families, recipes
 from genjax.cli import launch, program
 from genjax.core import files
-from genjax.core.config import DURATIONS, ConfigError, check_seed
+from genjax.core.config import DURATIONS
 from genjax.data import cache
 from genjax.data.source import Dataset, first_rows
 from genjax.engine.compilation_cache import enable_compilation_cache
@@ -104,7 +104,10 @@ def _define(values: flags.FlagValues) -> None:
 
 def _image_quality(argv: list[str]) -> int:
     values = program.parse(argv, __doc__, _define)
-    methods, seeds = study.chosen(values, "methods", RECIPES), _seeds(values.seeds)
+    methods, seeds = (
+        study.chosen(values, "methods", RECIPES),
+        study.numbers(values, "seeds", "0,1,2"),
+    )
     path = record.path(values.record)
     done, status = record.read(path), program.DONE
     cells = [_cell(REAL, 0, values)] + [_cell(m, s, values) for s in seeds for m in methods]
@@ -114,14 +117,6 @@ def _image_quality(argv: list[str]) -> int:
     if status not in (program.BAD, program.STOPPED):
         _write_page(path, values)
     return status
-
-
-def _seeds(texts: Sequence[str]) -> list[int]:
-    for text in texts:
-        if not text.isdecimal():
-            raise ConfigError(f"--seeds={','.join(texts)}: must be whole numbers, as in 0,1,2")
-        check_seed("--seeds", int(text))
-    return list(dict.fromkeys(map(int, texts)))
 
 
 def _cell(method: str, seed: int, values: Any) -> Cell:
@@ -206,7 +201,7 @@ def _write_page(path: Path, values: Any) -> None:
         found = record.find(done, method, _cell(method, 0, values).digest)
         if found:
             rows.append(_row(method, found))
-    table = study.markdown(rows) if rows else "Nothing is recorded with these settings yet."
+    table = study.markdown(rows) if rows else record.NOTHING
     text = _PAGE.format(
         samples=values.num_samples,
         sure=classifier.CONFIDENT,
@@ -214,9 +209,7 @@ def _write_page(path: Path, values: Any) -> None:
         real=REAL,
         table=table,
     )
-    page = path.with_suffix(".md")
-    with files.writing(page):
-        files.write_whole(page, text)
+    page = record.write_page(path, text)
     print(f"{study.plain(rows) if rows else table}\n\n{page}", flush=True)
 
 

@@ -15,6 +15,7 @@ from genjax.engine.workdir import FREE
 from genjax.engine.writers import METRICS, read_metrics
 
 Row = dict[str, Any]
+NOTHING = "Nothing is recorded with these settings yet."
 _KEY = ("method", "seed", "config")
 
 
@@ -81,6 +82,14 @@ def add(path: Path, row: Row) -> None:
     with files.writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write_whole(path, f"[\n{lines}\n]\n")
+
+
+def write_page(path: Path, text: str) -> Path:
+    """Writes the page beside a record, of the same name with `.md`; returns its path."""
+    page = path.with_suffix(".md")
+    with files.writing(page):
+        files.write_whole(page, text)
+    return page
 
 
 def length(folder: Path) -> Row:

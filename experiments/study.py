@@ -83,6 +83,22 @@ def chosen(values: Any, flag: str, known: Iterable[str]) -> list[str]:
     return given
 
 
+def numbers(values: Any, flag: str, example: str, at_least: int = 0) -> list[int]:
+    """Returns the whole numbers that a list flag gives, each once; none is above the last seed.
+
+    Raises:
+      ConfigError: one is no whole number, or out of these bounds.
+    """
+    texts = values[flag].value
+    bound = f" of at least {at_least}" if at_least else ""
+    for text in texts:
+        if not text.isdecimal() or int(text) < at_least:
+            given = f"--{flag}={','.join(texts)}"
+            raise ConfigError(f"{given}: must be whole numbers{bound}, as in {example}")
+        check_seed(f"--{flag}", int(text))
+    return list(dict.fromkeys(map(int, texts)))
+
+
 def population(config: ConfigDict, values: Any, num_evaluations: int = 20) -> ConfigDict:
     """Makes a run of a study: `--seeds` members, `--steps` long, evaluated along the way.
 

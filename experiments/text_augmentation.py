@@ -33,8 +33,6 @@ from ml_collections import ConfigDict
 from experiments import record, study
 from genjax import recipes
 from genjax.cli import program
-from genjax.core import files
-from genjax.core.config import ConfigError, check_seed
 from genjax.core.members import spread
 from genjax.data.source import first_rows
 from genjax.data.text.corruption import corrupt_tokens
@@ -128,10 +126,8 @@ def _define(values: flags.FlagValues) -> None:
 
 def _text_augmentation(argv: list[str]) -> int:
     values = program.parse(argv, __doc__, _define)
-    arms, labels = study.chosen(values, "arms", ARMS), _numbers("labels", values.labels)
-    path = Path(values.record).expanduser().absolute()
-    if path.suffix != ".json":
-        raise ConfigError(f"--record={values.record}: must be the name of a .json file")
+    arms, labels = study.chosen(values, "arms", ARMS), study.numbers(values, "labels", "100,1000")
+    path = record.path(values.record)
     done, status = record.read(path), program.DONE
     if not values.table_only:
         command = program.command("text_augmentation", *argv)
@@ -141,17 +137,9 @@ def _text_augmentation(argv: list[str]) -> int:
     return status
 
 
-def _numbers(flag: str, texts: Sequence[str]) -> list[int]:
-    for text in texts:
-        if not text.isdecimal():
-            raise ConfigError(f"--{flag}={','.join(texts)}: must be whole numbers")
-        check_seed(f"--{flag}", int(text))
-    return list(dict.fromkeys(map(int, texts)))
-
-
 def _cells(arms: Sequence[str], labels: Sequence[int], values: Any) -> list[Cell]:
     """Lists the populations; with all labels there is one choice of them."""
-    draws = _numbers("draws", values.draws)
+    draws = study.numbers(values, "draws", "0,1,2")
     return [
         _cell(arm, setting, number, draw, values)
         for number in labels
@@ -262,7 +250,7 @@ def _write_page(path: Path, values: Any) -> None:
     done = record.read(path)
     tables: list[str] = []
     verdicts: list[str] = []
-    labels = _numbers("labels", values.labels)
+    labels = study.numbers(values, "labels", "100,1000")
     for number in labels:
         rows, gains = _table(done, number, values)
         if rows:
@@ -273,7 +261,7 @@ def _write_page(path: Path, values: Any) -> None:
     for name in WRITERS:
         for row in record.find(done, f"restores:{name}", _digest_of_writer(name, values)):
             restored.append({"autoencoder": name, **row["scores"]})
-    nothing = "Nothing is recorded with these settings yet."
+    nothing = record.NOTHING
     text = _PAGE.format(
         network=values.network,
         seeds=values.seeds,
@@ -282,9 +270,7 @@ def _write_page(path: Path, values: Any) -> None:
         restored=study.markdown(restored) if restored else nothing,
         **NOISE,
     )
-    page = path.with_suffix(".md")
-    with files.writing(page):
-        files.write_whole(page, text)
+    page = record.write_page(path, text)
     print(f"{text}\n{page}", flush=True)
 
 
