@@ -9,14 +9,16 @@ A kernel that the compiler cannot split over devices is told so: `on_rows` gives
 mesh that the program is traced for, `over`, its rows.
 """
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import jax
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
+
+from genjax.core.ambient import setting
 
 _Tree = TypeVar("_Tree")
 AXIS = "devices"  # the name that `jax.pmap` gives the devices of a step
@@ -64,14 +66,9 @@ def batch_rows(draw: Callable[[tuple[int, ...]], jax.Array], shape: tuple[int, .
     return jax.lax.dynamic_slice_in_dim(whole, jax.lax.axis_index(AXIS) * shape[0], shape[0])
 
 
-@contextlib.contextmanager
-def over(mesh: Mesh) -> Iterator[None]:
+def over(mesh: Mesh) -> AbstractContextManager[None]:
     """Traces what is inside for a batch whose rows are along the first axis of `mesh`."""
-    token = _mesh.set(mesh)
-    try:
-        yield
-    finally:
-        _mesh.reset(token)
+    return setting(_mesh, mesh)
 
 
 def rows_devices() -> int:

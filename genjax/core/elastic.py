@@ -10,8 +10,8 @@ The shards of a device run in a loop whose length the compiler is not told, so t
 same program of the inside for one round as for eight.
 """
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -19,6 +19,8 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
+
+from genjax.core.ambient import setting
 
 
 class Shards(NamedTuple):
@@ -31,14 +33,9 @@ class Shards(NamedTuple):
 _shards: ContextVar[Shards | None] = ContextVar("genjax_elastic", default=None)
 
 
-@contextlib.contextmanager
-def shards(mesh: Mesh, number: int) -> Iterator[None]:
+def shards(mesh: Mesh, number: int) -> AbstractContextManager[None]:
     """Traces what is inside for a batch of `number` shards."""
-    token = _shards.set(Shards(mesh, number))
-    try:
-        yield
-    finally:
-        _shards.reset(token)
+    return setting(_shards, Shards(mesh, number))
 
 
 def number() -> int:

@@ -7,8 +7,7 @@ and activations stay with their rows; the gradient of what is gathered is scatte
 `split` they are the identity. Source: Rajbhandari et al. 2020 (ZeRO), section 5.3, third stage.
 """
 
-import contextlib
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -16,19 +15,16 @@ import jax
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from genjax.core.ambient import setting
+
 LAYERS = "layers"  # what stacked layers are called in parameters: each gathers its own
 _Tree = TypeVar("_Tree")
 _mesh: ContextVar[Mesh | None] = ContextVar("genjax_fsdp", default=None)
 
 
-@contextlib.contextmanager
-def split(mesh: Mesh) -> Iterator[None]:
+def split(mesh: Mesh) -> AbstractContextManager[None]:
     """Traces what is inside for parameters that are split over the devices of `mesh`."""
-    token = _mesh.set(mesh)
-    try:
-        yield
-    finally:
-        _mesh.reset(token)
+    return setting(_mesh, mesh)
 
 
 def gathered(tree: _Tree) -> _Tree:

@@ -6,12 +6,14 @@ that need not be there: a program that is traced on a CPU to be run on a GPU has
 
 import contextlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 
 import jax
 from jax.extend.backend import get_backend
 
 from genjax.core import checks
+from genjax.core.ambient import setting
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
@@ -54,8 +56,7 @@ def platform() -> str:
     return "rocm" if "rocm" in version.lower() else "cuda"
 
 
-@contextlib.contextmanager
-def traced_for(name: str | None) -> Iterator[None]:
+def traced_for(name: str | None) -> AbstractContextManager[None]:
     """Traces what is inside for a platform of `PLATFORMS`; None: that of the default backend.
 
     A function that `jax.jit` has traced before keeps what it chose then.
@@ -65,11 +66,7 @@ def traced_for(name: str | None) -> Iterator[None]:
     """
     if name is not None:
         checks.chosen("platform", name, PLATFORMS)
-    token = _traced_for.set(name)
-    try:
-        yield
-    finally:
-        _traced_for.reset(token)
+    return setting(_traced_for, name)
 
 
 def choices(operation: str) -> tuple[str, ...]:
