@@ -200,7 +200,7 @@ class Base:
         "data", "executor sharded: the state is replicated, or split", choices=("data", "fsdp")
     )
     elastic: int = field(
-        0, "executor sharded: the batch is so many shards, whatever the number of devices", ge=0
+        0, "experimental, executor sharded: shards of the batch on any number of devices", ge=0
     )
     precision: str = field(
         "float32", "of compute; parameters stay float32", choices=("float32", "bfloat16")
