@@ -4,8 +4,7 @@ A run has one root key, `State.key`. Every key below is a function of it, of the
 number for each use, so that a resumed run repeats no draw and misses none.
 """
 
-import contextlib
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 from jax.extend.random import threefry_2x32
 
 from genjax.core import checks
+from genjax.core.ambient import setting
 from genjax.core.batch import batch_rows
 from genjax.core.family import State
 
@@ -52,15 +52,15 @@ def keys_of_steps(state: State, steps: int) -> jax.Array:
     return jax.random.key_data(jax.vmap(lambda step: _key_of_step(state.key, step))(numbers))
 
 
-@contextlib.contextmanager
-def known_key(state: State, words_W: jax.Array) -> Iterator[None]:
-    """Lets `step_key` of this very state start from a row of `keys_of_steps`: the same keys."""
+def known_key(state: State, words_W: jax.Array | None) -> AbstractContextManager[None]:
+    """Lets `step_key` of this very state start from a row of `keys_of_steps`: the same keys.
+
+    Without a row it makes them itself.
+    """
+    if words_W is None:
+        return setting(_known, (None, None))
     key = jax.random.wrap_key_data(words_W, impl=jax.random.key_impl(state.key))
-    token = _known.set((state.step, key))
-    try:
-        yield
-    finally:
-        _known.reset(token)
+    return setting(_known, (state.step, key))
 
 
 def _key_of_step(root: jax.Array, step: jax.Array) -> jax.Array:

@@ -6,7 +6,6 @@ length, the last partial chunk included. An accelerator would wait for the host 
 condition after each step: there full chunks have a program of their own, of a known length.
 """
 
-import contextlib
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -132,12 +131,9 @@ class Executor:
     # The programs.
 
     def _chunk_of_steps(
-        self, state: State, arrays: Any, cursor: Any, streamed: Any, n: Any, *, full: bool = False
+        self, state: State, arrays: Any, cursor: Any, streamed: Any, n: Any, *, whole: bool = False
     ) -> Any:
-        """Makes `n` steps (at most `chunk`): the state after them, and each step's metrics.
-
-        `full` says that `n` is `chunk`.
-        """
+        """Makes `n` steps, at most `chunk`, or `whole` chunks: the state, and their metrics."""
         source, shape = self.dataset.train, self.family.batch_shape
         planned = streamed
         if not source.streamed:
@@ -154,7 +150,7 @@ class Executor:
             x, words_W = jax.tree.map(
                 lambda a: jax.lax.dynamic_index_in_dim(a, i, keepdims=False), (planned, keys)
             )
-            with known_key(state, words_W) if before else contextlib.nullcontext():
+            with known_key(state, words_W):
                 return self._step(state, self._rows(source.fetch(arrays, x), len(shape) - 1))
 
         def body(i: Any, carry: Any) -> Any:
@@ -164,9 +160,7 @@ class Executor:
 
         _, metrics = jax.eval_shape(step, 0, state)
         rows = step_metrics.empty(metrics, max(self.chunk, 2))
-        static = full and lowering("loops over steps") == "static"
-        last = self.chunk if static else n
-        state, rows = jax.lax.fori_loop(0, last, body, (state, rows))
+        state, rows = jax.lax.fori_loop(0, self.chunk if whole else n, body, (state, rows))
         return state, step_metrics.by_name(rows)
 
     def _step(self, state: State, batch: Any) -> tuple[State, Any]:
@@ -235,18 +229,22 @@ class Executor:
         cursor = self.dataset.train.cursor(first_step, self.family.batch_shape)
         cursor, steps = self._put((cursor, np.int32(n)))
         arrays = (self._arrays, cursor, streamed, steps)
-        full = n == self.chunk and lowering("loops over steps") == "static"
-        if full not in self._programs:
+        whole = self._is_whole(n)
+        if whole not in self._programs:
             with self.clock("compile"):
-                self._programs[full] = self._chunk(full).lower(state, arrays).compile()
+                self._programs[whole] = self._chunk(whole).lower(state, arrays).compile()
             shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), arrays)
             self._shapes = (jax.eval_shape(lambda s: s, state), shapes)
-        done: tuple[State, Mapping[str, jax.Array]] = self._programs[full](state, arrays)
+        done: tuple[State, Mapping[str, jax.Array]] = self._programs[whole](state, arrays)
         return done
 
-    def _chunk(self, full: bool) -> Any:
+    def _is_whole(self, n: int) -> bool:
+        """Says whether `n` steps are a chunk whose length its program knows."""
+        return n == self.chunk and lowering("loops over steps") == "static"
+
+    def _chunk(self, whole: bool) -> Any:
         """Makes the program of a chunk, whole or of any length."""
-        return self._jit(functools.partial(self._chunk_of_steps, full=full), returns_state=True)
+        return self._jit(functools.partial(self._chunk_of_steps, whole=whole), returns_state=True)
 
     def lower(self, platform: str) -> jax.stages.Lowered:
         """Lowers the chunk of steps from shapes alone, for a platform that need not be there.
@@ -255,7 +253,7 @@ class Executor:
           platform: of `genjax.ops.platform.PLATFORMS`.
         """
         with traced_for(platform):
-            program = self._traceable(self._chunk(full=True))
+            program = self._traceable(self._chunk(self._is_whole(self.chunk)))
             traced = program.trace(*self._arguments())
             lowered: jax.stages.Lowered = traced.lower(lowering_platforms=(platform,))
         return lowered
