@@ -19,7 +19,6 @@ from absl import logging
 from ml_collections import ConfigDict
 
 from genjax import data
-from genjax.core import files
 from genjax.core.arrays import read_npz
 from genjax.core.augmenting import VARIANTS, Augment
 from genjax.core.capabilities import Interpolates
@@ -67,7 +66,7 @@ def augmented(
     if path is not None and path.exists():
         kept = read_npz(path, f"{path} (remove it to write them again)")
         return _joined(section, dataset, kept.get(VARIANTS, np.array(0))), {}
-    checkpoints, step, checksum = used.found(_SECTION, section, _record(workdir))
+    checkpoints, step, checksum = used.found(_SECTION, section, used.record(workdir, AUGMENT))
     run, params = used.opened(
         _SECTION, section, checkpoints, step, prepare, Interpolates, "writes no like sentences"
     )
@@ -117,14 +116,3 @@ def _joined(section: Augment, dataset: Dataset, variants: np.ndarray) -> Dataset
         raise fail("augment.variants", section.variants, message)
     arrays = {**train.arrays, VARIANTS: variants}
     return dataset._replace(train=Resident(arrays, train.levels, train.order))
-
-
-def _record(workdir: Path | None) -> dict[str, Any] | None:
-    """Reads which checkpoint wrote the variants of the run in a folder, if any did."""
-    if workdir is None or not (workdir / AUGMENT).exists():
-        return None
-    record = files.read_object(workdir / AUGMENT)
-    with files.reading(workdir / AUGMENT):
-        if not isinstance(record["step"], int) or not isinstance(record["checksum"], str):
-            raise ValueError("must hold step and checksum")
-    return record

@@ -217,13 +217,10 @@ def _folder(config: ConfigDict) -> Path | None:
 
 def _record(workdir: Path | None) -> dict[str, Any] | None:
     """Reads what the run's folder keeps of its teacher, if anything."""
-    if workdir is None or not (workdir / TEACHER).exists():
+    record = used.record(workdir, TEACHER, reads=dict, seeds=list)
+    if workdir is None or record is None:
         return None
-    record = files.read_object(workdir / TEACHER)
     with files.reading(workdir / TEACHER):
-        kinds = {"step": int, "checksum": str, "reads": dict, "seeds": list}
-        if not all(isinstance(record[name], kind) for name, kind in kinds.items()):
-            raise ValueError("must hold step, checksum, reads and seeds")
         if not record["reads"].keys() <= {*_READS}:
             raise ValueError(f"reads: must be of {', '.join(_READS)}")
     return record

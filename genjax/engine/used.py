@@ -6,10 +6,33 @@ from typing import Any
 
 import jax
 
+from genjax.core import files
 from genjax.core.config import fail
 from genjax.engine.checkpoints import Checkpoints
 from genjax.engine.start import checkpoint
 from genjax.engine.workdir import read_config, read_population
+
+
+def record(workdir: Path | None, name: str, **kinds: type) -> dict[str, Any] | None:
+    """Reads what a run's folder keeps of such a run; None where it keeps nothing.
+
+    Args:
+      workdir: the folder, if it is there.
+      name: of the file in it.
+      **kinds: what it must hold beside `step` and `checksum`, by name.
+
+    Raises:
+      ConfigError: the file is damaged.
+    """
+    if workdir is None or not (workdir / name).exists():
+        return None
+    kinds = {"step": int, "checksum": str} | kinds
+    read = files.read_object(workdir / name)
+    with files.reading(workdir / name):
+        if not all(isinstance(read[key], kind) for key, kind in kinds.items()):
+            *most, last = kinds
+            raise ValueError(f"must hold {', '.join(most)} and {last}")
+    return read
 
 
 def found(
