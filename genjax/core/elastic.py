@@ -7,7 +7,8 @@ computed whole on each device. What mixes the rows of a batch, as batch norm doe
 shard: with `elastic` its statistics are of a shard (Hoffer et al. 2017, ghost batch norm).
 
 The shards of a device run in a loop whose length the compiler is not told, so that it makes the
-same program of the inside for one round as for eight.
+same program of the inside for one round as for eight. A CPU needs as many threads for one device as
+for eight, as it splits long sums among them: see docs/devices.md.
 """
 
 from collections.abc import Callable

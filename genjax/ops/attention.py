@@ -56,7 +56,7 @@ def masked_softmax(scores: jax.Array, mask: jax.Array | Mask | None = None) -> j
       ValueError: a mask of another shape, or of numbers.
     """
     weights, total = _exponentials(scores, mask)
-    return weights / total
+    return weights * (1 / total)  # by the reciprocal: see `_plain`
 
 
 def _exponentials(scores: jax.Array, mask: jax.Array | Mask | None) -> tuple[jax.Array, jax.Array]:
@@ -145,9 +145,10 @@ def _plain(
     weights, total = _exponentials(scores, None if mask is None else mask[:, None, None])
     weights = weights if on_weights is None else on_weights(weights)
     weights = weights.astype(value_BxGxKxD.dtype).reshape(batch, groups, -1, keys)
-    # Divided behind the product: there are fewer answers than weights, backward too.
+    # Divided behind the product: there are fewer answers than weights, backward too. By the
+    # reciprocal, as compilers do it, though not on each number of devices: see `core.elastic`.
     answers = wide_einsum("bgqk,bgkd->bgqd", weights, value_BxGxKxD)
-    answers = answers / total.reshape(batch, groups, -1, 1)
+    answers = answers * (1 / total.reshape(batch, groups, -1, 1))
     return answers.astype(value_BxGxKxD.dtype).reshape(batch, heads, queries, size)
 
 
