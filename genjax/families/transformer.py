@@ -215,6 +215,12 @@ class Transformer(AttendingPairs):
 
     model: Model
 
+    @property
+    def stacks(self) -> tuple[Layers, ...]:
+        """See `HasStacks`."""
+        network: Network = self.network
+        return (network.layers, *([network.bert.layers] if network.bert else []))
+
     def features(self, state: State, x_BxS: jax.Array) -> dict[str, jax.Array]:
         """See `Pairs`; BERT's layers without BOS."""
         first = int(self.model.encoder == "bert")

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from genjax.core import fsdp
+from genjax.core import split
 from genjax.models.dense import Dropout
 from genjax.models.features import SOWN, asked, maps_asked, offer, offer_map, sown_weights
 from genjax.ops.attention import multi_head_attention, write_cache
@@ -91,6 +91,11 @@ class Layers:
         """Features of a head."""
         return self.width // self.num_heads
 
+    @property
+    def hidden(self) -> int:
+        """Width inside the feed-forward network."""
+        return self.mlp_dim or 4 * self.width
+
 
 class AttentionContext(NamedTuple):
     """What the places of a sequence may see, the same in all layers.
@@ -123,18 +128,30 @@ class Norm(nn.Module):
         bias = None
         if of.bias and centered:
             bias = self.param("bias", nn.initializers.zeros_init(), size)
-        scale, bias = fsdp.gathered((scale, bias))
+        scale, bias = split.gathered((scale, bias))
         x = normalize(at_least_float32(x), scale, bias, of.epsilon, centered)
         return x.astype(of.dtype)
 
 
 class Dense(nn.Module):
-    """A linear layer over the last axis, as `nn.Dense`; see `genjax.ops.precision.dense`."""
+    """A linear layer over the last axis, as `nn.Dense`; see `genjax.ops.precision.dense`.
+
+    Attributes:
+      features: of the output.
+      bias: whether one is added.
+      kernel_init: of the kernel.
+      dtype: of compute.
+      parts: sizes of the parts of the features, which then are split over devices of the axis
+        `model`, if there is one; see `genjax.core.split`.
+      sums: whether it is the input's features that are.
+    """
 
     features: int
     bias: bool
     kernel_init: Callable[..., jax.Array]
     dtype: Any
+    parts: tuple[int, ...] = ()
+    sums: bool = False
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -143,9 +160,14 @@ class Dense(nn.Module):
         bias = None
         if self.bias:
             bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
-            bias = fsdp.gathered(bias.astype(self.dtype))
-        kernel = fsdp.gathered(kernel.astype(self.dtype))
-        return dense(x.astype(self.dtype), kernel, bias)
+            bias = bias.astype(self.dtype)
+        x, kernel = x.astype(self.dtype), kernel.astype(self.dtype)
+        if self.parts:
+            bias = None if bias is None else split.columns(bias, self.parts)
+            return split.spread(dense(split.whole(x), split.columns(kernel, self.parts), bias))
+        if self.sums:
+            return split.whole(dense(x, split.summands(kernel), split.gathered(bias)))
+        return dense(x, split.gathered(kernel), split.gathered(bias))
 
 
 class Attention(nn.Module):
@@ -157,12 +179,13 @@ class Attention(nn.Module):
     def setup(self) -> None:
         """Declares the projections; those of one input are one."""
         of = self.layers
+        key = value = of.groups * of.head_size
         if self.cross:
-            self.query = _dense(of, of.width)
-            self.key_value = _dense(of, 2 * of.groups * of.head_size)
+            self.query = _first(of, of.width)
+            self.key_value = _first(of, key, value)
         else:
-            self.query_key_value = _dense(of, (of.num_heads + 2 * of.groups) * of.head_size)
-        self.out = _dense(of, of.width, residual=True)
+            self.query_key_value = _first(of, of.width, key, value)
+        self.out = _second(of)
         self.drop = Dropout(of.dropout)
 
     def __call__(
@@ -181,10 +204,10 @@ class Attention(nn.Module):
             key, value = memory["memory_key"], memory["memory_value"]
         else:
             heads, mask = self._heads(self.query_key_value(x_BxQxD)), context.mask
-            query_key, value = jnp.split(heads, [of.num_heads + of.groups], 1)
+            query_key, value = split.parts(heads, (of.num_heads + of.groups, of.groups), 1)
             if context.rope is not None:
                 query_key = rotate(query_key, context.rope)
-            query, key = jnp.split(query_key, [of.num_heads], 1)
+            query, key = split.parts(query_key, (of.num_heads, of.groups), 1)
             if cache is not None:
                 key = write_cache(cache["key"], key, context.slot_B)
                 value = write_cache(cache["value"], value, context.slot_B)
@@ -202,7 +225,9 @@ class Attention(nn.Module):
 
     def remember(self, memory_BxMxD: jax.Array) -> dict[str, jax.Array]:
         """Computes keys and values (B, G, M, size) of a memory, the same for all queries."""
-        key, value = jnp.split(self._heads(self.key_value(memory_BxMxD)), 2, 1)
+        groups = self.layers.groups
+        heads = self._heads(self.key_value(memory_BxMxD))
+        key, value = split.parts(heads, (groups, groups), 1)
         return {"memory_key": key, "memory_value": value}
 
     def _heads(self, x: jax.Array) -> jax.Array:
@@ -219,13 +244,13 @@ class FeedForward(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Maps (B, T, D) to (B, T, D)."""
         of = self.layers
-        hidden = of.mlp_dim or 4 * of.width
         if of.activation in GATED:
-            gate, x = jnp.split(_dense(of, 2 * hidden, name="up")(x), 2, -1)
+            both = of.hidden, of.hidden
+            gate, x = split.parts(_first(of, *both, name="up")(x), both, -1)
             x = ACTIVATIONS[GATED[of.activation]](gate) * x
         else:
-            x = ACTIVATIONS[of.activation](_dense(of, hidden, name="up")(x))
-        return _dense(of, of.width, residual=True, name="down")(x)
+            x = ACTIVATIONS[of.activation](_first(of, of.hidden, name="up")(x))
+        return _second(of, name="down")(x)
 
 
 class Layer(nn.Module):
@@ -286,7 +311,7 @@ class Stack(nn.Module):
             return self._layer.init(key, x, AttentionContext(memory=x))["params"]
 
         self.stacked = self.param(
-            fsdp.LAYERS, lambda key: jax.vmap(init)(jax.random.split(key, of.num_layers))
+            split.LAYERS, lambda key: jax.vmap(init)(jax.random.split(key, of.num_layers))
         )
         if of.norm_first:
             self.norm = Norm(of)
@@ -321,7 +346,7 @@ class Stack(nn.Module):
 
         def one(x: jax.Array, of_layer: Any) -> Any:
             params, key = of_layer
-            x = fsdp.rows(x)
+            x = split.whole(split.rows(x))
             rngs = {"dropout": key} if random else {}
             options = {"train": train, "rngs": rngs, "mutable": SOWN if maps_asked(self) else False}
             found = self._layer.apply({"params": params}, x, context, **options)
@@ -406,7 +431,16 @@ class Stack(nn.Module):
         return self.norm(x) if self.layers.norm_first else x
 
 
-def _dense(of: Layers, features: int, residual: bool = False, name: str | None = None) -> Dense:
-    std = of.init_std / (2 * of.num_layers) ** 0.5 if residual else of.init_std
-    init = nn.initializers.normal(std) if of.init_std else nn.initializers.xavier_uniform()
-    return Dense(features, of.bias, init, of.dtype, name=name)
+def _first(of: Layers, *parts: int, name: str | None = None) -> Dense:
+    """Makes the first of two dense layers, its features of parts."""
+    return Dense(sum(parts), of.bias, _init(of, of.init_std), of.dtype, parts, name=name)
+
+
+def _second(of: Layers, name: str | None = None) -> Dense:
+    """Makes the second of two dense layers, which ends in the residual stream."""
+    init = _init(of, of.init_std / (2 * of.num_layers) ** 0.5)
+    return Dense(of.width, of.bias, init, of.dtype, sums=True, name=name)
+
+
+def _init(of: Layers, std: float) -> Callable[..., jax.Array]:
+    return nn.initializers.normal(std) if of.init_std else nn.initializers.xavier_uniform()
