@@ -30,8 +30,10 @@ from genjax.core.ambient import setting
 from genjax.core.batch import MODEL, traced_mesh
 
 LAYERS = "layers"  # what stacked layers are called in parameters: each gathers its own
-# Of stacked layers, the axis of kernels that is split over `model`. Where columns are of several
-# parts, as of queries, keys and values, it is the rows that are stored in parts: see `columns`.
+# Of stacked layers, the axis of kernels, and of biases if it is the last one, that is split over
+# `model`. Where columns are of several parts, as of queries, keys and values, it is the rows of the
+# kernel that a device keeps: see `columns`. (A path does not tell that `up` is gated, that is, of
+# two parts: such a kernel is sent once more.)
 _KERNELS = {"query": -1, "query_key_value": -2, "key_value": -2, "up": -1, "out": -2, "down": -2}
 _Tree = TypeVar("_Tree")
 _gathering: ContextVar[Mesh | None] = ContextVar("genjax_fsdp", default=None)
@@ -53,12 +55,23 @@ def gathered(tree: _Tree) -> _Tree:
 
 
 def gathered_params(params: _Tree) -> _Tree:
-    """Returns the whole of all parameters, but of those that `LAYERS` gather one by one."""
-    if _gathering.get() is None:
+    """Returns the whole of all parameters, but of those that `LAYERS` gather one by one.
+
+    Of these, and so of their gradients, what is split over `model` stays so.
+    """
+    mesh = _model()
+    if mesh is None and _gathering.get() is None:
         return params
 
     def one(path: Any, x: Any) -> Any:
-        return x if LAYERS in _names(path) else gathered(x)
+        if LAYERS not in _names(path):
+            return gathered(x)
+        axis = model_axis(path, x)
+        if mesh is None or axis is None:
+            return x
+        axes: list[Any] = [P.UNCONSTRAINED] * x.ndim
+        axes[axis] = MODEL
+        return jax.lax.with_sharding_constraint(x, NamedSharding(mesh, P(*axes)))
 
     found: _Tree = jax.tree_util.tree_map_with_path(one, params)
     return found
@@ -77,10 +90,10 @@ def rows(x: Any, axis: int = 0) -> Any:
 def model_axis(path: Any, x: Any) -> int | None:
     """Returns the axis of a leaf of the state that is split over `model`; None: it is whole."""
     names = _names(path)
-    if LAYERS not in names or names[-1] != "kernel":
+    axis = _KERNELS.get(names[-2]) if LAYERS in names else None
+    if axis is None or (names[-1] == "bias" and axis != -1):
         return None
-    axis = _KERNELS.get(names[-2])
-    return None if axis is None else x.ndim + axis
+    return int(x.ndim) + axis
 
 
 def columns(kernel_DxF: jax.Array, sizes: Sequence[int]) -> jax.Array:

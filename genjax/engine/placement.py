@@ -26,13 +26,14 @@ def make_mesh(
 
     Args:
       devices: in order; those of a process stand side by side.
-      axes: sizes by name, `data` and then perhaps `model`, whose devices stand side by side; None:
-        `data` alone.
+      axes: sizes by name, `data` and perhaps `model`, whose devices stand side by side as well;
+        None: `data` alone.
     """
     devices = jax.devices() if devices is None else devices
-    axes = axes or {DATA_AXIS: len(devices)}
+    if not axes:
+        return jax.make_mesh((len(devices),), (DATA_AXIS,), (AxisType.Auto,), devices=devices)
     kinds = (AxisType.Auto,) * len(axes)
-    return jax.make_mesh(tuple(axes.values()), tuple(axes), kinds, devices=devices)
+    return Mesh(np.reshape(np.asarray(devices), tuple(axes.values())), tuple(axes), kinds)
 
 
 def configured_mesh(
