@@ -223,15 +223,6 @@ class HasAttentionMaps(Protocol):
         """Computes the weights (B, H, T, T) of each layer that attends, by the layer's name."""
 
 
-@runtime_checkable
-class HasStacks(Protocol):
-    """Is made of Transformer layers, which several devices can share; see `genjax.core.split`."""
-
-    @property
-    def stacks(self) -> tuple[Any, ...]:
-        """Returns the settings of each stack, `genjax.models.transformer.Layers`."""
-
-
 def as_sampler(family: Any) -> Samples:
     """Returns the family as one that draws samples.
 

@@ -110,8 +110,8 @@ def columns(kernel_DxF: jax.Array, sizes: Sequence[int]) -> jax.Array:
     stored = 0 if kernel_DxF.ndim > 1 else None
     if len(sizes) > 1:
         kernel_DxF = _constrained(mesh, kernel_DxF, stored)
-        found = jnp.split(kernel_DxF, ends[:-1], -1)
-        found = [x.reshape(*x.shape[:-1], share, -1) for x in found]
+        each = jnp.split(kernel_DxF, ends[:-1], -1)
+        found = [x.reshape(*x.shape[:-1], share, -1) for x in each]
         # All columns of a device's rows become all rows of its columns, at once.
         dealt = _constrained(mesh, jnp.concatenate(found, -1), stored)
         kernel_DxF = _constrained(mesh, dealt, -2).reshape(kernel_DxF.shape)
@@ -131,8 +131,8 @@ def parts(x: jax.Array, sizes: Sequence[int], axis: int) -> list[jax.Array]:
         return jnp.split(x, ends[:-1], axis)
     share, axis = mesh.shape[MODEL], axis % x.ndim
     before, behind = x.shape[:axis], x.shape[axis + 1 :]
-    found = x.reshape(*before, share, -1, *behind)
-    found = jnp.split(found, [end // share for end in ends[:-1]], axis + 1)
+    of_devices = x.reshape(*before, share, -1, *behind)
+    found = jnp.split(of_devices, [end // share for end in ends[:-1]], axis + 1)
     return [x.reshape(*before, -1, *behind) for x in found]
 
 
@@ -162,7 +162,8 @@ def _constrained(mesh: Mesh, x: jax.Array, axis: int | None, rows: bool = False)
         axes[0] = P.UNCONSTRAINED if x.shape[0] % mesh.shape[data] else data
     if axis is not None:
         axes[axis] = MODEL
-    return jax.lax.with_sharding_constraint(x, NamedSharding(mesh, P(*axes)))
+    found: jax.Array = jax.lax.with_sharding_constraint(x, NamedSharding(mesh, P(*axes)))
+    return found
 
 
 def _names(path: Any) -> list[str]:

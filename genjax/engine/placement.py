@@ -11,7 +11,6 @@ from ml_collections import ConfigDict
 
 from genjax.core import split
 from genjax.core.batch import MODEL
-from genjax.core.capabilities import HasStacks
 from genjax.core.config import ConfigError, fail, mesh_axes
 from genjax.core.family import Family
 
@@ -53,7 +52,7 @@ def configured_mesh(
         local = sum(d.process_index == devices[0].process_index for d in devices)
         if local % share:
             raise fail("mesh", text, f"model must divide the devices of a process, {local}")
-        if not isinstance(family, HasStacks):
+        if not family.stacks:
             raise fail("mesh", text, f"family={config.family} has no layers that can be split")
         for layers in family.stacks:
             sizes = {"heads": layers.num_heads, "heads of keys and values": layers.groups}

@@ -34,8 +34,8 @@ from genjax.families._encoders import DEFAULTS, NUM_TYPES, places
 from genjax.families._transformers import LayerFields, make_layers
 from genjax.models.bert import Encoder, Heads, one_text, two_texts
 from genjax.models.features import watched
+from genjax.models.layers import Layers
 from genjax.models.sentence import pool
-from genjax.models.transformer import Layers
 
 _MASK, _PAIR, _DROPOUT = range(3)  # uses of the step's key, and of an example's own noise
 
@@ -149,7 +149,7 @@ class BERT(Family):
 
     @property
     def stacks(self) -> tuple[Layers, ...]:
-        """See `HasStacks`."""
+        """See `Family`."""
         return (self.encoder.layers,)
 
     # The contract.

@@ -31,7 +31,7 @@ from genjax.families._language_models import (
 )
 from genjax.families._transformers import LayerFields, make_layers
 from genjax.models.gpt import Network
-from genjax.models.transformer import Layers
+from genjax.models.layers import Layers
 from genjax.ops.masks import causal_mask, segment_mask
 
 
@@ -111,7 +111,7 @@ class GPT(LanguageModel):
 
     @property
     def stacks(self) -> tuple[Layers, ...]:
-        """See `HasStacks`."""
+        """See `Family`."""
         return (self.network.layers,)
 
     # The contract.
