@@ -319,6 +319,17 @@ def _check_mesh(c: ConfigDict) -> None:
         raise fail("mesh", c.mesh, f"excludes elastic={c.elastic}: shards are of all devices")
 
 
+def for_one_device(c: ConfigDict) -> ConfigDict:
+    """Returns the config of a run, or of a population, as it is used on one device.
+
+    All executors of a run write the same checkpoints, and one device reads them.
+    """
+    c = ConfigDict(c).unlock()
+    c.executor = "vmap" if c.executor == "vmap" else "scan"
+    c.mesh, c.elastic = "", 0
+    return c.lock()
+
+
 _TYPES: tuple[tuple[Any, Any, str], ...] = (  # of a default: allowed types, and their name
     (bool, bool, "true or false"),
     (int, int, "a whole number"),
