@@ -68,6 +68,8 @@ def _refusal(name: str, query: Any, key: Any, mask: Any) -> str:
     if size_of_batch % batch.rows_devices():
         return f"as many rows for each of {batch.rows_devices()} devices, not {size_of_batch}"
     if name == "cudnn":
+        if queries % 2 or keys % 2:  # JAX refuses their gradient
+            return f"even numbers of queries and keys, not {queries} and {keys}"
         return "" if mask is None or mask.key_BxK is None else "a mask without segments"
     if queries % _LEAST or keys % _LEAST:
         return f"multiples of {_LEAST} queries and keys, not {queries} and {keys}"

@@ -71,6 +71,7 @@ REFUSED = {
     "odd heads": ({"size": 12}, None, {}, "needs heads of a multiple of 8 features"),
     "wide heads": ({"size": 136}, None, {}, "128 at most, not 136"),
     "few keys": ({"keys": 64}, None, {}, "at least 128 queries and keys, not 1024 and 64"),
+    "odd": ({"queries": 129, "keys": 129}, None, {}, "queries and keys, not 129 and 129"),
     "array": ({}, np.ones((1, 1, T), bool), {}, "a mask of `genjax.ops.masks`, not an array"),
     "further": ({"keys": 2048}, causal_mask(T, 2048), {}, "as many keys as queries"),
     "dropout": ({}, None, {"on_weights": lambda w: w}, ""),
