@@ -33,6 +33,7 @@ train: .venv/installed
 # programs; what must be equal to the bit is compiled as it is for users.
 QUICK := GENJAX_TEST_COMPILE=quick
 SLOW_QUICK := tests/cli tests/trained tests/contracts/test_placements_agree.py \
+	tests/contracts/test_collectives.py tests/contracts/test_tensor.py \
 	tests/contracts/test_learning.py tests/contracts/test_engine_promises.py \
 	tests/engine/test_starting.py tests/families/test_features.py tests/families/test_pairs.py \
 	tests/families/test_classifier_of_texts.py tests/families/test_tagger.py tests/families/test_elmo.py

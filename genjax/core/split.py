@@ -139,13 +139,13 @@ def parts(x: jax.Array, sizes: Sequence[int], axis: int) -> list[jax.Array]:
 def whole(x_BxTxD: jax.Array) -> jax.Array:
     """Keeps an activation whole on the devices of `model`, and so its gradient."""
     mesh = _model()
-    return x_BxTxD if mesh is None else _constrained(mesh, x_BxTxD, None, rows=True)
+    return x_BxTxD if mesh is None else _constrained(mesh, x_BxTxD, None, of_rows=True)
 
 
 def spread(x_BxTxF: jax.Array) -> jax.Array:
     """Keeps each feature of an activation on the device of `model` that computes it."""
     mesh = _model()
-    return x_BxTxF if mesh is None else _constrained(mesh, x_BxTxF, -1, rows=True)
+    return x_BxTxF if mesh is None else _constrained(mesh, x_BxTxF, -1, of_rows=True)
 
 
 def _model() -> Mesh | None:
@@ -154,10 +154,10 @@ def _model() -> Mesh | None:
     return mesh if mesh and mesh.shape.get(MODEL, 1) > 1 else None
 
 
-def _constrained(mesh: Mesh, x: jax.Array, axis: int | None, rows: bool = False) -> jax.Array:
-    """Splits `axis` over `model` and, with `rows`, the first over `data`; the others are whole."""
+def _constrained(mesh: Mesh, x: jax.Array, axis: int | None, of_rows: bool = False) -> jax.Array:
+    """Splits `axis` over `model` and, with `of_rows`, the first over `data`; others are whole."""
     axes: list[Any] = [None] * x.ndim
-    if rows:  # of few examples, as some are written for, none is split
+    if of_rows:  # of few examples, as some are written for, none is split
         data = mesh.axis_names[0]
         axes[0] = P.UNCONSTRAINED if x.shape[0] % mesh.shape[data] else data
     if axis is not None:
