@@ -29,22 +29,19 @@ train: .venv/installed
 	@echo "(Fashion-MNIST of TFDS; to prepare it once: $(BIN)/python -m pip install -e '.[tfds-prepare]'):"
 	@echo "  $(BIN)/python -m experiments.train --config=configs/wgan_gp_fashion.py --workdir=runs/fashion"
 
-# Quick: see tests/conftest.py. Of the slow tests those are that hold within a tolerance, or of the
-# programs; what must be equal to the bit is compiled as it is for users.
+# Quick: see tests/conftest.py. What must be equal to the bit in programs of several forms, or is read
+# in compiled ones, is compiled as it is for users.
 QUICK := GENJAX_TEST_COMPILE=quick
-SLOW_QUICK := tests/cli tests/trained tests/contracts/test_placements_agree.py \
-	tests/contracts/test_collectives.py tests/contracts/test_tensor.py \
-	tests/contracts/test_learning.py tests/contracts/test_engine_promises.py \
-	tests/engine/test_starting.py tests/families/test_features.py tests/families/test_pairs.py \
-	tests/families/test_classifier_of_texts.py tests/families/test_tagger.py tests/families/test_elmo.py
+BITS := tests/contracts/test_resume.py tests/contracts/test_chunks_agree.py \
+	tests/contracts/test_elastic.py
 
 test: .venv/installed-test
 	$(QUICK) $(PYTEST) -m "not slow and not long" $(PYTEST_ARGS)
 
 # The slow tests that CI runs as well; those marked `long` are run by name.
 test-slow: .venv/installed-test
-	$(QUICK) $(PYTEST) -m "slow and not long" $(PYTEST_ARGS) $(SLOW_QUICK)
-	$(PYTEST) -m "slow and not long" $(SLOW_QUICK:%=--ignore=%) $(PYTEST_ARGS)
+	$(QUICK) $(PYTEST) -m "slow and not long" $(BITS:%=--ignore=%) $(PYTEST_ARGS)
+	$(PYTEST) -m "slow and not long" $(BITS) $(PYTEST_ARGS)
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

@@ -49,7 +49,12 @@ def recipes() -> list[str]:
 
 def names() -> list[str]:
     """All that the contracts are tested on: recipes that differ when tiny, and variants."""
-    return [*different(), *(v for v, (recipe, _) in VARIANTS.items() if recipe in recipes())]
+    return [*different(), *variants()]
+
+
+def variants() -> list[str]:
+    """The variants of recipes that are there."""
+    return [v for v, (recipe, _) in VARIANTS.items() if recipe in recipes()]
 
 
 def different() -> list[str]:
@@ -80,8 +85,9 @@ def marked(names: list[str], by_name: Sequence[str] = ()) -> list[Any]:
 
 
 def selected(request: pytest.FixtureRequest) -> list[str]:
-    """Those of `names()` that some test of this session is about."""
-    items = (getattr(item, "callspec", None) for item in request.session.items)
+    """Those of `names()` that some test of this file and session is about."""
+    there = (item for item in request.session.items if item.path == request.path)
+    items = (getattr(item, "callspec", None) for item in there)
     about = {spec.params.get("name") for spec in items if spec is not None}
     return [name for name in names() if name in about]
 

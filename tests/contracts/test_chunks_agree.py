@@ -1,6 +1,6 @@
 """Contract 1: scanned steps equal looped ones. And: every family is under contract.
 
-Every recipe shows it in `test_resume` as well, whose runs go in steps at first and then in chunks;
+`test_resume` shows it of more recipes, whose runs go in steps at first and then in chunks;
 here each step is looked at, of one family of each kind.
 """
 

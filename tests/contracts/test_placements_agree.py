@@ -22,7 +22,14 @@ DEVICES = ("data", "fsdp", "pmap", "tensor")
 NAMES = [*sorted(recipes.first()), *recipes.VARIANTS]
 RESIDENT = [name for name in NAMES if "streamed" not in name]
 pytestmark = pytest.mark.slow  # minutes of compiling; some recipes are `long` as well
-CASES = recipes.marked(NAMES, by_name=recipes.TEXTS)
+# What they add to others does not depend on where rows lie.
+BY_NAME = (
+    *recipes.TEXTS, "r3gan+r3gan+auxiliary", "autoencoder+groups+unfreeze+decay+clip+ema",
+    "classifier+run+accumulate+ema", "classifier+taught+accumulate",
+    "face_vae+conditional+discretized_logistic", "multitask+uncertainty+conv+overlays",
+    "continual+task+ewc+ema",
+)  # fmt: skip
+CASES = recipes.marked(NAMES, by_name=BY_NAME)
 PLACED = [
     pytest.param(*case.values, kind, marks=case.marks)
     for case in CASES
@@ -104,7 +111,7 @@ def assert_means_close(actual, expected, fraction):
         )
 
 
-@pytest.mark.parametrize("name", recipes.marked(RESIDENT, by_name=recipes.TEXTS))
+@pytest.mark.parametrize("name", recipes.marked(RESIDENT, by_name=BY_NAME))
 def test_members_of_a_population_equal_single_runs(name, found, one, scanned, folder):
     fraction = recipes.tolerance(scanned(name).config)
     for i, (seed, factor) in enumerate(zip(SEEDS, FACTORS, strict=True)):
@@ -149,7 +156,7 @@ def test_devices_compile_once_and_reuse_the_buffers(name, kind, found):
     assert observed["donated"]
 
 
-@pytest.mark.parametrize("name", recipes.marked(RESIDENT, by_name=recipes.TEXTS))
+@pytest.mark.parametrize("name", recipes.marked(RESIDENT, by_name=BY_NAME))
 def test_a_population_compiles_once_and_reuses_the_buffers(name, found):
     observed = part(found, 0, name, "vmap", "observed")
     assert observed["compiled_again"] == 0
