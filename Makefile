@@ -29,11 +29,11 @@ train: .venv/installed
 	@echo "(Fashion-MNIST of TFDS; to prepare it once: $(BIN)/python -m pip install -e '.[tfds-prepare]'):"
 	@echo "  $(BIN)/python -m experiments.train --config=configs/wgan_gp_fashion.py --workdir=runs/fashion"
 
-# Quick: see tests/conftest.py. What must be equal to the bit in programs of several forms, or is read
-# in compiled ones, is compiled as it is for users.
+# Quick: see tests/conftest.py. What must be equal to the bit in programs of several forms is compiled
+# as it is for users.
 QUICK := GENJAX_TEST_COMPILE=quick
 BITS := tests/contracts/test_resume.py tests/contracts/test_chunks_agree.py \
-	tests/contracts/test_elastic.py tests/contracts/test_collectives.py
+	tests/contracts/test_elastic.py
 
 test: .venv/installed-test
 	$(QUICK) $(PYTEST) -m "not slow and not long" $(PYTEST_ARGS)

@@ -97,8 +97,8 @@ def _parse(argv: Sequence[str] | None) -> Any:
     for target in arguments.target:
         if target not in TARGETS:
             parser.error(f"--target={target}: must be of {', '.join(TARGETS)}")
-    if arguments.devices not in (1, 2, 4):
-        parser.error(f"--devices={arguments.devices}: must be 1, 2 or 4")
+    if arguments.devices not in (1, 2, 4, 8):
+        parser.error(f"--devices={arguments.devices}: must be 1, 2, 4 or 8")
     return arguments
 
 

@@ -58,7 +58,7 @@ def compiled(target: str, recipe: str, number: int, fields: list[str]) -> dict[s
         "branches": step.counts.branches,
         "trips": step.trips,
         "unknown_loops": step.counts.unknown,
-        "collectives": dict(step.counts.collectives),
+        "collectives": hlo.by_operation(step.counts.collectives),
         "wire_bytes": hlo.wire_bytes(step.counts.collectives, number),
         "temporary_bytes": memory.temp_size_in_bytes,
         "argument_bytes": memory.argument_size_in_bytes,

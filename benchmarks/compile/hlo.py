@@ -11,6 +11,9 @@ _INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%?([\w.\-]+) = (.*)$")
 _OPERATION = re.compile(r"(?:^|[\s)}\]])([a-z][a-z0-9\-]*)\(")
 _SHAPE = re.compile(r"\b([a-z]+[0-9]*(?:e\dm\d\w*)?)\[([\d,]*)\]")
 _TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"')
+_GROUPS = re.compile(
+    r"replica_groups=(?:\{\{([\d,]+)|\[\d+,(\d+)\]|mesh\[([^]]*)\][^{]*\{([^}]*)\})"
+)
 # They move no data and start nothing.
 _FREE = {
     "parameter", "constant", "tuple", "get-tuple-element", "bitcast", "after-all", "opt-barrier",
@@ -38,7 +41,8 @@ class Counts(NamedTuple):
       kernels: operations that a device starts, the collectives among them.
       waits: times that the host must read the condition of a loop of unknown length before it can
         go on (once a round, which is counted as one).
-      collectives: bytes of the results, by operation.
+      collectives: bytes of the results, by operation and by the number of devices that take part
+        in one; 0: all.
       bytes: read and written by the kernels, of arrays they take a part of that part alone.
       unknown: loops within of unknown length.
       branches: times that one of several branches is taken, of which the longest is counted. A
@@ -47,7 +51,7 @@ class Counts(NamedTuple):
 
     kernels: float
     waits: float
-    collectives: Counter[str]
+    collectives: Counter[tuple[str, int]]
     bytes: float
     unknown: int
     branches: float = 0
@@ -97,15 +101,30 @@ def step(text: str) -> Step:
     return max(loops, key=lambda loop: loop.counts.kernels)
 
 
-def wire_bytes(collectives: Counter[str], devices: int) -> float:
+def wire_bytes(collectives: Counter[tuple[str, int]], devices: int) -> float:
     """Counts the bytes that a device sends, by the ring algorithms.
 
-    Gathering results of n bytes sends n (N - 1) / N of them, scattering the same of what is
-    reduced, which is N times the result, reducing to all twice that.
+    Gathering results of n bytes over N devices sends n (N - 1) / N of them, scattering the same of
+    what is reduced, which is N times the result, reducing to all twice that.
+
+    Args:
+      collectives: of `Counts`.
+      devices: number of all.
     """
-    share = (devices - 1) / devices
-    factor = {"all-reduce": 2 * share, "reduce-scatter": devices * share}
-    return sum(n * factor.get(kind, share) for kind, n in collectives.items())
+    total = 0.0
+    for (kind, group), n in collectives.items():
+        number = group or devices
+        share = (number - 1) / number
+        total += n * {"all-reduce": 2 * share, "reduce-scatter": number * share}.get(kind, share)
+    return total
+
+
+def by_operation(collectives: Counter[tuple[str, int]]) -> dict[str, int]:
+    """Sums the bytes of the results of each operation."""
+    total: Counter[str] = Counter()
+    for (kind, _), n in collectives.items():
+        total[kind] += n
+    return dict(total)
 
 
 def _parse(text: str) -> tuple[dict[str, list[Instruction]], str]:
@@ -171,7 +190,7 @@ def _of_instruction(
     if one.operation in _CALLS:
         return _of_computation(computations, _called(one, "to_apply|calls"))
     if kind in _COLLECTIVES:
-        return Counts(1, 0, Counter({kind: _result_bytes(one)}), 0, 0)
+        return Counts(1, 0, Counter({(kind, _group(one)): _result_bytes(one)}), 0, 0)
     if one.operation in _BY_ITSELF or not _is_scalar(one):
         return Counts(1, 0, Counter(), _moved(computations, name, one), 0)
     return _nothing()  # a TPU's scalar core does it, a GPU has it in a fusion
@@ -245,6 +264,24 @@ def _trips(loop: Instruction) -> int | None:
 def _called(one: Instruction, attribute: str) -> str:
     m = re.search(rf"(?:{attribute})=%?([\w.\-]+)", one.text)
     return m.group(1) if m else ""
+
+
+def _group(one: Instruction) -> int:
+    """Returns how many devices take part in a collective together, 0 where all do.
+
+    Groups are listed, `{{0,4},{1,5}}`, or their number and size are, `[2,4]<=[8]`, or the axes of a
+    mesh of devices along which they lie, `mesh['a'=2,'b'=4] {'b'}`.
+    """
+    m = _GROUPS.search(one.text)
+    if m is None:
+        return 0
+    listed, size, sizes, axes = m.groups()
+    if size:
+        return int(size)
+    if listed:
+        return listed.count(",") + 1
+    size_of = dict(re.findall(r"'(\w+)'=(\d+)", sizes))
+    return math.prod(int(size_of[axis]) for axis in re.findall(r"'(\w+)'", axes))
 
 
 def _branches(one: Instruction) -> list[str]:

@@ -85,7 +85,8 @@ def devices(target: str, number: int) -> list[Any]:
     if target == "cpu":
         return list(jax.devices()[:number])
     if target == "v5e":
-        shape = topologies.get_topology_desc(platform="tpu", topology_name="v5e:2x2")
+        name = "v5e:2x2" if number <= 4 else "v5e:2x4"
+        shape = topologies.get_topology_desc(platform="tpu", topology_name=name)
     else:
         text = (_HERE / "h100.txtpb").read_text()
         shape = topologies.get_topology_desc(

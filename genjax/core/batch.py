@@ -6,10 +6,10 @@ means global and give each device its own rows of the noise that is drawn for th
 axis is looked up while the step is traced, so a loss or a module needs no argument for it.
 
 A kernel that the compiler cannot split over devices is told so: `on_rows` gives each device of the
-mesh that the program is traced for, `over`, its rows.
+mesh that the program is traced for, `over`, its rows and heads.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ from genjax.core.ambient import setting
 
 _Tree = TypeVar("_Tree")
 AXIS = "devices"  # the name that `jax.pmap` gives the devices of a step
+MODEL = "model"  # the axis of a mesh whose devices share rows; see `genjax.core.split`
 _mesh: ContextVar[Mesh | None] = ContextVar("genjax_mesh", default=None)
 
 
@@ -73,21 +74,31 @@ def over(mesh: Mesh) -> AbstractContextManager[None]:
 
 def rows_devices() -> int:
     """The number of devices that a sharded program spreads the batch over; 1 outside of `over`."""
-    mesh = _spread()
+    mesh = traced_mesh()
     return mesh.shape[mesh.axis_names[0]] if mesh else 1
 
 
-def on_rows(f: Callable[..., Any], *arrays: jax.Array) -> Any:
-    """Calls `f` with each device's rows of the arrays, a multiple of `rows_devices` each."""
-    mesh = _spread()
+def on_rows(
+    f: Callable[..., Any], by_head: Sequence[jax.Array], by_row: Sequence[jax.Array] = ()
+) -> Any:
+    """Calls `f` with each device's rows of the arrays, a multiple of `rows_devices` each.
+
+    Args:
+      f: of all arrays; what it returns is by head.
+      by_head: arrays (B, N, …) whose heads are split over `model`, if there is such an axis.
+      by_row: arrays (B, …).
+    """
+    mesh = traced_mesh()
     if mesh is None:
-        return f(*arrays)
-    rows = P(mesh.axis_names[0])
-    return jax.shard_map(f, mesh=mesh, in_specs=rows, out_specs=rows, check_vma=False)(*arrays)
+        return f(*by_head, *by_row)
+    rows, heads = P(mesh.axis_names[0]), P(*mesh.axis_names)
+    specs = (*[heads] * len(by_head), *[rows] * len(by_row))
+    split = jax.shard_map(f, mesh=mesh, in_specs=specs, out_specs=heads, check_vma=False)
+    return split(*by_head, *by_row)
 
 
-def _spread() -> Mesh | None:
-    """Returns the mesh that the rows are spread over, if it is not one device that is traced."""
+def traced_mesh() -> Mesh | None:
+    """Returns the mesh of `over`, if it is not one device that is traced."""
     mesh = _mesh.get()
     if mesh is None or mesh.size == 1:
         return None

@@ -4,6 +4,7 @@ A recipe in `configs/` starts from the fields of its family, which are these and
 own. `validate` is called by every program before anything is written.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -199,6 +200,11 @@ class Base:
     sharding: str = field(
         "data", "executor sharded: the state is replicated, or split", choices=("data", "fsdp")
     )
+    mesh: str = field(
+        "",
+        "executor sharded: devices as data:N, or data:N,model:M, where M share the rows of a batch "
+        "and the layers of a Transformer; empty: data alone",
+    )
     elastic: int = field(
         0, "experimental, executor sharded: shards of the batch on any number of devices", ge=0
     )
@@ -277,6 +283,8 @@ def validate(c: ConfigDict) -> None:
         raise fail("accumulate_steps", c.accumulate_steps, f"must divide batch_size={c.batch_size}")
     if c.elastic:
         _check_elastic(c)
+    if c.mesh:
+        _check_mesh(c)
     if c.num_seeds > 1 and c.executor != "vmap":
         raise fail("num_seeds", c.num_seeds, f"needs executor=vmap, not {c.executor}")
 
@@ -292,6 +300,34 @@ def _check_elastic(c: ConfigDict) -> None:
         raise fail(
             "elastic", c.elastic, f"takes the place of accumulate_steps={c.accumulate_steps}"
         )
+
+
+def mesh_axes(text: str) -> dict[str, int]:
+    """Returns the number of devices along each axis of `config.mesh`; none if it names none."""
+    found = re.fullmatch(r"data:([1-9]\d*)(?:,model:([1-9]\d*))?", text)
+    sizes = found.groups() if found else ()
+    return {axis: int(n) for axis, n in zip(("data", "model"), sizes, strict=False) if n}
+
+
+def _check_mesh(c: ConfigDict) -> None:
+    if not mesh_axes(c.mesh):
+        allowed = "data:N or data:N,model:M, each a whole number of at least 1"
+        raise fail("mesh", c.mesh, f"must be {allowed}")
+    if c.executor != "sharded":
+        raise fail("mesh", c.mesh, f"needs executor=sharded, not {c.executor}")
+    if c.elastic:
+        raise fail("mesh", c.mesh, f"excludes elastic={c.elastic}: shards are of all devices")
+
+
+def for_one_device(c: ConfigDict) -> ConfigDict:
+    """Returns the config of a run, or of a population, as it is used on one device.
+
+    All executors of a run write the same checkpoints, and one device reads them.
+    """
+    c = ConfigDict(c).unlock()
+    c.executor = "vmap" if c.executor == "vmap" else "scan"
+    c.mesh, c.elastic = "", 0
+    return c.lock()
 
 
 _TYPES: tuple[tuple[Any, Any, str], ...] = (  # of a default: allowed types, and their name

@@ -121,6 +121,14 @@ class Family:
         """
         return (self.batch_size,)
 
+    @property
+    def stacks(self) -> tuple[Any, ...]:
+        """Settings (`genjax.models.layers.Layers`) of stacks of layers that devices can share.
+
+        Empty: it has none. See `genjax.core.split`.
+        """
+        return ()
+
     def init(self, key: jax.Array) -> State:
         """Makes the state at step 0 from the run's root key."""
         raise NotImplementedError

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from genjax.core import elastic, fsdp
+from genjax.core import elastic, split
 from genjax.core.batch import batch_mean
 
 
@@ -38,7 +38,7 @@ def value_and_grad(
     def of_rows(params: Any, batch: Any, part: Any) -> tuple[jax.Array, Any]:
         # Inside of what is differentiated, so that gradients are meant to be whole as well: each
         # device sums over its rows, and what is then scattered are gradients and no activations.
-        return loss(fsdp.gathered_params(params), jax.tree.map(fsdp.rows, batch), part)
+        return loss(split.gathered_params(params), jax.tree.map(split.rows, batch), part)
 
     grad = jax.value_and_grad(of_rows, has_aux=True)
     if elastic.number():

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from genjax.core import elastic, fsdp
-from genjax.core.batch import AXIS, over
+from genjax.core import elastic, split
+from genjax.core.batch import AXIS, MODEL, over
 from genjax.core.config import fail
 from genjax.core.family import Family, State
 from genjax.data.source import Dataset
@@ -74,8 +74,8 @@ class _Meshed(Executor):
     """Runs on a mesh of all devices."""
 
     def _place(self) -> None:
-        self.mesh = placement.make_mesh(self.devices)
-        placement.check_divisible(self.config, self.mesh.size)
+        self.mesh = placement.configured_mesh(self.config, self.family, self.devices)
+        placement.check_divisible(self.config, self.mesh.shape[placement.DATA_AXIS])
         self._replicated = jax.sharding.NamedSharding(self.mesh, jax.sharding.PartitionSpec())
 
 
@@ -96,16 +96,18 @@ class Sharded(_Meshed):
         return jax.tree.map(lambda x: jax.lax.with_sharding_constraint(x, sharding), batch)
 
     def _step(self, state: State, batch: Any) -> tuple[State, Any]:
-        if self.config.sharding != "fsdp" and not self.config.elastic:
-            return super()._step(state, batch)
         parts = self._state_sharding(jax.eval_shape(self._new_state))
         if shards := self.config.elastic:
             with elastic.shards(self.mesh, shards):
                 new, metrics = super()._step(elastic.whole(state), batch)
-            return jax.lax.with_sharding_constraint(new, parts), metrics
-        with fsdp.split(self.mesh):
-            params = fsdp.gathered_params(state.params)
-            new, metrics = super()._step(state.replace(params=params), batch)
+        elif self.config.sharding == "fsdp":
+            with split.gathering(self.mesh):
+                params = split.gathered_params(state.params)
+                new, metrics = super()._step(state.replace(params=params), batch)
+        elif MODEL in self.mesh.shape:
+            new, metrics = super()._step(state, batch)
+        else:
+            return super()._step(state, batch)
         return jax.lax.with_sharding_constraint(new, parts), metrics
 
     def _rows_sharding(self, batch_axis: int) -> Any:

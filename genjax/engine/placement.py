@@ -1,6 +1,6 @@
 """Where arrays live: the mesh, and how state and batches lie on it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -9,33 +9,80 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from ml_collections import ConfigDict
 
-from genjax.core.config import ConfigError
+from genjax.core import split
+from genjax.core.batch import MODEL
+from genjax.core.config import ConfigError, fail, mesh_axes
+from genjax.core.family import Family
 
 DATA_AXIS = "data"
 _FSDP_MIN_SIZE = 1024  # elements; splitting less costs more than it saves
 
 
-def make_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """Makes a mesh of one axis, `data`, over all devices of all processes (or those given)."""
+def make_mesh(
+    devices: Sequence[jax.Device] | None = None, axes: Mapping[str, int] | None = None
+) -> Mesh:
+    """Makes a mesh over all devices of all processes, or those given.
+
+    Args:
+      devices: in order; those of a process stand side by side.
+      axes: sizes by name, `data` and perhaps `model`, whose devices stand side by side as well;
+        None: `data` alone.
+    """
     devices = jax.devices() if devices is None else devices
-    return jax.make_mesh((len(devices),), (DATA_AXIS,), (AxisType.Auto,), devices=devices)
+    if not axes:
+        return jax.make_mesh((len(devices),), (DATA_AXIS,), (AxisType.Auto,), devices=devices)
+    kinds = (AxisType.Auto,) * len(axes)
+    return Mesh(np.reshape(np.asarray(devices), tuple(axes.values())), tuple(axes), kinds)
+
+
+def configured_mesh(
+    config: ConfigDict, family: Family, devices: Sequence[jax.Device] | None = None
+) -> Mesh:
+    """Makes the mesh of `config.mesh`.
+
+    Raises:
+      ConfigError: it has not as many devices as there are, its model does not fit into a process,
+        or the family has no layers that can be split over it.
+    """
+    devices = jax.devices() if devices is None else devices
+    axes, text = mesh_axes(config.mesh), config.mesh
+    if axes and (number := int(np.prod([*axes.values()]))) != len(devices):
+        raise fail("mesh", text, f"must be of all devices, {len(devices)}, not of {number}")
+    if (share := axes.get(MODEL, 1)) > 1:
+        local = sum(d.process_index == devices[0].process_index for d in devices)
+        if local % share:
+            raise fail("mesh", text, f"model must divide the devices of a process, {local}")
+        if not family.stacks:
+            raise fail("mesh", text, f"family={config.family} has no layers that can be split")
+        for layers in family.stacks:
+            sizes = {"heads": layers.num_heads, "heads of keys and values": layers.groups}
+            for name, size in (sizes | {"width in feed-forward networks": layers.hidden}).items():
+                if size % share:
+                    raise fail("mesh", text, f"model must divide the {name} of layers, {size}")
+    return make_mesh(devices, axes)
 
 
 def state_shardings(mesh: Mesh, state: Any, mode: str) -> Any:
     """Returns shardings for every leaf of `state`.
 
-    `"data"` replicates. `"fsdp"` splits each leaf of at least 1,024 elements along its largest axis
-    that the devices divide, parameters and optimizer state alike (they have equal shapes).
+    Kernels of Transformer layers are split over `model`, where the mesh has it, by the axis of
+    `split.model_axis`. `"data"` replicates all else. `"fsdp"` splits each leaf of at least 1,024
+    elements along its largest other axis that the devices of `data` divide. Parameters and
+    optimizer state are split alike: they have equal shapes, and paths that end alike.
     """
 
-    def rule(leaf: Any) -> NamedSharding:
+    def rule(path: Any, leaf: Any) -> NamedSharding:
         axes: list[str | None] = [None] * len(leaf.shape)
-        divisible = [i for i, n in enumerate(leaf.shape) if n and n % mesh.size == 0]
-        if mode == "fsdp" and divisible and np.prod(leaf.shape) >= _FSDP_MIN_SIZE:
-            axes[max(divisible, key=lambda i: leaf.shape[i])] = DATA_AXIS
+        shared = split.model_axis(path, leaf) if mesh.shape.get(MODEL, 1) > 1 else None
+        if shared is not None:
+            axes[shared] = MODEL
+        parts = mesh.shape[DATA_AXIS]
+        others = [i for i, n in enumerate(leaf.shape) if n and n % parts == 0 and i != shared]
+        if mode == "fsdp" and others and np.prod(leaf.shape) >= _FSDP_MIN_SIZE:
+            axes[max(others, key=lambda i: leaf.shape[i])] = DATA_AXIS
         return NamedSharding(mesh, P(*axes))
 
-    return jax.tree.map(rule, state)
+    return jax.tree_util.tree_map_with_path(rule, state)
 
 
 def batch_sharding(mesh: Mesh, batch_axis: int) -> NamedSharding:
@@ -67,18 +114,20 @@ def put_rows(tree: Any, sharding: NamedSharding, batch_axis: int) -> Any:
     return jax.tree.map(assemble, tree)
 
 
-def check_divisible(config: ConfigDict, num_devices: int) -> None:
-    """Raises `ConfigError` unless devices divide the batch, its accumulated parts and shards."""
-    if config.elastic % num_devices:
-        raise ConfigError(
-            f"config.elastic={config.elastic}: must be divisible by the number of devices, "
-            f"{num_devices}"
-        )
-    if config.batch_size // config.accumulate_steps % num_devices:
+def check_divisible(config: ConfigDict, parts: int) -> None:
+    """Raises `ConfigError` unless devices divide the batch, its accumulated parts and shards.
+
+    Args:
+      config: the config.
+      parts: of a batch, one for each device of `data`.
+    """
+    by = f"data of mesh={config.mesh}, {parts}" if config.mesh else f"number of devices, {parts}"
+    if config.elastic % parts:
+        raise fail("elastic", config.elastic, f"must be divisible by the {by}")
+    if config.batch_size // config.accumulate_steps % parts:
         part = (
             f" / accumulate_steps={config.accumulate_steps}" if config.accumulate_steps > 1 else ""
         )
         raise ConfigError(
-            f"config.batch_size={config.batch_size}{part}: must be divisible by the number of "
-            f"devices, {num_devices}"
+            f"config.batch_size={config.batch_size}{part}: must be divisible by the {by}"
         )

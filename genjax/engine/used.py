@@ -7,7 +7,7 @@ from typing import Any
 import jax
 
 from genjax.core import files
-from genjax.core.config import fail
+from genjax.core.config import fail, for_one_device
 from genjax.engine.checkpoints import Checkpoints
 from genjax.engine.start import checkpoint
 from genjax.engine.workdir import read_config, read_population
@@ -81,9 +81,8 @@ def opened(
       ConfigError: its family has not that protocol.
     """
     folder = Path(section.workdir).expanduser().absolute()
-    config = read_config(section.workdir, given_by=f"config.{name}.workdir").unlock()
-    config.executor = "vmap" if config.executor == "vmap" else "scan"
-    run = prepare(config.lock(), folder, use=True, **read_population(folder))
+    config = read_config(section.workdir, given_by=f"config.{name}.workdir")
+    run = prepare(for_one_device(config), folder, use=True, **read_population(folder))
     if not isinstance(run.family, protocol):
         message = f"is a run of the family {config.family}, which {lacks}"
         raise fail(f"{name}.workdir", section.workdir, message)

@@ -32,6 +32,7 @@ FREE = frozenset(
         "executor",
         "chunk",
         "sharding",
+        "mesh",
         "log_every",
         "eval_every",
         "sample_every",

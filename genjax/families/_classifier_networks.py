@@ -13,9 +13,9 @@ from genjax.families._encoders import make_encoder as make_contextual
 from genjax.families._recurrent import make_recurrent
 from genjax.models.dense import ACTIVATIONS, Dropout
 from genjax.models.features import offer
+from genjax.models.layers import Layers
 from genjax.models.pictures import Convolutions, Pixels, ResNet
 from genjax.models.sentence import Bag, RecurrentEncoder, TransformerEncoder
-from genjax.models.transformer import Layers
 
 
 class Head(nn.Dense):

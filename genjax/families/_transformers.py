@@ -7,7 +7,7 @@ from genjax.core.config import fail
 from genjax.core.family import compute_dtype
 from genjax.core.fields import field
 from genjax.models.embedding import POSITIONS
-from genjax.models.transformer import ACTIVATIONS, GATED, NORMS, Layers
+from genjax.models.layers import ACTIVATIONS, GATED, NORMS, Layers
 
 _ATTRIBUTES = (
     "width", "num_layers", "num_heads", "num_kv_heads", "mlp_dim", "activation", "norm",

@@ -34,6 +34,7 @@ from genjax.families._encoders import DEFAULTS, NUM_TYPES, places
 from genjax.families._transformers import LayerFields, make_layers
 from genjax.models.bert import Encoder, Heads, one_text, two_texts
 from genjax.models.features import watched
+from genjax.models.layers import Layers
 from genjax.models.sentence import pool
 
 _MASK, _PAIR, _DROPOUT = range(3)  # uses of the step's key, and of an example's own noise
@@ -145,6 +146,11 @@ class BERT(Family):
         rows = self._hide(rows, batch_uniform(step_key(state, _MASK), (*rows["ids"].shape, 3)))
         mean_count = batch_mean(tokens.is_token(rows["targets"]).sum(-1).mean())
         return rows, {"key": step_key(state, _DROPOUT), "mean_count": mean_count}
+
+    @property
+    def stacks(self) -> tuple[Layers, ...]:
+        """See `Family`."""
+        return (self.encoder.layers,)
 
     # The contract.
 

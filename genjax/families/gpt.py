@@ -31,6 +31,7 @@ from genjax.families._language_models import (
 )
 from genjax.families._transformers import LayerFields, make_layers
 from genjax.models.gpt import Network
+from genjax.models.layers import Layers
 from genjax.ops.masks import causal_mask, segment_mask
 
 
@@ -107,6 +108,11 @@ class GPT(LanguageModel):
         if self.running:
             return inputs, targets
         return jnp.where(inputs == tokens.EOS, tokens.BOS, inputs), targets
+
+    @property
+    def stacks(self) -> tuple[Layers, ...]:
+        """See `Family`."""
+        return (self.network.layers,)
 
     # The contract.
 

@@ -37,7 +37,8 @@ from genjax.families._transformers import LayerFields, make_layers
 from genjax.models.bert import Encoder, one_text
 from genjax.models.copying import Pointer, Prediction
 from genjax.models.embedding import Embedding
-from genjax.models.transformer import Layers, Stack
+from genjax.models.layers import Layers
+from genjax.models.transformer import Stack
 from genjax.ops.masks import causal_mask, padding_mask
 
 
@@ -214,6 +215,13 @@ class Transformer(AttendingPairs):
     """The family `transformer`."""
 
     model: Model
+    network: Network
+
+    @property
+    def stacks(self) -> tuple[Layers, ...]:
+        """See `Family`."""
+        bert = self.network.bert
+        return (self.network.layers, *([bert.layers] if bert else []))
 
     def features(self, state: State, x_BxS: jax.Array) -> dict[str, jax.Array]:
         """See `Pairs`; BERT's layers without BOS."""

@@ -11,7 +11,8 @@ from flax import linen as nn
 from genjax.core import tokens
 from genjax.models.dense import Dropout
 from genjax.models.embedding import Embedding
-from genjax.models.transformer import ACTIVATIONS, GATED, Dense, Layers, Norm, Stack
+from genjax.models.layers import ACTIVATIONS, GATED, Dense, Layers, Norm
+from genjax.models.transformer import Stack
 from genjax.ops.cross_entropy import token_logits
 from genjax.ops.masks import padding_mask
 

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.models.embedding import Embedding
-from genjax.models.transformer import Cache, Layers, Stack
+from genjax.models.layers import Layers
+from genjax.models.transformer import Cache, Stack
 from genjax.ops.masks import causal_mask
 
 

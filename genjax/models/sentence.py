@@ -13,8 +13,9 @@ from genjax.core import checks, tokens
 from genjax.models.dense import Dropout
 from genjax.models.embedding import Embedding
 from genjax.models.features import offer
+from genjax.models.layers import Layers
 from genjax.models.recurrent import Recurrent
-from genjax.models.transformer import Layers, Stack
+from genjax.models.transformer import Stack
 from genjax.ops.masks import padding_mask
 
 POOLINGS = ("mean", "max", "last", "first")

@@ -9,87 +9,23 @@ sees few arrays.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from genjax.core import fsdp
+from genjax.core import split
 from genjax.models.dense import Dropout
 from genjax.models.features import SOWN, asked, maps_asked, offer, offer_map, sown_weights
+from genjax.models.layers import ACTIVATIONS, GATED, Layers, Norm, first_dense, second_dense
 from genjax.ops.attention import multi_head_attention, write_cache
 from genjax.ops.embedding import rotate, rotations
 from genjax.ops.masks import Mask
 from genjax.ops.masks import dense as dense_mask
-from genjax.ops.norm import normalize
 from genjax.ops.platform import lowering
-from genjax.ops.precision import at_least_float32, dense, gelu
-
-ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
-    "relu": nn.relu,
-    "gelu": gelu,
-    "gelu_tanh": lambda x: nn.gelu(x, approximate=True),
-    "silu": nn.silu,
-}
-GATED = {"swiglu": "silu", "geglu": "gelu"}  # Shazeer 2020 (GLU variants improve Transformer)
-NORMS = ("layer", "rms")
 
 Cache = list[dict[str, jax.Array]]  # of each layer; every array has the batch as its first axis
-
-
-@dataclass(frozen=True)
-class Layers:
-    """Settings of the layers of a stack.
-
-    Attributes:
-      width: of the vectors between layers.
-      num_layers: number of layers.
-      num_heads: heads of attention; divides `width`.
-      num_kv_heads: heads of keys and values, each shared by several of queries; 0: `num_heads`.
-      mlp_dim: width inside the feed-forward network; 0: 4 x `width`.
-      activation: of `ACTIVATIONS`, or of `GATED`: one half of the hidden layer gates the other.
-      norm: `"layer"` (Ba et al. 2016) or `"rms"` (Zhang and Sennrich 2019).
-      norm_first: norms stand before attention and feed-forward, and one behind the last layer
-        (Radford et al. 2019); else behind each residual sum, as in the original.
-      epsilon: of the norms.
-      bias: whether norms and dense layers have biases.
-      rotary: queries and keys are rotated by their places.
-      dropout: rate, of attention weights and of what is added to the residual stream.
-      init_std: of the weights, those that end in the residual stream divided by
-        sqrt(2 num_layers) (Radford et al. 2019); 0: Xavier's uniform distribution.
-      remat: a layer's inside is computed again for the gradient, not kept.
-      scan: layers are one compiled loop; else unrolled, which runs faster and compiles longer.
-      dtype: of compute; parameters, weights of attention and norms are float32.
-    """
-
-    width: int
-    num_layers: int
-    num_heads: int
-    num_kv_heads: int = 0
-    mlp_dim: int = 0
-    activation: str = "gelu"
-    norm: str = "layer"
-    norm_first: bool = True
-    epsilon: float = 1e-5
-    bias: bool = True
-    rotary: bool = False
-    dropout: float = 0.0
-    init_std: float = 0.02
-    remat: bool = False
-    scan: bool = True
-    dtype: Any = jnp.float32
-
-    @property
-    def groups(self) -> int:
-        """Number of heads of keys and values."""
-        return self.num_kv_heads or self.num_heads
-
-    @property
-    def head_size(self) -> int:
-        """Features of a head."""
-        return self.width // self.num_heads
 
 
 class AttentionContext(NamedTuple):
@@ -110,44 +46,6 @@ class AttentionContext(NamedTuple):
     slot_B: Any = None
 
 
-class Norm(nn.Module):
-    """Layer normalization, or by the root mean square alone; computed in at least float32."""
-
-    layers: Layers
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Normalizes `x`, features last."""
-        of, size, centered = self.layers, x.shape[-1:], self.layers.norm == "layer"
-        scale = self.param("scale", nn.initializers.ones_init(), size)
-        bias = None
-        if of.bias and centered:
-            bias = self.param("bias", nn.initializers.zeros_init(), size)
-        scale, bias = fsdp.gathered((scale, bias))
-        x = normalize(at_least_float32(x), scale, bias, of.epsilon, centered)
-        return x.astype(of.dtype)
-
-
-class Dense(nn.Module):
-    """A linear layer over the last axis, as `nn.Dense`; see `genjax.ops.precision.dense`."""
-
-    features: int
-    bias: bool
-    kernel_init: Callable[..., jax.Array]
-    dtype: Any
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Maps (…, D) to (…, features)."""
-        kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features))
-        bias = None
-        if self.bias:
-            bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
-            bias = fsdp.gathered(bias.astype(self.dtype))
-        kernel = fsdp.gathered(kernel.astype(self.dtype))
-        return dense(x.astype(self.dtype), kernel, bias)
-
-
 class Attention(nn.Module):
     """Multi-head attention of a sequence to itself or, with `cross`, to a memory."""
 
@@ -157,12 +55,13 @@ class Attention(nn.Module):
     def setup(self) -> None:
         """Declares the projections; those of one input are one."""
         of = self.layers
+        key = value = of.groups * of.head_size
         if self.cross:
-            self.query = _dense(of, of.width)
-            self.key_value = _dense(of, 2 * of.groups * of.head_size)
+            self.query = first_dense(of, of.width)
+            self.key_value = first_dense(of, key, value)
         else:
-            self.query_key_value = _dense(of, (of.num_heads + 2 * of.groups) * of.head_size)
-        self.out = _dense(of, of.width, residual=True)
+            self.query_key_value = first_dense(of, of.width, key, value)
+        self.out = second_dense(of)
         self.drop = Dropout(of.dropout)
 
     def __call__(
@@ -181,10 +80,10 @@ class Attention(nn.Module):
             key, value = memory["memory_key"], memory["memory_value"]
         else:
             heads, mask = self._heads(self.query_key_value(x_BxQxD)), context.mask
-            query_key, value = jnp.split(heads, [of.num_heads + of.groups], 1)
+            query_key, value = split.parts(heads, (of.num_heads + of.groups, of.groups), 1)
             if context.rope is not None:
                 query_key = rotate(query_key, context.rope)
-            query, key = jnp.split(query_key, [of.num_heads], 1)
+            query, key = split.parts(query_key, (of.num_heads, of.groups), 1)
             if cache is not None:
                 key = write_cache(cache["key"], key, context.slot_B)
                 value = write_cache(cache["value"], value, context.slot_B)
@@ -202,7 +101,9 @@ class Attention(nn.Module):
 
     def remember(self, memory_BxMxD: jax.Array) -> dict[str, jax.Array]:
         """Computes keys and values (B, G, M, size) of a memory, the same for all queries."""
-        key, value = jnp.split(self._heads(self.key_value(memory_BxMxD)), 2, 1)
+        groups = self.layers.groups
+        heads = self._heads(self.key_value(memory_BxMxD))
+        key, value = split.parts(heads, (groups, groups), 1)
         return {"memory_key": key, "memory_value": value}
 
     def _heads(self, x: jax.Array) -> jax.Array:
@@ -219,13 +120,13 @@ class FeedForward(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Maps (B, T, D) to (B, T, D)."""
         of = self.layers
-        hidden = of.mlp_dim or 4 * of.width
         if of.activation in GATED:
-            gate, x = jnp.split(_dense(of, 2 * hidden, name="up")(x), 2, -1)
+            both = of.hidden, of.hidden
+            gate, x = split.parts(first_dense(of, *both, name="up")(x), both, -1)
             x = ACTIVATIONS[GATED[of.activation]](gate) * x
         else:
-            x = ACTIVATIONS[of.activation](_dense(of, hidden, name="up")(x))
-        return _dense(of, of.width, residual=True, name="down")(x)
+            x = ACTIVATIONS[of.activation](first_dense(of, of.hidden, name="up")(x))
+        return second_dense(of, name="down")(x)
 
 
 class Layer(nn.Module):
@@ -286,7 +187,7 @@ class Stack(nn.Module):
             return self._layer.init(key, x, AttentionContext(memory=x))["params"]
 
         self.stacked = self.param(
-            fsdp.LAYERS, lambda key: jax.vmap(init)(jax.random.split(key, of.num_layers))
+            split.LAYERS, lambda key: jax.vmap(init)(jax.random.split(key, of.num_layers))
         )
         if of.norm_first:
             self.norm = Norm(of)
@@ -321,7 +222,7 @@ class Stack(nn.Module):
 
         def one(x: jax.Array, of_layer: Any) -> Any:
             params, key = of_layer
-            x = fsdp.rows(x)
+            x = split.whole(split.rows(x))
             rngs = {"dropout": key} if random else {}
             options = {"train": train, "rngs": rngs, "mutable": SOWN if maps_asked(self) else False}
             found = self._layer.apply({"params": params}, x, context, **options)
@@ -404,9 +305,3 @@ class Stack(nn.Module):
 
     def _last(self, x: jax.Array) -> jax.Array:
         return self.norm(x) if self.layers.norm_first else x
-
-
-def _dense(of: Layers, features: int, residual: bool = False, name: str | None = None) -> Dense:
-    std = of.init_std / (2 * of.num_layers) ** 0.5 if residual else of.init_std
-    init = nn.initializers.normal(std) if of.init_std else nn.initializers.xavier_uniform()
-    return Dense(features, of.bias, init, of.dtype, name=name)

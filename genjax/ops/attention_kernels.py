@@ -68,6 +68,8 @@ def _refusal(name: str, query: Any, key: Any, mask: Any) -> str:
     if size_of_batch % batch.rows_devices():
         return f"as many rows for each of {batch.rows_devices()} devices, not {size_of_batch}"
     if name == "cudnn":
+        if queries % 2 or keys % 2:  # JAX refuses their gradient
+            return f"even numbers of queries and keys, not {queries} and {keys}"
         return "" if mask is None or mask.key_BxK is None else "a mask without segments"
     if queries % _LEAST or keys % _LEAST:
         return f"multiples of {_LEAST} queries and keys, not {queries} and {keys}"
@@ -99,7 +101,7 @@ def _cudnn(query: jax.Array, key: jax.Array, value: jax.Array, mask: Mask) -> ja
         like = jax.lax.stop_gradient(query)
         lengths = _as_mapped(jnp.full_like(keys_B, query.shape[2]), like), _as_mapped(keys_B, like)
     kernel = functools.partial(_cudnn_kernel, causal=mask.causal is not None)
-    answers: jax.Array = batch.on_rows(kernel, query, key, value, *lengths)
+    answers: jax.Array = batch.on_rows(kernel, (query, key, value), lengths)
     return answers
 
 
@@ -166,7 +168,7 @@ def _flash(query: jax.Array, key: jax.Array, value: jax.Array, mask: Mask) -> ja
             key_BxK = jnp.where(mask.seen_BxK, key_BxK, -1)
         segments = query_BxQ, jnp.broadcast_to(key_BxK, (rows, key.shape[2]))
     kernel = functools.partial(_flash_kernel, causal=mask.causal is not None)
-    answers: jax.Array = batch.on_rows(kernel, query, key, value, *segments)
+    answers: jax.Array = batch.on_rows(kernel, (query, key, value), segments)
     return answers
 
 

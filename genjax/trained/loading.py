@@ -9,7 +9,7 @@ from absl import logging
 from ml_collections import ConfigDict
 
 from genjax import families
-from genjax.core.config import ConfigError
+from genjax.core.config import ConfigError, for_one_device
 from genjax.engine.best import BEST, best
 from genjax.engine.checkpoints import Checkpoints
 from genjax.engine.layout import CHECKPOINTS
@@ -30,10 +30,7 @@ def load(
     folder = Path(workdir).expanduser().absolute()
     if recipe is not None:
         families.load(recipe, f"recipe={os.fspath(recipe)!r}")
-    config = read_config(workdir).unlock()
-    # All executors of a single run write the same checkpoints, and one device reads them.
-    config.executor = "vmap" if config.executor == "vmap" else "scan"
-    config.lock()
+    config = for_one_device(read_config(workdir))
     if families.changed(config.family, folder):
         logging.warning(
             "%s: was trained by another program of the family %s than the one given; that one is "

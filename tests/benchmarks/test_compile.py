@@ -1,5 +1,7 @@
 """What is counted in compiled programs, on texts that were written by hand."""
 
+import pytest
+
 from benchmarks.compile import graphs, hlo
 
 PROGRAM = """HloModule jit_chunk
@@ -65,6 +67,23 @@ def test_kernels_are_counted_as_often_as_they_run_and_branches_apart_from_waits(
     assert (counts.waits, counts.unknown, counts.branches) == (0, 0, 1)
     endless = hlo.step(PROGRAM.replace('{"n":"5"}', "{}"))
     assert (endless.counts.waits, endless.counts.unknown, endless.counts.kernels) == (1, 1, 6)
+
+
+@pytest.mark.parametrize(
+    ("groups", "together"),
+    [
+        ("{}", 8),
+        ("{{0,4},{1,5},{2,6},{3,7}}", 2),
+        ("[2,4]<=[8]", 4),
+        ("mesh['a'=2,'b'=2,'c'=2], device_ids=([2,4]T(1,0)) {'a','c'}", 4),
+    ],
+)
+def test_bytes_are_sent_within_a_group(groups, together):
+    """Of 64 bytes that are summed over N devices each sends 2 (N - 1) / N."""
+    given = f"to_apply=%add, replica_groups={groups}"
+    counts, _ = hlo.step(PROGRAM.replace("to_apply=%add", given))
+    assert hlo.wire_bytes(counts.collectives, 8) == 2 * 64 * (together - 1) / together
+    assert hlo.by_operation(counts.collectives) == {"all-reduce": 64}
 
 
 def test_branches_in_a_graph_are_not_waited_for(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from genjax.losses import token_cross_entropy
 from genjax.models.bert import Encoder, Heads
-from genjax.models.transformer import Layers
+from genjax.models.layers import Layers
 from tests.benchmarks import weights
 from tests.benchmarks.weights import dense, norm
 

@@ -6,7 +6,8 @@ import pytest
 
 from genjax.losses import token_cross_entropy
 from genjax.models.embedding import Embedding
-from genjax.models.transformer import Layers, Stack
+from genjax.models.layers import Layers
+from genjax.models.transformer import Stack
 from genjax.ops.cross_entropy import token_logits
 from genjax.ops.masks import causal_mask
 from tests.benchmarks import weights

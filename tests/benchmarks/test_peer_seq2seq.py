@@ -7,8 +7,8 @@ import pytest
 from genjax.core.tokens import BOS
 from genjax.families.transformer import Network
 from genjax.losses import token_cross_entropy
+from genjax.models.layers import Layers
 from genjax.models.seq2seq import Seq2Seq
-from genjax.models.transformer import Layers
 from genjax.ops.cross_entropy import token_logits
 from tests.benchmarks import weights
 from tests.benchmarks.weights import dense, norm

@@ -23,13 +23,18 @@ KINDS: dict[str, dict[str, Any]] = {
     "fsdp": {"executor": "sharded", "sharding": "fsdp"},
     "pmap": {"executor": "pmap"},
     "vmap": {"executor": "vmap"},
+    "tensor": {"executor": "sharded", "mesh": "data:4,model:2", "sharding": "fsdp"},
 }
+# Of Transformer layers, which are split over `model`: plain, of shared and gated parts, crossed.
+TENSOR = ("gpt", "gpt_modern+packed+dropout+chunk+remat+accumulate", "bert", "transformer")
 # The members of a population: their seeds, and factors of all their learning rates.
 SEEDS, FACTORS = (0, 8), (1.0, 0.5)
 
 
 def has(kind: str, name: str) -> bool:
     """Says whether a recipe or variant is run in a placement; what `data` does, `fsdp` does too."""
+    if kind == "tensor":
+        return name in TENSOR
     return kind != "data" or name not in recipes.VARIANTS
 
 

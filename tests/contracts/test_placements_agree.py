@@ -16,7 +16,7 @@ from tests.contracts.placements_child import FACTORS, SEEDS, has
 from tests.contracts.trees import assert_close, leaves, member, of_steps
 from tests.engine.processes import ROOT
 
-DEVICES = ("data", "fsdp", "pmap")
+DEVICES = ("data", "fsdp", "pmap", "tensor")
 # Compiling is what takes the time: one recipe of each family, and the variants, which hold what
 # placements can get wrong.
 NAMES = [*sorted(recipes.first()), *recipes.VARIANTS]

@@ -3,7 +3,16 @@
 import pytest
 from ml_collections import ConfigDict
 
-from genjax.core.config import ConfigError, base, fill, get, optimizer, total_steps, validate
+from genjax.core.config import (
+    ConfigError,
+    base,
+    fill,
+    for_one_device,
+    get,
+    optimizer,
+    total_steps,
+    validate,
+)
 
 
 def config(**changes):
@@ -87,6 +96,15 @@ def test_length_in_steps_from_any_unit(changes, examples_per_step, num_examples,
 def test_data_without_end_has_no_epochs():
     with pytest.raises(ConfigError, match=r"config.epochs=2.0: .* give steps or examples"):
         total_steps(config(steps=0, epochs=2.0, data__name="ring"), 64, 0)
+
+
+@pytest.mark.parametrize("changes", [{"mesh": "data:2,model:4"}, {"elastic": 8}])
+def test_a_run_of_many_devices_is_used_on_one(changes):
+    many = config(executor="sharded", **changes)
+    one = for_one_device(many)
+    validate(many)
+    validate(one)
+    assert (many.executor, one.executor) == ("sharded", "scan")
 
 
 def test_get_by_dotted_name():

@@ -7,7 +7,7 @@ import pytest
 
 from genjax.core.tokens import BOS, EOS, PAD
 from genjax.models.bert import Encoder, Heads, one_text, two_texts
-from genjax.models.transformer import Layers
+from genjax.models.layers import Layers
 
 V, T = 20, 8
 X = jnp.array([[2, 7, 8, 9, 10, 3, 0, 0], [2, 11, 12, 3, 0, 0, 0, 0], [2, 5, 5, 5, 5, 5, 5, 3]])

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy.special import erf, softmax
 
-from genjax.models.transformer import Layers, Stack
+from genjax.models.layers import Layers
+from genjax.models.transformer import Stack
 from genjax.ops.masks import causal_mask, padding_mask
 
 B, T, M, D = 2, 5, 4, 8

@@ -4,6 +4,7 @@ What a GPU computes is not known here: what is lowered for one is.
 """
 
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -70,6 +71,7 @@ REFUSED = {
     "odd heads": ({"size": 12}, None, {}, "needs heads of a multiple of 8 features"),
     "wide heads": ({"size": 136}, None, {}, "128 at most, not 136"),
     "few keys": ({"keys": 64}, None, {}, "at least 128 queries and keys, not 1024 and 64"),
+    "odd": ({"queries": 129, "keys": 129}, None, {}, "queries and keys, not 129 and 129"),
     "array": ({}, np.ones((1, 1, T), bool), {}, "a mask of `genjax.ops.masks`, not an array"),
     "further": ({"keys": 2048}, causal_mask(T, 2048), {}, "as many keys as queries"),
     "dropout": ({}, None, {"on_weights": lambda w: w}, ""),
@@ -104,10 +106,14 @@ def test_members_that_share_a_mask_have_the_kernel():
         assert call in lowered(platform, members, MASKS["padding"], number=of_members)
 
 
-def test_each_device_runs_the_kernel_of_tpus_on_its_rows():
-    mesh = jax.sharding.AbstractMesh((2,), ("data",), (jax.sharding.AxisType.Auto,))
+@pytest.mark.parametrize("axes", [{"data": 2}, {"data": 2, "model": 2}])
+def test_each_device_runs_the_kernel_of_tpus_on_its_rows_and_heads(axes):
+    kinds = (jax.sharding.AxisType.Auto,) * len(axes)
+    mesh = jax.sharding.AbstractMesh(tuple(axes.values()), tuple(axes), kinds)
     with batch.over(mesh):
-        assert FUSED["tpu"] in lowered("tpu", shapes(), MASKS["packed"])
+        text = lowered("tpu", shapes(), MASKS["packed"])
+    calls = re.findall(r"@tpu_custom_call.*-> \(?tensor<([x\d]+)xbf16>", text)
+    assert calls and set(calls) == {f"1x{4 // axes.get('model', 1)}x{T}x16"}
 
 
 @pytest.mark.parametrize("name", ["causal", "nothing seen", "packed"])
