@@ -1,7 +1,6 @@
 """A small family of each kind with a state and a batch, made once: a recipe's, data drawn."""
 
 import functools
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -42,7 +41,7 @@ class Small(NamedTuple):
 @functools.cache
 def small(name: str, **changes: Any) -> Small:
     """Builds the family of a recipe or variant; its parameters are drawn, its optimizers rest."""
-    config = recipes.tiny(name, Path(), batch_size=ROWS, **(NAMES.get(name, {}) | changes))
+    config = recipes.tiny(name, recipes.NOWHERE, batch_size=ROWS, **(NAMES.get(name, {}) | changes))
     with config.unlocked():
         for section in recipes.optimizer_sections(config):  # the simplest one
             plain = {"name": "sgd", "b1": 0.0, "schedule": "constant", "clip_norm": 0.0}

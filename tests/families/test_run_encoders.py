@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -36,7 +35,7 @@ RUNS = {
 def begun(recipe, changes, **model):
     """A classifier on the encoder of a small family, that family, its state, and examples."""
     family, state, batch = small(recipe, **changes)
-    other = recipes.tiny(recipe, Path(), **(NAMES.get(recipe, {}) | changes))
+    other = recipes.tiny(recipe, recipes.NOWHERE, **(NAMES.get(recipe, {}) | changes))
     c = classifier.picture_config()
     c.update({"steps": 1, "batch_size": 4})
     c.model.update({"network": "run", **model})
