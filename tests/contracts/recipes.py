@@ -21,7 +21,8 @@ from genjax.recipes import load as from_file
 from tests.contracts.variants import VARIANTS
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-NOWHERE = Path("/dev/null")  # for configs whose data are not read: nothing can be written there
+# For configs whose data and runs are not read: nothing can be written there.
+NOWHERE = Path("/dev/null")
 BATCH_SIZE = 16
 _WIDTH = 16  # most of any number in the model section
 _SIZES = (8, 16, 28, 32, 64)  # of images, the smallest that the family takes is used
@@ -116,11 +117,8 @@ def tiny(name: str, folder: Path, **changes: Any) -> ConfigDict:
         c.data.name = f"images:{_pictures(folder / 'pictures')}"
     if c.data.name == "digits":
         c.data.image_size = _smallest_size(c)
-    if "teacher" in c and c.teacher.workdir == "TEACHER":
-        recipe = "seq2seq" if c.data.name == "reverse" else "classifier"
-        c.teacher.workdir = str(_begun(recipe, folder / f"teacher_{recipe}"))
-    if "augment" in c and c.augment.workdir == "WRITER":
-        c.augment.workdir = str(_begun("text_autoencoder", folder / "writer"))
+    if folder != NOWHERE:
+        _begin_used_runs(c, folder)
     return c.lock()
 
 
@@ -206,6 +204,15 @@ def _smallest_size(c: ConfigDict) -> int:
         except ConfigError as error:
             refusal = error
     raise refusal
+
+
+def _begin_used_runs(c: ConfigDict, folder: Path) -> None:
+    """Trains the teacher or the writer of a variant, and names it."""
+    if "teacher" in c and c.teacher.workdir == "TEACHER":
+        recipe = "seq2seq" if c.data.name == "reverse" else "classifier"
+        c.teacher.workdir = str(_begun(recipe, folder / f"teacher_{recipe}"))
+    if "augment" in c and c.augment.workdir == "WRITER":
+        c.augment.workdir = str(_begun("text_autoencoder", folder / "writer"))
 
 
 def _begun(recipe: str, folder: Path) -> Path:

@@ -71,7 +71,7 @@ def test_a_chunk_as_accelerators_want_it_makes_the_same_numbers(folder):
 
 @pytest.mark.parametrize(("batch_size", "parts", "devices"), [(16, 1, 8), (16, 2, 8), (9, 3, 3)])
 def test_divisible_batches_are_allowed(batch_size, parts, devices):
-    config = SimpleNamespace(batch_size=batch_size, accumulate_steps=parts, elastic=0)
+    config = SimpleNamespace(batch_size=batch_size, accumulate_steps=parts, elastic=0, mesh="")
     placement.check_divisible(config, devices)
 
 
@@ -85,7 +85,7 @@ def test_divisible_batches_are_allowed(batch_size, parts, devices):
 def test_a_batch_that_devices_do_not_divide_is_refused(parts, message):
     with pytest.raises(ConfigError, match=message):
         placement.check_divisible(
-            SimpleNamespace(batch_size=12, accumulate_steps=parts, elastic=0), 8
+            SimpleNamespace(batch_size=12, accumulate_steps=parts, elastic=0, mesh=""), 8
         )
 
 
