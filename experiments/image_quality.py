@@ -104,10 +104,8 @@ def _define(values: flags.FlagValues) -> None:
 
 def _image_quality(argv: list[str]) -> int:
     values = program.parse(argv, __doc__, _define)
-    methods, seeds = (
-        study.chosen(values, "methods", RECIPES),
-        study.numbers(values, "seeds", "0,1,2"),
-    )
+    methods = study.chosen(values, "methods", RECIPES)
+    seeds = study.numbers(values, "seeds", "0,1,2")
     path = record.path(values.record)
     done, status = record.read(path), program.DONE
     cells = [_cell(REAL, 0, values)] + [_cell(m, s, values) for s in seeds for m in methods]

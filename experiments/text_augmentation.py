@@ -261,13 +261,12 @@ def _write_page(path: Path, values: Any) -> None:
     for name in WRITERS:
         for row in record.find(done, f"restores:{name}", _digest_of_writer(name, values)):
             restored.append({"autoencoder": name, **row["scores"]})
-    nothing = record.NOTHING
     text = _PAGE.format(
         network=values.network,
         seeds=values.seeds,
-        tables="\n\n".join(tables) or nothing,
-        verdicts="\n".join(f"- {v}" for v in verdicts) or nothing,
-        restored=study.markdown(restored) if restored else nothing,
+        tables="\n\n".join(tables) or record.NOTHING,
+        verdicts="\n".join(f"- {v}" for v in verdicts) or record.NOTHING,
+        restored=study.markdown(restored) if restored else record.NOTHING,
         **NOISE,
     )
     page = record.write_page(path, text)

@@ -36,7 +36,7 @@ LAYERS = "layers"  # what stacked layers are called in parameters: each gathers 
 # two parts: such a kernel is sent once more.)
 _KERNELS = {"query": -1, "query_key_value": -2, "key_value": -2, "up": -1, "out": -2, "down": -2}
 _Tree = TypeVar("_Tree")
-_gathering: ContextVar[Mesh | None] = ContextVar("genjax_fsdp", default=None)
+_gathering: ContextVar[Mesh | None] = ContextVar("genjax_gathering", default=None)
 
 
 def gathering(mesh: Mesh) -> AbstractContextManager[None]:
@@ -69,9 +69,7 @@ def gathered_params(params: _Tree) -> _Tree:
         axis = model_axis(path, x)
         if mesh is None or axis is None:
             return x
-        axes: list[Any] = [P.UNCONSTRAINED] * x.ndim
-        axes[axis] = MODEL
-        return jax.lax.with_sharding_constraint(x, NamedSharding(mesh, P(*axes)))
+        return _along(mesh, x, axis, MODEL)
 
     found: _Tree = jax.tree_util.tree_map_with_path(one, params)
     return found
@@ -80,11 +78,7 @@ def gathered_params(params: _Tree) -> _Tree:
 def rows(x: Any, axis: int = 0) -> Any:
     """Keeps an activation with the rows of its batch, which are along `axis`."""
     mesh = _gathering.get()
-    if mesh is None:
-        return x
-    axes: list[Any] = [P.UNCONSTRAINED] * x.ndim
-    axes[axis] = mesh.axis_names[0]
-    return jax.lax.with_sharding_constraint(x, NamedSharding(mesh, P(*axes)))
+    return x if mesh is None else _along(mesh, x, axis, mesh.axis_names[0])
 
 
 def model_axis(path: Any, x: Any) -> int | None:
@@ -152,6 +146,13 @@ def _model() -> Mesh | None:
     """Returns the mesh that is traced for, if layers are split over it."""
     mesh = traced_mesh()
     return mesh if mesh and mesh.shape.get(MODEL, 1) > 1 else None
+
+
+def _along(mesh: Mesh, x: Any, axis: int, name: str) -> Any:
+    """Splits `axis` over the devices of `name`; how others lie is left to the compiler."""
+    axes: list[Any] = [P.UNCONSTRAINED] * x.ndim
+    axes[axis] = name
+    return jax.lax.with_sharding_constraint(x, NamedSharding(mesh, P(*axes)))
 
 
 def _constrained(mesh: Mesh, x: jax.Array, axis: int | None, of_rows: bool = False) -> jax.Array:

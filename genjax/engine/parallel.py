@@ -96,18 +96,19 @@ class Sharded(_Meshed):
         return jax.tree.map(lambda x: jax.lax.with_sharding_constraint(x, sharding), batch)
 
     def _step(self, state: State, batch: Any) -> tuple[State, Any]:
+        fsdp, shards = self.config.sharding == "fsdp", self.config.elastic
+        if not (fsdp or shards or MODEL in self.mesh.shape):
+            return super()._step(state, batch)
         parts = self._state_sharding(jax.eval_shape(self._new_state))
-        if shards := self.config.elastic:
+        if shards:
             with elastic.shards(self.mesh, shards):
                 new, metrics = super()._step(elastic.whole(state), batch)
-        elif self.config.sharding == "fsdp":
+        elif fsdp:
             with split.gathering(self.mesh):
                 params = split.gathered_params(state.params)
                 new, metrics = super()._step(state.replace(params=params), batch)
-        elif MODEL in self.mesh.shape:
-            new, metrics = super()._step(state, batch)
         else:
-            return super()._step(state, batch)
+            new, metrics = super()._step(state, batch)
         return jax.lax.with_sharding_constraint(new, parts), metrics
 
     def _rows_sharding(self, batch_axis: int) -> Any:

@@ -10,6 +10,7 @@ from genjax.engine import loop
 from genjax.engine.executor import Executor
 from genjax.engine.run import Run, prepare
 from tests.contracts import recipes
+from tests.contracts.resuming import trained_and_killed
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +29,16 @@ def scanned(folder: Path) -> Callable[[str], Run]:
 def name(request: pytest.FixtureRequest) -> str:
     """Every recipe and variant."""
     return request.param
+
+
+@pytest.fixture(scope="module")
+def killed(
+    tmp_path_factory: pytest.TempPathFactory, folder: Path, request: pytest.FixtureRequest
+) -> Path:
+    """Where the recipes of a file were trained by a process that was killed."""
+    workdirs = tmp_path_factory.mktemp("killed")
+    trained_and_killed(workdirs, folder, recipes.selected(request))
+    return workdirs
 
 
 @pytest.fixture(autouse=True)

@@ -51,12 +51,7 @@ def recipes() -> list[str]:
 
 def names() -> list[str]:
     """All that the contracts are tested on: recipes that differ when tiny, and variants."""
-    return [*different(), *variants()]
-
-
-def variants() -> list[str]:
-    """The variants of recipes that are there."""
-    return [v for v, (recipe, _) in VARIANTS.items() if recipe in recipes()]
+    return [*different(), *(v for v, (recipe, _) in VARIANTS.items() if recipe in recipes())]
 
 
 def different() -> list[str]:

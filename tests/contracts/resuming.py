@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 from genjax.engine import loop
 from genjax.engine.checkpoints import Checkpoints
@@ -12,8 +11,7 @@ from genjax.engine.run import prepare
 from genjax.engine.writers import METRICS, read_metrics
 from tests.contracts import recipes
 from tests.contracts.trees import assert_equal, leaves
-
-ROOT = Path(__file__).parents[2]
+from tests.engine.processes import ROOT
 
 
 def start_child(*args):

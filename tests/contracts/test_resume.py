@@ -12,14 +12,7 @@ from genjax.engine import loop
 from genjax.engine.checkpoints import Checkpoints
 from genjax.engine.run import prepare
 from tests.contracts import recipes
-from tests.contracts.resuming import (
-    check_resumed,
-    final_state,
-    kill,
-    start_child,
-    trained_and_killed,
-    wait_until,
-)
+from tests.contracts.resuming import check_resumed, final_state, kill, start_child, wait_until
 from tests.contracts.trees import assert_equal
 
 pytestmark = pytest.mark.slow  # minutes of compiling in children
@@ -33,14 +26,6 @@ CHOSEN = (
 def name(request):
     """A recipe of each kind of program."""
     return request.param
-
-
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory, folder, request):
-    """Where the recipes were trained by a process that was killed."""
-    workdirs = tmp_path_factory.mktemp("killed")
-    trained_and_killed(workdirs, folder, recipes.selected(request))
-    return workdirs
 
 
 def test_killed_and_resumed_run_equals_uninterrupted(name, killed, folder, tmp_path, caplog):

@@ -7,7 +7,7 @@ the chunk's length, so that it stays the same here.
 import pytest
 
 from tests.contracts import recipes
-from tests.contracts.resuming import check_resumed, trained_and_killed
+from tests.contracts.resuming import check_resumed
 from tests.contracts.test_resume import CHOSEN
 
 pytestmark = pytest.mark.slow
@@ -20,14 +20,6 @@ OTHERS = [name for name in recipes.names() if name not in CHOSEN]
 def name(request):
     """Every recipe and variant but those of `test_resume`."""
     return request.param
-
-
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory, folder, request):
-    """Where these were trained by a process that was killed."""
-    workdirs = tmp_path_factory.mktemp("killed")
-    trained_and_killed(workdirs, folder, recipes.selected(request))
-    return workdirs
 
 
 def test_killed_and_resumed_run_equals_uninterrupted(name, killed, folder, tmp_path, caplog):
