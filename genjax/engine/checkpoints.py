@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 import threading
 import warnings
 from collections.abc import Mapping
@@ -102,6 +103,9 @@ class Checkpoints:
             try:
                 if jax.process_index() == 0:
                     self.directory.mkdir(exist_ok=True)  # but not a folder around it that is gone
+                    # Where orbax cannot make a folder, its threads wait for it for five minutes,
+                    # and the process does not end before.
+                    os.rmdir(tempfile.mkdtemp(suffix=_TRASH, dir=self.directory))
                 tree = detached(leaves)
                 args = _orbax().args.PyTreeSave(tree)
                 self._open().save(path, args=args, force=True)

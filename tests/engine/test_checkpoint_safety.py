@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -165,9 +166,16 @@ def test_a_read_only_disk_is_one_clear_error(small_disk, make_read_only):
     state = {"x": jnp.arange(100)}
     checkpoints = Checkpoints(small_disk)
     checkpoints.save(1, state, wait=True)
+    threads = _threads_that_hold_the_process()
     make_read_only()
     with pytest.raises(SaveError, match=f"{small_disk}.*[Rr]ead-only"):
         checkpoints.save(2, state, wait=True)
     assert Checkpoints(small_disk).restore(shapes_of(state))[0] == 1
     with pytest.raises(SaveError, match=r"[Rr]ead-only"):
         Checkpoints(small_disk / "new").save(1, state, wait=True)
+    assert not _threads_that_hold_the_process() - threads
+
+
+def _threads_that_hold_the_process() -> set[threading.Thread]:
+    """Those that Python joins before it ends."""
+    return {t for t in threading.enumerate() if not t.daemon}
