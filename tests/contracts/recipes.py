@@ -5,6 +5,7 @@ A new file in `configs/` is found by itself. What is done to make it tiny is gen
 small as the family accepts, and texts are short and of few words.
 """
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -54,20 +55,22 @@ def names() -> list[str]:
     return [*different(), *(v for v, (recipe, _) in VARIANTS.items() if recipe in recipes())]
 
 
-def different() -> list[str]:
+@functools.cache
+def different() -> tuple[str, ...]:
     """The recipes that still differ when they are tiny: one of each kind."""
     by_config = {_shrunk(name, NOWHERE).to_json(): name for name in reversed(recipes())}
-    return sorted(by_config.values())
+    return tuple(sorted(by_config.values()))
 
 
-def first() -> set[str]:
+@functools.cache
+def first() -> frozenset[str]:
     """A recipe of each family: the one of its name, if there is one."""
     chosen: dict[str, str] = {}
     for name in reversed(recipes()):
         family = load(name).family
         if chosen.get(family) != family:
             chosen[family] = name
-    return set(chosen.values())
+    return frozenset(chosen.values())
 
 
 def marked(names: list[str], by_name: Sequence[str] = ()) -> list[Any]:

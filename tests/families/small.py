@@ -39,16 +39,21 @@ class Small(NamedTuple):
 
 
 @functools.cache
-def small(name: str, **changes: Any) -> Small:
-    """Builds the family of a recipe or variant; its parameters are drawn, its optimizers rest."""
+def family_of(name: str, **changes: Any) -> Family:
+    """Builds the family of a recipe or variant; its optimizers rest."""
     config = recipes.tiny(name, recipes.NOWHERE, batch_size=ROWS, **(NAMES.get(name, {}) | changes))
     with config.unlocked():
         for section in recipes.optimizer_sections(config):  # the simplest one
             plain = {"name": "sgd", "b1": 0.0, "schedule": "constant", "clip_norm": 0.0}
             config[section].update(plain | {"weight_decay": 0.0})
-    spec = _spec(config)
-    family = families.build(config, spec, 20)
-    batch = {n: jnp.asarray(a) for n, a in _batch(spec, family.batch_shape).items()}
+    return families.build(config, _spec(config), 20)
+
+
+@functools.cache
+def small(name: str, **changes: Any) -> Small:
+    """Builds such a family with a state, whose parameters are drawn, and a batch."""
+    family = family_of(name, **changes)
+    batch = {n: jnp.asarray(a) for n, a in _batch(family.spec, family.batch_shape).items()}
     return Small(family, _state(family), batch)
 
 

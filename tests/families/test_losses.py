@@ -11,7 +11,7 @@ import pytest
 
 from genjax import families
 from genjax.core.family import Family
-from tests.families.small import NAMES, small
+from tests.families.small import NAMES, family_of, small
 
 
 def losses(kind):
@@ -19,7 +19,7 @@ def losses(kind):
     return {n: f for n, f in inspect.getmembers(kind, inspect.isfunction) if n.endswith("_loss")}
 
 
-LOSSES = [(name, loss) for name in NAMES for loss in losses(type(small(name).family))]
+LOSSES = [(name, loss) for name in NAMES for loss in losses(type(family_of(name)))]
 
 
 def test_every_loss_that_a_family_defines_is_tested():
@@ -29,7 +29,7 @@ def test_every_loss_that_a_family_defines_is_tested():
         for _, kind in inspect.getmembers(module, inspect.isclass):
             if issubclass(kind, Family):
                 defined |= {f.__qualname__ for f in losses(kind).values()}
-    assert {losses(type(small(name).family))[loss].__qualname__ for name, loss in LOSSES} == defined
+    assert {losses(type(family_of(name)))[loss].__qualname__ for name, loss in LOSSES} == defined
 
 
 @functools.cache
