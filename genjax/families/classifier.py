@@ -62,6 +62,7 @@ from genjax.families._encoders import Context, EncoderOptimizer, adopt_encoder, 
 from genjax.families._run_encoders import adopt_run, make_run_encoder
 from genjax.families._students import distilled, projections
 from genjax.models.features import watched
+from genjax.models.layers import Layers, stacks_of
 from genjax.models.sentence import Pooling
 
 __all__ = ["Classifier", "Config", "adopt", "build", "default_config", "picture_config"]
@@ -215,6 +216,11 @@ class Classifier(Family):
         rows = {name: batch[name] for name in batch if name.startswith("teacher")}
         shared = {"key": step_key(state, _DROPOUT), "variables": state.variables}
         return rows | {"x": x, "label": batch["label"]}, shared
+
+    @property
+    def stacks(self) -> tuple[Layers, ...]:
+        """See `Family`."""
+        return stacks_of(self.encoder)
 
     # The contract.
 

@@ -47,6 +47,7 @@ from genjax.models.characters import CharacterCNN
 from genjax.models.dense import Dropout
 from genjax.models.embedding import Embedding
 from genjax.models.features import watched
+from genjax.models.layers import Layers, stacks_of
 from genjax.models.recurrent import Recurrent
 
 _DROPOUT, _WORDS = range(2)  # uses of the step's key
@@ -207,6 +208,11 @@ class Tagger(Family):
         rows: Batch = {name: batch[name] for name in ("chars", "label") if name in batch}
         rows["x"] = drop_words(batch["x"], step_key(state, _WORDS), self.model.word_dropout)
         return rows, {"key": step_key(state, _DROPOUT), "mean_count": mean_count}
+
+    @property
+    def stacks(self) -> tuple[Layers, ...]:
+        """See `Family`."""
+        return stacks_of(self.encoder)
 
     # The contract.
 

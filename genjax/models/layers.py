@@ -80,6 +80,12 @@ class Layers:
         return self.mlp_dim or 4 * self.width
 
 
+def stacks_of(*networks: nn.Module | None) -> tuple[Layers, ...]:
+    """Returns the settings of those networks that are stacks of Transformer layers."""
+    found = (getattr(network, "layers", None) for network in networks)
+    return tuple(layers for layers in found if isinstance(layers, Layers))
+
+
 class Norm(nn.Module):
     """Layer normalization, or by the root mean square alone; computed in at least float32."""
 

@@ -26,7 +26,10 @@ KINDS: dict[str, dict[str, Any]] = {
     "tensor": {"executor": "sharded", "mesh": "data:4,model:2", "sharding": "fsdp"},
 }
 # Of Transformer layers, which are split over `model`: plain, of shared and gated parts, crossed.
-TENSOR = ("gpt", "gpt_modern+packed+dropout+chunk+remat+accumulate", "bert", "transformer")
+TENSOR = (
+    "gpt", "gpt_modern+packed+dropout+chunk+remat+accumulate", "bert", "transformer",
+    "text_classifier+transformer+ema",
+)  # fmt: skip
 # The members of a population: their seeds, and factors of all their learning rates.
 SEEDS, FACTORS = (0, 8), (1.0, 0.5)
 
