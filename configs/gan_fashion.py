@@ -3,8 +3,9 @@
     python -m experiments.train --config=configs/gan_fashion.py:METHOD --workdir=runs/fashion_METHOD
     python -m experiments.evaluate --workdir=runs/fashion_METHOD --metrics=fid,prdc
 
-METHOD: wgan_gp (the default, as in wgan_gp_fashion.py), wgan, ns_gan, hinge_sn or r3gan, each with
-as many updates of 32 examples as 2 idle CPU cores make in 30 minutes, one critic update each.
+METHOD: wgan_gp (the default: wgan_gp_fashion.py without labels), wgan, ns_gan, hinge_sn or r3gan,
+each with as many updates of 32 examples as 2 idle CPU cores make in 30 minutes, one critic update
+each.
 `python -m experiments.image_quality` trains and scores them all, beside flow matching and a VAE,
 into docs/image_quality.md.
 """
@@ -23,6 +24,7 @@ def get_config(method: str = "wgan_gp") -> ConfigDict:
     if method not in STEPS:
         raise ConfigError(f"--config=gan_fashion.py:{method}: must be one of {', '.join(STEPS)}")
     c = recipes.beside(__file__, "wgan_gp_fashion")
+    c.model.conditional = False
     c.steps = STEPS[method]
     c.update(methods(adam=4e-4, rmsprop=5e-4, clip=0.02)[method])
     return c

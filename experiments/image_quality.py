@@ -43,9 +43,10 @@ from genjax.evaluation.shown import hooks
 from genjax.trained.loading import load
 
 RECIPES = {
-    "wgan_gp": "gan_fashion:wgan_gp", "r3gan": "gan_fashion:r3gan",
-    "hinge_sn": "gan_fashion:hinge_sn", "ns_gan": "gan_fashion:ns_gan",
-    "wgan": "gan_fashion:wgan", "flow": "flow_matching_fashion", "vae": "vae_fashion:conv",
+    "wgan_gp_labels": "wgan_gp_fashion", "wgan_gp": "gan_fashion:wgan_gp",
+    "r3gan": "gan_fashion:r3gan", "hinge_sn": "gan_fashion:hinge_sn",
+    "ns_gan": "gan_fashion:ns_gan", "wgan": "gan_fashion:wgan",
+    "flow": "flow_matching_fashion", "vae": "vae_fashion:conv",
 }  # fmt: skip
 REAL = "real"  # as many training pictures: what a perfect generator would reach
 SPLIT, SCORED_BY = "test", "fid,prdc,mind"
@@ -70,7 +71,8 @@ python -m experiments.image_quality --workdir=studies/image_quality --seeds=0,1,
 compare with nothing but each other ([Numbers](numbers.md)). `confident` is the share of samples
 that the classifier is more than {sure:g} sure of; `classes` counts those classes that at least
 {percent:g} % of the samples are, confidently. `{real}` is as many real training pictures, judged in
-the same way.
+the same way. `{by_class}` is told the class of each picture that it learns from or draws, the
+others are not.
 
 {table}
 """
@@ -205,6 +207,7 @@ def _write_page(path: Path, values: Any) -> None:
         sure=classifier.CONFIDENT,
         percent=100 * LEAST_SHARE,
         real=REAL,
+        by_class="wgan_gp_labels",
         table=table,
     )
     page = record.write_page(path, text)

@@ -62,7 +62,7 @@ def rows() -> list[Row]:
 def _warm_starts() -> list[Row]:
     data = Path(os.environ.get("GENJAX_TEST_DATA") or ROOT.parent / "shared" / "data") / "tfds"
     digits = {"recipe": "configs/wgan_gp.py"}
-    fashion = {"recipe": "configs/wgan_gp_fashion.py", "data_dir": str(data)}
+    fashion = {"recipe": "configs/gan_fashion.py", "data_dir": str(data)}
     return [
         Row(
             f"warm_start_{name}",

@@ -166,7 +166,7 @@ def wgan_gp_resnet(
     critic_channels: Sequence[int] = (),
     **recipe: Any,
 ) -> Timed:
-    """Sets up our side of `wgan_gp_resnet`, the networks of `wgan_gp_fashion`, scanned."""
+    """Sets up our side of `wgan_gp_resnet`, the networks of `gan_fashion`, scanned."""
     config = wgan_gp(**recipe)
     config.model.update(_conv_model(latent_dim, channels, "none"))
     config.model.update(network="resnet", critic_activation="relu", generator_norm="batch")
