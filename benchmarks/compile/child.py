@@ -50,11 +50,12 @@ def compiled(target: str, recipe: str, number: int, fields: list[str]) -> dict[s
     seconds = time.perf_counter() - start
     memory: Any = program.memory_analysis()
     step = hlo.step(program.as_text() or "")
-    # A TPU takes branches by itself, and so does what is in a graph.
-    chosen = on_gpu and (not thunks or graphs.outside(thunks, "kConditional"))
+    # What is in a graph takes branches by itself.
+    chosen = not thunks or graphs.outside(thunks, "kConditional")
+    waits = step.counts.waits + (step.trips is None) + step.counts.branches * bool(chosen)
     return {
         "kernels": step.counts.kernels,
-        "waits": step.counts.waits + (step.trips is None) + step.counts.branches * bool(chosen),
+        "waits": waits if on_gpu else 0,  # other devices run loops and branches by themselves
         "branches": step.counts.branches,
         "trips": step.trips,
         "unknown_loops": step.counts.unknown,

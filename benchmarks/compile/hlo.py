@@ -253,7 +253,8 @@ def _operands(one: Instruction) -> list[str]:
 
 
 def _is_scalar(one: Instruction) -> bool:
-    return re.match(r"\w+\[\]", one.text) is not None
+    # A TPU has keys of random numbers as arrays of one element.
+    return re.match(r"\w+\[(1(,1)*)?\]", one.text) is not None
 
 
 def _trips(loop: Instruction) -> int | None:

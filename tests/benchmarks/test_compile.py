@@ -11,6 +11,7 @@ PROGRAM = """HloModule jit_chunk
   %i = s32[] get-tuple-element(%p), index=0
   %x = f32[8]{0} get-tuple-element(%p), index=1
   %next = s32[] add(%i, %i)
+  %key = u32[1]{0:T(128)S(6)} xor(%i, %i)
   %y = f32[8]{0} fusion(%x), kind=kLoop, calls=%tanh
   ROOT %out = (s32[], f32[8]{0}) tuple(%next, %y)
 }
