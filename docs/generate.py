@@ -38,7 +38,7 @@ _ROWS = {
     "wgan_gp_conv": "WGAN-GP, convolutions 28x28, batch 64, 5 critic updates",
     "wgan_gp_conv_stock": "the same",
     "wgan_gp_64": "WGAN-GP 64x64 in color, 5 critic updates",
-    "wgan_gp_resnet": "WGAN-GP, residual networks 28x28",
+    "wgan_gp_resnet": "WGAN-GP, residual networks 28x28, batch 64, 1 critic update",
     "dcgan": "DCGAN 28x28, batch 128",
     "autoencoder_torch": "autoencoder 784-64-32-64-784, epoch of 468 updates",
     "autoencoder_keras": "the same",
@@ -63,6 +63,15 @@ _ROWS = {
     "text_vae": "text VAE, update of 64 sentences",
     "word2vec_skipgram": "word2vec, skip-gram, 500,000 words",
     "word2vec_cbow": "word2vec, CBOW, 500,000 words",
+    "classifier_torch": "classifier, convolutions 28x28, batch 128",
+    "distillation_torch": "distillation, 784-800-800 from 784-1200-1200, batch 128",
+    "features_torch": "hidden layer of 10,240 pictures, convolutions",
+    "multitask_torch": "four tasks of pictures, one network, an update",
+    "m2_torch": "semi-supervised VAE (M2), an update",
+    "continual_replay": "replay of ten seeds at once, an update",
+    "svm_linear": "linear SVM, 60,000 x 784",
+    "svm_grid": "linear SVMs, 10 values of C, 8,000 x 784",
+    "svm_grid_rbf": "RBF SVMs, 5 values of C, 4 of gamma, 3,200 x 784",
     "population_program": "a run of 1,000 steps on the ring, one of a population of 32",
     "warm_start_fashion_mnist": "process start to first step done, warm cache",
 }
@@ -110,9 +119,10 @@ def _peer(row: dict[str, Any]) -> str:
         return str(row["peer"])
     versions = dict(package.split(" ") for package in row["peer_version"].split(", "))
     peer = re.sub(r" \d+$", "", row["peer"])
-    version = versions["torch" if "PyTorch" in peer else peer.lower()]
-    major_minor = ".".join(version.split(".")[:2])
-    return f"{peer} {major_minor}, {row['peer_mode'].replace('_', ' ')}"
+    package = "torch" if "PyTorch" in peer else peer.lower()
+    name = "PyTorch" if "PyTorch" in peer else peer
+    major_minor = ".".join(versions[package].split(".")[:2])
+    return f"{peer.replace(name, f'{name} {major_minor}')}, {row['peer_mode'].replace('_', ' ')}"
 
 
 def _seconds(value: float) -> str:
