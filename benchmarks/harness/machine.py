@@ -65,6 +65,8 @@ def load(seconds: float = 1.0) -> dict[str, Any]:
 class Meter:
     """Counts the cores that others keep busy from its making on, while we work.
 
+    What our processes start is ours too, such as the workers of a peer.
+
     Args:
       pids: our own processes beside this one, alive until `other_cores` is asked.
     """
@@ -86,7 +88,8 @@ class Meter:
         busy = _busy_ticks()
         if busy is None:
             return None
-        own = sum(_ticks(pid, with_children=True) or 0 for pid in self._pids)
+        ours = {pid for root in self._pids for pid in _family_of(root)}
+        own = sum(_ticks(pid, with_children=True) or 0 for pid in ours)
         return _Ticks(time.perf_counter(), busy, own)
 
 

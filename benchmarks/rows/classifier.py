@@ -55,7 +55,7 @@ def rows() -> list[Row]:
             f"{hidden} features of {number:,} pictures in memory",
             ours(features, seen, "jit"),
             peers("torch_classifier:features", " ".join(_MODES), seen),
-            products=tuple(_network(_FEATURES | {"batch_size": number})[:-1]),
+            products=_feature_products(_FEATURES),
             settings=_FEATURES,
         ),
         Row(
@@ -155,6 +155,12 @@ def _network(s: dict[str, Any]) -> list[Product]:
         height, width = height // 2, channels
     dense = [height**2 * width, *s["hidden"], s["classes"]]
     return [*network, *floor.dense(s["batch_size"], dense)]
+
+
+def _feature_products(s: dict[str, Any]) -> tuple[Product, ...]:
+    """Counts the products up to the hidden layer, of all batches."""
+    batches = s["num_examples"] / s["batch_size"]
+    return tuple(p._replace(number=batches) for p in _network(s)[:-1])
 
 
 def _distilled_products(s: dict[str, Any]) -> tuple[Product, ...]:

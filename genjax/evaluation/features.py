@@ -24,6 +24,7 @@ from genjax.data.source import rows
 from genjax.data.text import loading
 from genjax.data.text.sentences import padded
 from genjax.engine import placement
+from genjax.ops.platform import forward_only
 
 Arrays = dict[str, np.ndarray]
 SUFFIXES = (".npz", ".safetensors", ".parquet")
@@ -159,7 +160,8 @@ def _function(model: Any, layers: tuple[str, ...], pool: str = "none") -> Any:
 
     def features(state: Any, batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
         more = [batch["label"]] if conditional else [batch["chars"]] if "chars" in batch else []
-        found = model.family.features(state, batch["x"], *more)
+        with forward_only():
+            found = model.family.features(state, batch["x"], *more)
         found = {name: x for name, x in found.items() if not layers or name in layers}
         if pool != "mean":
             return found

@@ -42,7 +42,11 @@ _LOWERINGS = {  # of an operation: by platform, "" stands for those that are not
     "attention": {"": "plain", "cuda": "cudnn", "tpu": "flash"},
 }
 
+# Where nothing is differentiated; see `forward_only`.
+_FORWARD = {"convolution": "stock"}
+
 _traced_for: ContextVar[str | None] = ContextVar("genjax_platform", default=None)
+_forward_only: ContextVar[bool] = ContextVar("genjax_forward_only", default=False)
 
 
 def platform() -> str:
@@ -69,6 +73,11 @@ def traced_for(name: str | None) -> AbstractContextManager[None]:
     return setting(_traced_for, name)
 
 
+def forward_only() -> AbstractContextManager[None]:
+    """Traces what is inside for programs that take no gradient."""
+    return setting(_forward_only, True)
+
+
 def choices(operation: str) -> tuple[str, ...]:
     """Returns what may be chosen for an operation, `"auto"` first."""
     return ("auto", *_LOWERINGS[operation].values())
@@ -79,7 +88,8 @@ def lowering(operation: str, choice: str = "auto") -> str:
 
     Args:
       operation: a key of the table above.
-      choice: of `choices`; `"auto"`: what suits the platform that is traced for.
+      choice: of `choices`; `"auto"`: what suits the platform that is traced for, and inside of
+        `forward_only` passes without gradients.
 
     Raises:
       ValueError: another choice.
@@ -87,6 +97,8 @@ def lowering(operation: str, choice: str = "auto") -> str:
     checks.chosen("lowering", choice, choices(operation))
     if choice != "auto":
         return choice
+    if _forward_only.get() and operation in _FORWARD:
+        return _FORWARD[operation]
     by_platform = _LOWERINGS[operation]
     return by_platform.get(platform(), by_platform[""])
 

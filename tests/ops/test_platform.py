@@ -45,6 +45,15 @@ def test_auto_is_what_suits_the_backend(operation, backend, number, monkeypatch)
     assert [platform.lowering(operation, name) for name in by_name] == list(by_name)
 
 
+def test_passes_without_gradients_have_stock_convolutions_on_a_cpu_too(monkeypatch) -> None:
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
+    assert platform.lowering("convolution") == "matmul"
+    with platform.forward_only():
+        assert platform.lowering("convolution") == "stock"
+        assert platform.lowering("convolution", "matmul") == "matmul"  # if it is asked for
+        assert platform.lowering("sums") == "matmul"
+
+
 def test_an_unknown_lowering_is_refused() -> None:
     with pytest.raises(ValueError, match="lowering='winograd': must be one of auto, matmul, stock"):
         platform.lowering("convolution", "winograd")
