@@ -42,8 +42,9 @@ from genjax.evaluation.image.scorer import AT_ONCE, Scorer
 from genjax.evaluation.shown import hooks
 from genjax.trained.loading import load
 
+BY_CLASS = "wgan_gp_labels"  # the others see no labels
 RECIPES = {
-    "wgan_gp_labels": "wgan_gp_fashion", "wgan_gp": "gan_fashion:wgan_gp",
+    BY_CLASS: "wgan_gp_fashion", "wgan_gp": "gan_fashion:wgan_gp",
     "r3gan": "gan_fashion:r3gan", "hinge_sn": "gan_fashion:hinge_sn",
     "ns_gan": "gan_fashion:ns_gan", "wgan": "gan_fashion:wgan",
     "flow": "flow_matching_fashion", "vae": "vae_fashion:conv",
@@ -207,7 +208,7 @@ def _write_page(path: Path, values: Any) -> None:
         sure=classifier.CONFIDENT,
         percent=100 * LEAST_SHARE,
         real=REAL,
-        by_class="wgan_gp_labels",
+        by_class=BY_CLASS,
         table=table,
     )
     page = record.write_page(path, text)

@@ -50,12 +50,15 @@ def compiled(target: str, recipe: str, number: int, fields: list[str]) -> dict[s
     seconds = time.perf_counter() - start
     memory: Any = program.memory_analysis()
     step = hlo.step(program.as_text() or "")
-    # What is in a graph takes branches by itself.
-    chosen = not thunks or graphs.outside(thunks, "kConditional")
-    waits = step.counts.waits + (step.trips is None) + step.counts.branches * bool(chosen)
+    waits: float = 0  # but for a GPU devices run loops and branches by themselves
+    if on_gpu:
+        waits = step.counts.waits + (step.trips is None)
+        # What is in a graph takes branches by itself as well.
+        if not thunks or graphs.outside(thunks, "kConditional"):
+            waits += step.counts.branches
     return {
         "kernels": step.counts.kernels,
-        "waits": waits if on_gpu else 0,  # other devices run loops and branches by themselves
+        "waits": waits,
         "branches": step.counts.branches,
         "trips": step.trips,
         "unknown_loops": step.counts.unknown,

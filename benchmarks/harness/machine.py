@@ -7,7 +7,6 @@ import importlib.metadata
 import os
 import platform
 import time
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "torch", "keras")
@@ -65,14 +64,11 @@ def load(seconds: float = 1.0) -> dict[str, Any]:
 class Meter:
     """Counts the cores that others keep busy from its making on, while we work.
 
-    What our processes start is ours too, such as the workers of a peer.
-
-    Args:
-      pids: our own processes beside this one, alive until `other_cores` is asked.
+    Ours are this process and all that it and its children start, such as the workers of a peer,
+    which must be alive until `other_cores` is asked.
     """
 
-    def __init__(self, pids: Iterable[int] = ()):
-        self._pids = (os.getpid(), *pids)
+    def __init__(self) -> None:
         self._start = self._now()
 
     def other_cores(self) -> float | None:
@@ -88,8 +84,7 @@ class Meter:
         busy = _busy_ticks()
         if busy is None:
             return None
-        ours = {pid for root in self._pids for pid in _family_of(root)}
-        own = sum(_ticks(pid, with_children=True) or 0 for pid in ours)
+        own = sum(_ticks(pid, with_children=True) or 0 for pid in _family_of(os.getpid()))
         return _Ticks(time.perf_counter(), busy, own)
 
 
@@ -136,7 +131,7 @@ def _pids() -> list[int]:
         return []
 
 
-def _family_of(pid: int) -> Iterable[int]:
+def _family_of(pid: int) -> list[int]:
     """Returns `pid` and all its descendants."""
     parents = {p: int(fields[1]) for p in _pids() if (fields := _stat(p))}
     found = [pid]

@@ -53,7 +53,7 @@ def measure(row: Row, rounds: int | None = None, search: bool = False) -> dict[s
             except SideError as error:
                 notes.append(f"{side.label} left out: {str(error).splitlines()[0]}")
         same_device(children)
-        meter = machine.Meter(child.pid for child in children)
+        meter = machine.Meter()
         replies = interleave(children, result["runs"])
         others = meter.other_cores()
     for child, got in zip(children, replies):

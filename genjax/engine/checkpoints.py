@@ -103,8 +103,7 @@ class Checkpoints:
             try:
                 if jax.process_index() == 0:
                     self.directory.mkdir(exist_ok=True)  # but not a folder around it that is gone
-                    # Where orbax cannot make a folder, its threads wait for it for five minutes,
-                    # and the process does not end before.
+                    # Orbax's threads would keep the process waiting for one that cannot be made.
                     os.rmdir(tempfile.mkdtemp(suffix=_TRASH, dir=self.directory))
                 tree = detached(leaves)
                 args = _orbax().args.PyTreeSave(tree)

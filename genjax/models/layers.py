@@ -80,10 +80,10 @@ class Layers:
         return self.mlp_dim or 4 * self.width
 
 
-def stacks_of(*networks: nn.Module | None) -> tuple[Layers, ...]:
-    """Returns the settings of those networks that are stacks of Transformer layers."""
-    found = (getattr(network, "layers", None) for network in networks)
-    return tuple(layers for layers in found if isinstance(layers, Layers))
+def stacks_of(network: nn.Module | None) -> tuple[Layers, ...]:
+    """Returns the settings of a network that is a stack of Transformer layers, or none."""
+    layers = getattr(network, "layers", None)
+    return (layers,) if isinstance(layers, Layers) else ()
 
 
 class Norm(nn.Module):
