@@ -112,19 +112,28 @@ def _with_one(x: jax.Array) -> jax.Array:
 def _against_rest(
     given: Examples, loss: str, bias: bool, tolerance: float, max_iterations: int
 ) -> LinearHead:
+    """Solves for one C after another, in rising order, each from the solution of the last."""
     x = _with_one(given.x) if bias else given.x
-    (n, size), k, m = x.shape, len(given.present), len(given.c)
-    signs = 2 * given.y - 1
-    c = given.c.T[:, :, None] * given.present  # a class without examples: weights of 0
-    t = jnp.broadcast_to(signs[:, None], c.shape)
-    problems = LOSSES[loss](t.reshape(n, m * k, 1), c.reshape(n, m * k, 1))
-    start = jnp.zeros((size, m * k, 1), x.dtype)
-    sigma = jnp.maximum(c.max(0).reshape(-1), jnp.finfo(x.dtype).tiny)
+    size, k = x.shape[1], len(given.present)
+    t = (2 * given.y - 1)[..., None]
     penalty = jnp.ones(size, x.dtype)
-    found = newton.solve(x, problems, start, sigma, penalty, tolerance, max_iterations)
-    weights = found.weights.reshape(size, m, k).transpose(1, 2, 0)
-    of_class = [leaf.reshape(m, k) for leaf in (found.objective, found.gap, found.converged)]
-    return _head(given, weights, bias, of_class, found.iterations)
+
+    def problems(c: jax.Array) -> tuple[Any, jax.Array]:
+        c = (c[:, None] * given.present)[..., None]  # a class without examples: weights of 0
+        return LOSSES[loss](t, c), jnp.maximum(c.max((0, 2)), jnp.finfo(x.dtype).tiny)
+
+    def solved(point: newton.Point, c: jax.Array) -> tuple[newton.Point, tuple[jax.Array, ...]]:
+        these, sigma = problems(c)
+        found = newton.solve(x, these, point, sigma, penalty, tolerance, max_iterations)
+        return found.point, (found.point.weights[..., 0].T, *found[1:])
+
+    order = jnp.argsort(given.c.max(1))
+    first, sigma = problems(given.c[order[0]])
+    start = newton.origin(x, first, (size, k, 1), sigma, penalty)
+    _, found = jax.lax.scan(solved, start, given.c[order])
+    back = jnp.argsort(order)
+    weights, objective, gap, iterations, converged = [leaf[back] for leaf in found]
+    return _head(given, weights, bias, [objective, gap, converged], iterations.max())
 
 
 def _coupled(
@@ -141,9 +150,9 @@ def _coupled(
     penalty = jnp.ones(size, x.dtype)
     if bias and not penalized:
         penalty = penalty.at[-1].set(0)
-    start = jnp.zeros((size, m, k), x.dtype)
+    start = newton.origin(x, loss, (size, m, k), sigma, penalty)
     found = newton.solve(x, loss, start, sigma, penalty, tolerance, max_iterations)
-    weights = found.weights.transpose(1, 2, 0)
+    weights = found.point.weights.transpose(1, 2, 0)
     leaves = [found.objective, found.gap, found.converged]
     return _head(given, weights, bias, leaves, found.iterations)
 

@@ -43,6 +43,10 @@ class SquaredHinge(NamedTuple):
         """Computes 2c where the margin is not kept."""
         return Curvature(jnp.where(self.t * z < 1, 2 * self.c, 0), None)
 
+    def unit(self, sigma: jax.Array) -> jax.Array:
+        """Returns twice the largest c."""
+        return jnp.maximum(2 * self.c.max((0, 2)), jnp.finfo(self.c.dtype).tiny)
+
     def fenchel(self, z: jax.Array, a: jax.Array) -> jax.Array:
         """Returns 0: `a` is the gradient."""
         return jnp.zeros(z.shape[:2], z.dtype)
@@ -78,6 +82,10 @@ class Hinge(NamedTuple):
         """Computes sigma where alpha is not clipped."""
         alpha = self._alpha(z, dual, sigma)
         return Curvature(jnp.where((alpha > 0) & (alpha < self.c), sigma[:, None], 0), None)
+
+    def unit(self, sigma: jax.Array) -> jax.Array:
+        """Returns sigma."""
+        return sigma
 
     def fenchel(self, z: jax.Array, a: jax.Array) -> jax.Array:
         """Computes `c max(0, 1 - t z) - alpha (1 - t z)`."""
@@ -128,6 +136,9 @@ class CrammerSinger(NamedTuple):
         scale = sigma[:, None] * inside
         number = jnp.maximum(inside.sum(-1, keepdims=True), 1)
         return Curvature(scale, inside * jnp.sqrt(sigma[:, None] / number))
+
+    def unit(self, sigma: jax.Array) -> None:
+        """Returns None: it depends on the scores of all classes."""
 
     def fenchel(self, z: jax.Array, a: jax.Array) -> jax.Array:
         """Computes `sum_k p_k (max_j m_j - m_k)` of the margins m."""
@@ -206,6 +217,9 @@ class Softmax(NamedTuple):
         """Computes `c (diag(p) - p p^T)`."""
         p = jax.nn.softmax(self._scores(z), -1)
         return Curvature(self.c * p, jnp.sqrt(self.c) * p)
+
+    def unit(self, sigma: jax.Array) -> None:
+        """Returns None: it depends on the scores of all classes."""
 
     def fenchel(self, z: jax.Array, a: jax.Array) -> jax.Array:
         """Returns 0: `a` is the gradient."""

@@ -9,8 +9,8 @@ A/sigma|^2`, whose gradient `a(z)` is feasible in the dual; A then becomes a(z).
 proximal method of multipliers (Rockafellar 1976, "Augmented Lagrangians and applications of the
 proximal point algorithm", section 4), with semismooth Newton steps inside (Li, Sun and Toh 2018,
 "A highly efficient semismooth Newton augmented Lagrangian method for solving Lasso problems"). A
-loss that is smooth by itself needs no A. Newton's equations are solved by conjugate gradients; the
-preconditioner is the Hessian of rows that are drawn evenly among those that curve.
+loss that is smooth by itself needs no A. Newton's equations are solved by conjugate gradients, with
+the help of `genjax.heads.preconditioners`.
 
 For any feasible a, with `g = W + X^T a`, Fenchel and Young give a bound without cancellation:
 
@@ -24,11 +24,10 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 
+from genjax.heads import preconditioners
+
 _HIGHEST = jax.lax.Precision.HIGHEST
-_MAX_FEATURES = 1024  # above, the preconditioner is as large as its rows are many
-_ROWS = 4  # of the preconditioner, as a multiple of the features
 _MAX_CG = 50  # steps for one Newton step
-_REBUILD = 8  # steps of conjugate gradients that ask for a new preconditioner
 _MAX_TRIALS = 12  # of a line search
 _GROWTH = 3.0  # of sigma
 
@@ -51,6 +50,9 @@ class Loss(Protocol):
 
     def curvature(self, z: jax.Array, dual: jax.Array, sigma: jax.Array) -> "Curvature":
         """Computes the second derivative of the smoothed loss."""
+
+    def unit(self, sigma: jax.Array) -> jax.Array | None:
+        """Returns what a row's curvature is a fixed multiple of, or 0, (P,); None: it varies."""
 
     def fenchel(self, z: jax.Array, a: jax.Array) -> jax.Array:
         """Computes `loss(z) + loss^*(a) - a z`, at least 0; (N, P)."""
@@ -83,18 +85,32 @@ class Curvature(NamedTuple):
         return jnp.maximum(self.diagonal - self.direction**2, 0)
 
 
+class Point(NamedTuple):
+    """Where `solve` starts and ends.
+
+    Attributes:
+      weights: (D, P, G).
+      dual: (N, P, G); (1, 1, 1) of a smooth loss.
+      inverse: state of the preconditioner.
+    """
+
+    weights: jax.Array
+    dual: jax.Array
+    inverse: Any
+
+
 class Solution(NamedTuple):
     """What `solve` finds.
 
     Attributes:
-      weights: (D, P, G).
+      point: the minimum, where a problem like this one may start.
       objective: (P,), at the weights.
       gap: (P,), how far the objective is at most above its minimum.
       iterations: (), Newton steps and changes of the dual variables.
       converged: (P,).
     """
 
-    weights: jax.Array
+    point: Point
     objective: jax.Array
     gap: jax.Array
     iterations: jax.Array
@@ -114,11 +130,21 @@ class _State(NamedTuple):
     done: jax.Array
 
 
+def origin(x: jax.Array, loss: Loss, shape: Any, sigma: jax.Array, penalty: jax.Array) -> Point:
+    """Makes the point with weights of 0, for (D, P, G) of `shape`; others as those of `solve`."""
+    z = jnp.zeros((len(x), *shape[1:]), x.dtype)
+    dual = jnp.zeros((1, 1, 1) if loss.smooth else z.shape, x.dtype)
+    h = loss.curvature(z, dual, sigma).block_diagonal()
+    unit = loss.unit(sigma)
+    chosen = preconditioners.of(x, penalty, unit is not None)
+    return Point(jnp.zeros(shape, x.dtype), dual, chosen.start(h, unit))
+
+
 @jax.jit
 def solve(
     x: jax.Array,
     loss: Loss,
-    weights: jax.Array,
+    start: Point,
     sigma: jax.Array,
     penalty: jax.Array,
     tolerance: Any,
@@ -129,15 +155,14 @@ def solve(
     Args:
       x: (N, D), features.
       loss: of all problems.
-      weights: (D, P, G), where to start.
+      start: made by `origin`, or the end of a problem with the same features.
       sigma: (P,), the first strength of smoothing; not used by smooth losses.
       penalty: (D,), 1, or 0 for a weight that is not penalized.
       tolerance: of the gap, relative to the objective.
       max_iterations: Newton steps and changes of the dual variables, at most.
     """
-    shape, r = weights.shape, penalty[:, None, None]
-    # An inverse costs about as much as so many steps: both are products with rows of x.
-    patience = min(max(x.shape[1] ** 2 * _ROWS // (8 * len(x)), _REBUILD), 3 * _REBUILD)
+    shape, r = start.weights.shape, penalty[:, None, None]
+    preconditioner: Any = preconditioners.of(x, penalty, loss.unit(sigma) is not None)
 
     def scores(w: jax.Array) -> jax.Array:
         z = jnp.matmul(x, w.reshape(len(w), -1), precision=_HIGHEST)
@@ -168,17 +193,13 @@ def solve(
         curvature = loss.curvature(z, dual, strength)
         stale = state.stale & jnp.logical_not(done)
         h = curvature.block_diagonal()
-        inverse = jax.lax.cond(
-            stale.any(),
-            lambda: _inverses(x, h, penalty, state.inverse, stale),
-            lambda: state.inverse,
-        )
+        inverse = preconditioner.renew(state.inverse, h, loss.unit(strength), stale)
         going = jnp.logical_not(done | moved)
         size = jnp.sqrt((g**2).sum((0, 2)))
         goal = size * jnp.where(going, 0.1, jnp.inf)
         d, dz, steps = _conjugate_gradients(
             lambda v: _hessian(v, scores, back, curvature, r),
-            lambda v: loss.center(_precondition(inverse, x, loss.center(v))),
+            lambda v: loss.center(preconditioner.apply(inverse, loss.center(v))),
             g,
             z,
             goal,
@@ -190,7 +211,7 @@ def solve(
             dual,
             jnp.where(moved & (gap > 0.3 * state.last), strength * _GROWTH, strength),
             inverse,
-            steps > patience,
+            steps > preconditioner.patience,
             jnp.where(moved, gap, state.last),
             objective,
             gap,
@@ -198,33 +219,19 @@ def solve(
             done,
         )
 
-    z = scores(weights)
-    p = shape[1]
-    dual = jnp.zeros((1, 1, 1) if loss.smooth else z.shape, x.dtype)
-    far = jnp.full((p,), jnp.inf, x.dtype)
-    one = jax.eval_shape(lambda: _inverse(x, x[:, 0], penalty))
-    inverse = jnp.zeros((*shape[1:], *one.shape), x.dtype)
-    false = jnp.zeros((p,), bool)
-    start = _State(
-        weights,
-        dual,
-        sigma,
-        inverse,
-        jnp.logical_not(false),
-        far,
-        far,
-        far,
-        jnp.zeros((), jnp.int32),
-        false,
-    )
+    far = jnp.full(shape[1:2], jnp.inf, x.dtype)
+    true = jnp.ones(shape[1:2], bool)
+    none = jnp.zeros((), jnp.int32)
+    begin = _State(*start[:2], sigma, start.inverse, true, far, far, far, none, ~true)
     state = jax.lax.while_loop(
-        lambda s: jnp.logical_not(s.done.all()) & (s.iterations < max_iterations), update, start
+        lambda s: jnp.logical_not(s.done.all()) & (s.iterations < max_iterations), update, begin
     )
     z = scores(state.weights)
     a = loss.gradient(z, state.dual, state.sigma)
     _, objective, gap, _ = measured(state.weights, z, a)
     converged = gap <= tolerance * objective
-    return Solution(state.weights, objective, gap, state.iterations, converged)
+    end = Point(state.weights, state.dual, state.inverse)
+    return Solution(end, objective, gap, state.iterations, converged)
 
 
 def _hessian(v: jax.Array, scores: Any, back: Any, curvature: Curvature, r: jax.Array) -> Any:
@@ -247,26 +254,18 @@ def _conjugate_gradients(
     def step(carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         d, dz, residual, p, rho, steps, count = carry
         active = going(residual)
-        hp, pz = hessian(p)
-        curve = _dots(p, hp)
-        alpha = jnp.where(active & (curve > 0), rho / jnp.where(curve > 0, curve, 1), 0)[:, None]
-        residual = residual - alpha * hp
         s = precondition(residual)
         new = _dots(residual, s)
-        beta = jnp.where(rho > 0, new / jnp.where(rho > 0, rho, 1), 0)[:, None]
-        d, dz, p = d + alpha * p, dz + alpha * pz, s + beta * p
+        p = s + jnp.where(rho > 0, new / jnp.where(rho > 0, rho, 1), 0)[:, None] * p
+        hp, pz = hessian(p)
+        curve = _dots(p, hp)
+        alpha = jnp.where(active & (curve > 0), new / jnp.where(curve > 0, curve, 1), 0)[:, None]
+        d, dz, residual = d + alpha * p, dz + alpha * pz, residual - alpha * hp
         return d, dz, residual, p, new, steps + active, count + 1
 
-    s, none = precondition(-g), jnp.zeros(goal.shape, jnp.int32)
-    start: Any = (
-        jnp.zeros_like(g),
-        jnp.zeros_like(z),
-        -g,
-        s,
-        _dots(-g, s),
-        none,
-        none.sum(),
-    )
+    zero, none = jnp.zeros_like(g), jnp.zeros(goal.shape, jnp.int32)
+    rho = jnp.zeros_like(goal)
+    start: Any = (zero, jnp.zeros_like(z), -g, zero, rho, none, none.sum())
     d, dz, _, _, _, steps, _ = jax.lax.while_loop(
         lambda c: going(c[2]).any() & (c[6] < _MAX_CG), step, start
     )
@@ -315,56 +314,3 @@ def _line_search(
         lambda c: wrong(c[0], c[1]).any() & (c[6] < _MAX_TRIALS), trial, start
     )
     return jnp.where(going, eta, 0)
-
-
-def _inverses(
-    x: jax.Array, h: jax.Array, penalty: jax.Array, before: jax.Array, stale: jax.Array
-) -> jax.Array:
-    """Makes the inverses of the problems that are stale (P,), for curvatures h (N, P, G)."""
-    p, g = h.shape[1:]
-
-    def one(given: tuple[jax.Array, ...]) -> jax.Array:
-        h_N, old, wanted = given
-        new: jax.Array = jax.lax.cond(wanted, lambda: _inverse(x, h_N, penalty), lambda: old)
-        return new
-
-    flat = before.reshape(p * g, *before.shape[2:])
-    made = jax.lax.map(one, (h.reshape(len(x), -1).T, flat, jnp.repeat(stale, g)))
-    return jnp.asarray(made).reshape(before.shape)
-
-
-def _inverse(x: jax.Array, h_N: jax.Array, penalty: jax.Array) -> jax.Array:
-    """Inverts an approximation of an output's own Hessian, from at most `_ROWS` D of the rows.
-
-    Every row is there about as often as its curvature is large: places that lie evenly in the
-    cumulative sum of h. With more than `_MAX_FEATURES` features, it has fewer rows than features
-    and is inverted by them (Woodbury's identity).
-    """
-    n, size = x.shape
-    wide = size > _MAX_FEATURES
-    rows = min(n, _MAX_FEATURES if wide else _ROWS * size)
-    if rows == n:
-        b = x * jnp.sqrt(h_N)[:, None]
-    else:
-        total = jnp.cumsum(h_N)
-        places = (jnp.arange(rows, dtype=x.dtype) + 0.5) * (total[-1] / rows)
-        b = x[jnp.clip(jnp.searchsorted(total, places), 0, n - 1)]
-        b = b * jnp.sqrt(total[-1] / rows)
-    gram = b @ b.T if wide else b.T @ b
-    # Rounding must not make it indefinite; a preconditioner may be somewhat off.
-    trace, eye = jnp.trace(gram), jnp.eye(len(gram), dtype=x.dtype)
-    least = jnp.maximum(1e-6 * trace, 1e-4)
-    if wide:
-        factor = jnp.linalg.cholesky(gram + (1 + least) * eye)
-        inverse = jax.scipy.linalg.solve_triangular(factor, b, lower=True)
-        return jnp.where(jnp.isfinite(inverse).all(), inverse, 0)
-    factor = jnp.linalg.cholesky(gram + jnp.diag(jnp.maximum(penalty, least)))
-    inverse = jax.scipy.linalg.cho_solve((factor, True), eye)
-    return jnp.where(jnp.isfinite(inverse).all(), inverse, eye / (1 + trace))
-
-
-def _precondition(inverse: jax.Array, x: jax.Array, v: jax.Array) -> jax.Array:
-    if x.shape[1] > _MAX_FEATURES:  # (I + B^T B)^-1 = I - B^T (I + B B^T)^-1 B
-        inner = jnp.einsum("pgmd,dpg->pgm", inverse, v)
-        return v - jnp.einsum("pgmd,pgm->dpg", inverse, inner)
-    return jnp.einsum("pgde,epg->dpg", inverse, v)

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.svm import LinearSVC
 
 from genjax import heads
-from genjax.heads import newton
+from genjax.heads import preconditioners
 from tests.heads import oracles
 
 X, Y = oracles.digits(400)
@@ -143,7 +143,7 @@ def test_extreme_C_ends_finite_and_says_how_far_it_is(C):
 
 
 def test_more_features_than_the_preconditioner_takes(monkeypatch):
-    monkeypatch.setattr(newton, "_MAX_FEATURES", 16)  # of 65
+    monkeypatch.setattr(preconditioners, "_MAX_FEATURES", 16)  # of 65
     head = fitted(heads.linear_svm, 0.7)
     monkeypatch.undo()
     np.testing.assert_allclose(head.objective, fitted(heads.linear_svm, 0.7).objective, rtol=2e-4)
