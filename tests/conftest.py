@@ -17,8 +17,8 @@ _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gen
 _CACHE.mkdir(mode=0o700, parents=True, exist_ok=True)
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
-# The threads of LAPACK wait for one another by spinning: with as many processes as cores, a Cholesky
-# factor of 512 x 512 then takes 270 ms where one thread alone takes 2.
+# The threads of LAPACK wait for one another by spinning: with as many processes as cores, a
+# Cholesky factor of 512 x 512 then takes 270 ms where one thread alone takes 2.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # Most of the fast tests' time is compiling, and three quarters of that is optimizing, which `make`
