@@ -122,18 +122,32 @@ def _against_rest(
         c = (c[:, None] * given.present)[..., None]  # a class without examples: weights of 0
         return LOSSES[loss](t, c), jnp.maximum(c.max((0, 2)), jnp.finfo(x.dtype).tiny)
 
-    def solved(point: newton.Point, c: jax.Array) -> tuple[newton.Point, tuple[jax.Array, ...]]:
+    def solved(last: Any, given: Any) -> tuple[Any, tuple[jax.Array, ...]]:
+        (point, before), (c, share) = last, given
+        begin = point._replace(weights=point.weights + share * (point.weights - before))
         these, sigma = problems(c)
-        found = newton.solve(x, these, point, sigma, penalty, tolerance, max_iterations)
-        return found.point, (found.point.weights[..., 0].T, *found[1:])
+        found = newton.solve(x, these, begin, sigma, penalty, tolerance, max_iterations)
+        return (found.point, point.weights), (found.point.weights[..., 0].T, *found[1:])
 
     order = jnp.argsort(given.c.max(1))
-    first, sigma = problems(given.c[order[0]])
+    c = given.c[order]
+    first, sigma = problems(c[0])
     start = newton.origin(x, first, (size, k, 1), sigma, penalty)
-    _, found = jax.lax.scan(solved, start, given.c[order])
+    _, found = jax.lax.scan(solved, (start, start.weights), (c, _shares(c.max(1))))
     back = jnp.argsort(order)
     weights, objective, gap, iterations, converged = [leaf[back] for leaf in found]
     return _head(given, weights, bias, [objective, gap, converged], iterations.max())
+
+
+def _shares(C: jax.Array) -> jax.Array:
+    """Returns how much of their last change weights go on by, before each C (M,) is solved.
+
+    Weights change about evenly with log C, less and less: 0.7 of an equal step needs the fewest
+    Newton steps on Fashion-MNIST. The first change, from weights of 0, says nothing.
+    """
+    ratios = jnp.diff(jnp.log(jnp.maximum(C, jnp.finfo(C.dtype).tiny)))
+    share = jnp.clip(0.7 * ratios[1:] / jnp.maximum(ratios[:-1], 1e-3), 0, 1)
+    return jnp.concatenate([jnp.zeros(min(len(C), 2), C.dtype), share])
 
 
 def _coupled(
