@@ -3,7 +3,7 @@
 All minimize `1/2 |w|^2 + C sum_i weight_i loss_i`, as liblinear and scikit-learn state it, on
 features in memory. Nothing is scaled or centered: features of very different sizes are for the
 caller to scale. Every fit can be jitted (`num_classes` and `loss` are static) and vmapped. An array
-of several C is one program as well, whose products are shared: prefer it to `vmap`.
+of several C is one program as well, which shares products or solutions: prefer it to `vmap`.
 """
 
 from typing import Any
@@ -122,8 +122,8 @@ def _against_rest(
         c = (c[:, None] * given.present)[..., None]  # a class without examples: weights of 0
         return LOSSES[loss](t, c), jnp.maximum(c.max((0, 2)), jnp.finfo(x.dtype).tiny)
 
-    def solved(last: Any, given: Any) -> tuple[Any, tuple[jax.Array, ...]]:
-        (point, before), (c, share) = last, given
+    def solved(last: Any, now: Any) -> tuple[Any, tuple[jax.Array, ...]]:
+        (point, before), (c, share) = last, now
         begin = point._replace(weights=point.weights + share * (point.weights - before))
         these, sigma = problems(c)
         found = newton.solve(x, these, begin, sigma, penalty, tolerance, max_iterations)

@@ -162,7 +162,7 @@ def solve(
       max_iterations: Newton steps and changes of the dual variables, at most.
     """
     shape, r = start.weights.shape, penalty[:, None, None]
-    preconditioner: Any = preconditioners.of(x, penalty, loss.unit(sigma) is not None)
+    preconditioner = preconditioners.of(x, penalty, loss.unit(sigma) is not None)
 
     def scores(w: jax.Array) -> jax.Array:
         z = jnp.matmul(x, w.reshape(len(w), -1), precision=_HIGHEST)

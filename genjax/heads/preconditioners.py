@@ -7,6 +7,8 @@ ceased. Along a path of rising C these are few (Chapelle 2007, "Training a suppo
 the primal", section 3, has the Hessian of the active rows; keeping it up to date is ours).
 """
 
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -16,13 +18,14 @@ from jax.lax.linalg import triangular_solve as solve_triangular
 _HIGHEST = jax.lax.Precision.HIGHEST
 _MAX_FEATURES = 1024  # above, an inverse is as large as its rows are many
 _ROWS = 4  # of a sample, as a multiple of the features
-_EXACT = 24  # rows, as a multiple of the features: with more, a sample is quicker
+_EXACT = 24  # rows, as a multiple of the features: with more and a small C, a sample is quicker
 _REBUILD = 8  # steps of conjugate gradients that ask for a new sample
 _CHUNK = 128  # rows that are added or taken away at once
 
 
-class Sampled(NamedTuple):
-    """Inverts the Hessian of rows that are drawn evenly among those that curve.
+@dataclass(frozen=True)
+class Preconditioner(ABC):
+    """Inverts the Hessians of P problems with G outputs, each output's by itself, about.
 
     Attributes:
       x: (N, D), features.
@@ -33,23 +36,44 @@ class Sampled(NamedTuple):
     penalty: jax.Array
 
     @property
+    @abstractmethod
     def patience(self) -> int:
-        """Returns how many steps of conjugate gradients may pass before a new inverse.
+        """Returns how many steps of conjugate gradients may pass without a new inverse."""
 
-        An inverse costs about as much as so many steps: both are products with rows of x.
+    @abstractmethod
+    def start(self, h: jax.Array, unit: Any) -> Any:
+        """Makes a state that `renew` can work on.
+
+        Args:
+          h: (N, P, G), curvatures.
+          unit: (P,), of which they are fixed multiples or 0; None: they vary.
         """
+
+    @abstractmethod
+    def renew(self, state: Any, h: jax.Array, unit: Any, wanted: jax.Array) -> Any:
+        """Brings the problems that are wanted (P,) up to date; h and unit as those of `start`."""
+
+    @abstractmethod
+    def apply(self, state: Any, v: jax.Array) -> jax.Array:
+        """Multiplies v (D, P, G) by the inverses."""
+
+
+class Sampled(Preconditioner):
+    """Inverts the Hessian of rows that are drawn evenly among those that curve."""
+
+    @property
+    def patience(self) -> int:
+        """Returns how many steps cost about as much as an inverse: both multiply rows of x."""
         n, size = self.x.shape
         return min(max(size**2 * _ROWS // (8 * n), _REBUILD), 3 * _REBUILD)
 
-    def start(self, h: jax.Array, unit: jax.Array | None) -> jax.Array:
-        """Returns an empty state for curvatures h (N, P, G)."""
+    def start(self, h: jax.Array, unit: Any) -> jax.Array:
+        """Returns inverses of 0."""
         one = jax.eval_shape(lambda: self._inverse(self.x[:, 0]))
         return jnp.zeros((*h.shape[1:], *one.shape), self.x.dtype)
 
-    def renew(
-        self, state: jax.Array, h: jax.Array, unit: jax.Array | None, wanted: jax.Array
-    ) -> jax.Array:
-        """Makes new inverses of the problems that are wanted (P,)."""
+    def renew(self, state: jax.Array, h: jax.Array, unit: Any, wanted: jax.Array) -> jax.Array:
+        """Makes new inverses of the problems that are wanted."""
         groups = h.shape[2]
 
         def one(given: tuple[jax.Array, ...]) -> jax.Array:
@@ -67,7 +91,7 @@ class Sampled(NamedTuple):
         return renewed
 
     def apply(self, state: jax.Array, v: jax.Array) -> jax.Array:
-        """Multiplies v (D, P, G) by the inverses."""
+        """Multiplies by the inverses."""
         if self.x.shape[1] > _MAX_FEATURES:  # (I + B^T B)^-1 = I - B^T (I + B B^T)^-1 B
             inner = jnp.einsum("pgmd,dpg->pgm", state, v)
             return v - jnp.einsum("pgmd,pgm->dpg", state, inner)
@@ -118,21 +142,13 @@ class Kept(NamedTuple):
     upper: jax.Array
 
 
-class Exact(NamedTuple):
-    """Factors the Hessian itself, of which every Newton step changes a few rows; one output.
-
-    Attributes:
-      x: (N, D), features.
-      penalty: (D,), 1, or 0 for a weight that is not penalized.
-    """
-
-    x: jax.Array
-    penalty: jax.Array
+class Exact(Preconditioner):
+    """Factors the Hessian itself, of which every Newton step changes a few rows; G = 1."""
 
     @property
     def patience(self) -> int:
-        """Returns 0: every Newton step wants a new factor."""
-        return 0
+        """Returns -1: every Newton step wants a new factor, even one that only moved the dual."""
+        return -1
 
     def start(self, h: jax.Array, unit: Any) -> Kept:
         """Makes the sum of what most problems want; what they differ in is added by `renew`."""
@@ -144,7 +160,7 @@ class Exact(NamedTuple):
         return Kept(grams, jnp.broadcast_to(common, bends.shape), eye)
 
     def renew(self, state: Kept, h: jax.Array, unit: Any, wanted: jax.Array) -> Kept:
-        """Brings the problems that are wanted (P,) up to date with curvatures h (N, P, 1)."""
+        """Adds the rows that began to bend, takes away those that ceased, and factors anew."""
 
         def one(_: None, given: tuple[Any, ...]) -> tuple[None, Kept]:
             old, new, unit, wanted = given
@@ -155,7 +171,7 @@ class Exact(NamedTuple):
         return Kept(*kept)
 
     def apply(self, state: Kept, v: jax.Array) -> jax.Array:
-        """Solves for v (D, P, 1)."""
+        """Solves with the factors."""
         lower = state.upper.swapaxes(-1, -2)
         half = solve_triangular(lower, v.swapaxes(0, 1), left_side=True, lower=True)
         solved = solve_triangular(lower, half, left_side=True, lower=True, transpose_a=True)
@@ -193,7 +209,7 @@ class Exact(NamedTuple):
         return jnp.where(jnp.isfinite(upper).all(), upper, plain)
 
 
-def of(x: jax.Array, penalty: jax.Array, steps: bool) -> Sampled | Exact:
+def of(x: jax.Array, penalty: jax.Array, steps: bool) -> Preconditioner:
     """Chooses by shapes; `steps` says whether rows bend by a fixed amount or not at all."""
     n, size = x.shape
     if steps and size <= _MAX_FEATURES and n <= _EXACT * size:

@@ -74,8 +74,8 @@ def grid(
 ) -> Grid:
     """Fits every candidate without a fold, and scores it on that fold; in one program.
 
-    All values of C share the products with the features, or the kernel matrix, which is computed
-    once for each kernel.
+    Values of C share the solutions of smaller ones, or the products with the features, or the
+    kernel matrix, which is computed once for each kernel.
 
     Args:
       x: (N, D), features of training examples.

@@ -142,11 +142,41 @@ def test_extreme_C_ends_finite_and_says_how_far_it_is(C):
         assert C > 1 or reached.all()
 
 
-def test_more_features_than_the_preconditioner_takes(monkeypatch):
-    monkeypatch.setattr(preconditioners, "_MAX_FEATURES", 16)  # of 65
+@pytest.mark.parametrize("limit", [{"_MAX_FEATURES": 16}, {"_EXACT": 0}], ids=str)  # of 65
+def test_more_features_or_rows_than_the_exact_preconditioner_takes(monkeypatch, limit):
+    for name, value in limit.items():
+        monkeypatch.setattr(preconditioners, name, value)
     head = fitted(heads.linear_svm, 0.7)
     monkeypatch.undo()
     np.testing.assert_allclose(head.objective, fitted(heads.linear_svm, 0.7).objective, rtol=2e-4)
+
+
+def test_the_exact_preconditioner_keeps_the_sum_of_the_rows_that_bend():
+    rng = np.random.default_rng(0)
+    x, v = rng.normal(size=(300, 7)), rng.normal(size=(7, 2, 1))
+    made = preconditioners.Exact(jnp.asarray(x, jnp.float32), jnp.ones(7))
+    unit = np.array([0.5, 40.0])
+    bends = [rng.random((300, 2, 1)) < share for share in (0.9, 0.4, 0.5)]
+    curvatures = [jnp.asarray(b * unit[:, None], jnp.float32) for b in bends]
+    state = made.start(curvatures[0], jnp.asarray(unit))
+    for h, b in zip(curvatures, bends, strict=True):
+        state = made.renew(state, h, jnp.asarray(unit), jnp.array([True, True]))
+        for p in range(2):
+            hessian = np.eye(7) + unit[p] * (x * b[:, p]).T @ x
+            solved = np.linalg.solve(hessian, v[:, p, 0])
+            np.testing.assert_allclose(made.apply(state, v)[:, p, 0], solved, rtol=1e-3, atol=1e-6)
+    kept = made.renew(state, curvatures[0], jnp.asarray(unit), jnp.array([True, False]))
+    np.testing.assert_array_equal(kept.gram[1], state.gram[1])
+    assert (np.asarray(kept.bends[0]) == bends[0][:, 0, 0]).all()
+
+
+def test_values_of_C_in_any_order_are_the_same_path():
+    C = np.array([0.3, 1e-3, 3.0, 1e-3])
+    order = np.argsort(C, stable=True)
+    x, y = jnp.asarray(X), jnp.asarray(Y)
+    mixed, rising = (heads.linear_svm(x, y, 10, jnp.asarray(c)) for c in (C, C[order]))
+    for one, other in zip(mixed, rising, strict=True):
+        np.testing.assert_array_equal(one[order] if one.ndim else one, other)
 
 
 def test_what_did_not_converge_is_refused():
