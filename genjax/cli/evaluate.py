@@ -7,8 +7,9 @@ Mixtures (`ring`, `grid`, `stacked_digits`) are scored as PacGAN scores. Samples
 images are judged by a classifier that is trained on the real training split. With --metrics,
 samples of images are compared with the real ones of --split, by the features of InceptionV3 where
 --weights names a file of its weights (torch-fidelity's or torchvision's, .pth or .safetensors),
-else by those of genjax's own classifier; what a number holds for is printed with it. Numbers go to
-DIR/eval.json; those of the test split are called eval/NAME, as during training.
+else by those of genjax's own classifier; what a number holds for is printed with it, and what real
+images get in the place of samples: training images, with --split=train those of the test split.
+Numbers go to DIR/eval.json; those of the test split are called eval/NAME, as during training.
 
 DIR may be a sweep's folder, or that of one of its groups: each setting is shown with its values.
 Numbers of a population's member alone (--member) go to eval_member_I.json; of a sweep it is the
@@ -156,6 +157,7 @@ def _numbers(
     hold_for: dict[str, str] = {}
     if scorer:
         numbers["scores"] = scoring.of_model(model, scorer, values.num_samples)
+        numbers["real_scores"] = scorer.of_real()
         hold_for = scorer.hold_for()
     elif model.run.dataset.codec is not None:
         scores, hold_for = text_scores.of_model(

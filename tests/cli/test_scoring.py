@@ -57,6 +57,13 @@ def test_scores_are_printed_and_written_with_what_they_hold_for(
     other = json.loads((trained / "eval.json").read_text())
     assert "60 samples, 179 test images" in other["scores_hold_for"]["fid"]
     assert other["scores"]["fid"] != record["scores"]["fid"]
+    # Real ones in the place of samples: held-out ones, with --split=test those of training.
+    for found, most in ((record, 60), (other, 60)):
+        assert found["real_scores"].pop("count") == most
+        assert list(found["real_scores"]) == NAMES
+        assert found["real_scores"]["fid"] < 0.5 * found["scores"]["fid"]
+    assert main(*command, "--num_samples=300") == 0
+    assert json.loads((trained / "eval.json").read_text())["real_scores"]["count"] == 179
 
 
 def test_without_metrics_there_are_no_scores(trained: Path, capfd: pytest.CaptureFixture) -> None:

@@ -32,6 +32,7 @@ NUMBERS = {
     "is": ("inception_score", "inception_score_std"),
     "prdc": ("precision", "recall", "density", "coverage"),
 }
+_LEAST = {"fid": 2, "kid": 2, "mind": 2, "is": 10, "prdc": NEIGHBOR + 1}  # samples
 
 
 class Reference(NamedTuple):
@@ -64,14 +65,17 @@ def numbers(metrics: Sequence[str]) -> tuple[str, ...]:
 
 def check_counts(metrics: Sequence[str], num_samples: int, num_real: int, field: str) -> None:
     """Raises `ConfigError` unless there are enough samples and real images for `metrics`."""
-    least = {"fid": 2, "kid": 2, "mind": 2, "is": 10, "prdc": NEIGHBOR + 1}
     for metric in metrics:
-        if num_samples < least[metric]:
-            raise ConfigError(
-                f"{field}={num_samples}: {metric} needs at least {least[metric]} samples"
-            )
-        if metric != "is" and num_real < least[metric]:
-            raise ConfigError(f"{num_real} real images: {metric} needs at least {least[metric]}")
+        least = _LEAST[metric]
+        if num_samples < least:
+            raise ConfigError(f"{field}={num_samples}: {metric} needs at least {least} samples")
+        if metric != "is" and num_real < least:
+            raise ConfigError(f"{num_real} real images: {metric} needs at least {least}")
+
+
+def enough(metrics: Sequence[str], num_samples: int) -> bool:
+    """Says whether there are enough samples for all of `metrics`."""
+    return all(num_samples >= _LEAST[metric] for metric in metrics)
 
 
 def reference(

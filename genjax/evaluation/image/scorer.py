@@ -14,7 +14,7 @@ from genjax.core.capabilities import SamplesClasses
 from genjax.core.config import ConfigError
 from genjax.core.members import by_name
 from genjax.data import cache
-from genjax.data.source import Dataset, Source, labels
+from genjax.data.source import Dataset, Source, labels, spread_rows
 from genjax.evaluation.image import generative, weights
 from genjax.evaluation.image.extractors import Extractor, inception_v3, own
 
@@ -75,6 +75,18 @@ class Scorer:
     def __call__(self, samples: np.ndarray) -> dict[str, float]:
         """Scores samples (n, H, W, C) in [0, 1]."""
         return generative.scores(self.metrics, self.extractor.extract(samples), self.reference)
+
+    def of_real(self) -> dict[str, float]:
+        """Scores real images in the place of samples: what a perfect model would get.
+
+        They are training images, or held-out ones where samples are compared with training images:
+        as many as samples, or all, which `count` says. Empty where they are too few.
+        """
+        other = self._dataset.test if self._split == TRAINING_SPLIT else self._dataset.train
+        x, _ = spread_rows(other, self._num_samples)
+        if not generative.enough(self.metrics, len(x)):
+            return {}
+        return {"count": len(x)} | self(x)
 
     @functools.cached_property
     def extractor(self) -> Extractor:
