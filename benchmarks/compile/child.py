@@ -29,19 +29,9 @@ def main() -> None:
 
 def compiled(target: str, recipe: str, number: int, fields: list[str]) -> dict[str, Any]:
     """Compiles a recipe for `number` devices; `fields` are flags, as `--config.batch_size=8`."""
-    from absl import flags
-
-    from genjax import recipes
-    from genjax.data import arrays
-    from genjax.engine.parallel import make_executor
-    from genjax.engine.run import prepare
-
-    config = recipes.override(recipes.load(recipe), fields, flags.FlagValues())
-    given = _made(config.data.name)
-    run = prepare(arrays.named(config, given), arrays=given)
-    seen = run.dataset.in_training()
-    executor = make_executor(run.family, seen, run.config, devices=devices(target, number))
-    lowered = executor.lower(TARGETS[target].platform)
+    run, executor, lowered = chunk(
+        recipe, fields, devices(target, number), TARGETS[target].platform
+    )
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         on_gpu = TARGETS[target].platform == "cuda"
@@ -72,6 +62,23 @@ def compiled(target: str, recipe: str, number: int, fields: list[str]) -> dict[s
         "compile_seconds": round(seconds, 1),
         "precision": str(run.config.precision),
     }
+
+
+def chunk(recipe: str, fields: list[str], places: list[Any], platform: str) -> tuple[Any, Any, Any]:
+    """Lowers the chunk of steps that training a recipe runs; returns run, executor and program."""
+    from absl import flags
+
+    from genjax import recipes
+    from genjax.data import arrays
+    from genjax.engine.parallel import make_executor
+    from genjax.engine.run import prepare
+
+    config = recipes.override(recipes.load(recipe), fields, flags.FlagValues())
+    given = _made(config.data.name)
+    run = prepare(arrays.named(config, given), arrays=given)
+    seen = run.dataset.in_training()
+    executor = make_executor(run.family, seen, run.config, devices=places)
+    return run, executor, executor.lower(platform)
 
 
 def _made(name: str) -> Any:

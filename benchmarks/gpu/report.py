@@ -48,6 +48,7 @@ def markdown(rows: Record) -> str:
         _agreement(rows),
         _bits(rows),
         _loops(rows),
+        _kernels(rows),
         _failures(rows),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -214,6 +215,16 @@ def _loops(rows: Record) -> str:
     ]
     head = ("recipe, tiny", "step, known length", "step, any length", "leaves differ by")
     return _table("Loops over steps", head, cells)
+
+
+def _kernels(rows: Record) -> str:
+    cells = [
+        (recipe, number(d["kernels"]), number(d["foreseen"]) if d["foreseen"] else "-",
+         number(d["unknown_loops"]))
+        for recipe, d in _results(rows, "kernels_").items()
+    ]  # fmt: skip
+    head = ("recipe", "kernels", "foreseen without a device", "loops of unknown length")
+    return _table("Kernels of a step", head, cells)
 
 
 def _failures(rows: Record) -> str:

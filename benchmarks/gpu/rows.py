@@ -21,6 +21,7 @@ FLAGS = {
     "deterministic": "--xla_gpu_deterministic_ops=true",
     "no_autotune": "--xla_gpu_autotune_level=0",
 }
+KERNELS = ("wgan_gp", "vae", "gpt", "lstm_lm", "word2vec_skipgram")  # recipes whose are counted
 _BITS = ["wgan_gp", "dcgan", "gpt", "lstm_lm"]  # of the recipes that are killed and resumed
 
 _ADAM = {"learning_rate": 2e-4, "b1": 0.5, "b2": 0.999}
@@ -33,6 +34,11 @@ _GPT2 = {
 _MLP = {
     "latent_dim": 100, "generator_hidden": [128, 256, 512, 1024], "critic_hidden": [512, 256],
     "num_examples": 60_000, "height": 28, **_WGAN_GP,
+}  # fmt: skip
+_CONV = {"latent_dim": 100, "channels": [64, 128], "num_examples": 60_000, "height": 28, **_WGAN_GP}
+_CONV_64 = {
+    "latent_dim": 128, "channels": [32, 64, 128, 256], "height": 64, "colors": 3,
+    "num_examples": 20_000, **_WGAN_GP,
 }  # fmt: skip
 _CIFAR10 = {  # the shapes of Gulrajani et al. 2017, appendix F
     "latent_dim": 128, "channels": [128, 128, 128], "critic_channels": [128, 128], "height": 32,
@@ -76,12 +82,14 @@ def all_rows(device: str = "cuda", tiny: bool = False) -> dict[str, Row]:
 
     gpt2 = sized(_GPT2, steps=steps(10), one_layer=True)
     mlp, cifar10 = sized(_MLP, iterations=steps(50)), sized(_CIFAR10, iterations=steps(4))
+    conv, conv_64 = sized(_CONV, iterations=steps(20)), sized(_CONV_64, iterations=steps(10))
     unet, lstm = sized(_UNET, steps=steps(40)), sized(_LSTM, steps=steps(20))
     epoch, word2vec = sized(_VAE, epochs=1), sized(_WORDS)
     width, repeats = (64, 2) if tiny else (8192, 10)
     ceilings = {"width": width, "repeats": repeats}
     recipes = FAMILIES if not tiny else {"vae": "vae", "gan": "wgan_gp"}
     graphs = "compiled_reduce_overhead compiled_graph"
+    channels_last = "compiled_channels_last_graph compiled_channels_last_reduce_overhead"
     updates = epoch["num_examples"] // epoch["batch_size"]
     rows = [
         task("facts", "what the device is", "gpu.facts:facts", {}, platforms=device, alone=True),
@@ -114,6 +122,14 @@ def all_rows(device: str = "cuda", tiny: bool = False) -> dict[str, Row]:
         ),
         *(
             task(
+                f"kernels_{recipe}", "kernels of a step, beside those that were foreseen",
+                "gpu.kernels:counted", {"recipe": recipe, "platform": device}, 120.0,
+                platforms=device,
+            )
+            for recipe in KERNELS[: 1 if tiny else None]
+        ),
+        *(
+            task(
                 f"loops_{recipe}", "loops of a known length against dynamic ones: bits and time",
                 "gpu.bits:loops", {"recipe": recipe, "steps": steps(100)}, platforms=device,
                 alone=True,
@@ -130,8 +146,7 @@ def all_rows(device: str = "cuda", tiny: bool = False) -> dict[str, Row]:
         comparison(
             "wgan_gp_resnet", "WGAN-GP ResNet at CIFAR-10's shapes, TF32", "gan:wgan_gp_resnet",
             "torch_wgan_gp:resnet", cifar10,
-            modes="compiled_channels_last_graph compiled_channels_last_reduce_overhead",
-            device=device, unit="critic steps", amount=cifar10["n_critic"],
+            modes=channels_last, device=device, unit="critic steps", amount=cifar10["n_critic"],
             products=gan.residual_products(cifar10), seconds=150.0,
         ),
         comparison(
@@ -159,8 +174,9 @@ def all_rows(device: str = "cuda", tiny: bool = False) -> dict[str, Row]:
             amount=lstm["batch_size"] * lstm["length"], products=recurrent_lm.products(**lstm),
         ),
         comparison(
-            "word2vec", "skip-gram, 300 dimensions, words by Zipf's law", "word2vec:epoch", "",
-            word2vec, device=device, unit="words", amount=word2vec["words"],
+            "word2vec", "skip-gram, 300 dimensions, words by Zipf's law", "word2vec:epoch",
+            "torch_word2vec:training", word2vec, modes="eager_graph compiled_graph", device=device,
+            unit="words", amount=word2vec["words"],
         ),
         *(
             comparison(
@@ -169,6 +185,18 @@ def all_rows(device: str = "cuda", tiny: bool = False) -> dict[str, Row]:
                 device=device, unit="steps of members", amount=steps(100),
             )
             for members in ((1, 2) if tiny else (1, 32, 1024))
+        ),
+        *(
+            comparison(
+                name, about, "gan:wgan_gp_conv", "torch_wgan_gp:conv", settings,
+                modes=channels_last, device=device, unit="critic steps",
+                amount=settings["n_critic"],
+                products=gan.wgan_gp_products(*gan.convolutions(settings)),
+            )
+            for name, about, settings in (
+                ("wgan_gp_conv", "WGAN-GP of DCGAN's layers, 28x28, TF32", conv),
+                ("wgan_gp_64", "the same, 64x64 in color", conv_64),
+            )
         ),
         comparison(
             "wgan_gp_resnet_bf16", "the same in bf16", "gan:wgan_gp_resnet",

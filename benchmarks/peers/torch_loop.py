@@ -157,25 +157,29 @@ def timed_updates(
 
     Some calls before compile and warm up. On a GPU its result is `peak_bytes` of memory.
     """
-    on_gpu = device != "cpu"
 
     def run() -> dict[str, int] | None:
         for _ in range(updates):
             update()
-        if not on_gpu:
-            return None
-        torch.cuda.synchronize()
-        return {"peak_bytes": torch.cuda.max_memory_allocated()}
+        return waited_for(device)
 
     for _ in range(3):  # compiles
         update()
-    if on_gpu and mode.endswith("_graph"):
-        update = _captured(update)
+    if device != "cpu" and mode.endswith("_graph"):
+        update = captured(update)
     run()
     return Timed(run, units=units or updates, info=described(mode, device))
 
 
-def _captured(update: Callable[[], object]) -> Callable[[], object]:
+def waited_for(device: str) -> dict[str, int] | None:
+    """Waits for a GPU; returns the `peak_bytes` of its memory. None: it is a CPU."""
+    if device == "cpu":
+        return None
+    torch.cuda.synchronize()
+    return {"peak_bytes": torch.cuda.max_memory_allocated()}
+
+
+def captured(update: Callable[[], object]) -> Callable[[], object]:
     """Records the kernels of an update; returns what launches them as one CUDA graph."""
     beside = torch.cuda.Stream()
     beside.wait_stream(torch.cuda.current_stream())

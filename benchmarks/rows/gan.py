@@ -61,7 +61,7 @@ def rows() -> list[Row]:
                 "eager_channels_last compiled_channels_last partly functional",
                 conv,
             ),
-            tuple(wgan_gp_products(*_convolutions(_CONV))),
+            tuple(wgan_gp_products(*convolutions(_CONV))),
             settings=_CONV,
         ),
         Row(
@@ -70,7 +70,7 @@ def rows() -> list[Row]:
             "generator iteration",
             ours(wgan_gp_conv, conv),
             (ours(wgan_gp_conv, {**conv, "lowering": "stock"}, "stock"),),
-            products=tuple(wgan_gp_products(*_convolutions(_CONV))),
+            products=tuple(wgan_gp_products(*convolutions(_CONV))),
             rounds=2,
             settings=_CONV,
         ),
@@ -81,7 +81,7 @@ def rows() -> list[Row]:
             ours(dcgan, five),
             peers("torch_dcgan:conv", "eager compiled", five),
             peers("torch_dcgan:conv", "eager_channels_last compiled_channels_last", five),
-            tuple(floor.gan(*_convolutions(_DCGAN))),
+            tuple(floor.gan(*convolutions(_DCGAN))),
             settings=_DCGAN,
         ),
         Row(
@@ -91,7 +91,7 @@ def rows() -> list[Row]:
             ours(wgan_gp_conv, large),
             peers("torch_wgan_gp:conv", "eager compiled", large),
             peers("torch_wgan_gp:conv", "eager_channels_last", large),
-            tuple(wgan_gp_products(*_convolutions(_LARGE))),
+            tuple(wgan_gp_products(*convolutions(_LARGE))),
             rounds=5,
             settings=_LARGE,
         ),
@@ -232,7 +232,7 @@ def dense(settings: Mapping[str, Any]) -> tuple[list[Product], list[Product]]:
     return floor.dense(batch, generator), floor.dense(batch, critic)
 
 
-def _convolutions(settings: Mapping[str, Any]) -> tuple[list[Product], list[Product]]:
+def convolutions(settings: Mapping[str, Any]) -> tuple[list[Product], list[Product]]:
     """Counts the forward products of both networks: 4x4 convolutions of stride 2, mirrored."""
     batch, side = settings["batch_size"], settings["height"]
     widths: Sequence[int] = [settings.get("colors", 1), *settings["channels"]]

@@ -18,7 +18,10 @@ from genjax import families
 from genjax.ops import platform
 
 # One row of each kind; the others differ in what they train.
-_REHEARSED = ("facts", "ceilings_jax", "ops", "family_vae", "bits_none", "loops_wgan_gp", "vae")
+_REHEARSED = (
+    "facts", "ceilings_jax", "ops", "family_vae", "bits_none", "kernels_wgan_gp", "loops_wgan_gp",
+    "vae", "word2vec",
+)  # fmt: skip
 # What families, the engine or the rows `loops_*` choose, and no operation alone; of attention in
 # blocks only scores of a size that no check has time for.
 _WITHOUT_OPS = {
@@ -98,6 +101,8 @@ def test_the_check_is_rehearsed_on_the_cpu(tmp_path):
     bits = found["bits_none"]["result"]["wgan_gp"]
     assert bits == {"resumed_differ": [], "repeated_differ": []}
     assert found["vae"]["modes"]["genjax"]["rate"] > 0
+    kernels = found["kernels_wgan_gp"]["result"]
+    assert kernels["kernels"] > 0 and kernels["foreseen"] > 0
     page = (tmp_path / "RESULTS.md").read_text()
     assert page == report.markdown(found) and page.startswith("# cpu")
 
