@@ -1,20 +1,21 @@
-"""Few labels of texts: what encoders that learned without labels are worth on SST-2.
+"""Few labels of texts: what encoders that learned without labels are worth on SST-2 and WNUT17.
 
-    python -m experiments.few_labels_text --workdir=DIR --sst2=DIR --corpus=DIR [--glove=FILE]
-        [--encoders=none,word2vec,…] [--ways=frozen,tuned] [--labels=100,1000,all]
-        [--seeds=0,1,2] [--record=docs/few_labels_text.json] [--table_only]
+    python -m experiments.few_labels_text --workdir=DIR --sst2=DIR --wnut17=DIR --corpus=DIR
+        [--glove=FILE] [--tasks=sst2,wnut17] [--encoders=none,word2vec,…] [--ways=frozen,tuned]
+        [--labels=100,1000,all] [--seeds=0,1,2] [--record=docs/few_labels_text.json] [--table_only]
 
-DIR of --sst2 holds train.tsv and test.tsv, that of --corpus definitions.txt.gz. Each encoder is
-trained once, in DIR/ENCODER, for about 10 minutes on 2 CPU cores: on definitions, or on these and
-the sentences of the training split (`_task`). Then, for each choice of labels (a seed), a linear
-head on it learns alone (frozen) or together with it (tuned). `none` is the same bag of words as
-that on vectors, from random ones.
+DIR of --sst2 holds train.tsv and test.tsv, that of --wnut17 train.conll and test.conll, that of
+--corpus definitions.txt.gz. Each encoder is trained once, in DIR/ENCODER, for about 10 minutes on 2
+CPU cores: on definitions, or on these and the sentences of a task's training split (`_task`). Then,
+for each choice of labels (a seed), a linear head on it (of WNUT17 a BiLSTM-CRF with characters)
+learns alone (frozen) or together with it (tuned). `none` has vectors of words as well, which begin
+at random.
 
-The learning rate is chosen by the accuracy on a fifth of the labels, which are held out of training
-meanwhile, then all labels are learned with it, and the test split judges once. What is done is kept
-in the file of --record, one row for each encoder, way, number of labels and seed, and the table in
-the page beside it (.md). The same command resumes; a row of the same settings is not computed
-again, even where DIR is gone. --table_only makes the page again.
+The learning rate is chosen on a fifth of the labels, which are held out of training meanwhile, then
+all labels are learned with it, and the test split judges once. What is done is kept in the file of
+--record, one row for each task, encoder, way, number of labels and seed, and the tables in the page
+beside it (.md). The same command resumes; a row of the same settings is not computed again, even
+where DIR is gone. --table_only makes the page again.
 """
 
 import gzip
@@ -31,12 +32,11 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from experiments import record, study
-from genjax import families, recipes
+from experiments.labeled_texts import HELD_OUT, TASKS, Split, Task
+from genjax import recipes
 from genjax.cli import launch, program
 from genjax.core import files
 from genjax.core.config import DURATIONS
-from genjax.data.labeled import stratified
-from genjax.data.text import loading
 from genjax.engine.checkpoints import Checkpoints
 from genjax.engine.compilation_cache import enable_compilation_cache
 from genjax.engine.layout import CHECKPOINTS
@@ -46,35 +46,31 @@ from genjax.engine.writers import METRICS, read_metrics
 
 CORPUS = "definitions.txt.gz"
 WAYS = ("frozen", "tuned")
-LABELS = {"100": 200, "1000": 400, "all": 1000}  # updates of 32 sentences each
-RATES = {"frozen": (3e-3, 1e-2, 3e-2, 0.1), "tuned": (5e-4, 2e-3, 1e-2)}
-_HELD_OUT = 0.2  # of the labels, to choose by
-_REPEATS = 10  # of the task's sentences among definitions
-_LENGTH = 48  # words of a sentence
+LABELS = ("100", "1000", "all")
 _SCORES = ("accuracy", "nll")
+_REPEATS = 10  # of the task's sentences among definitions
 
 
 class Encoder(NamedTuple):
     """An encoder.
 
     Attributes:
-      network: what differs in the section `model` of the classifier on it.
+      kind: of its vectors: a `table` of words, or a family's that reads words in their sentence.
       recipe: of its training; empty: none.
       changes: in that recipe.
       of_task: whether it learns the sentences of the task as well.
       file: the flag that names the file of its vectors.
     """
 
-    network: Mapping[str, Any]
+    kind: str = "table"
     recipe: str = ""
     changes: Mapping[str, Any] = MappingProxyType({})
     of_task: bool = False
     file: str = ""
 
 
-_BAG = {"network": "bag", "layers": 0, "embed_dim": 100, "word_dropout": 0.2}
-_MIXED = {"pooling": "mean", "mix": True, "word_dropout": 0.1}
-_WORDS = {"data.vocab_size": 20_000}
+_LOWER = {"data.lowercase": True}  # of the definitions, as of the tasks
+_WORDS = _LOWER | {"data.vocab_size": 20_000}
 _TRANSFORMER = {"scan": False, "positions": "rotary", "norm_first": True, "init_std": 0.0}
 _BERT = _WORDS | {"steps": 4000}
 _GPT = _WORDS | {
@@ -84,39 +80,41 @@ _GPT = _WORDS | {
     **{f"model.{name}": value for name, value in _TRANSFORMER.items()},
 }  # fmt: skip
 ENCODERS = {
-    "none": Encoder(_BAG),
-    "glove": Encoder(_BAG, file="glove"),
-    "word2vec": Encoder(_BAG, "word2vec_definitions"),
-    "word2vec_task": Encoder(_BAG, "word2vec_definitions", of_task=True),
-    "elmo": Encoder(_MIXED | {"network": "elmo"}, "elmo_definitions", _WORDS | {"steps": 800}),
-    "gpt": Encoder(_MIXED | {"network": "gpt"}, "gpt", _GPT),
-    "bert": Encoder(_MIXED | {"network": "bert"}, "bert_definitions", _BERT),
-    "bert_task": Encoder(_MIXED | {"network": "bert"}, "bert_definitions", _BERT, of_task=True),
+    "none": Encoder(),
+    "glove": Encoder(file="glove"),
+    "word2vec": Encoder("table", "word2vec_definitions", _LOWER),
+    "word2vec_task": Encoder("table", "word2vec_definitions", _LOWER, of_task=True),
+    "elmo": Encoder("elmo", "elmo_definitions", _WORDS | {"steps": 800}),
+    "gpt": Encoder("gpt", "gpt", _GPT),
+    "bert": Encoder("bert", "bert_definitions", _BERT),
+    "bert_task": Encoder("bert", "bert_definitions", _BERT, of_task=True),
 }
 _PAGE = """# Few labels of texts
 
-SST-2, of whose 6,920 training sentences few show their label: classifiers on encoders that learned
-from dictionary definitions without labels, about 10 minutes each on 2 CPU cores, by
+Training sentences of which few show their labels: heads on encoders that learned from dictionary
+definitions without labels, about 10 minutes each on 2 CPU cores, by
 
 ```bash
-python -m experiments.few_labels_text --workdir=studies/few_labels_text --sst2=DIR --corpus=DIR
+python -m experiments.few_labels_text --workdir=studies/few_labels_text --sst2=DIR --wnut17=DIR \\
+    --corpus=DIR
 ```
 
-Accuracy in % on the 1,821 test sentences; `seeds` counts those of each column. A seed chooses the
-labels, as many of each class as its share of the split; encoders are trained once. Learning rates
-were chosen on a fifth of the labels, held out of training meanwhile, from {rates}.
-`frozen`: a linear head on vectors that stay as they are, of encoders on a learned mix of layers;
-`tuned`: everything learns. `none` is a bag of words with a table of its own, `word2vec` and `glove`
-are the same bag with their vectors. Encoders called `_task` read the training sentences, without
-labels and {repeats} times each, beside the definitions.
+`seeds` counts those of each column. A seed chooses the labels, as many of each class as its share
+of the split (of WNUT17 as many sentences with an entity); encoders are trained once. Learning rates
+were chosen on a fifth of the labels, held out of training meanwhile. `frozen`: a linear head (of
+WNUT17 a BiLSTM-CRF that sees characters as well) on vectors that stay as they are, of encoders on a
+learned mix of layers; `tuned`: everything learns. `none` begins with random vectors of words,
+`word2vec` and `glove` are the same with theirs. Encoders called `_task` read the training
+sentences, without labels and {repeats} times each, beside the definitions.
 
-{table}
+{tables}
 """
 
 
 class Cell(NamedTuple):
-    """One number: encoder, way, number of labels, seed, and the digest of all its settings."""
+    """One number: task, encoder, way, number of labels, seed, and the digest of all settings."""
 
+    task: Task
     encoder: str
     way: str
     labels: str
@@ -126,21 +124,13 @@ class Cell(NamedTuple):
     @property
     def method(self) -> str:
         """Returns what the record calls it."""
-        return f"{self.encoder}/{self.way}/{self.labels}"
+        return f"{self.task.name}/{self.encoder}/{self.way}/{self.labels}"
 
-
-class Task(NamedTuple):
-    """The labeled sentences: where they are, and the training split's, with their classes."""
-
-    folder: str
-    sentences: Sequence[str]
-    labels: Sequence[str]
-
-    def shown(self, labels: str, share: float, seed: int) -> np.ndarray:
-        """Marks the sentences whose label is known, or that share of them."""
-        number = len(self.labels) if labels == "all" else int(labels)
-        numbers = np.unique(np.array(self.labels), return_inverse=True)[1]
-        return stratified(numbers, round(share * number), seed)
+    @property
+    def run(self) -> str:
+        """Returns the name of the encoder's run."""
+        of_task = ENCODERS[self.encoder].of_task
+        return f"{self.encoder}_{self.task.name}" if of_task else self.encoder
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -153,8 +143,10 @@ def _define(values: flags.FlagValues) -> None:
     folder = "studies/few_labels_text"
     flags.DEFINE_string("workdir", folder, "The study's folder; resumed if it is there.", **text)
     flags.DEFINE_string("sst2", "", "The folder of train.tsv and test.tsv.", **text)
+    flags.DEFINE_string("wnut17", "", "The folder of train.conll and test.conll.", **text)
     flags.DEFINE_string("corpus", "", f"The folder of {CORPUS}.", **text)
     flags.DEFINE_string("glove", "", "A file of vectors; empty: no row of them.", **text)
+    flags.DEFINE_list("tasks", list(TASKS), "Of which to learn.", **text)
     flags.DEFINE_list("encoders", list(ENCODERS), "Which of them to compare.", **text)
     flags.DEFINE_list("ways", list(WAYS), "Whether the encoder learns.", **text)
     flags.DEFINE_list("labels", list(LABELS), "How many sentences show theirs.", **text)
@@ -171,7 +163,8 @@ def _few_labels_text(argv: list[str]) -> int:
     path = record.path(values.record)
     names = [n for n in names if n != "glove" or values.glove]
     cells = [
-        _cell(name, way, labels, seed, values)
+        _cell(TASKS[task], name, way, labels, seed, values)
+        for task in study.chosen(values, "tasks", TASKS)
         for labels in numbers
         for seed in seeds
         for name in names
@@ -187,16 +180,16 @@ def _few_labels_text(argv: list[str]) -> int:
     return status
 
 
-def _cell(name: str, way: str, labels: str, seed: int, values: Any) -> Cell:
-    protocol: dict[str, Any] = {"encoder": name, "labels": labels, "rates": RATES[way]}
-    protocol |= {"held_out": _HELD_OUT}
+def _cell(task: Task, name: str, way: str, labels: str, seed: int, values: Any) -> Cell:
+    protocol: dict[str, Any] = {"task": task.name, "encoder": name, "labels": labels}
+    protocol |= {"rates": task.rates[way], "held_out": HELD_OUT}
     if ENCODERS[name].recipe:
         pretrained = _pretraining(name, values)
         protocol |= {"of": record.digest(pretrained), "repeats": _repeats(name)}
     if ENCODERS[name].file:
         protocol["file"] = Path(values[ENCODERS[name].file].value).name
-    digest = record.digest(_classifier(name, way, labels), **protocol)
-    return Cell(name, way, labels, seed, digest)
+    digest = record.digest(task.learner(ENCODERS[name].kind, way, labels), **protocol)
+    return Cell(task, name, way, labels, seed, digest)
 
 
 def _repeats(name: str) -> int:
@@ -215,33 +208,21 @@ def _pretraining(name: str, values: Any) -> ConfigDict:
     return c.lock()
 
 
-def _classifier(name: str, way: str, labels: str) -> ConfigDict:
-    """Makes the config of a classifier of all labels, but for what names files and the rate."""
-    c = families.default_config("classifier").unlock()
-    c.steps, c.batch_size, c.ema_decay = LABELS[labels], 32, 0.99
-    c.data.update(name="tsv:train.tsv", test="test.tsv", vocab_size=20_000, length=_LENGTH)
-    c.model.update(ENCODERS[name].network)
-    for encoder in (c.model.bert, c.model.gpt):
-        encoder.scan = False
-    c.optimizer.update(schedule="linear", warmup_steps=20)
-    c.optimizer.encoder_lr_scale = float(way == "tuned")
-    c.log_every = 100
-    return c.lock()
-
-
 def _compute(cells: Sequence[Cell], path: Path, values: Any, command: str) -> int:
-    """Trains what cells need, and the classifiers; each cell is recorded when it is through."""
+    """Trains what cells need, and the heads; each cell is recorded when it is through."""
     enable_compilation_cache()
     workdir = Path(values.workdir).expanduser().absolute()
     for folder in (workdir, path.parent):
         check_writable(folder)
-    task = _task(values)
+    tasks = {cell.task.name: cell.task for cell in cells}
+    splits = {name: task.split(values[name].value) for name, task in tasks.items()}
     for i, cell in enumerate(cells):
-        status = _pretrained(cell.encoder, task, workdir, values, command)
+        split = splits[cell.task.name]
+        status = _pretrained(cell, split, workdir, values, command)
         if status != program.DONE:
             return status
         print(f"{i + 1} of {len(cells)}: {cell.method}, seed {cell.seed}", flush=True)
-        status, row = _judged(cell, task, workdir, values, command)
+        status, row = _judged(cell, split, workdir, values, command)
         if status != program.DONE:
             return status
         record.add(path, row)
@@ -249,38 +230,30 @@ def _compute(cells: Sequence[Cell], path: Path, values: Any, command: str) -> in
     return program.DONE
 
 
-def _task(values: Any) -> Task:
-    """Reads the training split."""
-    c = _classifier("none", "tuned", "all").copy_and_resolve_references().unlock()
-    c.data.dir = values.sst2
-    rows = list(loading.read(c.data, "train"))
-    return Task(values.sst2, [r[0] for r in rows], [r[1] for r in rows])
-
-
-def _pretrained(name: str, task: Task, workdir: Path, values: Any, command: str) -> int:
-    """Trains an encoder, or goes on with its run; returns an exit status."""
-    encoder, folder = ENCODERS[name], workdir / name
+def _pretrained(cell: Cell, split: Split, workdir: Path, values: Any, command: str) -> int:
+    """Trains a cell's encoder, or goes on with its run; returns an exit status."""
+    encoder, folder = ENCODERS[cell.encoder], workdir / cell.run
     if not encoder.recipe:
         return program.DONE
-    config = _pretraining(name, values).copy_and_resolve_references().unlock()
+    config = _pretraining(cell.encoder, values).copy_and_resolve_references().unlock()
     if config.steps in Checkpoints(folder / CHECKPOINTS).steps():
         return program.DONE
     config.data.dir = values.corpus
     if encoder.of_task:
-        config.data.dir = str(_joined(config, task, workdir))
-    print(f"encoder {name}", flush=True)
+        texts = workdir / "texts" / cell.task.name
+        config.data.dir = str(_joined(config, split, texts))
+    print(f"encoder {cell.run}", flush=True)
     status, _ = launch.train(prepare(config.lock(), folder), folder, command)
     return status
 
 
-def _joined(config: ConfigDict, task: Task, workdir: Path) -> Path:
+def _joined(config: ConfigDict, split: Split, folder: Path) -> Path:
     """Writes the corpus with the task's sentences in front; what is held out is its end."""
-    folder = workdir / "texts"
     path = folder / CORPUS
     if path.exists():
         return folder
     source = Path(config.data.dir).expanduser() / CORPUS
-    lines = "".join(f"{sentence}\n" for sentence in task.sentences)
+    lines = "".join(f"{words}\n" for words in split.words)
     with files.reading(source), gzip.open(source) as file:
         corpus = file.read()
     with files.writing(folder):
@@ -291,96 +264,84 @@ def _joined(config: ConfigDict, task: Task, workdir: Path) -> Path:
 
 
 def _judged(
-    cell: Cell, task: Task, workdir: Path, values: Any, command: str
+    cell: Cell, split: Split, workdir: Path, values: Any, command: str
 ) -> tuple[int, record.Row]:
     """Chooses the rate, learns all labels with it, and judges: an exit status, and the row."""
-    folder = workdir / cell.method.replace("/", "_") / str(cell.seed)
-    config = _classifier(cell.encoder, cell.way, cell.labels).copy_and_resolve_references().unlock()
-    config.seed = cell.seed
-    config.data.dir, config.data.labeled_seed = task.folder, cell.seed
-    _begin(config, cell.encoder, workdir, values)
-    choosing = _choosing(config, cell, task, folder)
-    rates = RATES[cell.way]
+    task, folder = cell.task, workdir / cell.method.replace("/", "_") / str(cell.seed)
+    kind = ENCODERS[cell.encoder].kind
+    config = task.learner(kind, cell.way, cell.labels).copy_and_resolve_references().unlock()
+    config.seed, config.data.dir = cell.seed, values[task.name].value
+    _begin(config, cell, workdir, values)
+    shown = split.shown(cell.labels, 1.0, cell.seed)
+    learned = split.shown(cell.labels, 1 - HELD_OUT, cell.seed)
+    for name, chosen in (("all", shown), ("learned", learned), ("held_out", shown & ~learned)):
+        task.write(folder / f"{name}.{task.form}", split, chosen)
+    rates = task.rates[cell.way]
     numbers: dict[str, Any] = {
         "seeds": [cell.seed] * len(rates),
         "hyperparameters": {"optimizer.learning_rate": list(rates)},
     }
-    run = prepare(choosing, folder / "choice", **numbers)
+    choosing = config.copy_and_resolve_references().unlock()
+    choosing.executor, choosing.optimizer.learning_rate = "vmap", max(rates)
+    choosing.data.name = f"{task.form}:{folder / 'learned'}.{task.form}"
+    choosing.data.test = f"{folder / 'held_out'}.{task.form}"
+    run = prepare(choosing.lock(), folder / "choice", **numbers)
     status, _ = launch.train(run, folder / "choice", command)
     if status != program.DONE:
         return status, {}
     held_out = study.history(folder / "choice")
-    accuracy, nll = (held_out[f"eval/{name}"].value[-1] for name in _SCORES)
-    best = max(range(len(rates)), key=lambda i: (accuracy[i], -nll[i]))
+    best = task.best(held_out)
     config.optimizer.learning_rate = rates[best]
-    if cell.labels != "all":
-        config.data.num_labeled = int(cell.labels)
+    config.data.name = f"{task.form}:{folder / 'all'}.{task.form}"
     status, _ = launch.train(prepare(config.lock(), folder / "final"), folder / "final", command)
     if status != program.DONE:
         return status, {}
-    rows = read_metrics(folder / "final" / METRICS)
-    found = {name: row[f"eval/{name}"] for row in rows for name in _SCORES if f"eval/{name}" in row}
     row = {"method": cell.method, "seed": cell.seed, "config": cell.digest, "rate": rates[best]}
-    row |= {"held_out": float(accuracy[best]), "seconds": rows[-1].get("wall_seconds", math.nan)}
+    row |= {f"held_out_{n}": float(held_out[f"eval/{n}"].value[-1][best]) for n in _SCORES}
+    row["seconds"] = read_metrics(folder / "final" / METRICS)[-1].get("wall_seconds", math.nan)
+    row |= task.judged(folder / "final")
     shutil.rmtree(folder)
-    return program.DONE, row | {name: float(value) for name, value in found.items()}
+    return program.DONE, row
 
 
-def _begin(config: ConfigDict, name: str, workdir: Path, values: Any) -> None:
-    """Says what the classifier begins with."""
-    encoder = ENCODERS[name]
+def _begin(config: ConfigDict, cell: Cell, workdir: Path, values: Any) -> None:
+    """Says what the run begins with."""
+    encoder = ENCODERS[cell.encoder]
     if encoder.recipe:
-        config.start.workdir = str(workdir / name)
+        config.start.workdir = str(workdir / cell.run)
     elif encoder.file:
         config.start.workdir = str(Path(values[encoder.file].value).expanduser().absolute())
 
 
-def _choosing(config: ConfigDict, cell: Cell, task: Task, folder: Path) -> ConfigDict:
-    """Makes the population of all rates, which learns four fifths of the labels."""
-    shown = task.shown(cell.labels, 1.0, cell.seed)
-    learned = task.shown(cell.labels, 1 - _HELD_OUT, cell.seed)
-    path = folder / "held_out.tsv"
-    held_out = map(int, np.flatnonzero(shown & ~learned))
-    rows = (f"{task.sentences[i]}\t{task.labels[i]}\n" for i in held_out)
-    with files.writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        if not path.exists():  # a run that goes on finds the same file
-            files.write_whole(path, "".join(rows))
-    c = config.copy_and_resolve_references().unlock()
-    c.executor, c.optimizer.learning_rate = "vmap", max(RATES[cell.way])
-    c.data.test, c.data.num_labeled = str(path), int(learned.sum())
-    return c.lock()
-
-
 def _write_page(path: Path, values: Any) -> None:
-    """Writes and prints the table of what is recorded with today's settings."""
-    done = record.read(path)
-    rows: list[study.Row] = []
-    for name in ENCODERS:
-        for way in WAYS:
-            found = {
-                labels: record.find(done, cell.method, cell.digest)
-                for labels in LABELS
-                for cell in [_cell(name, way, labels, 0, values)]
-            }
-            if any(found.values()):
-                rows.append(_row(name, way, found))
-    table = study.markdown(rows) if rows else record.NOTHING
-    text = _PAGE.format(
-        rates=" and ".join(
-            f"{', '.join(f'{rate:g}' for rate in rates)} ({way})" for way, rates in RATES.items()
-        ),
-        repeats=_REPEATS,
-        table=table,
-    )
-    page = record.write_page(path, text)
-    print(f"{study.plain(rows) if rows else table}\n\n{page}", flush=True)
+    """Writes and prints the tables of what is recorded with today's settings."""
+    done, parts = record.read(path), []
+    for task in TASKS.values():
+        rows: list[study.Row] = []
+        for name in ENCODERS:
+            for way in WAYS:
+                found = {
+                    labels: record.find(done, cell.method, cell.digest)
+                    for labels in LABELS
+                    for cell in [_cell(task, name, way, labels, 0, values)]
+                }
+                if any(found.values()):
+                    rows.append(_row(task, name, way, found))
+        if rows:
+            print(f"{task.about}\n\n{study.plain(rows)}\n", flush=True)
+            rates = "; ".join(
+                f"{way} {', '.join(f'{rate:g}' for rate in rates)}"
+                for way, rates in task.rates.items()
+            )
+            parts.append(f"## {task.about}\n\n{study.markdown(rows)}\n\nLearning rates: {rates}.")
+    text = _PAGE.format(repeats=_REPEATS, tables="\n\n".join(parts) or record.NOTHING)
+    print(record.write_page(path, text), flush=True)
 
 
-def _row(name: str, way: str, found: Mapping[str, Sequence[record.Row]]) -> study.Row:
+def _row(task: Task, name: str, way: str, found: Mapping[str, Sequence[record.Row]]) -> study.Row:
     row: dict[str, Any] = {"encoder": name, "way": way if name != "none" else "trained"}
     for labels, rows in found.items():
-        row[f"{labels} labels"] = np.array([100 * r["accuracy"] for r in rows]) if rows else ""
+        row[f"{labels} labels"] = np.array([100 * r[task.score] for r in rows]) if rows else ""
     return row | {"seeds": ", ".join(str(len(rows)) for rows in found.values())}
 
 
