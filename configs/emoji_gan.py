@@ -17,7 +17,7 @@ precision 0.716 (0.710), recall 0.673 (0.883), density 0.574 (0.559), coverage 0
 24.7 (21.2), by genjax's own classifier, which docs/numbers.md judges. It is more than 0.9 sure of
 59.4 % of the samples, of held-out pictures 62.5 %. Faces, flags and couples can be told; about half
 of the samples are blobs, so more updates are worth their time. Nothing is copied: the nearest
-training picture is 11.2 away in the median of 500 samples, 8.8 of held-out pictures (pixels). Without
+training picture is 11.2 away in the median of 500 samples, 8.8 of held-out ones (pixels). Without
 classes it is not recorded yet.
 """
 
