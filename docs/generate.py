@@ -147,7 +147,7 @@ def _fields() -> str:
 
 def _table(fields: Iterable[Field]) -> str:
     rows = ["| field | default | allowed | meaning |", "|---|---|---|---|"]
-    for name, default, allowed, meaning in fields:
+    for name, default, allowed, meaning, _ in fields:
         shown = f"`{default!r}`" if default != "" else ""
         cells = (f"`{name}`", shown, allowed, meaning)
         rows.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")

@@ -39,7 +39,12 @@ def _text_baselines(argv: list[str]) -> int:
     model = program.load(values, values.member)
     from genjax.data.text import loading
     from genjax.evaluation.text import baselines
-    from genjax.evaluation.text.scores import MOST_ANSWERED, held_out, of_model
+    from genjax.evaluation.text.scores import (
+        MOST_ANSWERED,
+        check_bleu_tokenize,
+        held_out,
+        of_model,
+    )
     from genjax.evaluation.text.translation import translation_scores
     from genjax.generation.texts import answers
 
@@ -47,6 +52,7 @@ def _text_baselines(argv: list[str]) -> int:
     if not answers(model.family) or model.run.dataset.spec.kind != "pair" or data.name == "reverse":
         message = f"{model.config.family} on {data.name}: must be trained on pairs of texts"
         raise ConfigError(f"--workdir={values.workdir}: {message}")
+    check_bleu_tokenize(model, "")
     sources, targets = held_out(model, MOST_ANSWERED)
     known, wanted = zip(*loading.read(data, "train"))
     scored, hold_for = of_model(model, {}, values.beam, values.length_penalty)

@@ -87,24 +87,29 @@ def export(
     and tables are computed otherwise on a CPU.
 
     Args:
-      run: a config as from `recipe`, or the folder of a run. Of a population: one member's step.
+      run: a config as from `recipe`, or the folder of a run, whose teacher must be there if it has
+        one. Of a population: one member's step; of a run on many devices: that of one device.
       platforms: of `cpu`, `cuda`, `rocm` and `tpu`.
       data: the arrays that it is trained on, if they are in memory; see `train`.
 
     Raises:
       ConfigError: a `ValueError`: a mistake in the config, no such run, or no such platform.
     """
+    from genjax.core.config import for_one_device
     from genjax.data import arrays
-    from genjax.engine import exporting
+    from genjax.engine import augmenting, exporting, teaching
     from genjax.engine.run import prepare
     from genjax.engine.workdir import read_config
 
     with _in_python():
         if isinstance(run, ConfigDict):
-            return exporting.export(prepare(arrays.named(run, data), arrays=data), platforms)
+            made = prepare(for_one_device(arrays.named(run, data)), arrays=data)
+            return exporting.export(made, platforms)
         folder = Path(run).expanduser().absolute()
-        made = prepare(read_config(folder), folder, use=True, arrays=data)
-        return exporting.export(made, platforms)
+        config = for_one_device(read_config(folder))
+        # What a teacher or an augmenter adds to a batch is there when the run is trained.
+        use = not (teaching.taught(config) or augmenting.tokenizer(config))
+        return exporting.export(prepare(config, folder, use=use, arrays=data), platforms)
 
 
 @dataclass(frozen=True)

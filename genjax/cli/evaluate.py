@@ -35,6 +35,7 @@ from genjax.evaluation import groups as sweeps
 
 EVAL = "eval.json"
 _NUM_RECONSTRUCTED = 32
+_OF_REAL = ("real_test", "real_scores", "classifier")  # sections that no member has numbers in
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -216,6 +217,7 @@ def _by_member(numbers: dict[str, Any], num_members: int) -> dict[str, list[floa
     return {
         f"{section}/{name}": value
         for section, found in numbers.items()
+        if section not in _OF_REAL
         for name, value in found.items()
         if sweeps.one_each(value, num_members)
     }
@@ -225,6 +227,8 @@ def over_members(numbers: Any) -> dict[str, Any]:
     """Returns mean and standard error of each number that members have."""
     result: dict[str, Any] = {}
     for name, value in numbers.items():
+        if name in _OF_REAL:
+            continue
         if isinstance(value, dict):
             result |= {f"{name}/{n}": v for n, v in over_members(value).items()}
         elif isinstance(value, list) and value and not isinstance(value[0], list):
@@ -239,8 +243,9 @@ def _draw(model: Any, folder: Path) -> list[Path]:
 
         return text_scores.draw_attention(model, folder)
     from genjax.core.capabilities import Reconstructs
+    from genjax.evaluation import shown
 
-    if model.run.dataset.spec.kind != "image" or not isinstance(model.family, Reconstructs):
+    if not (shown.pairs(model.run.dataset.spec) and isinstance(model.family, Reconstructs)):
         return []
     from genjax.data.source import first_rows
     from genjax.plots.grid import reconstruction_grid, save_png

@@ -154,7 +154,13 @@ def _say_diverged(error: Any, command: str, advice: str) -> None:
         program.say(f"{error}; {advice}" if advice else error)
         return
     rates = {f"--config.{field}": value for field, value in error.rates.items()}
-    words = [w for w in shlex.split(command) if w.partition("=")[0] not in rates]
+    words: list[str] = []
+    skip = False  # the value of a flag, as a word of its own
+    for word in shlex.split(command):
+        flag, equals, _ = word.partition("=")
+        if not skip and flag not in rates:
+            words.append(word)
+        skip = not skip and flag in rates and not equals
     lower = shlex.join([*words, *(f"{flag}={value}" for flag, value in rates.items())])
     program.say(f"{error}; go on with a lower learning rate:")
     print(f"  {lower}", file=sys.stderr, flush=True)

@@ -67,7 +67,12 @@ def write(model: Any, values: Any) -> int:
     """Draws what the flags ask for and writes it; returns the exit status."""
     if values.out and Path(values.out).suffix not in (*SUFFIXES, *ANIMATED):
         raise ConfigError(f"--out={values.out}: must end in {', '.join(SUFFIXES)}")
+    from genjax.plots.grid import check_drawn
+
     classes = _classes(model, values)
+    for name in ("interpolate", "beside_real", "nearest"):
+        if values[name].value:
+            check_drawn(model.run.dataset.spec, f"--{name}")
     if values.interpolate:
         return _interpolate(model, values, classes)
     if values.beside_real or values.nearest:

@@ -324,7 +324,7 @@ def _print_fields(config: ConfigDict) -> None:
     from genjax import families
 
     values, declared = dict(recipes.flat(config)), families.described(config.family)
-    for name, _, allowed, meaning in declared:
+    for name, _, allowed, meaning, _ in declared:
         print(f"  {name} = {values.pop(name)!r}\n      {meaning}" + f"; {allowed}" * bool(allowed))
     for name, value in values.items():  # of a family of one's own that declares no more
         print(f"  {name} = {value!r}")

@@ -194,9 +194,7 @@ class Base:
     )
     best_mode: str = field("min", "which values of it are good", choices=("min", "max"))
     executor: str = field("scan", "how steps are dispatched", choices=EXECUTORS)
-    chunk: int = field(
-        0, "steps a scan; 0: the largest that divides every interval, at most 200", ge=0
-    )
+    chunk: int = field(0, "steps a scan; 0: the largest that divides log_every, at most 200", ge=0)
     sharding: str = field(
         "data", "executor sharded: the state is replicated, or split", choices=("data", "fsdp")
     )

@@ -31,12 +31,14 @@ class Field(NamedTuple):
       default: in the family's own config, before a recipe changes it.
       allowed: in words; empty where the type says all.
       meaning: one line.
+      spans_run: where it is not 0, what it does at a step depends on the run's length.
     """
 
     name: str
     default: Any
     allowed: str
     meaning: str
+    spans_run: bool = False
 
 
 def field(
@@ -48,6 +50,7 @@ def field(
     gt: float | None = None,
     le: float | None = None,
     lt: float | None = None,
+    spans_run: bool = False,
 ) -> Any:
     """Declares a field of a section.
 
@@ -56,10 +59,14 @@ def field(
       meaning: one line, for `--help` and the table of fields.
       choices: all values that are allowed.
       ge, gt, le, lt: bounds (at least, above, at most, below), of each element of a tuple.
+      spans_run: where it is not 0, what it does at a step depends on the run's length, so a run
+        cannot be resumed with another one.
     """
     bounds = {"ge": ge, "gt": gt, "le": le, "lt": lt}
     declared = {name: bound for name, bound in bounds.items() if bound is not None}
-    rules = {"meaning": meaning, "choices": tuple(choices), "bounds": declared}
+    rules = {
+        "meaning": meaning, "choices": tuple(choices), "bounds": declared, "spans_run": spans_run,
+    }  # fmt: skip
     return dataclasses.field(default=default, metadata=rules)
 
 
@@ -118,7 +125,8 @@ def described(kind: Any, name: str = "") -> Iterator[Field]:
             yield from described(default, full)
             continue
         rules = _rules(type(values), f.name)
-        yield Field(full, default, _allowed(rules, isinstance(default, tuple)), rules["meaning"])
+        allowed = _allowed(rules, isinstance(default, tuple))
+        yield Field(full, default, allowed, rules["meaning"], rules["spans_run"])
 
 
 def _join(section: str, name: str) -> str:

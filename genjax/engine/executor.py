@@ -23,6 +23,7 @@ from genjax.data.source import Dataset
 from genjax.engine import placement, step_metrics
 from genjax.engine.leaves import replaced
 from genjax.engine.profiling import Clock, flops_of_function
+from genjax.engine.sound import all_finite, sound_step
 from genjax.ops.platform import lowering, matmul_precision, traced_for
 
 _MAX_CHUNK = 200  # steps; a longer one saves nothing more and delays signals
@@ -164,15 +165,8 @@ class Executor:
         return state, step_metrics.by_name(rows)
 
     def _step(self, state: State, batch: Any) -> tuple[State, Any]:
-        """Makes the family's step; under `on_divergence=skip` none that is not finite."""
-        new, metrics = self.family.step(state, batch)
-        if self.config.on_divergence != "skip":
-            return new, metrics
-        finite = _all_finite(metrics) & _all_finite(new)
-        kept = jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, state)
-        metrics = jax.tree.map(lambda m: jnp.where(finite, m, 0.0), metrics)
-        # The step counts on, so that the next one has other data and noise.
-        return kept.replace(step=new.step, key=new.key), metrics | {"skipped": 1.0 - finite}
+        """Makes the step of one member; see `sound_step`."""
+        return sound_step(self.family, self.config, state, batch)
 
     def _evaluate_batches(self, state: State, arrays: Any, xs: Any) -> Any:
         """Sums over all batches of `xs`."""
@@ -311,12 +305,14 @@ class Executor:
         ndim = 1 if self.num_members else 0
         return [n for n, v in self.family.summary(ones).items() if np.ndim(v) == ndim]
 
-    def sample(self, state: State, n: int) -> np.ndarray:
+    def sample(self, state: State, n: int, label_N: np.ndarray | None = None) -> np.ndarray:
         """Draws `n` examples in the range of the data; (members, n, …) for a population.
 
-        Memory is bounded by what is returned and a pass over some of them, see `core.draws`.
+        Memory is bounded by what is returned and a pass over some of them, see `core.draws`, where
+        `label_N` is explained as well.
         """
-        return np.asarray(self._sampler(n)(state, ()))
+        labels = () if label_N is None else self._put((label_N,))
+        return np.asarray(self._sampler(n)(state, labels))
 
     def apply(self, f: Any, state: State, x: np.ndarray) -> Any:
         """Computes `f(state, x)` of examples (B, …); (members, B, …) for a population.
@@ -345,12 +341,16 @@ class Executor:
 
     @functools.cached_property
     def _finiteness(self) -> Any:
-        return self._jit(_all_finite)
+        return self._jit(all_finite)
 
     @functools.cache  # noqa: B019 - one executor a run
     def _sampler(self, n: int) -> Any:
         most = pass_size(self.dataset.spec, self.num_members)
-        return self._jit(lambda state: draw(self.family, state, sample_key(state), n, most))
+
+        def drawn(state: State, label_N: Any = None) -> jax.Array:
+            return draw(self.family, state, sample_key(state), n, most, label_N)
+
+        return self._jit(drawn)
 
     @functools.cache  # noqa: B019
     def _applied(self, f: Any) -> Any:
@@ -397,8 +397,3 @@ def chunk_length(config: ConfigDict, family: Family, dataset: Dataset) -> int:
 
 def _placed(x: Any, sharding: Any) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding)
-
-
-def _all_finite(tree: Any) -> jax.Array:
-    floats = [x for x in jax.tree.leaves(tree) if jnp.issubdtype(x.dtype, jnp.floating)]
-    return jnp.all(jnp.stack([jnp.isfinite(x).all() for x in floats]))

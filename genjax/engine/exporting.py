@@ -9,8 +9,9 @@ import numpy as np
 from genjax.core.config import ConfigError
 from genjax.engine.leaves import filled, is_key, leaves_of
 from genjax.engine.run import Run
+from genjax.engine.sound import sound_step
 from genjax.ops.attention_kernels import CUDNN_CALLS
-from genjax.ops.platform import PLATFORMS, traced_for
+from genjax.ops.platform import PLATFORMS, matmul_precision, traced_for
 
 
 def export(run: Run, platforms: Sequence[str]) -> dict[str, "jax.export.Exported"]:
@@ -49,7 +50,8 @@ def _step(run: Run) -> Any:
 
     def step(leaves: Mapping[str, jax.Array], batch: Any) -> tuple[dict[str, Any], Any]:
         state = jax.tree.unflatten(structure, [filled(x, leaves[n]) for n, x in wanted.items()])
-        state, metrics = run.family.step(state, batch)
+        with matmul_precision(run.config.matmul_precision):
+            state, metrics = sound_step(run.family, run.config, state, batch)
         new = leaves_of(state)
         return {n: jax.random.key_data(x) if is_key(x) else x for n, x in new.items()}, metrics
 

@@ -22,6 +22,7 @@ class Hooks(NamedTuple):
         which is shown instead of samples for a family that has no prior.
       outputs: of (state, examples), pure; by default the family's `reconstruct`, if it can.
       said: lines that are logged once all is checked, before any other.
+      labels: returns the classes (n,) of the samples that are scored; None: they have none.
     """
 
     picture: Callable[[np.ndarray], np.ndarray | str] | None = None
@@ -30,6 +31,7 @@ class Hooks(NamedTuple):
     pairs: Callable[[np.ndarray, np.ndarray], np.ndarray | str] | None = None
     outputs: Callable[[State, jax.Array], jax.Array] | None = None
     said: tuple[str, ...] = ()
+    labels: Callable[[], np.ndarray | None] = lambda: None
 
 
 NO_HOOKS = Hooks()

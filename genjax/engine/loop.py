@@ -59,6 +59,7 @@ def train(
     check_best(run, hooks)
     folder = Path(workdir).expanduser().absolute()
     with contextlib.ExitStack() as held:
+        new = not folder.is_dir()  # a folder that somebody else makes meanwhile is locked as well
         held.enter_context(lock(folder))
         _, before = check_workdir(workdir, run.config, run.dataset, population=run.population)
         preemption = held.enter_context(Preemption())
@@ -66,7 +67,6 @@ def train(
             _Training, run, folder, Profiler(folder, steps), preemption, hooks
         )
         training = begun()  # reads, and so checks, what it goes on from; nothing is written yet
-        new = not folder.is_dir()
         if jax.process_index() == 0:
             write_run(
                 workdir,
@@ -122,7 +122,7 @@ class _Training:
             self.step, self.state = begun.step, self.executor.init(begun.leaves)
             self.started_from = begun.record
         self.saved_step = self.step if restored else None
-        self.first_step = self.step
+        self.first_step, self._resumed = self.step, bool(restored)
         # (last step, steps, metrics) of the chunk whose metrics are still on the device
         self._pending: tuple[int, int, Any] | None = None
         self._interval = Interval.resumed(noted.get("interval"), self.step, c.log_every)
@@ -261,7 +261,8 @@ class _Training:
             means = self.executor.evaluate(self.state)
             self.evaluation = {name: plain(value) for name, value in means.items()}
             if self.hooks.scorer:
-                samples = self.executor.sample(self.state, self.config.eval_num_samples)
+                number, labels = self.config.eval_num_samples, self.hooks.labels()
+                samples = self.executor.sample(self.state, number, labels)
                 self.evaluation |= self._judge(samples)
         self.writers.scalars(self.step, {f"eval/{k}": v for k, v in self.evaluation.items()})
         if self.best:
@@ -368,7 +369,7 @@ class _Training:
         Then the one that it began from is finite, but of a time when that was under way.
         """
         first_time = self._before["step"] if self._before else -1
-        return self.first_step > 0 and (self.saved_step or 0) <= first_time
+        return self._resumed and self.first_step > 0 and (self.saved_step or 0) <= first_time
 
     def step_back(self) -> None:
         """Sets aside the checkpoint that it began from, and later ones; an earlier is newest."""

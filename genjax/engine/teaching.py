@@ -105,6 +105,11 @@ def adopt(config: ConfigDict, workdir: Path | None) -> ConfigDict:
     return result.lock()
 
 
+def taught(config: ConfigDict) -> bool:
+    """Says whether the config names a teacher."""
+    return _folder(config) is not None
+
+
 def tokenizer(config: ConfigDict) -> Path | None:
     """Returns the folder that keeps the teacher's tokenizer; None where no text has one."""
     folder = _folder(config)

@@ -53,6 +53,7 @@ FREE = frozenset(
 )
 # The length, which may change where no schedule depends on it.
 _LENGTH = frozenset({"steps", "epochs", "examples"})
+_ENDLESS = ("constant", "inverse_sqrt")  # schedules
 
 
 def open_workdir(
@@ -294,13 +295,8 @@ def _check_same(
     usual = _flat(_plain(families.default_config(config.family)))
     # A field that is younger than the run, at its default, is what the run has always done.
     old = {f: usual[f] for f in new if f not in old and f in usual} | old
-    scheduled = any(
-        value != "constant"
-        for flat in (old, new)
-        for field, value in flat.items()
-        if field.split(".")[-1] == "schedule"
-    )
-    free = FREE if scheduled else FREE | _LENGTH
+    spanning = _spanning(config.family, old) or _spanning(config.family, new)
+    free = FREE if spanning else FREE | _LENGTH
     absent = object()
     differ = [
         field
@@ -319,11 +315,27 @@ def _check_same(
         f"config.{f} is {show(old, f)} there, {show(new, f)} here" for f in differ[:3]
     )
     more = f"; and {len(differ) - 3} more" if len(differ) > 3 else ""
-    why = " (a schedule ends with the run, so its length is fixed)" if differ[0] in _LENGTH else ""
+    why = ""
+    if differ[0] in _LENGTH:
+        why = f" (config.{spanning} goes by the run's length, which is fixed therefore)"
     raise ConfigError(
         f"--workdir={path}: holds a run of another config: {message}{more}{why}. "
         "Give another workdir, or these values to resume that run"
     )
+
+
+def _spanning(family: str, flat: Mapping[str, Any]) -> str:
+    """Returns a field of a config by which a step depends on the run's length; "": there is none.
+
+    Those are schedules that have an end, and fields that are declared to be like that.
+    """
+    declared = {f.name for f in families.described(family) if f.spans_run}
+    for name, value in flat.items():
+        if name.split(".")[-1] == "schedule" and value not in _ENDLESS:
+            return name
+        if name in declared and any(value if isinstance(value, list | tuple) else [value]):
+            return name
+    return ""
 
 
 def _warn_if_edited(workdir: Path, record: dict[str, Any]) -> None:

@@ -51,8 +51,12 @@ def hooks(run: Any) -> Hooks:
         say_once()
         return judge(samples) | (modes(samples) if modes else {})
 
+    @functools.cache
+    def labels() -> np.ndarray | None:
+        return scorer.classes(run.family, run.config, run.config.eval_num_samples, judge.source)
+
     names = (*names, *generative.numbers(judge.metrics))
-    return shown._replace(scorer=score, score_names=names)
+    return shown._replace(scorer=score, score_names=names, labels=labels)
 
 
 # Pictures.

@@ -94,7 +94,10 @@ class Loss:
         0.0, "real examples have the label 1 minus this (losses with labels)", ge=0, lt=1
     )
     instance_noise: float = field(
-        0.0, "standard deviation of noise on all that the critic sees, falling to 0", ge=0
+        0.0,
+        "standard deviation of noise on all that the critic sees, falling to 0",
+        ge=0,
+        spans_run=True,
     )
     n_critic: int = field(3, "critic updates a generator update", ge=1)
     clip: float = field(0.0, "the critic's parameters stay within it; 0: no clipping", ge=0)
@@ -218,7 +221,8 @@ def _check_mixing(m: Model, penalty: str, config: ConfigDict) -> None:
             f"config.accumulate_steps={config.accumulate_steps}: a layer that mixes examples sees "
             f"only a part of the batch at a time; must be 1 with {mixing[0]}"
         )
-    part = config.batch_size // config.accumulate_steps
+    cut = max(("accumulate_steps", "elastic"), key=lambda name: int(config[name]))
+    part = config.batch_size // max(1, config[cut])
     if m.pack < 1 or part % m.pack:
-        parts = "batch_size / accumulate_steps" if config.accumulate_steps > 1 else "batch_size"
+        parts = f"batch_size / {cut}" if config[cut] > 1 else "batch_size"
         raise fail("model.pack", m.pack, f"must be at least 1 and divide {parts}, {part}")

@@ -323,3 +323,6 @@ def _check(model: Model, sampler: Sampler, config: ConfigDict, spec: DataSpec) -
         raise fail("model.conditional", True, f"data.name={config.data.name} has no labels")
     if sampler.guidance != 1 and not model.conditional:
         raise fail("sampler.guidance", sampler.guidance, "must be 1 with model.conditional=False")
+    if sampler.guidance != 1 and not config.loss.label_dropout:
+        message = "must be 1 with loss.label_dropout=0, which leaves no class untaught"
+        raise fail("sampler.guidance", sampler.guidance, message)

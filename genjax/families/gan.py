@@ -9,7 +9,8 @@ y between x and G(z). The config chooses the objectives (`loss.adversarial`, whi
 `genjax.losses.penalties`) and what else keeps the players in balance: GAN (Goodfellow et al. 2014),
 LSGAN, hinge loss with spectral normalization, WGAN, WGAN-GP, DRAGAN, PacGAN, R3GAN. With
 `model.conditional` both networks see the class of an example, or the critic guesses it (Miyato and
-Koyama 2018, projection; Odena et al. 2017, AC-GAN).
+Koyama 2018, projection; Odena et al. 2017, AC-GAN, but that the critic learns classes from real
+examples alone, as the program of Gulrajani et al. does).
 
 A step is an update of the generator, after `n_critic` updates of the critic in an inner scan.
 """

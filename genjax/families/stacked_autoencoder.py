@@ -63,7 +63,9 @@ class Loss:
     """The section `loss`."""
 
     pretrain: tuple[float, ...] = field(
-        (0.2, 0.2, 0.2), "the share of the run for each layer; fine-tuning: the rest"
+        (0.2, 0.2, 0.2),
+        "the share of the run for each layer; fine-tuning: the rest",
+        spans_run=True,
     )
     corruption: str = field("masking", "of a layer's input", choices=CORRUPTIONS)
     corruption_level: tuple[float, ...] = field(

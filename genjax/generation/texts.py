@@ -113,7 +113,7 @@ class TextGenerator:
         """
         self._check(n, max_tokens, seed, sampling, beam, length_penalty)
         prompts = arguments.texts(f"{self._prefix}prompts", prompts)
-        limit, given = self._limit(max_tokens), [self._encode(p) for p in prompts]
+        limit, given = self._limit(max_tokens), [self._encode(p, bool(beam)) for p in prompts]
         if beam and n > beam:
             raise self._error("n", n, f"must be at most {self._prefix}beam={beam}")
         if not beam:
@@ -123,7 +123,7 @@ class TextGenerator:
         for indices in self._batches(given):
             # Rows beyond the last one are the first one again: they end when it does.
             rows = [*indices, *indices[:1] * (_power(len(indices), 4) - len(indices))]
-            x_BxS = self._padded([given[i] for i in rows])
+            x_BxS = self._padded([given[i] for i in rows], self._room(max_tokens) if beam else 0)
             if beam:
                 found = self._beam(x_BxS, max_tokens, sampling, beam, n, length_penalty)
             else:
@@ -221,15 +221,26 @@ class TextGenerator:
     def _error(self, name: str, value: Any, allowed: str) -> ConfigError:
         return ConfigError(f"{self._prefix}{name}={value}: {allowed}")
 
-    def _encode(self, prompt: str) -> list[int]:
-        """Returns the tokens of a prompt or source that the model is given."""
+    def _encode(self, prompt: str, beam: bool = False) -> list[int]:
+        """Returns the tokens of a prompt or source that the model is given.
+
+        Beam search never leaves the window: BOS, the prompt and a token at least must fit into it.
+        """
         ids = list(self._codec.encode(prompt))
         if not self.continues:
             return ended(ids, self._widest).tolist()
-        return ids[-max(self.window // 2, 1) :] if self.window and len(ids) >= self.window else ids
+        too_many = self.window - (2 if beam else 0)
+        return ids[-max(self.window // 2, 1) :] if self.window and len(ids) >= too_many else ids
 
-    def _padded(self, rows: Sequence[Sequence[int]]) -> np.ndarray:
-        width = max(_NARROWEST, _power(max(map(len, rows))))
+    def _room(self, max_tokens: int) -> int:
+        """Returns how many places beam search leaves to prompts in the window; 0: any number."""
+        return max(1, self.window - 1 - max(1, max_tokens)) if self.window else 0
+
+    def _padded(self, rows: Sequence[Sequence[int]], room: int = 0) -> np.ndarray:
+        longest = max(map(len, rows))
+        width = max(_NARROWEST, _power(longest))
+        if room:  # a power of two would take places that are to be written
+            width = min(max(_NARROWEST, -(-longest // 8) * 8), max(longest, room))
         width = min(width, self._widest) if self._widest > 0 else width
         return np.array([[*ids, *[PAD] * (width - len(ids))] for ids in rows], np.int32)
 

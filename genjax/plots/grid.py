@@ -8,9 +8,17 @@ from typing import Any
 import numpy as np
 
 from genjax.core import files
+from genjax.core.config import ConfigError
+from genjax.core.family import DataSpec
 
 _TARGET_SIDE = 64  # pixels; without a `scale`, smaller images grow to about this
 _SEPARATOR = 128  # gray, seen on black digits' ground as well as on white paper
+
+
+def check_drawn(spec: DataSpec, given: str) -> None:
+    """Raises `ConfigError` for images that have no picture; `given`: what asks for one."""
+    if spec.kind == "image" and spec.shape[-1] not in (1, 3):
+        raise ConfigError(f"{given}: samples of shape {spec.shape} have no picture")
 
 
 def image_grid(

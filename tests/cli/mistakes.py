@@ -233,6 +233,15 @@ IN_FIELDS = {
         "train --config=flow_matching NEW --config.sampler.method=rk4",
         "config.sampler.method='rk4' | euler, heun",
     ),
+    "packs that do not divide elastic shards": (
+        "train GAN NEW --config.model.pack=32 --config.executor=sharded --config.elastic=8",
+        "config.model.pack=32 | batch_size / elastic, 16",
+    ),
+    "guidance by a class that is never left out": (
+        "train --config=flow_matching NEW --config.sampler.guidance=2"
+        " --config.model.conditional=True --config.loss.label_dropout=0",
+        "config.sampler.guidance=2.0 | must be 1 with loss.label_dropout=0",
+    ),
     "guidance by no class": (
         "train --config=flow_matching NEW --config.sampler.guidance=2",
         "config.sampler.guidance=2.0 | must be 1 with model.conditional=False",

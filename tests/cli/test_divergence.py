@@ -64,6 +64,15 @@ def test_a_diverged_run_goes_on_from_its_last_good_checkpoint_with_the_rate_advi
     assert "holds a run of another config" in capfd.readouterr().err
 
 
+def test_the_rate_advised_takes_the_place_of_one_in_two_words(
+    tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    args = ["--config.optimizer.learning_rate", "1e30", "--config.steps=20", "--config.log_every=5"]
+    assert main("train", *TINY, *args, f"--workdir={tmp_path / 'run'}") == 3
+    advised = _advised(capfd.readouterr().err)
+    assert "1e30" not in advised and "--config.optimizer.learning_rate=0.001" in advised
+
+
 def test_a_run_that_diverged_at_once_begins_again_with_the_rate_advised(
     tmp_path: Path, capfd: pytest.CaptureFixture
 ) -> None:
@@ -92,3 +101,17 @@ def test_an_interval_that_was_skipped_whole_ends_the_run(
     last = rows[-1]["step"]
     assert f"no update in steps {last - 4} to {last} was finite" in err
     assert main("train", *_advised(err)) == 0
+
+
+@pytest.mark.slow
+def test_a_run_that_goes_on_from_another_one_ends_where_it_diverges_again(
+    tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    sound = "--config.optimizer.learning_rate=0.001"
+    first = [*GROWING, sound, "--config.steps=10", f"--workdir={tmp_path / 'first'}"]
+    assert main("train", *first) == 0
+    start = [f"--config.start.workdir={tmp_path / 'first'}", "--config.start.what=state"]
+    args = [*GROWING, *start, "--config.checkpoint_every=0", f"--workdir={tmp_path / 'second'}"]
+    for _ in range(2):  # the second time it is known to have diverged there
+        assert main("train", *args) == 3
+        assert "no checkpoint yet" in capfd.readouterr().err.strip().splitlines()[-2]

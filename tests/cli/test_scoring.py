@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 
 import genjax
+from genjax.core.random import sample_key
+from genjax.data import source
 from genjax.engine.best import BEST, best
 from genjax.engine.checkpoints import Checkpoints
+from genjax.engine.run import prepare
 from genjax.engine.writers import read_metrics
-from genjax.evaluation.image import classifier
+from genjax.evaluation.image import classifier, generative
+from genjax.evaluation.shown import hooks
 from tests.cli.helpers import TINY, assert_same_bits, finish, main, run, start, wait_until
 
 METRICS = "--metrics=fid,kid,mind,is,prdc"
@@ -115,6 +119,22 @@ def test_scores_during_training_and_the_best_state(
     assert list((workdir / "samples").glob(f"step_{found.step:07d}_seed_0.png"))
 
 
+def test_classes_are_as_frequent_in_scores_during_training_as_in_the_split() -> None:
+    config = genjax.recipe("conditional_vae", eval_metrics="fid", eval_num_samples=60)
+    run = prepare(config)
+    labels = hooks(run).labels()
+    shares = np.bincount(source.labels(run.dataset.train), minlength=10) / 1618
+    assert labels is not None and labels.shape == (60,)
+    assert np.abs(np.bincount(labels, minlength=10) - 60 * shares).max() <= 1
+    state = run.executor.init()
+    some = np.full(4, 7, np.int32)
+    drawn = run.executor.sample(state, 4, some)
+    noise = run.family.latents(state, sample_key(state), 4)
+    expected = run.family.decode(state, noise, some)
+    np.testing.assert_allclose(drawn, expected, rtol=1e-5, atol=1e-6)
+    assert hooks(prepare(genjax.recipe("vae", eval_metrics="fid"))).labels() is None
+
+
 @pytest.mark.slow
 def test_members_of_a_population_are_scored_each(
     tmp_path: Path, capfd: pytest.CaptureFixture
@@ -130,7 +150,24 @@ def test_members_of_a_population_are_scored_each(
     assert main("evaluate", f"--workdir={workdir}", "--metrics=fid", "--num_samples=600") == 0
     line = next(x for x in capfd.readouterr().out.splitlines() if x.startswith("scores/fid"))
     assert " ± " in line and "(600 samples" in line
-    assert len(json.loads((workdir / "eval.json").read_text())["scores"]["fid"]) == 2
+    record = json.loads((workdir / "eval.json").read_text())
+    assert len(record["scores"]["fid"]) == 2
+    # What real pictures get is no member's.
+    assert not [name for name in record["over_members"] if "real" in name]
+
+
+def test_pictures_without_an_end_train_no_classifier(capfd: pytest.CaptureFixture) -> None:
+    args = ["--config.data.name=stacked_digits", "--config.eval_metrics=is", "--config.steps=2"]
+    assert main("train", "--config=wgan_gp", *args, "--workdir=/nowhere") == 2
+    err = capfd.readouterr().err
+    assert "stacked_digits has no end to train genjax's own classifier on" in err
+
+
+def test_the_inception_score_alone_reads_no_real_pictures(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generative, "reference", None)
+    assert main("evaluate", f"--workdir={trained}", "--metrics=is", "--num_samples=20") == 0
 
 
 LONG = (

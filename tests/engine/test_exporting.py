@@ -1,5 +1,7 @@
 """An exported step is the family's step, in a file, for the platform it is made for."""
 
+import json
+
 import jax
 import numpy as np
 import pytest
@@ -43,3 +45,29 @@ def test_each_platform_has_what_it_wants():
 def test_a_platform_that_there_is_not():
     with pytest.raises(ConfigError, match="platforms='gpu': must be of cpu, cuda, rocm, tpu"):
         genjax.export(genjax.recipe("wgan_gp"), ["gpu"])
+
+
+def test_it_has_the_precision_and_the_skipping_of_the_run():
+    config = genjax.recipe("autoencoder", matmul_precision="highest", on_divergence="skip")
+    made = genjax.export(config, ["cuda"])["cuda"]
+    products = [line for line in made.mlir_module().splitlines() if "stablehlo.dot_general" in line]
+    assert products and all("HIGHEST" in line for line in products)
+    metrics = jax.tree.unflatten(made.out_tree, made.out_avals)[1]
+    assert "skipped" in metrics
+
+
+def test_a_run_on_devices_that_are_not_here_is_exported(tmp_path):
+    config = genjax.recipe("autoencoder", steps=1, batch_size=8)
+    genjax.train(config, tmp_path)
+    path = tmp_path / "config.json"
+    record = json.loads(path.read_text())
+    record["config"] |= {"executor": "sharded", "mesh": "data:64"}
+    path.write_text(json.dumps(record))
+    one, many = (genjax.export(of, ["cuda"])["cuda"].mlir_module() for of in (config, tmp_path))
+    assert _without_places(one) == _without_places(many)
+
+
+def _without_places(module):
+    """The program without the lines of source that its parts are of."""
+    lines = (line.partition(" loc(")[0] for line in module.splitlines())
+    return [line for line in lines if not line.startswith("#loc")]

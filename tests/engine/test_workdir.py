@@ -136,7 +136,30 @@ def test_the_length_of_a_run_with_a_schedule_is_fixed(tmp_path):
     open_workdir(tmp_path, make_config(**{"optimizer.schedule": "cosine"}))
     error = config_error(tmp_path, make_config(**{"optimizer.schedule": "cosine", "steps": 200}))
     assert "config.steps is 100 there, 200 here" in error
-    assert "a schedule ends with the run" in error
+    assert "(config.optimizer.schedule goes by the run's length, which is fixed therefore)" in error
+
+
+@pytest.mark.parametrize(
+    ("family", "field", "value", "none"),
+    [
+        ("gan", "loss.instance_noise", 0.5, 0.0),
+        ("stacked_autoencoder", "loss.pretrain", (0.2, 0.2, 0.2), (0.0, 0.0, 0.0)),
+    ],
+)
+def test_so_is_one_of_which_a_field_spans_it(tmp_path, family, field, value, none):
+    def config(value, steps):
+        c = families.default_config(family)
+        c.update_from_flattened_dict({field: value, "steps": steps})
+        for section in ("optimizer", "critic_optimizer"):
+            if section in c:
+                c[section].schedule = "constant"
+        return c
+
+    open_workdir(tmp_path / "spanned", config(value, 100))
+    error = config_error(tmp_path / "spanned", config(value, 200))
+    assert f"(config.{field} goes by the run's length, which is fixed therefore)" in error
+    open_workdir(tmp_path / "free", config(none, 100))
+    open_workdir(tmp_path / "free", config(none, 200))
 
 
 def test_a_run_that_must_be_new_is_refused_where_one_is(tmp_path):

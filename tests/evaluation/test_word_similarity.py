@@ -8,7 +8,7 @@ import pytest
 
 from genjax.core.config import ConfigError
 from genjax.data.text.word_vectors import WordVectors
-from genjax.evaluation.text.word_similarity import analogies, word_similarity
+from genjax.evaluation.text.word_similarity import analogies, scores, word_similarity
 
 SETS = ["wordsim353.tsv", "simlex999.txt"]
 
@@ -76,6 +76,15 @@ def test_accuracy_of_analogies_is_gensims(tmp_path):
     for section in sections:
         both = len(section["correct"]), len(section["correct"]) + len(section["incorrect"])
         assert got.sections.get(section["section"], (0, 0)) == both
+
+
+def test_files_of_one_name_are_both_scored(tmp_path):
+    paths = [tmp_path / folder / "pairs.txt" for folder in ("a", "b")] + [tmp_path / "other.txt"]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("a\tb\t1.0\n")
+    found = scores(WordVectors(["a", "b"], np.eye(2)), list(map(str, paths)), [])
+    assert list(found) == [str(paths[0]), str(paths[1]), "other"]
 
 
 def test_too_few_pairs_have_no_correlation(tmp_path):

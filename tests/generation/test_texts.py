@@ -86,6 +86,20 @@ def test_a_prompt_beyond_the_window_counts_by_its_last_half():
     )
 
 
+@pytest.mark.parametrize(("length", "limit"), [(20, 11), (29, 2), (1, 30), (9, 0), (29, 0)])
+def test_beam_search_writes_wherever_prompt_and_text_fit_into_the_window(length, limit):
+    prompt = ("abcd" * 8)[:length]
+    one, free = (generator(window=window) for window in (32, 0))
+    (text,) = one.write([prompt], max_tokens=limit, beam=1)
+    assert LETTERS.decode(text.prompt) == prompt
+    assert text.ids[:2] == free.write([prompt], max_tokens=2, beam=1)[0].ids[: len(text.ids)]
+
+
+def test_a_prompt_that_leaves_beam_search_no_place_counts_by_its_last_half():
+    one = generator(window=8)
+    assert [len(one.write(["abcdabcd"[:n]], beam=2)[0].prompt) for n in (5, 6, 8)] == [5, 4, 4]
+
+
 @pytest.mark.parametrize("prompt", ["", "abc"])
 @pytest.mark.parametrize("options", [GREEDY, Sampling(2.0)])
 def test_a_stream_is_the_text_in_pieces(prompt, options):
@@ -147,8 +161,9 @@ def test_what_does_not_go_together_is_told():
         generator("pair").write(["a"], max_tokens=7)
     with pytest.raises(ConfigError, match="n=3: must be at most beam=2"):
         generator().write(["a"], n=3, beam=2)
-    with pytest.raises(ConfigError, match="max_tokens=9: beam search stays within the 16 tokens"):
-        generator(window=16).write(["a"], max_tokens=9, beam=2)
+    message = "max_tokens=15: beam search stays within the 16 tokens .* must be at most 14"
+    with pytest.raises(ConfigError, match=message):
+        generator(window=16).write(["a"], max_tokens=15, beam=2)
     assert generator(window=16).write(["a"], beam=2)[0].ids
     with pytest.raises(ConfigError, match="writes no text"):
         TextGenerator(None, Dataset(DataSpec("text", (9,)), None, None, codec=LETTERS), None)

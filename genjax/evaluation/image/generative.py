@@ -94,6 +94,12 @@ def reference(
     return Reference(split, moments, found["features"])
 
 
+def nothing(split: str) -> Reference:
+    """Returns the reference of an empty real set, for metrics of samples alone."""
+    empty = np.zeros((0, 0), np.float32)
+    return Reference(split, Moments(0, np.zeros(0), empty), empty)
+
+
 def _statistics(extractor: Extractor, source: Source) -> stored_arrays.Arrays:
     order = np.random.RandomState(_KEPT_SEED).permutation(source.num_examples)
     kept = np.zeros(source.num_examples, bool)

@@ -63,9 +63,10 @@ class Scorer:
             raise ConfigError(f"{message}: needs images of 1 or 3 channels, not {data.name}")
         if weights_file:
             weights.check(weights_file, f"{prefix}weights")
-        elif not spec.num_classes:
+        elif not (spec.num_classes and dataset.train.num_examples):
+            lacks = "has no end" if spec.num_classes else "has no labels"
             raise ConfigError(
-                f"{message}: {data.name} has no labels to train genjax's own classifier on; needs "
+                f"{message}: {data.name} {lacks} to train genjax's own classifier on; needs "
                 f"{prefix}weights, a file of InceptionV3's"
             )
         generative.check_counts(
@@ -83,6 +84,8 @@ class Scorer:
         as many as samples, or all, which `count` says. Empty where they are too few.
         """
         other = self._dataset.test if self._split == TRAINING_SPLIT else self._dataset.train
+        if not other.num_examples:  # drawn without an end
+            return {}
         x, _ = spread_rows(other, self._num_samples)
         if not generative.enough(self.metrics, len(x)):
             return {}
@@ -97,7 +100,9 @@ class Scorer:
 
     @functools.cached_property
     def reference(self) -> generative.Reference:
-        """Extracts the features of the real set."""
+        """Extracts the features of the real set; of none where no metric compares with it."""
+        if set(self.metrics) == {"is"}:
+            return generative.nothing(self._split)
         folder = cache.root(self._data.cache_dir)
         return generative.reference(
             self.extractor, self.source, self._data.name, self._split, folder
@@ -144,21 +149,21 @@ def of_model(model: Any, scorer: Scorer, num_samples: int) -> dict[str, Any]:
 
 def as_often(model: Any, n: int, source: Source, seed: int | None = None) -> np.ndarray:
     """Draws `n` samples; of a conditional model each class as often as a real split has it."""
-    return np.asarray(model.sample(n, seed, _classes(model, n, source)))
+    return np.asarray(model.sample(n, seed, classes(model.family, model.config, n, source)))
 
 
-def _classes(model: Any, n: int, source: Source) -> np.ndarray | None:
+def classes(family: Any, config: ConfigDict, n: int, source: Source) -> np.ndarray | None:
     """Returns the classes of `n` examples spread over a split, shuffled; None of other models."""
-    if not isinstance(model.family, SamplesClasses) or not model.config.model.get("conditional"):
+    if not isinstance(family, SamplesClasses) or not config.model.get("conditional"):
         return None
-    each, order = labels(source), np.random.RandomState(0).permutation(n)
+    each, order = np.sort(labels(source)), np.random.RandomState(0).permutation(n)
     return each[np.arange(n) * len(each) // n][order]
 
 
 def _drawn(model: Any, n: int, source: Source) -> np.ndarray:
     """Draws `n` samples, (members, n, …) of a population: 500 with each of the seeds 0, 1, …"""
-    seeds, each = range(-(-n // AT_ONCE)), _classes(model, n, source)
+    seeds, each = range(-(-n // AT_ONCE)), classes(model.family, model.config, n, source)
     asked = [None] * len(seeds) if each is None else np.resize(each, (len(seeds), AT_ONCE))
-    parts = [model.sample(AT_ONCE, seed, classes) for seed, classes in zip(seeds, asked)]
+    parts = [model.sample(AT_ONCE, seed, label_N) for seed, label_N in zip(seeds, asked)]
     axis = 1 if model.num_members else 0
     return np.concatenate(parts, axis=axis).take(range(n), axis=axis)

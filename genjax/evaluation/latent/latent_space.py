@@ -10,6 +10,7 @@ from genjax.core.config import ConfigError
 from genjax.data.source import rows
 from genjax.evaluation.latent.paths import linear, spherical
 from genjax.losses import gaussian_kl
+from genjax.plots.grid import check_drawn
 
 _MOST_EXAMPLES = 5000  # encoded, of each split
 
@@ -65,6 +66,7 @@ class Space:
         decodes = isinstance(family, Decodes) and dataset.spec.kind == "image"
         if not decodes or not (encodes or dim):
             raise _no_space(model)
+        check_drawn(dataset.spec, f"data.name={model.config.data.name}")
         self._model, self._random = model, np.random.RandomState(seed)
         self.conditional = bool(model.config.model.get("conditional", False))
         self.classes = class_names(dataset)

@@ -136,7 +136,8 @@ def _scores(model: Any, beam: int, length_penalty: float, bleu_tokenize: str) ->
     protocol = f"{len(sources):,} test sentences, {decoded}"
     if cut := dataset.found.get("cut", {}).get("test"):
         whole = "references are whole" if dataset.spec.kind == "pair" else "as references are"
-        protocol += f", {cut['count']:,} of them cut at data.length={model.config.data.length}"
+        of = "of them" if cut["of"] <= len(sources) else f"of all {cut['of']:,}"
+        protocol += f", {cut['count']:,} {of} cut at data.length={model.config.data.length}"
         if (length := model.config.data.target_length) and dataset.spec.kind == "pair":
             protocol += f" or data.target_length={length}"
         protocol += f", {whole}"

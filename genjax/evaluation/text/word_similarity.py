@@ -127,15 +127,24 @@ def analogies(vectors: WordVectors, path: str | Path) -> Analogies:
 def scores(
     vectors: WordVectors, similarity: Sequence[str], questions: Sequence[str]
 ) -> dict[str, Any]:
-    """Returns numbers by file: correlations with people's scores, accuracy of analogies."""
+    """Returns numbers by file: correlations with people's scores, accuracy of analogies.
+
+    Files go by their names without folder and ending, or by their paths where two are alike.
+    """
     numbers: dict[str, Any] = {}
+    stems = [Path(path).stem for path in (*similarity, *questions)]
+
+    def name(path: str) -> str:
+        stem = Path(path).stem
+        return stem if stems.count(stem) == 1 else path
+
     for path in similarity:
         found = word_similarity(vectors, path)
-        numbers[Path(path).stem] = found._asdict()
+        numbers[name(path)] = found._asdict()
     for path in questions:
         answered = analogies(vectors, path)
         counts = {"questions": answered.questions, "unknown": answered.unknown}
-        numbers[Path(path).stem] = {"accuracy": answered.accuracy, **counts}
+        numbers[name(path)] = {"accuracy": answered.accuracy, **counts}
     return numbers
 
 
