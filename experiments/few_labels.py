@@ -52,7 +52,7 @@ labeled pictures alone), by
 python -m experiments.few_labels --workdir=studies/few_labels
 ```
 
-Accuracy in % on the 10,000 test pictures, over {seeds} seeds, which decide what shows its label; an
+Accuracy in % on the 10,000 test pictures, over seeds, which decide what shows its label; an
 encoder is one run for all seeds, unless it sees labels. Layer, C and gamma of the heads, and
 learning rates, were chosen on held-out training labels only: each of five folds of the labels, or
 one of them where there are more than 1,000 (`mlp`: more than 100; `tuned`: always). `linear` is
@@ -191,6 +191,8 @@ def _pretrained(
         config, arrays = encoders.of_labels(config, labels, seed, dataset, rows)
     run = prepare(config, folder, arrays=arrays)
     status, _ = launch.train(run, folder, command, if_diverged="the other encoders go on")
+    if status == program.DONE:
+        study.check_ended(run, folder)
     return status
 
 
@@ -241,7 +243,7 @@ def _write_page(path: Path, values: Any) -> None:
         lines, against = _table(found), _against_pixels(found)
         parts.append(f"## {labels:,} labels\n\n{study.markdown(lines)}\n\n{against}{bar}")
         said.append(f"{labels:,} labels\n\n{study.plain(lines)}\n\n{against}{bar}")
-    text = _PAGE.format(seeds=values.seeds, tables="\n\n".join(parts) or record.NOTHING)
+    text = _PAGE.format(tables="\n\n".join(parts) or record.NOTHING)
     page = record.write_page(path, text)
     print("\n\n".join(said) or record.NOTHING, f"\n{page}", sep="\n", flush=True)
 

@@ -37,9 +37,7 @@ from genjax import recipes
 from genjax.cli import launch, program
 from genjax.core import files
 from genjax.core.config import DURATIONS
-from genjax.engine.checkpoints import Checkpoints
 from genjax.engine.compilation_cache import enable_compilation_cache
-from genjax.engine.layout import CHECKPOINTS
 from genjax.engine.run import prepare
 from genjax.engine.workdir import check_writable
 from genjax.engine.writers import METRICS, read_metrics
@@ -186,8 +184,6 @@ def _cell(task: Task, name: str, way: str, labels: str, seed: int, values: Any) 
     if ENCODERS[name].recipe:
         pretrained = _pretraining(name, values)
         protocol |= {"of": record.digest(pretrained), "repeats": _repeats(name)}
-    if ENCODERS[name].file:
-        protocol["file"] = Path(values[ENCODERS[name].file].value).name
     digest = record.digest(task.learner(ENCODERS[name].kind, way, labels), **protocol)
     return Cell(task, name, way, labels, seed, digest)
 
@@ -216,11 +212,14 @@ def _compute(cells: Sequence[Cell], path: Path, values: Any, command: str) -> in
         check_writable(folder)
     tasks = {cell.task.name: cell.task for cell in cells}
     splits = {name: task.split(values[name].value) for name, task in tasks.items()}
+    ready: set[str] = set()
     for i, cell in enumerate(cells):
         split = splits[cell.task.name]
-        status = _pretrained(cell, split, workdir, values, command)
-        if status != program.DONE:
-            return status
+        if cell.run not in ready:
+            status = _pretrained(cell, split, workdir, values, command)
+            if status != program.DONE:
+                return status
+            ready.add(cell.run)
         print(f"{i + 1} of {len(cells)}: {cell.method}, seed {cell.seed}", flush=True)
         status, row = _judged(cell, split, workdir, values, command)
         if status != program.DONE:
@@ -236,14 +235,15 @@ def _pretrained(cell: Cell, split: Split, workdir: Path, values: Any, command: s
     if not encoder.recipe:
         return program.DONE
     config = _pretraining(cell.encoder, values).copy_and_resolve_references().unlock()
-    if config.steps in Checkpoints(folder / CHECKPOINTS).steps():
-        return program.DONE
     config.data.dir = values.corpus
     if encoder.of_task:
         texts = workdir / "texts" / cell.task.name
         config.data.dir = str(_joined(config, split, texts))
     print(f"encoder {cell.run}", flush=True)
-    status, _ = launch.train(prepare(config.lock(), folder), folder, command)
+    run = prepare(config.lock(), folder)
+    status, _ = launch.train(run, folder, command)
+    if status == program.DONE:
+        study.check_ended(run, folder)
     return status
 
 
@@ -300,6 +300,8 @@ def _judged(
     row |= {f"held_out_{n}": float(held_out[f"eval/{n}"].value[-1][best]) for n in _SCORES}
     row["seconds"] = read_metrics(folder / "final" / METRICS)[-1].get("wall_seconds", math.nan)
     row |= task.judged(folder / "final")
+    if file := ENCODERS[cell.encoder].file:
+        row["file"] = Path(values[file].value).name
     shutil.rmtree(folder)
     return program.DONE, row
 

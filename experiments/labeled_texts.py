@@ -83,7 +83,7 @@ class Task(ABC):
     def best(self, held_out: Mapping[str, study.Series]) -> int:
         """Returns the member of a population that did best on held-out sentences."""
         nll = held_out["eval/nll"].value[-1]
-        return int(np.argmin(nll))
+        return int(np.argmin(np.where(np.isfinite(nll), nll, np.inf)))
 
     def judged(self, folder: Path) -> dict[str, float]:
         """Returns what the run in `folder` reached on the test split."""

@@ -23,8 +23,9 @@ from genjax.core import files
 from genjax.core.arrays import read_npz
 from genjax.core.config import MAX_SEED, ConfigError, check_seed
 from genjax.core.members import explained, spread
+from genjax.engine.checkpoints import Checkpoints
 from genjax.engine.compilation_cache import enable_compilation_cache
-from genjax.engine.layout import CONFIG
+from genjax.engine.layout import CHECKPOINTS, CONFIG
 from genjax.engine.opening import check
 from genjax.engine.run import prepare
 from genjax.engine.workdir import check_writable
@@ -65,6 +66,14 @@ def define_critics(values: flags.FlagValues) -> None:
     flags.DEFINE_integer("seeds", 4, "Critics of each kind.", 1, **text)
     flags.DEFINE_integer("seed", 0, "The first of them.", 0, MAX_SEED, **text)
     flags.DEFINE_integer("steps", 1000, "Updates of each critic.", 1, **text)
+
+
+def check_ended(run: Any, folder: Path) -> None:
+    """Raises `ConfigError` where the folder holds the run of another length than is asked for."""
+    step = Checkpoints(folder / CHECKPOINTS).steps()[-1]
+    if step != run.total_steps:
+        message = f"holds a run of {step} steps, not of {run.total_steps}; give another --workdir"
+        raise ConfigError(f"{folder}: {message}")
 
 
 def chosen(values: Any, flag: str, known: Iterable[str]) -> list[str]:

@@ -5,8 +5,9 @@
 
 FILE ends in .npz, .safetensors or .parquet: an array (N, …) a layer, by its name, and `label`. Data
 are the run's own, or others that it reads: `--data=tsv:FILE` for texts with labels, tfds:, images:,
-npz:, conll:. Of texts features are means over the tokens of each (`--pool`), of tagged words there
-is a row a word. The same command goes on where it was stopped.
+npz:, conll:. Labels have the run's numbers where they are among its own. Of one file without
+--data_test all is written. Of texts features are means over the tokens of each (`--pool`), of
+tagged words there is a row a word. The same command goes on where it was stopped.
 """
 
 import functools
@@ -18,6 +19,8 @@ from absl import flags
 from genjax.cli import program
 from genjax.core import files
 from genjax.core.config import ConfigError
+
+_ONE_FILE = ("text", "tsv", "conll")  # forms of --data
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -91,10 +94,12 @@ def _data(model: Any, values: Any) -> tuple[Any, tuple[str, ...], Any]:
     if values.data:
         config.name = values.data
         if "test" in config:
-            config.test = values.data_test
+            form, _, file = values.data.partition(":")
+            # Of one file all is both splits: nothing of it is held out here.
+            config.test = values.data_test or (file if form in _ONE_FILE else "")
         if mine.spec.kind in ("text", "sentence", "passage"):
             config.kind, config.packed, config.bucketed = "sentence", False, False
-            return *features.of_texts(model, config, values.split), None
+            return features.of_texts(model, config, values.split)
         tokenizer = Path(values.workdir).expanduser() / data.TOKENIZER
         dataset = data.load(config, None, tokenizer if mine.codec else None)
         for name in ("kind", "shape", "vocab_size", "char_shape", "char_vocab_size"):
@@ -103,7 +108,8 @@ def _data(model: Any, values: Any) -> tuple[Any, tuple[str, ...], Any]:
                 message = f"its {name} is {here!r}; must be {there!r}, as the run's data have it"
                 raise ConfigError(f"--data={values.data}: {message}")
     source = getattr(dataset, values.split)
-    return features.of_split(source), dataset.labels, dataset.found.get("checksum")
+    names, number = features.numbered(dataset.labels, mine.labels)
+    return features.of_split(source, number), names, dataset.found.get("checksum")
 
 
 main = functools.partial(program.run, _features)

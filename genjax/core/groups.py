@@ -70,7 +70,7 @@ def read(
     given = _numbers(section, "groups", o.get("groups", ()))
     steps = _numbers(section, "unfreeze", o.get("unfreeze", ()))
     decay = float(o.get("layer_decay", 1.0))
-    more = {name: factor for name, factor in factors.items() if factor != 1}
+    more = {n: factor for n, factor in factors.items() if factor != 1 and n not in given}
     return Groups(section, within, {**more, **given}, steps, decay, others)
 
 

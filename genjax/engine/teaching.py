@@ -325,10 +325,10 @@ def _check_data(section: TeacherFields, theirs: Dataset, ours: Dataset) -> None:
     ]
     if theirs.labels != ours.labels:
         differ.append(f"classes {shorten(theirs.labels, 4)} there, {shorten(ours.labels, 4)} here")
-    for name in ("codec", "target_codec") if ours.spec.kind == "pair" else ():
-        there, here = (getattr(of, name).to_json() for of in (theirs, ours))
-        if there != here:
-            differ.append(f"the tokens of {'targets' if 'target' in name else 'sources'}")
+    for name, what in (("codec", "texts"), ("target_codec", "targets")):
+        codecs = [getattr(of, name) for of in (theirs, ours)]
+        if None not in codecs and codecs[0].to_json() != codecs[1].to_json():
+            differ.append(f"the tokens of {what}")
     if differ:
         raise fail(_FIELD, section.workdir, f"was trained on other data: {'; '.join(differ)}")
     unknown = ours.found.get("unknown", {}).get("train", 0.0)

@@ -247,18 +247,36 @@ _WRITERS: dict[str, Callable[[Path, Arrays, tuple[str, ...]], None]] = {
 }
 
 
-def of_split(source: Any) -> Callable[[int], Iterator[Mapping[str, np.ndarray]]]:
-    """Makes the batches of a split of a data set."""
-    return lambda size: rows(source, size)
+Batches = Callable[[int], Iterator[Mapping[str, np.ndarray]]]
 
 
-def of_texts(
-    model: Any, data: Any, split: str
-) -> tuple[Callable[[int], Iterator[Mapping[str, np.ndarray]]], tuple[str, ...]]:
+def numbered(names: tuple[str, ...], known: tuple[str, ...]) -> tuple[tuple[str, ...], np.ndarray]:
+    """Numbers the labels of other data as those that the model knows, if they are among these.
+
+    Returns:
+      The names in the order of their numbers, and the number of each of `names`.
+    """
+    if not names or not set(names) <= set(known):
+        return names, np.arange(len(names))
+    return known, np.array([known.index(name) for name in names], np.int32)
+
+
+def of_split(source: Any, number: np.ndarray) -> Batches:
+    """Makes the batches of a split of a data set, whose labels get other numbers, if there are."""
+
+    def batches(size: int) -> Iterator[Mapping[str, np.ndarray]]:
+        for batch in rows(source, size):
+            more = {"label": number[batch["label"]]} if "label" in batch and len(number) else {}
+            yield {**batch, **more}
+
+    return batches
+
+
+def of_texts(model: Any, data: Any, split: str) -> tuple[Batches, tuple[str, ...], Any]:
     """Makes batches of texts that may have labels, whatever kind of texts the model was trained on.
 
-    A text is cut where the model sees no further. Labels are numbered in the order of their names
-    in the training split, 0 where there are none.
+    A text is cut where the model sees no further. Labels are numbered as the model's own, or in the
+    order of their names in the training split.
 
     Args:
       model: see `write`.
@@ -266,17 +284,21 @@ def of_texts(
       split: train or test.
 
     Returns:
-      The batches, and the names of the labels.
+      The batches, the names of the labels, and what changes with the texts.
+
+    Raises:
+      ConfigError: a text has a label that none of the training split has.
     """
-    names = tuple(sorted({label for _, label, _ in loading.read(data, "train")} - {""}))
-    number = {name: i for i, name in enumerate(names)}
     dataset = model.run.dataset
+    found_names = tuple(sorted({label for _, label, _ in loading.read(data, "train")} - {""}))
+    names, numbers = numbered(found_names, dataset.labels)
+    number = dict(zip(found_names, numbers.tolist(), strict=True))
     codec, length = dataset.codec, dataset.spec.shape[0]
 
     def batches(size: int) -> Iterator[Mapping[str, np.ndarray]]:
         found = loading.read(data, split)
         while block := list(itertools.islice(found, size)):
-            texts, given, _ = zip(*block, strict=True)
+            texts, given, places = zip(*block, strict=True)
             ids = codec.encode_all(texts)
             if dataset.spec.kind == "text":  # no EOS, as within a running text
                 x = np.full((len(texts), length), tokens.PAD, np.int32)
@@ -285,8 +307,12 @@ def of_texts(
             else:
                 x = padded(ids, length, codec).astype(np.int32)
             batch = {"x": x}
-            if names:
-                batch["label"] = np.array([number.get(label, 0) for label in given], np.int32)
+            if number:
+                for label, place in zip(given, places, strict=True):
+                    if label not in number:
+                        what = f"{label!r} is no label of the training split"
+                        raise ConfigError(f"{place}: {what}, which has {listed(number, 4)}")
+                batch["label"] = np.array([number[label] for label in given], np.int32)
             yield batch
 
-    return batches, names
+    return batches, names, loading.identity(data)

@@ -91,7 +91,7 @@ class Model(RecurrentFields, ContextFields):
             raise fail("model.bigrams", self.bigrams, f"must be 0 with model.network={network}")
         if self.layers < 1 and network != "bag":
             raise fail("model.layers", self.layers, "must be at least 1")
-        if self.embed_dim % self.num_heads:
+        if network == "transformer" and self.embed_dim % self.num_heads:
             message = f"must divide model.embed_dim={self.embed_dim}"
             raise fail("model.num_heads", self.num_heads, message)
         self.check_encoder(network, spec)

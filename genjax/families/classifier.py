@@ -14,8 +14,9 @@ What makes the vector is `model.network`. Of pictures:
 - `none`: the pixels themselves, so that the head alone classifies: linear, or an MLP.
 - `conv`: 3x3 convolutions and maxima of tiles (LeCun et al. 1998).
 - `resnet`: a small residual network (He et al. 2016).
-- `run`: a layer of the encoder, critic or network of a finished run of any family that has features
-  (`start.workdir`), to be fine-tuned, or to stay as it is; see `genjax.families._run_encoders`.
+- `run`: a layer of the encoder, critic or network of a finished run of any family that has
+  features, but of `continual` (`start.workdir`), to be fine-tuned, or to stay as it is; see
+  `genjax.families._run_encoders`.
 
 Of sentences:
 

@@ -218,6 +218,10 @@ class Continual(Family):
         variables = dict(state.variables)
         change = gradient
         if self.loss.regularizes:
+            # A run that starts from another one moves away from where that one ended.
+            begins = state.step == 0
+            now, anchor = state.params["classifier"], variables["anchor"]
+            variables["anchor"] = jax.tree.map(lambda p, a: jnp.where(begins, p, a), now, anchor)
             metrics["penalty"], slope = jax.value_and_grad(self._penalty)(state.params, variables)
             change = jax.tree.map(jnp.add, gradient, slope)
         if self.loss.method == "a_gem":
@@ -373,6 +377,13 @@ class Continual(Family):
 def _permuted(x: jax.Array, pixels_BxD: jax.Array) -> jax.Array:
     """Puts the pixels of each example (B, …) in an order of its own."""
     return jnp.take_along_axis(x.reshape(len(x), -1), pixels_BxD, 1).reshape(x.shape)
+
+
+def adopt(config: ConfigDict, other: ConfigDict) -> dict[str, Any]:
+    """See `families.adopt`: the seed deals classes out to tasks, as the whole state has them."""
+    if config.start.what != "state" or other.family != config.family:
+        return {}
+    return {"seed": other.seed + max(config.start.member, 0)}
 
 
 def build(config: ConfigDict, spec: DataSpec, total_steps: int) -> Continual:

@@ -198,8 +198,10 @@ class Methods:
         self._need("features")
         if isinstance(self.family, can.Tags) and isinstance(x, (str, list, tuple)):
             return self._call("features", *self._read.sentences("x", x))
-        more = self._labels(labels, len(x)) if chars is None else (chars,)
-        return self._call("features", self._input(x), *more)
+        rows = self._input(x)
+        if isinstance(self.family, can.Tags):
+            return self._call("features", rows, *self._characters(chars, len(rows)))
+        return self._call("features", rows, *self._labels(labels, len(rows)))
 
     def predict_targets(self, x: Any, y: Any) -> np.ndarray:
         """Computes the logits of each token of targets y, given sources x: (N, U, tokens)."""
@@ -261,6 +263,10 @@ class Methods:
 
     def _input(self, x: Any, name: str = "x") -> np.ndarray:
         return self._read.input(name, x)
+
+    def _characters(self, chars: Any, rows: int) -> tuple[np.ndarray, ...]:
+        needed = bool(self.config.model.get("char_filters", 0))
+        return self._read.characters(chars, rows, needed)
 
     def _labels(self, labels: Any, rows: int, *, in_turn: bool = False) -> tuple[np.ndarray, ...]:
         return self._read.labels(labels, rows, in_turn=in_turn)

@@ -139,8 +139,8 @@ class Model(Methods):
         self._need("tag")
         if isinstance(sentences, (str, list, tuple)):
             return tag(self, sentences)
-        rows = (self._input(sentences),) if chars is None else (self._input(sentences), chars)
-        return self._call("tag", *rows)
+        x = self._input(sentences, "sentences")
+        return self._call("tag", x, *self._characters(chars, len(x)))
 
     def tokens(self, texts: Sequence[str]) -> np.ndarray:
         """Turns texts into rows of tokens (N, T), int32, padded as those of the data.

@@ -82,6 +82,20 @@ class Reader:
             row[: len(found)] = found
         return x
 
+    def characters(self, given: Any, rows: int, needed: bool) -> tuple[np.ndarray, ...]:
+        """Reads the characters (N, T, C) of `rows` rows of tokens; none where they are not given.
+
+        `needed`: whether the model sees them.
+        """
+        if given is None:
+            if needed:
+                raise ConfigError("chars: missing; this model sees the characters of words")
+            return ()
+        chars = arguments.tokens("chars", given, self.spec.char_vocab_size, self.spec.char_shape)
+        if len(chars) != rows:
+            raise ConfigError(f"chars: must be of {rows} rows, one for each of the tokens")
+        return (chars,)
+
     def windows(self, name: str, given: Any) -> tuple[np.ndarray, np.ndarray]:
         """Reads texts as windows of running text (W, T), and the number of the text of each.
 

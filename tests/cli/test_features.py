@@ -9,6 +9,7 @@ from safetensors import safe_open
 from sklearn.linear_model import LogisticRegression
 
 import genjax
+from genjax.data.in_memory import Resident
 from genjax.data.source import rows
 from genjax.evaluation import features
 from tests.cli.helpers import TINY_BERT, main
@@ -131,3 +132,28 @@ def test_mistakes_are_told_in_a_line(
     assert main("features", f"--workdir={trained}", *args) == 2
     assert message in capfd.readouterr().err
     assert not list(tmp_path.glob("f.*"))
+
+
+def test_one_file_is_written_whole_and_a_label_that_training_has_not_is_told(
+    reader: Path, tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    lines = ["a lazy dog .\tdog", "the brown fox ;\tfox"] * 10
+    path, out = tmp_path / "all.tsv", tmp_path / "f.npz"
+    path.write_text("\n".join(lines))
+    ask = ("features", f"--workdir={reader}", f"--data=tsv:{path}", f"--out={out}")
+    assert main(*ask) == 0
+    assert read(out)[0]["label"].tolist() == [0, 1] * 10
+    (tmp_path / "test.tsv").write_text("\n".join([*lines, "a cat\tcat"]))
+    capfd.readouterr()
+    assert main(*ask, f"--data_test={tmp_path / 'test.tsv'}") == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "test.tsv: line 21: 'cat' is no label of the training split, which has dog, fox" in line
+
+
+def test_labels_among_the_runs_own_have_its_numbers() -> None:
+    names, number = features.numbered(("c", "a"), ("a", "b", "c"))
+    assert names == ("a", "b", "c") and number.tolist() == [2, 0]
+    assert features.numbered(("d",), ("a", "b"))[0] == ("d",)
+    source = Resident({"x": np.zeros((2, 2), np.uint8), "label": np.array([1, 0], np.int32)})
+    (batch,) = features.of_split(source, number)(2)
+    assert batch["label"].tolist() == [0, 2]

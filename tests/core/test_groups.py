@@ -6,6 +6,7 @@ import numpy as np
 import optax
 import pytest
 
+from genjax.core import groups
 from genjax.core.config import ConfigError
 from genjax.core.config import optimizer as section
 from genjax.core.optimizer import ema_update, make_optimizer
@@ -92,6 +93,12 @@ def test_the_last_pattern_counts_and_layers_of_a_stack_have_numbers():
     for leaf in ("kernel", "bias"):
         one, before = (t["encoder"]["stack"]["layers"]["dense"][leaf][1] for t in (params, PARAMS))
         assert one.tobytes() == before.tobytes()
+
+
+def test_a_pattern_of_the_config_takes_the_place_of_the_familys_own():
+    o = section(**PLAIN, groups=("encoder/embedding=0", "encoder=0.5"))
+    found = groups.read(o, {"encoder": 0.1, "head": 0.2}, "optimizer", "", ()).factors
+    assert list(found.items()) == [("head", 0.2), ("encoder/embedding", 0.0), ("encoder", 0.5)]
 
 
 def test_layers_decay_from_the_top_of_their_stack_to_the_tables_below():

@@ -280,7 +280,8 @@ def test_every_family_starts_from_its_like(name, folder, tmp_path):
     expected = leaves(state)
     for what in ("ema", "state"):
         fields = {"start__workdir": str(path), "start__what": what, "start__networks": ()}
-        found = leaves(first(runs.prepare(recipes.tiny(name, folder, seed=1, **fields))))
+        seed = int(name != "continual" or what != "state")  # there it deals out the classes
+        found = leaves(first(runs.prepare(recipes.tiny(name, folder, seed=seed, **fields))))
         of_networks = [  # all but what a family keeps beside them
             n for n in expected if n.startswith(("params.", "variables.", "ema."))
             and n.split(".")[1] in state.params

@@ -9,7 +9,9 @@ from scipy import special, stats
 
 import genjax
 from genjax.core.config import ConfigError
-from genjax.engine import loop
+from genjax.core.teaching import TeacherFields
+from genjax.data.text.tokenizers import Words
+from genjax.engine import loop, teaching
 from genjax.engine.checkpoints import Checkpoints
 from genjax.engine.leaves import leaves_of
 from genjax.engine.run import prepare
@@ -179,6 +181,16 @@ def test_one_of_a_population_teaches_and_sentences_are_read_as_the_teacher_reads
     texts.executor.run(texts.executor.init(), 0, 1)
     with pytest.raises(ConfigError, match=r"teacher.features.*the teacher has no encoder.5"):
         prepare(student("texts", TEXTS, **changes | {"teacher__features": ("encoder.5=head.0",)}))
+
+
+def test_a_teacher_of_sentences_must_have_the_same_words(student):
+    """As many of them are not enough: a run that starts from another one has that one's."""
+    ours = prepare(student("texts", TEXTS)).dataset
+    others = Words([*ours.codec.tokens[1:], "another"])
+    message = "was trained on other data: the tokens of texts"
+    with pytest.raises(ConfigError, match=message):
+        teaching._check_data(TeacherFields(workdir="there"), ours._replace(codec=others), ours)
+    teaching._check_data(TeacherFields(workdir="there"), ours, ours)
 
 
 @pytest.mark.parametrize(

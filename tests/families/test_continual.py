@@ -121,6 +121,25 @@ def test_the_path_integral_of_si_is_what_the_loss_has_fallen_by():
     np.testing.assert_allclose(flat(omega), expected, rtol=1e-5)
 
 
+def test_the_path_begins_where_another_run_ended():
+    family = prepare(config("si", "domain").lock()).family
+    state = family.init(jax.random.key(0))
+    taken = jax.tree.map(lambda p: p + 1.0, state.params)
+    rows = {"x": jnp.ones((16, 8, 8, 1)), "label": jnp.arange(16) % 10, "task": jnp.zeros(16, int)}
+    step = jax.jit(family.step)
+    first = step(state.replace(params=taken), rows)[0]
+    second = step(first, rows)[0]
+    for found in (first, second):
+        np.testing.assert_array_equal(flat(found.variables["anchor"]), flat(taken["classifier"]))
+
+
+def test_a_whole_state_brings_the_seed_that_dealt_out_its_classes():
+    other = config(seed=5)
+    assert continual.adopt(config(start__what="state"), other) == {"seed": 5}
+    assert continual.adopt(config(start__what="state", start__member=2), other) == {"seed": 7}
+    assert continual.adopt(config(start__what="params"), other) == {}
+
+
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_errors_of_a_scenario_are_those_by_hand(name):
     scenario, rows = Scenario(name, num_tasks=3, classes=2), 5

@@ -244,6 +244,7 @@ def test_a_long_text_has_the_perplexity_of_its_windows(make: Callable[..., Model
 
 
 IMAGE = np.full((3, 8, 8, 1), 0.5, np.float32)
+TWO = np.ones((2, 3), np.int32)  # rows of tokens
 NAN = IMAGE.copy()
 NAN[1] = np.nan
 AE, VAE, FLOW, GPT = "autoencoder", "vae:conditional", "flow_matching+mlp+conditional", "gpt"
@@ -328,6 +329,11 @@ WRONG: list[tuple[str, Callable[[Any], Any], str]] = [
     (GPT, lambda m: m.generate(["a"], beam=2, length_penalty=-1.0),
      "^length_penalty=-1.0: must be"),
     (GPT, lambda m: m.decode(np.zeros((1, 2))), "'decode': this model has"),
+    ("tagger", lambda m: m.tag(TWO), "chars: missing; this model sees"),
+    ("tagger", lambda m: m.features(TWO), "chars: missing; this model sees"),
+    ("tagger", lambda m: m.tag(TWO, [[1]]), r"chars: tokens must have shape \(N, "),
+    ("tagger", lambda m: m.tag(TWO, np.ones((1, *m.run.dataset.spec.char_shape), int)),
+     "chars: must be of 2 rows, one for each"),
     ("text_vae", lambda m: m.encode("one"), r"x: must be a list of texts, not one: \['one'\]"),
     ("text_vae", lambda m: m.interpolate(["a"], ["b", "c"], [0.5]),
      "y: must hold a text for each of x, 1"),

@@ -86,6 +86,11 @@ def read(data: ConfigDict, split: str) -> Iterator[Any]:
     return _texts(data).read(split)
 
 
+def identity(data: ConfigDict) -> Any:
+    """Returns JSON that changes whenever the texts do."""
+    return _texts(data).identity
+
+
 def _texts(data: ConfigDict) -> Texts:
     source = data.name.partition(":")[0]
     if source == "python_docs":
