@@ -9,4 +9,5 @@ TEACHER_LOGITS = "teacher/logits.npz"  # what it says of the training split, whe
 AUGMENT = "augment/augment.json"  # which checkpoint of which checksum wrote variants of sentences
 AUGMENT_VARIANTS = "augment/variants.npz"  # these, of the training split
 TEACHER_TARGETS = "teacher/targets.npz"  # what it writes for the sources of that, likewise
+KEPT = (TEACHER_LOGITS, TEACHER_TARGETS, AUGMENT_VARIANTS)  # with which a run needs neither
 CHECKPOINTS = "checkpoints"

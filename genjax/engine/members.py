@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from genjax.core.config import ConfigError
 from genjax.engine.checkpoints import Checkpoints, SaveError
-from genjax.engine.layout import CHECKPOINTS, CONFIG, POPULATION
+from genjax.engine.layout import CHECKPOINTS, CONFIG, KEPT, POPULATION
 from genjax.engine.repair import CARRIED, collect
 from genjax.engine.run import prepare
 from genjax.engine.workdir import check_workdir, read_config, read_population, write_run
@@ -56,7 +56,7 @@ def extract(workdir: Path, member: int, out: Path) -> ConfigDict:
     if newest is None:
         raise ConfigError(f"--workdir={workdir}: has no complete checkpoint")
     path, there = check_workdir(out, one, run.dataset, resume=False)
-    kept = [name for name in CARRIED if name not in (CONFIG, POPULATION)]
+    kept = [name for name in CARRIED if name not in (CONFIG, POPULATION)] + [*KEPT]
     others = {name: (workdir / name).read_bytes() for name in kept if (workdir / name).exists()}
     record = {"workdir": str(workdir), "member": member, "what": "member"}
     write_run(out, one, run.dataset, there, others, start=record)

@@ -11,7 +11,7 @@ import genjax
 from genjax.core.config import ConfigError
 from genjax.core.teaching import TeacherFields
 from genjax.data.text.tokenizers import Words
-from genjax.engine import loop, teaching
+from genjax.engine import loop, members, teaching
 from genjax.engine.checkpoints import Checkpoints
 from genjax.engine.leaves import leaves_of
 from genjax.engine.run import prepare
@@ -166,6 +166,19 @@ def test_each_seed_of_a_population_has_the_teacher_of_its_seed(student, teachers
         np.testing.assert_allclose(both[1], single, rtol=1e-4, atol=1e-6)
     with pytest.raises(ConfigError, match=r"teacher.member=-1: .* no population with seed 2"):
         prepare(student("five", **changes | {"num_seeds": 3}))
+
+
+def test_a_member_takes_along_what_its_population_was_taught(student, teachers, tmp_path):
+    there = shutil.copytree(teachers / "five", tmp_path / "five")
+    config = student("five", teacher__member=-1, teacher__keep=True, executor="vmap", num_seeds=2)
+    config = config.copy_and_resolve_references().unlock()
+    config.teacher.workdir = str(there)
+    loop.train(prepare(config.lock()), tmp_path / "many")
+    shutil.rmtree(there)
+    members.extract(tmp_path / "many", 1, tmp_path / "one")
+    prepare(read_config(tmp_path / "one"), tmp_path / "one")
+    with pytest.raises(ConfigError, match="no such folder"):
+        prepare(read_config(tmp_path / "one"))
 
 
 def test_one_of_a_population_teaches_and_sentences_are_read_as_the_teacher_reads_them(
