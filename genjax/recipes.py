@@ -54,7 +54,7 @@ def load(spec: str) -> ConfigDict:
 def beside(file: str, spec: str) -> ConfigDict:
     """Loads the recipe `NAME` or `NAME:ARG` from the folder of `file`, a recipe that varies it."""
     name, colon, argument = spec.partition(":")
-    return load(f"{Path(file).with_name(name)}.py{colon}{argument}").unlock()
+    return load(f"{Path(file).with_name(name)}.py{colon}{argument}")
 
 
 def _add_family(config: ConfigDict, path: Path, module: ModuleType, source: str) -> None:

@@ -236,8 +236,9 @@ def base(**changes: Any) -> ConfigDict:
     `changes` replace defaults, or add sections.
     """
     c = section(Base)
-    c.update(changes)
-    return c
+    with c.unlocked():
+        c.update(changes)
+    return c.lock()
 
 
 def optimizer(**changes: Any) -> ConfigDict:

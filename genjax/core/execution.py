@@ -4,6 +4,7 @@ A file is executed where its user names it (`--config=FILE.py`, `--recipe=FILE.p
 `genjax.load(…, recipe=FILE)`) and nowhere else; names that are found in data never get here.
 """
 
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -47,6 +48,11 @@ def execute(path: Path, message: str, needs: str) -> tuple[ModuleType, str]:
     return module, source.decode("utf-8", "replace")
 
 
+# What a locked ConfigDict says.
+_NO_FIELD = re.compile(r'Key "(\w+)" does not exist')
+_NEAR = re.compile(r'[Dd]id you mean "(\w+)"')
+
+
 def guarded(f: Callable[[], Result], path: Path, message: str, needs: str) -> Result:
     """`f()`, with whatever a named file raises told in one line with its place in the file."""
     try:
@@ -58,6 +64,10 @@ def guarded(f: Callable[[], Result], path: Path, message: str, needs: str) -> Re
         if isinstance(error, SyntaxError) and error.filename == str(path):
             line, what = error.lineno, error.msg
         where = f"line {line}: " if line else ""
+        if isinstance(error, AttributeError | KeyError) and (name := _NO_FIELD.search(str(error))):
+            near = _NEAR.search(str(error))
+            hint = f"did you mean {near[1]}?" if near else "docs/fields.md lists all of a family"
+            raise ConfigError(f"{message}: {where}no field {name[1]} there; {hint}") from error
         kind = type(error).__name__
         raise ConfigError(f"{message}: {where}{kind}: {what}; must be {needs}") from error
 

@@ -8,13 +8,19 @@ that gives a field another default, `name: str = "ring"`, leaves its other rules
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeVar
+from numbers import Integral, Real
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 
 from ml_collections import ConfigDict
 
 from genjax.core.errors import fail
 
 _Section = TypeVar("_Section")
+_ELEMENTS: dict[Any, tuple[Any, str]] = {  # of tuples: what they may be
+    int: (Integral, "whole numbers"),
+    float: (Real, "numbers"),
+    str: (str, "texts"),
+}
 _BOUNDS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
     "ge": ("at least {}", lambda value, bound: value >= bound),
     "gt": ("above {}", lambda value, bound: value > bound),
@@ -76,8 +82,11 @@ def subsection(kind: type, /, **changes: Any) -> Any:
 
 
 def section(kind: type, /, **changes: Any) -> ConfigDict:
-    """Returns the section that `kind` declares; `changes` replace its defaults."""
-    return _filled(dataclasses.replace(kind(), **changes) if changes else kind())
+    """Returns the section that `kind` declares, locked; `changes` replace its defaults.
+
+    So a recipe that misspells a field is an error, and no field that nothing reads.
+    """
+    return _filled(dataclasses.replace(kind(), **changes) if changes else kind()).lock()
 
 
 def _filled(values: Any) -> ConfigDict:
@@ -105,8 +114,20 @@ def read(kind: type[_Section], config: Mapping[str, Any], name: str = "") -> _Se
             values[f.name] = read(type(f.default), config, full)
         else:
             values[f.name] = found[f.name]
+            _check_elements(full, found[f.name], f.type)
             _check(full, found[f.name], _rules(kind, f.name))
     return kind(**values)
+
+
+def _check_elements(name: str, value: Any, hint: Any) -> None:
+    """Raises `ConfigError` where a tuple holds something else than its annotation says."""
+    kinds = get_args(hint) if get_origin(hint) is tuple else ()
+    if len(kinds) != 2 or kinds[1] is not ... or kinds[0] not in _ELEMENTS:
+        return
+    allowed, what = _ELEMENTS[kinds[0]]
+    right = isinstance(value, tuple) and all(isinstance(v, allowed) for v in value)
+    if not right or any(isinstance(v, bool) for v in value):
+        raise fail(name, value, f"must be a tuple of {what}")
 
 
 def get(config: Any, field: str) -> Any:

@@ -11,6 +11,8 @@ from genjax.data.source import Dataset
 
 TOKENIZER = "tokenizer"  # the folder of a workdir that keeps what turned its texts into tokens
 
+_WITH_TEST = ("text", "tsv", "pairs", "conll", "tfds")  # of data.name, for data.test
+
 
 def load(
     data: ConfigDict,
@@ -46,6 +48,10 @@ def load(
     """
     if data.get("split_by", "") and not data.name.startswith("images:"):
         raise fail("data.split_by", data.split_by, f"is for images:DIR, not {data.name}")
+    form = data.name.partition(":")[0]
+    if data.get("test", "") and not (form in _WITH_TEST and of_texts(data)):
+        message = f"is for texts of {', '.join(_WITH_TEST)}, not {data.name}"
+        raise fail("data.test", data.test, message)
     dataset = _named(data, saved, other, arrays)
     if "checksum" not in dataset.found:  # bundled or drawn
         from genjax.data.cache import checksum_of_arrays

@@ -5,8 +5,9 @@ from being the identity, where it has a weight:
 
     d(x, g(f(x))) + code_l1 |f(x)|_1 + sparsity_weight KL + contraction |df / dx|^2 + l2 |W|^2,
 
-d the squared error or the cross-entropy, summed over elements, KL the divergence from
-`sparsity_target` to the mean of each unit of the code.
+d the squared error or the cross-entropy, averaged over elements, KL the divergence from
+`sparsity_target` to the mean of each unit of the code. Papers sum d: a weight of theirs is to be
+divided by the number of elements.
 
 Sources: Hinton and Salakhutdinov 2006, "Reducing the dimensionality of data with neural networks";
 Vincent et al. 2010 (denoising); Ng 2011 (sparse codes); Rifai et al. 2011 (contractive encoders).

@@ -186,7 +186,7 @@ class SemiSupervisedVAE(VAE):
         uniform = example_uniform(_BINARIZATION, gray, jnp.arange(1), math.prod(self.spec.shape))
         x = self._binarized(gray, lambda: uniform.reshape(gray.shape))
         noise_BxZ = example_normal(_NOISE, gray, jnp.arange(1), self.model.latent_dim)[:, 0]
-        logits_BxC = self.class_logits(params, gray)
+        logits_BxC = self.class_logits(params, self._seen(gray))
         values = {
             "error": logits_BxC.argmax(-1) != label_B,
             "cross_entropy": losses.label_cross_entropy(logits_BxC, label_B),
@@ -204,7 +204,7 @@ class SemiSupervisedVAE(VAE):
 
     def classify(self, state: State, x: jax.Array) -> jax.Array:
         """Computes q(y|x), (B, num_classes)."""
-        return nn.softmax(self.class_logits(state.eval_params, x))
+        return nn.softmax(self.class_logits(state.eval_params, self._seen(x)))
 
     def posterior(
         self, state: State, x: jax.Array, label_B: Any = None

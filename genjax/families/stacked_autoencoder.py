@@ -2,7 +2,7 @@
 
 Layer k learns to reconstruct the codes h of the layers below it, which stand still, from corrupted
 ones: its loss of an example is d(h, g_k(f_k(corrupted h))), where d is the cross-entropy or the
-squared error, summed over elements. Then the whole stack is fine-tuned: to reconstruct examples
+squared error, averaged over elements. Then the whole stack is fine-tuned: to reconstruct examples
 or, with a softmax layer on top, to classify them.
 
 All stages are one run: `state.step` decides the stage, and one program holds each of them as a

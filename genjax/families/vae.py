@@ -263,9 +263,7 @@ class VAE(Family):
         self, state: State, x: jax.Array, label_B: Any = None
     ) -> tuple[jax.Array, jax.Array]:
         """Encodes examples (B, …), with `binarize=dynamic` gray ones: mean and log-variance."""
-        if self.loss.binarize == "fixed":
-            x = (x > self.loss.threshold).astype(x.dtype)
-        return self.q(state.eval_params, x, label_B)
+        return self.q(state.eval_params, self._seen(x), label_B)
 
     def encode(self, state: State, x: jax.Array, label_B: Any = None) -> jax.Array:
         """Encodes examples (B, …) in the range of the data: posterior means (B, latent_dim)."""
@@ -327,6 +325,12 @@ class VAE(Family):
         if "log_scale" not in params:
             return math.log(self.loss.scale)
         return jnp.maximum(params["log_scale"], _MIN_LOG_SCALE)
+
+    def _seen(self, x: jax.Array) -> jax.Array:
+        """Returns what networks are shown of examples that nothing is drawn for."""
+        if self.loss.binarize != "fixed":
+            return x
+        return (x > self.loss.threshold).astype(x.dtype)
 
     def _binarized(self, x: jax.Array, uniform: Callable[[], jax.Array]) -> jax.Array:
         binarize = self.loss.binarize

@@ -85,7 +85,8 @@ def kernel_svm(
     """Fits LIBSVM's C-SVC (Chang and Lin 2011), by its dual, on the exact kernel.
 
     `min 1/2 |w|^2 + C sum_i weight_i max(0, 1 - t_i (w.phi(x_i) + b))` for every pair of classes
-    (scikit-learn's `SVC`), or each class against the rest. It keeps the kernel matrix, N^2 numbers.
+    (scikit-learn's `SVC`), or each class against the rest. It keeps the kernel matrix, N^2
+    numbers, and up to 1 GiB of the problems' own parts of it.
 
     Args:
       x: (N, D), features.
@@ -112,6 +113,9 @@ def kernel_svm(
         counts = np.bincount(np.asarray(labels), minlength=num_classes) if known else [len(x)]
         class_size = max(int(max(counts)), 1)
     checks.whole("class_size", class_size, 1, len(x))
+    if checks.is_known(labels):
+        most = int(np.bincount(np.asarray(labels), minlength=1).max())
+        checks.whole("class_size", class_size, most, len(x))  # or rows would be left out
     matrix = kernel(given.x, given.x)
     if scheme == "one_vs_one":
         rows, t, c, pairs = _pairs(given, labels, class_size)

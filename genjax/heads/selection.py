@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from genjax.core import checks
 from genjax.heads.fit import LinearHead
@@ -98,6 +99,8 @@ def grid(
     checks.integers("N", sizes, fold=fold)
     checks.floats("M", C=C)
     checks.whole("held_out", held_out, 1)
+    if checks.is_known(fold) and (empty := {*range(held_out)} - {*np.unique(fold).tolist()}):
+        raise ValueError(f"held_out={held_out}: no row of `fold` is in fold {min(empty)}")
     if weight is not None:
         checks.masks("N", sizes, weight=weight)
     ones = jnp.ones(len(x), x.dtype) if weight is None else jnp.asarray(weight, x.dtype)

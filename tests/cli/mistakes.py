@@ -23,6 +23,10 @@ IN_FIELDS = {
         "train --config=raises.py NEW",
         "raises.py | line 4 | ZeroDivisionError",
     ),
+    "misspelt field in the config": (
+        "train --config=misspelt.py NEW",
+        "misspelt.py | line 4 | no field kl_wieght there; did you mean kl_weight?",
+    ),
     "config without get_config": ("train --config=nothing.py NEW", "nothing.py | get_config()"),
     "config of another type": (
         "train --config=dict.py NEW",
@@ -33,6 +37,26 @@ IN_FIELDS = {
         "autoencoder.py:large | argument",
     ),
     # Fields.
+    "a test file for data that have none": (
+        "train --config=text_classifier NEW --config.data.test=good.txt",
+        "config.data.test='good.txt' | is for texts of text, tsv, pairs, conll, tfds | python_docs",
+    ),
+    "a test file for pictures": (
+        "train AE NEW --config.data.test=good.txt",
+        "config.data.test=good.txt | no such field",
+    ),
+    "fractions where numbers are counted": (
+        "train --config=multitask NEW --config.data.sizes=0.5,0.5,0.5",
+        "config.data.sizes=(0.5, 0.5, 0.5) | must be a tuple of whole numbers",
+    ),
+    "texts where numbers are": (
+        "train --config=multitask NEW \"--config.loss.weights=('a','b','c')\"",
+        "config.loss.weights=('a', 'b', 'c') | must be a tuple of numbers",
+    ),
+    "a width that is no whole number": (
+        "train --config=text_classifier NEW --config.model.head_hidden=64.0",
+        "config.model.head_hidden | must be a tuple of whole numbers",
+    ),
     "unknown field": (
         "train AE NEW --config.batchsize=3",
         "config.batchsize=3 | did you mean batch_size?",

@@ -29,6 +29,10 @@ def world(
     """The folder that the table's relative paths mean."""
     (tmp_path / "syntax.py").write_text("def get_config():\n    return return\n")
     (tmp_path / "raises.py").write_text("import math\n\ndef get_config():\n    return 1 / 0\n")
+    (tmp_path / "misspelt.py").write_text(
+        "from genjax.families import vae\ndef get_config():\n    c = vae.default_config()\n"
+        "    c.loss.kl_wieght = 4.0\n    return c\n"
+    )
     (tmp_path / "nothing.py").write_text("x = 1\n")
     (tmp_path / "dict.py").write_text("def get_config():\n    return {'steps': 1}\n")
     (tmp_path / "file.txt").write_text("a file")

@@ -66,7 +66,7 @@ def test_a_mistake_is_one_line_with_field_value_and_what_is_allowed(changes, mes
 
 
 def test_every_optimizer_section_is_checked():
-    c = config()
+    c = config().unlock()
     c.critic_optimizer = optimizer(warmup_steps=-1)
     with pytest.raises(ConfigError, match=r"config.critic_optimizer.warmup_steps=-1"):
         validate(c)

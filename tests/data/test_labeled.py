@@ -12,7 +12,7 @@ from genjax.data.labeled import Labeled
 
 
 def section(**changes):
-    d = base().data
+    d = base().data.unlock()
     d.num_labeled = 0
     d.update(changes)
     return d

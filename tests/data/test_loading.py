@@ -2,11 +2,13 @@
 
 import gzip
 import json
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
 from genjax import data
 from genjax.core import fields, tokens
@@ -16,6 +18,7 @@ from genjax.core.random import data_key
 from genjax.data.in_memory import Resident
 from genjax.data.source import rows
 from genjax.data.streaming import Streamed
+from genjax.data.text import tfds as tfds_texts
 from genjax.data.text import tokenizers
 from genjax.data.text.windows import StreamedWindows, Windows
 
@@ -361,3 +364,29 @@ def test_real_tables(load, shared_data):
         **where,
     )
     assert (m30k.train.num_examples, m30k.test.num_examples) == (1014, 1000)
+
+
+def test_a_split_of_tfds_without_labels_is_refused(monkeypatch, tmp_path):
+    """TFDS has -1 for a label that is not known, as those of GLUE's test splits."""
+    prepared = SimpleNamespace(
+        first=lambda kind, name: name, splits={"train": 1, "test": 1}, folder="there", features={}
+    )
+
+    def examples(data, prepared, name, part):
+        yield f"{name}, row 0", {"text": b"a text", "label": -1 if name == "test" else 1}
+
+    fake = SimpleNamespace(
+        find=lambda data: prepared,
+        class_names=lambda prepared, label: ["bad", "good"],
+        splits=lambda data, prepared: (("train", None), ("test", None)),
+        stamps=lambda prepared: {},
+        examples=examples,
+    )
+    monkeypatch.setattr(tfds_texts, "tfds", fake)
+    data = ConfigDict(
+        {"kind": "sentence", "name": "tfds:glue/sst2", "test": "", "tokenizer": "word"}
+    )
+    texts = tfds_texts.texts(data)
+    assert list(texts.read("train")) == [("a text", "good", "train, row 0")]
+    with pytest.raises(ConfigError, match=r"data.test=.*with labels; test, row 0 has -1"):
+        list(texts.read("test"))

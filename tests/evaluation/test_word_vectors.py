@@ -105,3 +105,12 @@ def test_words_with_white_space_are_refused(tmp_path):
     with pytest.raises(ValueError, match="white space"):
         WordVectors(["a b"], np.zeros((1, 2))).write(tmp_path / "v.txt")
     assert not (tmp_path / "v.txt").exists()
+
+
+@pytest.mark.parametrize("head", ["3 1\n", ""])
+def test_of_a_word_that_stands_twice_the_first_vector_counts(head, tmp_path):
+    path = tmp_path / "vectors.txt"
+    numbers = ("1", "2", "3") if head else ("1 0", "2 0", "3 0")
+    path.write_text(head + "".join(f"{w} {n}\n" for w, n in zip("aba", numbers)))
+    found = read(path)
+    assert found.vectors[found.index["a"]][0] == 1 and found.vectors[found.index["b"]][0] == 2

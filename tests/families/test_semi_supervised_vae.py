@@ -93,6 +93,18 @@ def test_without_a_label_the_likeliest_class_stands_in():
     assert (other != family.sample_at(state, jax.random.key(0), label)).any()
 
 
+def test_pictures_are_classified_as_they_are_learned():
+    family, state = made(loss__binarize="fixed")
+    gray = rows()["x"]
+    black_or_white = (gray > 0.5).astype(gray.dtype)
+    for x in (gray, black_or_white):
+        expected = jax.nn.softmax(family.class_logits(state.params, black_or_white))
+        np.testing.assert_allclose(family.classify(state, x), expected, rtol=1e-6)
+    batch = {"x": gray, "label": rows()["labeled_label"], "mask": jnp.ones(ROWS)}
+    wrong = expected.argmax(-1) != batch["label"]
+    assert family.evaluate(state, batch)["error"] == wrong.sum()
+
+
 def test_labels_are_as_many_of_each_class_and_another_seed_shows_others():
     splits = [prepare(config(data__labeled_seed=s)).dataset.train for s in (0, 1)]
     for split in splits:

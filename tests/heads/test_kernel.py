@@ -164,6 +164,7 @@ def test_nystroem_is_exact_at_its_centers_and_near_elsewhere():
     [
         (lambda: fitted(heads.RBF(1.0), 1.0, scheme="all"), "scheme='all': must be one of one_vs"),
         (lambda: fitted(heads.RBF(1.0), 1.0, class_size=0), "class_size=0"),
+        (lambda: fitted(heads.RBF(1.0), 1.0, class_size=2), "class_size=2: must be at least"),
         (
             lambda: heads.nystroem(jax.random.key(0), jnp.ones((3, 2)), 4, heads.Linear()),
             "number=4",

@@ -71,3 +71,10 @@ def test_wrong_arguments_are_refused_in_one_line(changes, message):
     right = {"key": KEY, "x": x, "labels": y, "num_classes": 5, "C": jnp.ones(1)}
     with pytest.raises(ValueError, match=message):
         heads.select(**right | changes)
+
+
+def test_a_fold_that_no_row_is_in_is_refused():
+    fold = heads.folds(KEY, y, 5, 5)
+    for given, held_out, empty in ((fold, 10, 5), (fold + 1, 1, 0)):
+        with pytest.raises(ValueError, match=f"held_out={held_out}: no row .* in fold {empty}"):
+            heads.grid(x, y, 5, jnp.ones(1), given, held_out=held_out)

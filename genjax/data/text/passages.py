@@ -51,9 +51,7 @@ def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> D
         if name == "train":
             counts = np.bincount(tokens, minlength=words.x.vocab_size)
         if entry.nbytes() > data.device_limit_mb * 2**20:
-            whole = len(tokens) // data.length  # a rest of one passage is little of so large a text
-            rows = tokens[: whole * data.length].reshape(whole, data.length)
-            splits[name] = Streamed({"x": rows}, levels=0)
+            splits[name] = Streamed({"x": _Rows(tokens, data.length)}, levels=0)
         else:
             splits[name] = Resident({"x": padded(tokens, data.length)}, levels=0)
     spec = DataSpec(
@@ -63,6 +61,21 @@ def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> D
         token_counts=tuple(counts.tolist()),
     )
     return Dataset(spec, splits["train"], splits["test"], codec=words.x)
+
+
+class _Rows:
+    """The rows of `padded`, made when they are asked for."""
+
+    def __init__(self, tokens: np.ndarray, length: int):
+        self.tokens, self.length = tokens, length
+
+    def __len__(self) -> int:
+        return -(-len(self.tokens) // self.length)
+
+    def __getitem__(self, row: np.ndarray) -> np.ndarray:
+        at = np.asarray(row, np.int64)[..., None] * self.length + np.arange(self.length)
+        found = self.tokens[np.minimum(at, len(self.tokens) - 1)]
+        return np.where(at < len(self.tokens), found, np.asarray(PAD, found.dtype))
 
 
 def padded(tokens: np.ndarray, length: int) -> np.ndarray:

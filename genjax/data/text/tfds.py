@@ -38,8 +38,11 @@ def texts(data: ConfigDict) -> Texts:
 
     def read(split: str) -> Iterator[tuple[str, str, str]]:
         for where, example in tfds.examples(data, prepared, *rows[split]):
-            text = example[feature].decode("utf-8")
-            yield text, names[int(example[label])] if label else "", where
+            text, number = example[feature].decode("utf-8"), int(example[label]) if label else 0
+            if label and not 0 <= number < len(names):  # TFDS has -1 for a label that is not known
+                message = f"must be a split with labels; {where} has {number}"
+                raise fail("data.test", data.test or rows[split][0], message)
+            yield text, names[number] if label else "", where
 
     def running(split: str) -> Iterator[str]:
         for text, *_ in read(split):
@@ -49,6 +52,7 @@ def texts(data: ConfigDict) -> Texts:
                 yield text
 
     identity: dict[str, Any] = {"files": tfds.stamps(prepared), "feature": feature, "label": label}
+    identity["names"] = names
     train, test = rows["train"], rows["test"]
     origin = f"splits {train[0]} and {test[0]} of {prepared.folder}"
     if train[1] is not None:

@@ -25,7 +25,9 @@ class WordVectors:
         self.words, self.vectors = list(words), np.asarray(vectors, np.float32)
         if self.vectors.ndim != 2 or len(self.words) != len(self.vectors):
             raise ValueError(f"{len(self.words)} words, vectors of shape {self.vectors.shape}")
-        self.index = {word: i for i, word in enumerate(self.words)}
+        self.index: dict[str, int] = {}
+        for i, word in enumerate(self.words):
+            self.index.setdefault(word, i)  # of two vectors the first counts
 
     @cached_property
     def unit(self) -> np.ndarray:
