@@ -14,8 +14,8 @@ the descriptions are cut to their first 64 parts.
 5,152 updates in 73 minutes on 2 CPU cores that another run used as well. ROUGE-1/2/L on the test
 split, beam of 4: 42.0 / 24.5 / 39.6, and 6.3 % of the synopses word for word. To be beaten: the
 first 12 words of a description, 29.7 / 13.5 / 26.0; the synopsis of the nearest description
-(TF-IDF), 31.2 / 16.3 / 29.8; the most frequent one, 3.5 / 0.1 / 3.5. Those that were read say what a
-package is, in the words of its description; now and then a word comes twice.
+(TF-IDF), 31.2 / 16.3 / 29.8; the most frequent one, 3.5 / 0.1 / 3.5. Those that were read say what
+a package is, in the words of its description; now and then a word comes twice.
 """
 
 from ml_collections import ConfigDict
