@@ -340,7 +340,7 @@ _TYPES: tuple[tuple[Any, Any, str], ...] = (  # of a default: allowed types, and
 
 
 def fill(c: ConfigDict, defaults: ConfigDict, section: str = "") -> None:
-    """Adds to `c`, unlocked, the fields of `defaults` that it lacks, those of sections as well.
+    """Adds to `c`, which it unlocks, the fields of `defaults` that it lacks, and in its sections.
 
     So a config that was written before a field was there means what it meant then: a new field's
     default leaves everything as it was.
@@ -348,6 +348,7 @@ def fill(c: ConfigDict, defaults: ConfigDict, section: str = "") -> None:
     Raises:
       ConfigError: a field that is there has a value of another type than its default.
     """
+    c.unlock()
     for name, value in defaults.items():
         if name not in c:
             c[name] = value

@@ -15,7 +15,7 @@ from tests.engine.processes import start_python
 
 
 def make_config(**changes):
-    c = families.default_config("autoencoder")
+    c = families.default_config("autoencoder").unlock()
     c.steps = 100
     c.model.update(widths=(64, 32), activation="relu", rate=0.1, extra=None)
     c.update_from_flattened_dict(changes)
