@@ -66,7 +66,7 @@ def given(model: Model, method: str, n: int) -> tuple[Any, ...]:
     y = x
     if spec.kind == "pair":
         y = RNG.randint(5, spec.target_vocab_size, (n, *spec.target_shape)).astype(np.int32)
-    chars = RNG.randint(0, 20, (n, *(spec.char_shape or (4, 6))))
+    chars = RNG.randint(0, spec.char_vocab_size or 20, (n, *(spec.char_shape or (4, 6))))
     codes = np.zeros((n, *model._code_shape), np.float32) if "decode" in dir(model) else None
     of_pairs = dict.fromkeys(("attention", "score", "perplexity", "predict_targets"), (x, y))
     found: dict[str, Any] = {
