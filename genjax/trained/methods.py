@@ -200,7 +200,7 @@ class Methods:
             return self._call("features", *self._read.sentences("x", x))
         rows = self._input(x)
         if isinstance(self.family, can.Tags):
-            return self._call("features", rows, *self._characters(chars, len(rows)))
+            return self._call("features", rows, *self._characters(chars, rows))
         return self._call("features", rows, *self._labels(labels, len(rows)))
 
     def predict_targets(self, x: Any, y: Any) -> np.ndarray:
@@ -264,9 +264,9 @@ class Methods:
     def _input(self, x: Any, name: str = "x") -> np.ndarray:
         return self._read.input(name, x)
 
-    def _characters(self, chars: Any, rows: int) -> tuple[np.ndarray, ...]:
+    def _characters(self, chars: Any, x: np.ndarray) -> tuple[np.ndarray, ...]:
         needed = bool(self.config.model.get("char_filters", 0))
-        return self._read.characters(chars, rows, needed)
+        return self._read.characters(chars, x, needed)
 
     def _labels(self, labels: Any, rows: int, *, in_turn: bool = False) -> tuple[np.ndarray, ...]:
         return self._read.labels(labels, rows, in_turn=in_turn)

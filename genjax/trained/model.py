@@ -140,7 +140,7 @@ class Model(Methods):
         if isinstance(sentences, (str, list, tuple)):
             return tag(self, sentences)
         x = self._input(sentences, "sentences")
-        return self._call("tag", x, *self._characters(chars, len(x)))
+        return self._call("tag", x, *self._characters(chars, x))
 
     def tokens(self, texts: Sequence[str]) -> np.ndarray:
         """Turns texts into rows of tokens (N, T), int32, padded as those of the data.

@@ -82,8 +82,8 @@ class Reader:
             row[: len(found)] = found
         return x
 
-    def characters(self, given: Any, rows: int, needed: bool) -> tuple[np.ndarray, ...]:
-        """Reads the characters (N, T, C) of `rows` rows of tokens; none where they are not given.
+    def characters(self, given: Any, x: np.ndarray, needed: bool) -> tuple[np.ndarray, ...]:
+        """Reads the characters (N, T, C) of tokens x (N, T); none where they are not given.
 
         `needed`: whether the model sees them.
         """
@@ -91,9 +91,10 @@ class Reader:
             if needed:
                 raise ConfigError("chars: missing; this model sees the characters of words")
             return ()
-        chars = arguments.tokens("chars", given, self.spec.char_vocab_size, self.spec.char_shape)
-        if len(chars) != rows:
-            raise ConfigError(f"chars: must be of {rows} rows, one for each of the tokens")
+        shape = (x.shape[1], *self.spec.char_shape[1:])
+        chars = arguments.tokens("chars", given, self.spec.char_vocab_size, shape)
+        if len(chars) != len(x):
+            raise ConfigError(f"chars: must be of {len(x)} rows, one for each of the tokens")
         return (chars,)
 
     def windows(self, name: str, given: Any) -> tuple[np.ndarray, np.ndarray]:

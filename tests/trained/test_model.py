@@ -332,7 +332,7 @@ WRONG: list[tuple[str, Callable[[Any], Any], str]] = [
     ("tagger", lambda m: m.tag(TWO), "chars: missing; this model sees"),
     ("tagger", lambda m: m.features(TWO), "chars: missing; this model sees"),
     ("tagger", lambda m: m.tag(TWO, [[1]]), r"chars: tokens must have shape \(N, "),
-    ("tagger", lambda m: m.tag(TWO, np.ones((1, *m.run.dataset.spec.char_shape), int)),
+    ("tagger", lambda m: m.tag(TWO, np.ones((1, 3, 4), int)),
      "chars: must be of 2 rows, one for each"),
     ("text_vae", lambda m: m.encode("one"), r"x: must be a list of texts, not one: \['one'\]"),
     ("text_vae", lambda m: m.interpolate(["a"], ["b", "c"], [0.5]),
