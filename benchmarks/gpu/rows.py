@@ -31,15 +31,6 @@ _GPT2 = {
     "clip_norm": 1.0, "vocab_size": 50_304, "length": 1024, "num_layers": 12, "num_heads": 12,
     "width": 768, "precision": "bfloat16",
 }  # fmt: skip
-_MLP = {
-    "latent_dim": 100, "generator_hidden": [128, 256, 512, 1024], "critic_hidden": [512, 256],
-    "num_examples": 60_000, "height": 28, **_WGAN_GP,
-}  # fmt: skip
-_CONV = {"latent_dim": 100, "channels": [64, 128], "num_examples": 60_000, "height": 28, **_WGAN_GP}
-_CONV_64 = {
-    "latent_dim": 128, "channels": [32, 64, 128, 256], "height": 64, "colors": 3,
-    "num_examples": 20_000, **_WGAN_GP,
-}  # fmt: skip
 _CIFAR10 = {  # the shapes of Gulrajani et al. 2017, appendix F
     "latent_dim": 128, "channels": [128, 128, 128], "critic_channels": [128, 128], "height": 32,
     "colors": 3, "num_examples": 50_000, **_WGAN_GP,
@@ -81,8 +72,11 @@ def all_rows(device: str = "cuda", tiny: bool = False) -> dict[str, Row]:
         return 2 if tiny else number
 
     gpt2 = sized(_GPT2, steps=steps(10), one_layer=True)
-    mlp, cifar10 = sized(_MLP, iterations=steps(50)), sized(_CIFAR10, iterations=steps(4))
-    conv, conv_64 = sized(_CONV, iterations=steps(20)), sized(_CONV_64, iterations=steps(10))
+    mlp, cifar10 = sized(gan.MLP, iterations=steps(50)), sized(_CIFAR10, iterations=steps(4))
+    conv, conv_64 = (
+        sized(gan.CONV, iterations=steps(20)),
+        sized({**gan.LARGE, "num_examples": 20_000}, iterations=steps(10)),
+    )
     unet, lstm = sized(_UNET, steps=steps(40)), sized(_LSTM, steps=steps(20))
     epoch, word2vec = sized(_VAE, epochs=1), sized(_WORDS)
     width, repeats = (64, 2) if tiny else (8192, 10)

@@ -15,13 +15,13 @@ from benchmarks.harness.row import Row, ours, peers
 _ADAM = {"learning_rate": 2e-4, "b1": 0.5, "b2": 0.999}
 _WGAN_GP: dict[str, Any] = {"batch_size": 64, "n_critic": 5, "penalty_weight": 10.0, **_ADAM}
 _IMAGES = {"num_examples": 60_000, "height": 28}
-_MLP: dict[str, Any] = {
+MLP: dict[str, Any] = {
     "latent_dim": 100, "generator_hidden": [128, 256, 512, 1024], "critic_hidden": [512, 256],
     **_IMAGES, **_WGAN_GP,
 }  # fmt: skip
-_CONV: dict[str, Any] = {"latent_dim": 100, "channels": [64, 128], **_IMAGES, **_WGAN_GP}
+CONV: dict[str, Any] = {"latent_dim": 100, "channels": [64, 128], **_IMAGES, **_WGAN_GP}
 # 64x64 in color, four halvings; few examples, as the peer holds them in float32
-_LARGE: dict[str, Any] = {
+LARGE: dict[str, Any] = {
     "latent_dim": 128, "channels": [32, 64, 128, 256], "height": 64, "colors": 3,
     "num_examples": 4096, **_WGAN_GP,
 }  # fmt: skip
@@ -36,8 +36,8 @@ _DCGAN: dict[str, Any] = {
 
 def rows() -> list[Row]:
     """Makes the rows `wgan_gp_*` and `dcgan`."""
-    mlp, conv = {"iterations": 10, **_MLP}, {"iterations": 1, **_CONV}
-    large, five = {"iterations": 1, **_LARGE}, {"iterations": 5, **_DCGAN}
+    mlp, conv = {"iterations": 10, **MLP}, {"iterations": 1, **CONV}
+    large, five = {"iterations": 1, **LARGE}, {"iterations": 5, **_DCGAN}
     unit = "generator iteration (5 critic updates, 1 generator update)"
     return [
         Row(
@@ -47,8 +47,8 @@ def rows() -> list[Row]:
             ours(wgan_gp_mlp, mlp),
             peers("torch_wgan_gp:mlp", "eager compiled", mlp),
             peers("torch_wgan_gp:mlp", "partly functional compiled_forward", mlp),
-            tuple(wgan_gp_products(*dense(_MLP))),
-            settings=_MLP,
+            tuple(wgan_gp_products(*dense(MLP))),
+            settings=MLP,
         ),
         Row(
             "wgan_gp_conv",
@@ -61,8 +61,8 @@ def rows() -> list[Row]:
                 "eager_channels_last compiled_channels_last partly functional",
                 conv,
             ),
-            tuple(wgan_gp_products(*convolutions(_CONV))),
-            settings=_CONV,
+            tuple(wgan_gp_products(*convolutions(CONV))),
+            settings=CONV,
         ),
         Row(
             "wgan_gp_conv_stock",
@@ -70,9 +70,9 @@ def rows() -> list[Row]:
             "generator iteration",
             ours(wgan_gp_conv, conv),
             (ours(wgan_gp_conv, {**conv, "lowering": "stock"}, "stock"),),
-            products=tuple(wgan_gp_products(*convolutions(_CONV))),
+            products=tuple(wgan_gp_products(*convolutions(CONV))),
             rounds=2,
-            settings=_CONV,
+            settings=CONV,
         ),
         Row(
             "dcgan",
@@ -91,9 +91,9 @@ def rows() -> list[Row]:
             ours(wgan_gp_conv, large),
             peers("torch_wgan_gp:conv", "eager compiled", large),
             peers("torch_wgan_gp:conv", "eager_channels_last", large),
-            tuple(wgan_gp_products(*convolutions(_LARGE))),
+            tuple(wgan_gp_products(*convolutions(LARGE))),
             rounds=5,
-            settings=_LARGE,
+            settings=LARGE,
         ),
         Row(
             "wgan_gp_resnet",

@@ -17,6 +17,9 @@ from genjax.core.config import ConfigError
 
 Result = TypeVar("Result")
 _LARGEST = 2**24  # bytes of source
+# What a locked ConfigDict says.
+_NO_FIELD = re.compile(r'Key "(\w+)" does not exist')
+_NEAR = re.compile(r'[Dd]id you mean "(\w+)"')
 
 
 def execute(path: Path, message: str, needs: str) -> tuple[ModuleType, str]:
@@ -46,11 +49,6 @@ def execute(path: Path, message: str, needs: str) -> tuple[ModuleType, str]:
         if folder in sys.path:  # the last one: it may be there for another reason as well
             del sys.path[len(sys.path) - 1 - sys.path[::-1].index(folder)]
     return module, source.decode("utf-8", "replace")
-
-
-# What a locked ConfigDict says.
-_NO_FIELD = re.compile(r'Key "(\w+)" does not exist')
-_NEAR = re.compile(r'[Dd]id you mean "(\w+)"')
 
 
 def guarded(f: Callable[[], Result], path: Path, message: str, needs: str) -> Result:

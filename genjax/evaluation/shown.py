@@ -18,7 +18,7 @@ from genjax.evaluation import samples as scores
 from genjax.evaluation.image import generative, scorer
 from genjax.generation import GREEDY, decoder_of, generate
 from genjax.plots.attention import plot_attention
-from genjax.plots.grid import image_grid, reconstruction_grid
+from genjax.plots.grid import drawn, image_grid, reconstruction_grid
 from genjax.plots.points import plot_points
 
 BETWEEN = "-" * 40  # a line between two texts
@@ -64,7 +64,7 @@ def hooks(run: Any) -> Hooks:
 
 def picture(config: ConfigDict, spec: DataSpec) -> Callable[[np.ndarray], np.ndarray] | None:
     """Returns a function from samples (n, …) to an image (H, W, C) uint8; None without any."""
-    if spec.kind == "image" and spec.shape[-1] in (1, 3):
+    if drawn(spec):
         return image_grid
     if spec.kind != "point" or spec.shape != (2,):
         return None
@@ -76,8 +76,7 @@ def picture(config: ConfigDict, spec: DataSpec) -> Callable[[np.ndarray], np.nda
 
 def pairs(spec: DataSpec) -> Callable[[np.ndarray, np.ndarray], np.ndarray] | None:
     """Returns a function from examples and reconstructions (n, …) to an image of both."""
-    drawn = spec.kind == "image" and spec.shape[-1] in (1, 3)
-    return reconstruction_grid if drawn else None
+    return reconstruction_grid if drawn(spec) else None
 
 
 def attention_maps(model: Any, written: Sequence[Any]) -> np.ndarray:

@@ -218,10 +218,6 @@ class Continual(Family):
         variables = dict(state.variables)
         change = gradient
         if self.loss.regularizes:
-            # A run that starts from another one moves away from where that one ended.
-            begins = state.step == 0
-            now, anchor = state.params["classifier"], variables["anchor"]
-            variables["anchor"] = jax.tree.map(lambda p, a: jnp.where(begins, p, a), now, anchor)
             metrics["penalty"], slope = jax.value_and_grad(self._penalty)(state.params, variables)
             change = jax.tree.map(jnp.add, gradient, slope)
         if self.loss.method == "a_gem":
@@ -232,8 +228,13 @@ class Continual(Family):
             def add(path: Any, g: Any, after: Any, before: Any) -> Any:
                 return path - g * (after - before)
 
-            networks = (t["classifier"] for t in (gradient, new.params, state.params))
+            networks = [t["classifier"] for t in (gradient, new.params, state.params)]
             variables["running"] = jax.tree.map(add, variables["running"], *networks)
+            # The path of a run that starts from another one begins where that one ended.
+            kept, begins = variables["anchor"], state.step == 0
+            variables["anchor"] = jax.tree.map(
+                lambda p, a: jnp.where(begins, p, a), networks[-1], kept
+            )
         if self.loss.remembers:
             variables["memory"] = self._offered(state, rows)
         if self.generator:

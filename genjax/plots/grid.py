@@ -15,9 +15,14 @@ _TARGET_SIDE = 64  # pixels; without a `scale`, smaller images grow to about thi
 _SEPARATOR = 128  # gray, seen on black digits' ground as well as on white paper
 
 
+def drawn(spec: DataSpec) -> bool:
+    """Says whether examples are images that have a picture, gray or of three colors."""
+    return spec.kind == "image" and spec.shape[-1] in (1, 3)
+
+
 def check_drawn(spec: DataSpec, given: str) -> None:
     """Raises `ConfigError` for images that have no picture; `given`: what asks for one."""
-    if spec.kind == "image" and spec.shape[-1] not in (1, 3):
+    if spec.kind == "image" and not drawn(spec):
         raise ConfigError(f"{given}: samples of shape {spec.shape} have no picture")
 
 

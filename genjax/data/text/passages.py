@@ -14,6 +14,7 @@ from genjax.data.text import phrases, running, tokenizers
 from genjax.data.text.running import encode
 from genjax.data.text.source import Texts
 from genjax.data.text.vocabulary import Vocabulary
+from genjax.data.text.windows import Rows
 
 __all__ = ["dataset", "encode", "learn"]
 
@@ -51,7 +52,7 @@ def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> D
         if name == "train":
             counts = np.bincount(tokens, minlength=words.x.vocab_size)
         if entry.nbytes() > data.device_limit_mb * 2**20:
-            splits[name] = Streamed({"x": _Rows(tokens, data.length)}, levels=0)
+            splits[name] = Streamed({"x": Rows(tokens, data.length, data.length)}, levels=0)
         else:
             splits[name] = Resident({"x": padded(tokens, data.length)}, levels=0)
     spec = DataSpec(
@@ -61,21 +62,6 @@ def dataset(data: ConfigDict, words: Vocabulary, train: Entry, test: Entry) -> D
         token_counts=tuple(counts.tolist()),
     )
     return Dataset(spec, splits["train"], splits["test"], codec=words.x)
-
-
-class _Rows:
-    """The rows of `padded`, made when they are asked for."""
-
-    def __init__(self, tokens: np.ndarray, length: int):
-        self.tokens, self.length = tokens, length
-
-    def __len__(self) -> int:
-        return -(-len(self.tokens) // self.length)
-
-    def __getitem__(self, row: np.ndarray) -> np.ndarray:
-        at = np.asarray(row, np.int64)[..., None] * self.length + np.arange(self.length)
-        found = self.tokens[np.minimum(at, len(self.tokens) - 1)]
-        return np.where(at < len(self.tokens), found, np.asarray(PAD, found.dtype))
 
 
 def padded(tokens: np.ndarray, length: int) -> np.ndarray:

@@ -52,7 +52,7 @@ class StreamedWindows(Streamed):
 
     def __init__(self, tokens: np.ndarray, length: int):
         order = Offsets(len(tokens), length)
-        super().__init__({"x": _Rows(tokens, length)}, levels=0, order=order)
+        super().__init__({"x": Rows(tokens, length + 1, 1)}, levels=0, order=order)
         self.num_examples, self.length = num_windows(len(tokens), length), length
 
     def _evaluation_index(self, batch_size: int) -> dict[str, np.ndarray]:
@@ -78,17 +78,24 @@ class Offsets(Shuffled):
         return index if self.stride == 1 else index.astype(np.int64) * self.stride
 
 
-class _Rows:
-    """All windows of `tokens` as the rows of an array, by offset; padded beyond the end."""
+class Rows:
+    """Parts of a text as the rows of an array, made when they are asked for; padded beyond its end.
 
-    def __init__(self, tokens: np.ndarray, length: int):
-        self.tokens, self.length = tokens, length
+    Args:
+      tokens: (N,).
+      width: tokens of a row.
+      stride: from the first token of a row to that of the next.
+    """
+
+    def __init__(self, tokens: np.ndarray, width: int, stride: int):
+        self.tokens, self.width, self.stride = tokens, width, stride
 
     def __len__(self) -> int:
-        return len(self.tokens)
+        return -(-len(self.tokens) // self.stride)
 
-    def __getitem__(self, start: np.ndarray) -> np.ndarray:
-        at = np.asarray(start, np.int64)[..., None] + np.arange(self.length + 1)
+    def __getitem__(self, row: np.ndarray) -> np.ndarray:
+        start = np.asarray(row, np.int64)[..., None] * self.stride
+        at = start + np.arange(self.width)
         inside = at < len(self.tokens)
         rows = self.tokens[np.where(inside, at, 0)]
         return np.where(inside, rows, np.asarray(PAD, rows.dtype))

@@ -17,6 +17,7 @@ from genjax.data import cache
 from genjax.data.source import Dataset, Source, labels, spread_rows
 from genjax.evaluation.image import generative, weights
 from genjax.evaluation.image.extractors import Extractor, inception_v3, own
+from genjax.plots.grid import drawn
 
 AT_ONCE = 500  # samples drawn by one program
 TRAINING_SPLIT = "train"  # what samples are compared with during a run without validation data
@@ -59,7 +60,7 @@ class Scorer:
         self.source: Source = source
         self._num_samples, self._weights_file, self._prefix = num_samples, weights_file, prefix
         spec, message = dataset.spec, f"{prefix}metrics={metrics}"
-        if spec.kind != "image" or spec.shape[-1] not in (1, 3):
+        if not drawn(spec):
             raise ConfigError(f"{message}: needs images of 1 or 3 channels, not {data.name}")
         if weights_file:
             weights.check(weights_file, f"{prefix}weights")
