@@ -6,7 +6,7 @@ WORKDIR ?= runs/wgan_gp_digits
 # its tests share is made once. Further arguments of pytest: make test PYTEST_ARGS="-k wgan"
 PROCESSES ?= 2
 PYTEST_ARGS ?=
-PYTEST := $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile
+PYTEST := $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --max-worker-restart=1
 
 .PHONY: train test test-slow lint docs bench clean
 

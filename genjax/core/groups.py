@@ -37,6 +37,7 @@ class Groups(NamedTuple):
       unfreeze: the update from which on parameters move, by pattern.
       layer_decay: the rate of a layer as a part of that of the next one.
       others: paths of parameters that other optimizers of the section move.
+      held: patterns of parameters that stay as they are: that of `encoder_lr_scale`, if it is 0.
     """
 
     section: str
@@ -45,6 +46,7 @@ class Groups(NamedTuple):
     unfreeze: Mapping[str, float]
     layer_decay: float
     others: tuple[str, ...]
+    held: tuple[str, ...]
 
     def __bool__(self) -> bool:
         return bool(self.factors or self.unfreeze or self.layer_decay != 1)
@@ -62,7 +64,7 @@ def read(
     within: str,
     others: tuple[str, ...],
 ) -> Groups:
-    """Reads the fields of an optimizer's section; `factors` are further ones, which come first.
+    """Reads the fields of an optimizer's section; `factors` are of its fields PATTERN_lr_scale.
 
     Raises:
       ConfigError: an entry is no PATTERN=NUMBER, or a number is out of range.
@@ -71,7 +73,8 @@ def read(
     steps = _numbers(section, "unfreeze", o.get("unfreeze", ()))
     decay = float(o.get("layer_decay", 1.0))
     more = {n: factor for n, factor in factors.items() if factor != 1 and n not in given}
-    return Groups(section, within, {**more, **given}, steps, decay, others)
+    held = tuple(name for name, factor in factors.items() if not factor)
+    return Groups(section, within, {**more, **given}, steps, decay, others, held)
 
 
 def _numbers(section: str, field: str, entries: Sequence[str]) -> dict[str, float]:
@@ -123,13 +126,19 @@ def scaled(groups: Groups) -> optax.GradientTransformation:
 
 
 def check(groups: Groups, params: Any) -> None:
-    """Raises `ConfigError` for a pattern that names none of the parameters."""
+    """Raises `ConfigError` for a pattern that names no parameters, or would move held ones."""
     known = [*_all_paths(groups, params), *groups.others]
     for field, numbers in (("groups", groups.factors), ("unfreeze", groups.unfreeze)):
         for pattern, number in numbers.items():
-            if not any(matches(pattern, path) for path in known):
+            named = [path for path in known if matches(pattern, path)]
+            if not named:
                 message = f"names no parameters; there are {listed(known, 24)}"
                 raise fail(f"{groups.section}.{field}", f"{pattern}={number:g}", message)
+            for name in groups.held if number or field == "unfreeze" else ():
+                if still := [path for path in named if matches(name, path)]:
+                    held = f"{groups.section}.{name}_lr_scale=0 keeps as they are"
+                    message = f"must not move {listed(still, 3)}, which {held}"
+                    raise fail(f"{groups.section}.{field}", f"{pattern}={number:g}", message)
     if groups.layer_decay != 1 and not _depths(known):
         message = "there is no stack of layers here; must be 1, or give optimizer.groups"
         raise fail(f"{groups.section}.layer_decay", groups.layer_decay, message)

@@ -308,6 +308,16 @@ ELSEWHERE = {
         "--config.data.name=tsv:labeled.tsv",
         "config.optimizer.encoder_lr_scale=-1.0 | at least 0",
     ),
+    "a rate within an encoder that stays": (
+        "train --config=text_classifier NEW --config.optimizer.encoder_lr_scale=0 "
+        "--config.data.name=tsv:labeled.tsv --config.optimizer.groups=\"('enc*=0.5',)\"",
+        "config.optimizer.groups='enc*=0.5' | must not move encoder/ | encoder_lr_scale=0",
+    ),
+    "an encoder that stays and is to move": (
+        "train --config=text_classifier NEW --config.optimizer.encoder_lr_scale=0 "
+        "--config.data.name=tsv:labeled.tsv --config.optimizer.unfreeze=\"('encoder=9',)\"",
+        "config.optimizer.unfreeze='encoder=9' | must not move encoder/ | encoder_lr_scale=0",
+    ),
     "words that are characters": (
         "train --config=elmo NEW --config.data.tokenizer=char",
         "config.data.tokenizer='char' | must be word",
