@@ -79,14 +79,21 @@ def finished_steps(child):
 
 
 def at_temporary_folder(directory):
-    while not list(directory.glob("*.orbax-checkpoint-tmp*")):
-        pass
+    spin_until(lambda: list(directory.glob("*.orbax-checkpoint-tmp*")))
 
 
 def at_commit(directory):
-    newest = max((int(p.name) for p in directory.iterdir() if p.name.isdecimal()), default=0)
-    while not (directory / str(newest + 1)).exists():
-        pass
+    def newest():
+        return max((int(p.name) for p in directory.iterdir() if p.name.isdecimal()), default=0)
+
+    before = newest()
+    spin_until(lambda: newest() > before)
+
+
+def spin_until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "the child does not get there"
 
 
 def at_random(directory):
