@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from genjax.core.errors import fail
-from genjax.core.fields import field
+from genjax.core.fields import check_idle, field
 
 VARIANTS = "variants"  # of the sentences of a batch: int32 (…, K, T)
 
@@ -38,3 +38,4 @@ class Augment(WordNoise):
         for name in ("workdir", *self.corruption):
             if kind != "sentence" and (value := getattr(self, name)):
                 raise fail(f"augment.{name}", value, "is for sentences")
+        check_idle("augment", self, ("step", "variants", "temperature", "rate"))

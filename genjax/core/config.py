@@ -15,7 +15,7 @@ from genjax.core.errors import ConfigError as ConfigError
 from genjax.core.errors import choose as choose
 from genjax.core.errors import fail as fail
 from genjax.core.errors import in_python as in_python
-from genjax.core.fields import field, read, section, subsection
+from genjax.core.fields import check_idle, field, read, section, subsection
 from genjax.core.fields import get as get
 
 EXECUTORS = ("scan", "loop", "vmap", "sharded", "pmap")
@@ -126,7 +126,9 @@ class Optimizer:
     clip_norm: float = field(0.0, "global norm of the gradient; 0: no clipping", ge=0)
     schedule: str = field("constant", "of the learning rate, after warm-up", choices=SCHEDULES)
     warmup_steps: int = field(0, "in which the learning rate rises to its peak", ge=0)
-    end_factor: float = field(0.0, "of the learning rate at the last step (linear, cosine)", ge=0)
+    end_factor: float = field(
+        0.0, "of the learning rate at the last step (linear, cosine)", ge=0, le=1
+    )
     groups: tuple[str, ...] = field(
         (), "PATTERN=FACTOR: of the learning rate, by paths of parameters; 0: they are frozen"
     )
@@ -280,6 +282,8 @@ def validate(c: ConfigDict) -> None:
         raise fail("eval_weights", c.eval_weights, "needs eval_metrics")
     if c.batch_size % c.accumulate_steps:
         raise fail("accumulate_steps", c.accumulate_steps, f"must divide batch_size={c.batch_size}")
+    if "start" in c:
+        check_idle("start", read(Start, c, "start"), ("step", "what", "member"))
     if c.elastic:
         _check_elastic(c)
     if c.mesh:

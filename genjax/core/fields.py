@@ -7,6 +7,7 @@ that gives a field another default, `name: str = "ring"`, leaves its other rules
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from numbers import Integral, Real
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin
@@ -130,6 +131,18 @@ def _check_elements(name: str, value: Any, hint: Any) -> None:
         raise fail(name, value, f"must be a tuple of {what}")
 
 
+def check_idle(name: str, section: Any, fields: Iterable[str]) -> None:
+    """Raises `ConfigError` for such a field that is set while the section's `workdir` is empty.
+
+    Nothing reads it then: the folder was forgotten, and another run than the one meant would begin.
+    """
+    defaults = {f.name: f.default for f in dataclasses.fields(section)}
+    for field_name in fields:
+        value = getattr(section, field_name)
+        if not section.workdir and value != defaults[field_name]:
+            raise fail(f"{name}.{field_name}", value, f"needs {name}.workdir")
+
+
 def get(config: Any, field: str) -> Any:
     """The value of a dotted field name; the config itself of an empty one."""
     for name in field.split(".") if field else ():
@@ -162,10 +175,11 @@ def _rules(kind: type, name: str) -> Mapping[str, Any]:
 
 def _check(name: str, value: Any, rules: Any) -> None:
     choices, many = rules["choices"], isinstance(value, tuple)
+    each = value if many else (value,)
+    if any(isinstance(one, float) and not math.isfinite(one) for one in each):
+        raise fail(name, value, "must be finite")
     within = all(
-        _BOUNDS[kind][1](each, bound)
-        for each in (value if many else (value,))
-        for kind, bound in rules["bounds"].items()
+        _BOUNDS[kind][1](one, bound) for one in each for kind, bound in rules["bounds"].items()
     )
     if not within or (choices and value not in choices):
         raise fail(name, value, f"must be {_allowed(rules, many)}")

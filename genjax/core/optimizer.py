@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 from genjax.core import groups
 
 INJECTED = ("learning_rate", "b1", "b2", "weight_decay")
-_VECTORS = ("bias", "scale")
+_VECTORS = ("bias", "scale", "shift")
 
 
 def make_optimizer(
@@ -100,7 +100,8 @@ def schedule(o: ConfigDict, total_steps: int) -> optax.Schedule:
 def decay_mask(params: Any) -> Any:
     """True for matrices and kernels, which decay; biases and scales do not.
 
-    Those are leaves of two or more axes, and of stacked layers not the ones named bias or scale.
+    Those are leaves of two or more axes that are not named bias, scale or shift, as vectors of
+    stacked layers or of classes are.
     """
 
     def decays(path: Any, p: Any) -> bool:

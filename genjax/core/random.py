@@ -20,7 +20,8 @@ from genjax.core.family import State
 
 # Uses of the root key that the engine owns; a family derives its own from `step_key`.
 _DATA, _STEP, _INIT, _SAMPLE = range(4)
-_known: ContextVar[tuple[Any, Any]] = ContextVar("genjax_step_key", default=(None, None))
+# Step and root key of a state, and what the keys of its step have in common.
+_known: ContextVar[tuple[Any, Any, Any]] = ContextVar("genjax_step_key", default=(None,) * 3)
 
 
 def data_key(state_key: jax.Array) -> jax.Array:
@@ -40,8 +41,8 @@ def sample_key(state: State) -> jax.Array:
 
 def step_key(state: State, use: int) -> jax.Array:
     """Makes the key for use number `use` within the update that follows `state`."""
-    step, key = _known.get()
-    if step is not state.step:
+    step, root, key = _known.get()
+    if step is not state.step or root is not state.key:
         key = _key_of_step(state.key, state.step)
     return jax.random.fold_in(key, use)
 
@@ -58,9 +59,9 @@ def known_key(state: State, words_W: jax.Array | None) -> AbstractContextManager
     Without a row it makes them itself.
     """
     if words_W is None:
-        return setting(_known, (None, None))
+        return setting(_known, (None,) * 3)
     key = jax.random.wrap_key_data(words_W, impl=jax.random.key_impl(state.key))
-    return setting(_known, (state.step, key))
+    return setting(_known, (state.step, state.key, key))
 
 
 def _key_of_step(root: jax.Array, step: jax.Array) -> jax.Array:

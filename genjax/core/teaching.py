@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from genjax.core.errors import ConfigError, fail
-from genjax.core.fields import field
+from genjax.core.fields import check_idle, field
 
 LOGITS = "teacher_logits"  # of the teacher, in a batch: float32 (…, C)
 
@@ -41,6 +41,8 @@ class Teacher(TeacherFields):
 
     def check(self) -> None:
         """Raises `ConfigError` for fields that do not go together."""
+        asking = ("features", "attention", "keep", "temperature")
+        check_idle("teacher", self, ("step", "member", *asking))
         for name in ("features", "attention"):
             if not all(a and b for a, b in self.pairs(name)):
                 message = "must be theirs=ours, such as encoder.1=encoder.0"
@@ -67,7 +69,8 @@ class TargetTeacher(TeacherFields):
     length_penalty: float = field(0.6, "of that search; 0: none", ge=0)
 
     def check(self) -> None:
-        """Raises `ConfigError` for a teacher that is asked nothing."""
+        """Raises `ConfigError` for a teacher that is asked nothing, or is not there."""
+        check_idle("teacher", self, ("step", "member", "targets", "temperature"))
         if self.workdir and not (self.weight or self.targets):
             raise fail("teacher.weight", self.weight, "must be above 0 without teacher.targets")
 

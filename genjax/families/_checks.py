@@ -45,7 +45,7 @@ def check_unet(channels: Sequence[int], patch: int, shape: tuple[int, ...]) -> N
 
 def check_level(field: str, kind: str, level: float) -> None:
     """Raises `ConfigError` unless `level`, of the config's `field`, is one for that `kind`."""
-    if level < 0:
+    if not level >= 0:  # nor is NaN
         raise fail(field, level, "must be at least 0")
     if kind != "gaussian" and level > 1:
         raise fail(field, level, f"is a probability for {kind}; must be at most 1")

@@ -75,6 +75,9 @@ class Model(RecurrentFields, ContextFields):
             raise fail("model.network", self.network, message)
         if of_texts:
             self._check_texts(spec)
+        elif self.network == "none" and self.dropout and not self.head_hidden:
+            message = "must be 0 with model.network=none and no model.head_hidden"
+            raise fail("model.dropout", self.dropout, message)
         elif self.network == "conv":
             check_halvings("model.channels", self.channels, spec.shape)
         elif self.network == "resnet":

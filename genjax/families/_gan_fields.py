@@ -186,8 +186,9 @@ def _check_residual(m: Model, config: ConfigDict, spec: DataSpec) -> None:
             if getattr(m, name) != "none":
                 message = "must be none with model.network=r3gan"
                 raise fail(f"model.{name}", getattr(m, name), message)
-        if m.minibatch_stddev:
-            raise fail("model.minibatch_stddev", True, "must be False with model.network=r3gan")
+        for name in ("minibatch_stddev", "spectral_norm"):  # kernels that begin at 0 have no norm
+            if getattr(m, name):
+                raise fail(f"model.{name}", True, "must be False with model.network=r3gan")
     if not m.attention:
         return
     if m.network != "resnet":

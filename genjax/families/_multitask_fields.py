@@ -59,6 +59,9 @@ class Model(RecurrentFields):
             raise fail("model.layers", self.layers, "must be at least 1")
         if self.network == "conv":
             check_halvings("model.channels", self.channels, spec.shape)
+        if self.dropout and (self.network == "conv" or (self.network, self.layers) == ("mlp", 1)):
+            what = "conv" if self.network == "conv" else "mlp and model.layers=1"
+            raise fail("model.dropout", self.dropout, f"must be 0 with model.network={what}")
 
 
 @dataclass(frozen=True)

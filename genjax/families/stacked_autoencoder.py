@@ -213,7 +213,8 @@ class StackedAutoencoder(Family):
     def _pretrain(self, layer: int, state: State, batch: Batch) -> tuple[State, Metrics]:
         every, optimizer = state.opt_state["pretrain_optimizer"], self.layer_optimizers[layer]
         own = every._replace(inner_state=every.inner_state[layer])
-        part = _part_of(state, [f"encoder_{layer}", f"decoder_{layer}"], own)
+        names, start = [f"encoder_{layer}", f"decoder_{layer}"], (0, *self.stage_ends)[layer]
+        part = _part_of(state, names, own, start)
         rows, shared = self.layer_inputs(state, batch, layer)
         part, metrics = minimize(self.layer_loss, part, rows, shared, optimizer, self)
         own = part.opt_state["optimizer"]
@@ -221,7 +222,8 @@ class StackedAutoencoder(Family):
         return _joined(state, part, pretrain_optimizer=own._replace(inner_state=inner)), metrics
 
     def _finetune(self, state: State, batch: Batch) -> tuple[State, Metrics]:
-        part = _part_of(state, self._tuned, state.opt_state["optimizer"])
+        own = state.opt_state["optimizer"]
+        part = _part_of(state, self._tuned, own, self.stage_ends[-1])
         rows, shared = self.finetune_inputs(state, batch)
         part, metrics = minimize(self.finetune_loss, part, rows, shared, self.optimizer, self)
         return _joined(state, part, **part.opt_state), metrics
@@ -360,16 +362,20 @@ def _networks(model: Model, loss: Loss, spec: DataSpec, precision: str) -> dict[
     return {name: nn.Dense(n, dtype=dtype) for name, n in outputs.items()}
 
 
-def _part_of(state: State, names: Sequence[str], own: Any) -> State:
-    """Returns a state of the networks `names` alone; `own` is that of their optimizer."""
+def _part_of(state: State, names: Sequence[str], own: Any, start: int) -> State:
+    """Returns a state of the networks `names` alone; `own` is that of their optimizer.
+
+    Its steps count from `start`, that of the stage: so their moving average begins.
+    """
     params, ema = ({n: v for n, v in p.items() if n in names} for p in (state.params, state.ema))
-    return state.replace(params=params, ema=ema, opt_state={"optimizer": own})
+    step = state.step - start
+    return state.replace(step=step, params=params, ema=ema, opt_state={"optimizer": own})
 
 
 def _joined(state: State, part: State, **opt_state: Any) -> State:
     """Puts the networks of `part`, one step on, into `state`."""
     return state.replace(
-        step=part.step,
+        step=state.step + 1,
         params=state.params | part.params,
         ema=state.ema | part.ema,
         opt_state=state.opt_state | opt_state,

@@ -156,8 +156,9 @@ class Tagger(Family):
 
     def scores(self, params: Any, batch: Batch, **options: Any) -> jax.Array:
         """Computes the scores (B, T, K) of tags at the words of `x` (B, T), with their `chars`."""
-        words_BxTxD = self.words(params, batch["x"], **options)
-        inputs = batch["x"], batch.get("chars"), words_BxTxD
+        inputs = batch["x"], batch.get("chars"), self.words(params, batch["x"], **options)
+        if "rngs" in options:  # the encoder's dropout has other draws
+            options["rngs"] = {n: jax.random.fold_in(k, 1) for n, k in options["rngs"].items()}
         return applied(self.scorer, params["scorer"], *inputs, **options)
 
     def words(self, params: Any, x_BxT: jax.Array, **options: Any) -> jax.Array | None:

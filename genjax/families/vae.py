@@ -72,7 +72,7 @@ class Likelihood:
         "targets: gray, drawn anew each time, or x > threshold",
         choices=("none", "dynamic", "fixed"),
     )
-    threshold: float = field(0.5, "of binarize=fixed")
+    threshold: float = field(0.5, "of binarize=fixed", ge=0, lt=1)
 
     def check(self, spec: DataSpec) -> None:
         """Raises `ConfigError` for fields that do not go together, or not with such data."""

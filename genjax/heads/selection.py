@@ -15,6 +15,7 @@ from genjax.heads.fit import LinearHead
 from genjax.heads.kernel import KernelHead, kernel_svm
 from genjax.heads.kernels import Kernel
 from genjax.heads.linear import linear_svm
+from genjax.ops.precision import at_least_float32
 
 
 class Grid(NamedTuple):
@@ -96,6 +97,7 @@ def grid(
       ValueError: an argument is wrong.
     """
     sizes = checks.floats("N D", x=x)
+    x = at_least_float32(x)
     checks.integers("N", sizes, fold=fold)
     checks.floats("M", C=C)
     checks.whole("held_out", held_out, 1)

@@ -84,7 +84,8 @@ class GroupNorm(nn.Module):
       features_axis: 0 (C, H, W, B) or -1.
       dtype: of the result.
       epsilon: added to the variance.
-      groups: at most; so many as divide the channels.
+      groups: at most; so many as divide the channels, and one where a group would be one number,
+        which is 0 when it is normalized.
     """
 
     features_axis: int = -1
@@ -97,6 +98,8 @@ class GroupNorm(nn.Module):
         """Normalizes `x`."""
         channels = x.shape[self.features_axis]
         groups = math.gcd(self.groups, channels)
+        if x.shape[1] * x.shape[2] * channels == groups:
+            groups = 1
         scale = self.param("scale", nn.initializers.ones_init(), (channels,), jnp.float32)
         bias = self.param("bias", nn.initializers.zeros_init(), (channels,), jnp.float32)
         if self.features_axis == 0:

@@ -56,6 +56,14 @@ def config(**changes):
         ({"optimizer__schedule": "wsd"}, r"optimizer.schedule='wsd': must be one of constant"),
         ({"optimizer__b2": 1.0}, r"config.optimizer.b2=1.0: must be at least 0 and below 1"),
         ({"optimizer__learning_rate": -1.0}, r"optimizer.learning_rate=-1.0: must be at least 0"),
+        (
+            {"optimizer__learning_rate": float("inf")},
+            r"optimizer.learning_rate=inf: must be finite",
+        ),
+        ({"epochs": float("nan")}, r"config.epochs=nan: must be finite"),
+        ({"optimizer__end_factor": 20.0}, r"optimizer.end_factor=20.0: must be between 0 and 1"),
+        ({"start__step": "7"}, r"config.start.step='7': needs start.workdir"),
+        ({"start__what": "state"}, r"config.start.what='state': needs start.workdir"),
         ({"optimizer__eps": 0.0}, r"config.optimizer.eps=0.0: must be above 0"),
     ],
 )

@@ -85,6 +85,8 @@ def test_weight_decay_moves_matrices_alone():
     }
     stacked = {"norm": {"scale": jnp.ones((3, 4))}, "dense": {"kernel": jnp.ones((3, 4, 5))}}
     assert decay_mask(stacked) == {"norm": {"scale": False}, "dense": {"kernel": True}}
+    by_class = {"scale": jnp.ones((3, 4)), "shift": jnp.ones((3, 4))}
+    assert decay_mask(by_class) == {"scale": False, "shift": False}
 
 
 def test_clipping_bounds_the_global_norm_and_leaves_small_gradients():

@@ -48,6 +48,15 @@ def test_keys_that_were_made_before_are_those_of_their_step_alone():
         assert words(step_key(other, 1)) == expected[1]
 
 
+def test_a_state_of_the_same_step_and_another_root_has_its_own_keys():
+    """Such is that of a generator that learns beside a classifier."""
+    state = new_state(jax.random.key(3), params={}, opt_state={})
+    beside = state.replace(key=jax.random.fold_in(state.key, 1))
+    expected = words(step_key(beside, 1))
+    with known_key(state, keys_of_steps(state, 1)[0]):
+        assert words(step_key(beside, 1)) == expected != words(step_key(state, 1))
+
+
 def test_keys_are_a_function_of_seed_and_step_alone():
     def at(seed, step, **fields):
         state = new_state(jax.random.key(seed), params=fields, opt_state={})

@@ -147,6 +147,9 @@ def test_labels_that_are_not_there_are_refused(digits, changes, message):
         ({"model__network": "resnet", "model__channels": ()}, "model.channels=.*at least one"),
         ({"model__network": "conv", "kind": "point", "shape": (3,)}, "model.channels=.*: needs im"),
         ({"model__head_hidden": (0,)}, "model.head_hidden=.*whole numbers of at least 1"),
+        ({"model__dropout": 0.5}, "model.dropout=0.5: must be 0 with model.network=none and no mo"),
+        ({"teacher__keep": True}, "teacher.keep=True: needs teacher.workdir"),
+        ({"teacher__temperature": 2.0}, "teacher.temperature=2.0: needs teacher.workdir"),
         ({"loss__kind": "svm"}, "loss.kind='svm': must be one of softmax, hinge"),
         (
             {"loss__kind": "hinge", "loss__label_smoothing": 0.1},

@@ -163,6 +163,7 @@ def test_evaluation_counts_what_is_right():
             "optimizer.encoder_lr_scale=-0.1: must be at least 0",
         ),
         ({"model__bigrams": 5}, "model.bigrams=5: must be 0 with model.network=recurrent"),
+        ({"augment__rate": 0.2}, "augment.rate=0.2: needs augment.workdir"),
         ({"model__layers": 0}, "model.layers=0: must be at least 1"),
         ({"network": "transformer", "model__num_heads": 3}, "model.num_heads=3: must divide"),
         ({"model__word_dropout": 1.5}, "model.word_dropout=1.5: must be at least 0"),

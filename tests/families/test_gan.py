@@ -286,6 +286,16 @@ def test_packs_that_do_not_divide_a_devices_rows_are_refused():
         family.step(state, {"x": batch["x"][:, :2]})
 
 
+@pytest.mark.parametrize("field", ["spectral_norm", "minibatch_stddev"])
+def test_kernels_that_begin_at_zero_are_not_normalized(field):
+    c = gan.default_config()
+    c.loss.penalty = "none"
+    c.model.update({"network": "r3gan", "generator_norm": "none", "critic_norm": "none"})
+    c.model[field] = True
+    with pytest.raises(ConfigError, match=rf"model.{field}=True: must be False with .*=r3gan"):
+        gan.build(c, DataSpec("image", (8, 8, 1)), 10)
+
+
 def load(recipe, argument):
     from genjax.recipes import load
 

@@ -189,6 +189,14 @@ def test_texts_of_several_tasks_make_a_step(network, tmp_path):
         ),
         ({"model__network": "bag"}, "model.network='bag': must be mlp or conv for pictures"),
         ({"model__layers": 0}, "model.layers=0: must be at least 1"),
+        (
+            {"model__layers": 1, "model__dropout": 0.1},
+            "model.dropout=0.1: must be 0 with model.network=mlp and model.layers=1",
+        ),
+        (
+            {"model__network": "conv", "model__dropout": 0.1},
+            "model.dropout=0.1: must be 0 with model.network=conv",
+        ),
         ({"data__tasks": ()}, r"data.tasks=\(\): must be at least one"),
         ({"data__temperature": 0.0}, "data.temperature=0.0: must be above 0"),
     ],

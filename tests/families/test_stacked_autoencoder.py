@@ -67,6 +67,20 @@ def test_moving_averages_follow_and_frozen_layers_keep_theirs(states):
                 assert np.array_equal(at[name], start[name]) == same
 
 
+def test_averages_of_late_layers_forget_their_initial_values():
+    """The average begins with the stage: at its first step it is 0.1 of what was there before."""
+    c = config(ema_decay=0.999, **LABELS)
+    executor = prepare(c).executor
+    state = executor.init()
+    state = state.replace(step=state.step + 2 * STAGE)
+    before, initial = leaves(state), leaves(state.ema)["classifier.kernel"]
+    state, _ = executor.run(state, 2 * STAGE, 1)
+    params, average = leaves(state.params), leaves(state.ema)["classifier.kernel"]
+    moved = params["classifier.kernel"] - initial
+    np.testing.assert_allclose(average - initial, 0.9 * moved, atol=1e-6)
+    assert np.abs(moved).max() > 1e-4 and before
+
+
 def test_first_layer_equals_a_run_of_that_layer_alone():
     """Its optimizer and its schedule are its own: the other stages leave no trace in it."""
     o = {"pretrain_optimizer__schedule": "linear", "pretrain_optimizer__warmup_steps": 2}

@@ -1,5 +1,6 @@
 """Taggers: the field over the network's scores, padding, characters."""
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -105,6 +106,21 @@ def test_a_fixed_encoder_stays_and_the_others_learn():
     equal = jax.tree.map(lambda a, b: bool((a == b).all()), moved.params, state.params)
     assert all(jax.tree.leaves(equal["encoder"]))
     assert not any(jax.tree.leaves(equal["scorer"]["Dense_0"]))
+
+
+def test_encoder_and_scorer_drop_by_keys_of_their_own(monkeypatch):
+    family = build(model__words="bert", model__dropout=0.5, model__bert__dropout=0.5)
+    keys, make = [], nn.Module.make_rng
+    params, found = family.init(jax.random.key(0)).params, batch()
+
+    def seen(module, name="params"):
+        keys.append(make(module, name))
+        return keys[-1]
+
+    monkeypatch.setattr(nn.Module, "make_rng", seen)
+    with jax.disable_jit():
+        family.scores(params, found, train=True, rngs={"dropout": jax.random.key(1)})
+    assert len({*map(str, keys)}) == len(keys) > 2
 
 
 def test_an_encoder_of_parts_of_words_is_refused():

@@ -233,6 +233,7 @@ def test_points_are_modeled_by_a_gaussian():
         ({"loss__scale": 0.0}, r"loss\.scale=0\.0"),
         ({"loss__eval_samples": 0}, r"loss\.eval_samples=0: must be at least 1"),
         ({"loss__levels": 1}, r"loss\.levels=1: must be at least 2"),
+        ({"loss__threshold": 1.0}, r"loss\.threshold=1\.0: must be at least 0 and below 1"),
         ({"model__latent_dim": 0}, r"model\.latent_dim=0"),
         ({"loss__binarize": "dynamic", "loss__likelihood": "gaussian"}, "must be none"),
         ({"loss__importance_samples": 5, "loss__free_bits": 0.1}, r"importance_samples=5"),

@@ -37,6 +37,15 @@ def test_a_grid_is_that_of_scikit_learn():
     np.testing.assert_allclose(found.accuracy, wanted, atol=0.004)
 
 
+def test_accuracies_of_half_precision_are_counted_in_full():
+    """In bfloat16 what differs by a few pictures of 256 and more ties."""
+    fold, C = heads.folds(KEY, y, 5, 3), jnp.array([1e-4, 1e-3, 0.1])
+    half = x.astype(jnp.bfloat16)
+    found, wanted = (heads.grid(a, y, 5, C, fold) for a in (half, half.astype(jnp.float32)))
+    assert found.accuracy.dtype == jnp.float32
+    np.testing.assert_array_equal(found.accuracy, wanted.accuracy)
+
+
 def test_the_best_is_fitted_to_all():
     C = jnp.array([1e-6, 0.1, 1.0])
     chosen = heads.select(KEY, x, y, 5, C, fit=heads.logistic)

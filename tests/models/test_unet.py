@@ -74,6 +74,11 @@ def test_group_norm_is_flaxs_in_both_layouts():
     variables = scrambled(nn.GroupNorm(8).init(jax.random.key(0), x))
     expected = nn.GroupNorm(8, epsilon=1e-5).apply(variables, x)
     np.testing.assert_allclose(GroupNorm().apply(variables, x), expected, rtol=2e-4, atol=2e-4)
+    single = jnp.arange(8.0).reshape(1, 1, 1, 8)  # groups of one number would all be 0
+    assert (
+        jnp.diff(GroupNorm().apply(GroupNorm().init(jax.random.key(0), single), single).ravel())
+        > 0.1
+    ).all()
     last = GroupNorm(0).apply(variables, x.transpose(3, 1, 2, 0)).transpose(3, 1, 2, 0)
     np.testing.assert_allclose(last, expected, rtol=2e-4, atol=2e-4)
     constant = jax.grad(lambda x: GroupNorm().apply(variables, x).sum())(jnp.ones((1, 2, 2, 16)))
