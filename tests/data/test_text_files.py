@@ -149,6 +149,35 @@ def test_sentences_are_held_out_at_random_and_each_is_in_one_split(tmp_path):
     assert list(texts.read("test")) == list(texts.read("test"))
 
 
+def test_a_class_or_tag_that_chance_would_hold_out_is_learned(tmp_path):
+    plain = [f"text {i}\tc{i % 3}" for i in range(100)]
+
+    def split(lines):
+        (tmp_path / "x").write_text("".join(f"{line}\n" for line in lines))
+        texts = tsv.texts(section("tsv:x", tmp_path))
+        return [[item[0].split()[-1] for item in texts.read(s)] for s in ("train", "test")]
+
+    before = split(plain)
+    rare = [int(i) for i in before[1][:2]]
+    for i in rare:
+        plain[i] = f"text {i}\trare"
+    train, test = split(plain)
+    assert sorted(set(train) - set(before[0])) == [str(rare[0])]
+    assert test == before[1][1:]  # all others stay where they were
+
+    tagged = [line.replace("text ", "").replace("\t", " ") + "\n" for line in plain]
+    (tmp_path / "x").write_text("\n".join(tagged))
+    texts = conll.texts(section("conll:x", tmp_path))
+    assert [words for words, *_ in texts.read("test")] == [[i] for i in test]
+
+
+def test_no_test_split_is_left_where_all_lines_are_the_first_of_their_class(tmp_path):
+    (tmp_path / "x").write_text("good\t1\nbad\t0\n")
+    texts = tsv.texts(section("tsv:x", tmp_path))
+    assert len(list(texts.read("train"))) == 2
+    message(r"data\.test_fraction=0\.1: what it holds out has classes", lambda: texts.read("test"))
+
+
 def test_a_file_of_its_own_is_the_test_split(tmp_path):
     (tmp_path / "x").write_text("all of\nthis\n")
     (tmp_path / "y").write_text("and that\n")

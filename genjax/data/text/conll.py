@@ -39,9 +39,10 @@ Tagged = tuple[list[str], list[str], str]
 def texts(data: ConfigDict) -> Texts:
     """Reads sentences of words and their tags; all lines must have as many columns as the first."""
     train, test = text_files.files(data, "conll:FILE")
-    read = text_files.splits(data, _read, train, test)
+    read = text_files.splits(data, _read, train, test, lambda item: item[1])
     where = text_files.origin(data, test)
-    return Texts("tagged", text_files.stamps(train, test), read, source=where)
+    identity = text_files.stamps(train, test, classes=True)
+    return Texts("tagged", identity, read, source=where)
 
 
 def _read(path: Path) -> Iterator[Tagged]:
