@@ -175,7 +175,7 @@ def test_no_test_split_is_left_where_all_lines_are_the_first_of_their_class(tmp_
     (tmp_path / "x").write_text("good\t1\nbad\t0\n")
     texts = tsv.texts(section("tsv:x", tmp_path))
     assert len(list(texts.read("train"))) == 2
-    message(r"data\.test_fraction=0\.1: what it holds out has classes", lambda: texts.read("test"))
+    message(r"data\.test_fraction=0\.1: holds out what has classes", lambda: texts.read("test"))
 
 
 def test_a_file_of_its_own_is_the_test_split(tmp_path):

@@ -165,7 +165,7 @@ def splits(
         wanted = split == "test"
         if wanted and not is_test().any():
             message = (
-                "what it holds out has classes or tags of its own; must be more, or set data.test"
+                "holds out what has classes or tags of its own; must be more, or set data.test"
             )
             raise fail("data.test_fraction", data.test_fraction, message)
         return (item for item, held_out in zip(read(*train), is_test()) if held_out == wanted)
@@ -232,11 +232,15 @@ def _cut(raw: bytes) -> int:
     return len(raw)
 
 
+def no_text(error: UnicodeDecodeError) -> str:
+    """Says which byte is none of UTF-8, and where it stands."""
+    return f"byte 0x{error.object[error.start]:02x} at column {error.start + 1}"
+
+
 def _decoded(path: Path, number: int, raw: bytes) -> str:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        byte = f"byte 0x{raw[error.start]:02x} at column {error.start + 1}"
-        raise ConfigError(f"{path}: line {number}: is not UTF-8 ({byte})") from error
+        raise ConfigError(f"{path}: line {number}: is not UTF-8 ({no_text(error)})") from error
     text = text.removeprefix("\ufeff") if number == 1 else text
     return text[:-2] + "\n" if text.endswith("\r\n") else text
