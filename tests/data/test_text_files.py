@@ -14,7 +14,7 @@ from genjax.data.text import files as text_files
 EACH = settings(
     deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-UNICODE = st.text(st.characters(codec="utf-8", exclude_characters="\r\ufeff") | st.just("\n"))
+UNICODE = st.text(st.characters(codec="utf-8", exclude_characters="\r\ufeff\0") | st.just("\n"))
 
 
 def section(name, folder="", **changes):
@@ -73,6 +73,13 @@ def test_a_byte_that_is_no_text_is_told_with_its_line(tmp_path, packed):
         r"x: line 5: is not UTF-8 \(byte 0xff at column 3\)",
         lambda: text_files.lines(tmp_path / "x"),
     )
+
+
+@pytest.mark.parametrize("code", ["utf-16-le", "utf-16-be"])
+def test_utf_16_that_is_not_marked_is_told_with_its_line(tmp_path, code):
+    (tmp_path / "x").write_bytes(b"good\n" + "two\nlines".encode(code))
+    wanted = r"x: line 2: holds a NUL byte; is it UTF-16\? must be UTF-8"
+    message(wanted, lambda: text_files.lines(tmp_path / "x"))
 
 
 @pytest.mark.parametrize("content", [b"", b"\n \n\t\n", gzip.compress(b"", mtime=0)])

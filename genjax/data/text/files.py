@@ -62,7 +62,8 @@ def lines(path: Path, longest: int = -1, blank: bool = False) -> Iterator[str]:
       blank: whether a file may hold nothing but white space, if it has a line.
 
     Raises:
-      ConfigError: the file cannot be read, is empty, or is not UTF-8; names the line.
+      ConfigError: the file cannot be read, is empty, is not UTF-8, or holds a NUL byte, which no
+        text does; names the line.
     """
     number, rest, some = 1, b"", False
     with reading(path), _open(path) as f:
@@ -242,5 +243,7 @@ def _decoded(path: Path, number: int, raw: bytes) -> str:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: line {number}: is not UTF-8 ({no_text(error)})") from error
+    if "\0" in text:  # ASCII in UTF-16 is UTF-8 with a NUL beside each letter
+        raise ConfigError(f"{path}: line {number}: holds a NUL byte; is it UTF-16? must be UTF-8")
     text = text.removeprefix("\ufeff") if number == 1 else text
     return text[:-2] + "\n" if text.endswith("\r\n") else text
