@@ -137,6 +137,23 @@ def test_a_text_that_is_not_utf_8_is_told_with_its_place(monkeypatch, tmp_path):
             list(texts.read("train"))
 
 
+def test_names_of_classes_have_no_byte_order_mark_and_texts_need_different_ones(
+    monkeypatch, tmp_path
+):
+    kinds = {
+        "text": {"pythonClassName": "tfds.Text"},
+        "label": {"pythonClassName": "tfds.ClassLabel", "classLabel": {"numClasses": "2"}},
+    }
+    prepared = tfds.Prepared(tmp_path, {"train": 2, "test": 2}, kinds)
+    names = tmp_path / "label.labels.txt"
+    names.write_text("bad\r\ngood\r\n", encoding="utf-8-sig")
+    assert tfds.class_names(prepared, "label") == ["bad", "good"]
+    names.write_text("same\nsame\n")
+    monkeypatch.setattr(tfds, "find", lambda data: prepared)
+    with pytest.raises(ConfigError, match="several classes of label are called same; must differ"):
+        tfds_texts.texts(fields.section(TextData, name="tfds:x", kind="sentence"))
+
+
 @pytest.fixture
 def faces(tmp_path):
     """A prepared data set with the features of TFDS's `celeb_a`: three splits of few faces."""

@@ -1,5 +1,6 @@
 """`tfds:NAME`: the texts of a TFDS data set, read without TensorFlow."""
 
+import collections
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -32,6 +33,9 @@ def texts(data: ConfigDict) -> Texts:
         raise fail("data.name", data.name, f"has no text feature (features: {features})")
     label = prepared.first("ClassLabel", "label") if data.kind == "sentence" else ""
     names = tfds.class_names(prepared, label) if label else []
+    if twice := [name for name, count in collections.Counter(names).items() if count > 1]:
+        message = f"several classes of {label} are called {shorten(twice, 3)}; must differ"
+        raise fail("data.name", data.name, message)
     rows = dict(zip(("train", "test"), tfds.splits(data, prepared)))
     if data.test:
         if data.test not in prepared.splits:
