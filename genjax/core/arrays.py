@@ -1,5 +1,6 @@
 """NumPy's files, read without trust: what a header announces must be what the file holds."""
 
+import collections
 import math
 import zipfile
 from pathlib import Path
@@ -47,7 +48,8 @@ def read_npz(path: Path, where: str) -> dict[str, np.ndarray]:
     """The arrays of a `.npz` file as `np.savez` writes it, by name; `where` begins errors.
 
     Raises:
-      ConfigError: it is none: damaged, packed (which may unpack to any size), or of objects.
+      ConfigError: it is none: damaged, packed (which may unpack to any size), of objects, or with
+        two arrays of one name.
     """
     try:
         with opened(path) as file, zipfile.ZipFile(file) as parts:
@@ -58,8 +60,12 @@ def read_npz(path: Path, where: str) -> dict[str, np.ndarray]:
                     raise ValueError(f"{part.filename[:60]} is packed, or larger than the file")
                 with parts.open(part) as array:
                     check_npy(array, part.file_size)  # type: ignore[arg-type]
+            names = collections.Counter(p.filename.removesuffix(".npy") for p in parts.infolist())
+            if twice := [name for name, count in names.items() if count > 1]:
+                raise ValueError(f"holds {twice[0][:60]} twice")
         with np.load(path, allow_pickle=False) as found:
             return dict(found)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    # A damaged header may also say that a part is encrypted, or of a later zip: RuntimeError.
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
         message = f"is no file of arrays as np.savez writes it ({reason(error)})"
         raise ConfigError(f"{where}: {message}") from error

@@ -101,7 +101,7 @@ def within(
         value = values[~right].flat[0]
         shown = f"{name}={value}:" if not values.ndim else f"{name}: has {value};"
         limits = [
-            f"{words} {limit:g}"
+            f"{words} {limit:.10g}"
             for words, limit in (
                 ("at least", least),
                 ("above", above),

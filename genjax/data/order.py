@@ -69,13 +69,14 @@ class Shuffled:
 class Bucketed(Shuffled):
     """Orders examples as `Shuffled`, but batches hold those of similar length.
 
-    Runs of `window` batches are sorted by length, cut into batches again, and these shuffled. An
-    epoch still holds each example once.
+    Runs of `window` batches are sorted by length, cut into batches again, and these shuffled. Whole
+    runs hold the examples that as many steps of `Shuffled` hold; an epoch that ends within a run
+    shares some of its batches with the next one.
 
     Args:
       lengths: (n,) of the examples.
       window: batches that are sorted together: more make lengths more alike, and batches less
-        random.
+        random. Fewer are where an epoch has fewer: of several epochs, equal examples would meet.
     """
 
     def __init__(self, lengths: np.ndarray, window: int = 64):
@@ -88,8 +89,9 @@ class Bucketed(Shuffled):
 
     def cursor(self, first_step: int, batch_shape: tuple[int, ...]) -> Any:
         """Says where a step starts: its run of batches, and its place in it."""
-        run, place = divmod(int(first_step), self.window)
-        start = super().cursor(run * self.window, batch_shape)
+        window = self._window(batch_shape)
+        run, place = divmod(int(first_step), window)
+        start = super().cursor(run * window, batch_shape)
         return start, np.uint32(run % 2**32), np.uint32(place)
 
     def indices(
@@ -102,7 +104,8 @@ class Bucketed(Shuffled):
     ) -> Any:
         """Returns the examples of some steps; see `Shuffled`."""
         start, run, place = at
-        runs, window = 1 + (num_steps + self.window - 2) // self.window, self.window
+        window = self._window(batch_shape)
+        runs = 1 + (num_steps + window - 2) // window
         found = super().indices(key_data, start, runs * window, batch_shape, xp).reshape(runs, -1)
         by_length = xp.argsort(xp.asarray(self.lengths)[found], axis=1, stable=True)
         batches = xp.take_along_axis(found, by_length, 1).reshape(runs, window, *batch_shape)
@@ -113,3 +116,6 @@ class Bucketed(Shuffled):
         steps = batches[xp.arange(runs)[:, None], shuffled].reshape(runs * window, *batch_shape)
         chosen = xp.asarray(place, xp.int32) + xp.arange(num_steps, dtype=xp.int32)
         return steps[chosen]
+
+    def _window(self, batch_shape: tuple[int, ...]) -> int:
+        return max(1, min(self.window, self.n // size(batch_shape)))

@@ -120,7 +120,7 @@ def class_names(prepared: Prepared, label: str) -> list[str]:
     if not path.exists():
         return [str(i) for i in range(number)]
     with files.reading(path):
-        text = files.read_bytes(path).decode("utf-8")
+        text = files.read_bytes(path).decode("utf-8-sig")
     names = [pictures.printable(n) for n in text.splitlines()]
     if len(names) != number:
         raise ConfigError(f"{path}: names {len(names)} classes; features.json has {number}")

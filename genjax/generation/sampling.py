@@ -13,6 +13,7 @@ import numpy as np
 from genjax.core import checks
 from genjax.core.tokens import BOS, MASK, PAD
 
+_MOST = 2**31 - 1  # int32, as which programs take whole numbers
 _NEVER = (PAD, BOS, MASK)  # they stand in no text
 
 
@@ -44,11 +45,11 @@ class Sampling(NamedTuple):
           prefix: what stands before the names of options in errors.
         """
         checks.number(f"{prefix}temperature", self.temperature, 0)
-        checks.whole(f"{prefix}top_k", self.top_k)
+        checks.whole(f"{prefix}top_k", self.top_k, most=_MOST)
         checks.number(f"{prefix}top_p", self.top_p, 0, 1)
         checks.number(f"{prefix}min_p", self.min_p, 0, 1)
         checks.number(f"{prefix}repetition_penalty", self.repetition_penalty, above=0)
-        checks.whole(f"{prefix}no_repeat", self.no_repeat)
+        checks.whole(f"{prefix}no_repeat", self.no_repeat, most=_MOST)
 
 
 PLAIN = Sampling()  # the model's own distribution

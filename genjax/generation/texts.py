@@ -28,6 +28,7 @@ from genjax.generation import (
 )
 
 CONTINUATION = 200  # tokens of one, unless said otherwise
+_MOST = 2**20  # tokens of a text, and texts of a beam: arrays on the device have as many
 _AT_ONCE = 64  # rows of a program
 _NARROWEST = 8  # places for a prompt
 
@@ -201,9 +202,9 @@ class TextGenerator:
         prefix = self._prefix
         for name, value, least, most in (
             ("n", n, 1, math.inf),
-            ("max_tokens", max_tokens, 0, math.inf),
+            ("max_tokens", max_tokens, 0, _MOST),
             ("seed", seed, 0, MAX_SEED),
-            ("beam", beam, 0, math.inf),
+            ("beam", beam, 0, _MOST),
         ):
             arguments.integer(prefix + name, value, least, most)
         try:

@@ -36,8 +36,11 @@ class Fields:
         return allowed[value]
 
     def flag(self, name: str, default: bool) -> bool:
-        """Reads a truth value."""
-        return bool(self._found.get(name, default))
+        """Reads a truth value; null is false, as transformers takes it."""
+        value = self._found.get(name, default)
+        if value is not None and not isinstance(value, bool):  # "false" would be true
+            raise self._error(name, value, "must be true or false")
+        return bool(value)
 
     def only(self, name: str, value: Any) -> None:
         """Raises `ConfigError` unless the field has this value, or is not there."""

@@ -78,7 +78,7 @@ def cleaned(tensors: Arrays, hf: dict[str, Any], message: str) -> Arrays:
         for name, x in tensors.items()
         if not _BUFFER.search(name)
     }
-    tied = hf.get("tie_word_embeddings", True)
+    tied = Fields(hf, message, "GPT").flag("tie_word_embeddings", True)
     return without_copy(inner, _HEAD, EMBEDDING, message) if tied else inner
 
 

@@ -98,7 +98,7 @@ def plot_codes(
 ) -> np.ndarray:
     """Draws points in the plane in the color of their class, with a legend.
 
-    Classes beyond the 20 most frequent ones are gray.
+    Classes beyond the 20 most frequent ones are gray, and so are numbers that no class has.
 
     Args:
       points_Nx2: the points.
@@ -115,23 +115,28 @@ def plot_codes(
     figure = new_figure(_MAP[0] + (180 if names else 0), _MAP[1])
     axes = figure.add_subplot()
     style: dict[str, Any] = {"s": 8, "alpha": 0.7, "linewidths": 0}
-    counts = np.bincount(label, minlength=len(names)) if names else np.zeros(0)
+    named = (label >= 0) & (label < len(names))
+    counts = np.bincount(label[named], minlength=len(names))
     shown = sorted(np.argsort(-counts, kind="stable")[:_MOST_CLASSES].tolist())
     other = ~np.isin(label, shown)
+    entries: list[str] = []
+    handles: list[Any] = []
     if not names:
         axes.scatter(*points.T, **style, color="tab:blue")
     elif other.any():
-        message = f"{len(names) - len(shown)} others"
-        axes.scatter(*points[other].T, **style, color="lightgray", label=message)
+        entries.append("others" if not named.all() else f"{len(names) - len(shown)} others")
+        handles.append(axes.scatter(*points[other].T, **style, color="lightgray"))
     for i, number in enumerate(shown):
         color = f"C{i}" if len(shown) <= 10 else _twenty(i)
-        name = plain(_short(names[number]))
-        axes.scatter(*points[label == number].T, **style, color=color, label=name)
+        entries.append(plain(_short(names[number])))
+        handles.append(axes.scatter(*points[label == number].T, **style, color=color))
     axes.set(xlabel=plain(xlabel), ylabel=plain(ylabel))
     axes.grid(alpha=0.3)
     set_title(axes, title, _MAP[0] - 60)
     if names:
-        figure.legend(loc="outside right center", fontsize=LABEL, markerscale=2.5, title="class")
+        # By hand: of what is drawn with a label Matplotlib leaves out names that begin with "_".
+        place: dict[str, Any] = {"loc": "outside right center", "title": "class"}
+        figure.legend(handles, entries, fontsize=LABEL, markerscale=2.5, **place)
     return to_array(figure)
 
 

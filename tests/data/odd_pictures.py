@@ -57,7 +57,7 @@ def tiff(x: np.ndarray, **tags: int) -> bytes:
     entries = [
         (256, tags.get("width", x.shape[1])), (257, x.shape[0]),
         (258, tags.get("bits", 8 * x.itemsize)), (259, 1), (262, tags.get("photometric", 1)),
-        (273, 8), (277, 1), (278, x.shape[0]),
+        (273, 8), (277, tags.get("samples", 1)), (278, x.shape[0]),
         (279, len(data)), (339, tags.get("format", 1)),
     ]  # fmt: skip
     ifd = struct.pack("<H", len(entries))
@@ -65,8 +65,11 @@ def tiff(x: np.ndarray, **tags: int) -> bytes:
     return b"II*\0" + struct.pack("<I", 8 + len(data)) + data + ifd + b"\0\0\0\0"
 
 
-def plain_png(x: np.ndarray, bits: int, key: tuple[int, ...]) -> bytes:
-    """A PNG of `bits` (4 or 16) a channel, gray or RGB, whose color `key` is transparent."""
+def plain_png(x: np.ndarray, bits: int, key: tuple[int, ...] = ()) -> bytes:
+    """A PNG of `bits` (4 or 16) a channel, whose color `key` is transparent.
+
+    It is gray, or of its last axis: gray and alpha, RGB, RGBA.
+    """
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return (
@@ -79,11 +82,11 @@ def plain_png(x: np.ndarray, bits: int, key: tuple[int, ...]) -> bytes:
     else:
         packed = x.astype(">u2").reshape(height, -1).view(np.uint8)
     rows = b"".join(b"\0" + row.tobytes() for row in packed)
-    color = 2 if x.ndim == 3 else 0
+    color = {2: 4, 3: 2, 4: 6}[x.shape[2]] if x.ndim == 3 else 0
     return (
         b"\x89PNG\r\n\x1a\n"
         + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, color, 0, 0, 0))
-        + chunk(b"tRNS", struct.pack(f">{len(key)}H", *key))
+        + (chunk(b"tRNS", struct.pack(f">{len(key)}H", *key)) if key else b"")
         + chunk(b"IDAT", zlib.compress(rows))
         + chunk(b"IEND", b"")
     )

@@ -1,6 +1,7 @@
 """Arrays in memory and of .npz files: their splits, what families are told of them, refusals."""
 
 import io
+import warnings
 import zipfile
 
 import jax.numpy as jnp
@@ -143,8 +144,16 @@ def archive(*parts, how=zipfile.ZIP_STORED):
                 array = io.BytesIO()
                 np.save(array, content)
                 content = array.getvalue()
-            found.writestr(f"{name}.npy", content)
+            with warnings.catch_warnings(action="ignore"):  # of two of one name
+                found.writestr(f"{name}.npy", content)
     return file.getvalue()
+
+
+def changed(place, value):
+    """A .npz file with one byte of its directory's entry changed."""
+    content = bytearray(archive(("x", X)))
+    content[content.rfind(b"PK\x01\x02") + place] = value
+    return bytes(content)
 
 
 HEADER = b"\x93NUMPY\x01\x00\x76\x00{'descr': '<f8', 'fortran_order': False, 'shape': (%s,), }"
@@ -158,6 +167,9 @@ HEADER = b"\x93NUMPY\x01\x00\x76\x00{'descr': '<f8', 'fortran_order': False, 'sh
         (archive(("x", X), how=zipfile.ZIP_DEFLATED), "x.npy is packed, or larger than the file"),
         (archive(("x", np.array([print]))), "holds Python objects, which are never read"),
         (archive(("x", (HEADER % (b"9" * 15)).ljust(127) + b"\n")), "announces 7,999,999,999,999"),
+        (changed(8, 1), "is no file of arrays as np.savez writes it .*encrypted"),
+        (changed(6, 200), "is no file of arrays as np.savez writes it .*version 20.0"),
+        (archive(("x", X), ("x", X + 1)), "holds x twice"),
         (archive(("label", LABEL)), "is label; must be a dict of x"),
         (archive(("x", X), ("more", X)), "is x, more; must be a dict of x"),
     ],

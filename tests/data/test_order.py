@@ -57,3 +57,15 @@ def test_numpy_and_jax_agree_and_members_have_their_own_order():
     np.testing.assert_array_equal(
         planned(order, 10**12, 3, (6,), jnp), planned(order, 10**12, 3, (6,))
     )
+
+
+def test_no_batch_of_a_small_set_holds_an_example_of_several_epochs_twice():
+    order = Bucketed(LENGTHS[:96])
+    steps = planned(order, 0, 30, (32,))
+    assert all(len(set(batch.tolist())) == 32 for batch in steps)
+    for first in (1, 4, 29):
+        np.testing.assert_array_equal(planned(order, first, 1, (32,))[0], steps[first])
+    # Where an epoch ends within a run, examples of both sides may meet in a batch.
+    others = planned(Bucketed(LENGTHS[:100]), 0, 30, (32,))
+    assert min(len(set(batch.tolist())) for batch in others) > 16
+    assert planned(Bucketed(LENGTHS[:5]), 0, 3, (8,)).shape == (3, 8)

@@ -68,6 +68,27 @@ def test_a_range_that_no_file_tells_must_be_said(name, tmp_path):
     assert_shows_the_picture(decode(write, tmp_path, max_value=white))
 
 
+@pytest.mark.parametrize("kind", ["gray and alpha", "rgb", "rgba", "tiff"])
+def test_colors_of_16_bits_are_not_taken_for_black(kind):
+    """Pillow has cut them to 8 bits: what 12 bits in 16 hold is lost."""
+    most = np.full_like(odd.GRAY, 65535, np.uint16)
+
+    def written(gray):
+        colors = [gray] if kind == "gray and alpha" else [gray] * 3
+        x = np.stack(colors + [most] * (kind in ("gray and alpha", "rgba")), -1)
+        if kind == "tiff":
+            return odd.tiff(x, width=odd.SIDE, photometric=2, samples=3)
+        return odd.plain_png(x, 16)
+
+    gray = odd.GRAY.astype(np.uint16)
+    assert_shows_the_picture(pictures.decode(written(gray * 257), "x", 0, 0))
+    assert pictures.decode(written(gray * 0), "x", 0, 0).max() == 0
+    with pytest.raises(ConfigError, match=r"^x: .*no value above 3\d\d\d: .*8 bits a channel$"):
+        pictures.decode(written(gray * 16), "x", 0, 0)
+    with pytest.raises(ConfigError, match=r"^x: .*config\.data\.max_value=4095 is for gray"):
+        pictures.decode(written(gray * 16), "x", 0, 0, 4095)
+
+
 def test_a_dark_picture_stays_dark(tmp_path):
     """The range is not that of one picture: 0.2 is 0.2 of white."""
     dark = Image.fromarray(np.full((4, 4), 0.2, np.float32))

@@ -14,7 +14,7 @@ from genjax.data.text import files as text_files
 EACH = settings(
     deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-UNICODE = st.text(st.characters(codec="utf-8", exclude_characters="\r\ufeff") | st.just("\n"))
+UNICODE = st.text(st.characters(codec="utf-8", exclude_characters="\r\ufeff\0") | st.just("\n"))
 
 
 def section(name, folder="", **changes):
@@ -73,6 +73,13 @@ def test_a_byte_that_is_no_text_is_told_with_its_line(tmp_path, packed):
         r"x: line 5: is not UTF-8 \(byte 0xff at column 3\)",
         lambda: text_files.lines(tmp_path / "x"),
     )
+
+
+@pytest.mark.parametrize("code", ["utf-16-le", "utf-16-be"])
+def test_utf_16_that_is_not_marked_is_told_with_its_line(tmp_path, code):
+    (tmp_path / "x").write_bytes(b"good\n" + "two\nlines".encode(code))
+    wanted = r"x: line 2: holds a NUL byte; is it UTF-16\? must be UTF-8"
+    message(wanted, lambda: text_files.lines(tmp_path / "x"))
 
 
 @pytest.mark.parametrize("content", [b"", b"\n \n\t\n", gzip.compress(b"", mtime=0)])
@@ -147,6 +154,35 @@ def test_sentences_are_held_out_at_random_and_each_is_in_one_split(tmp_path):
     assert len(test) == 10 and sorted(train + test) == sorted(f"sentence {i}" for i in range(100))
     assert test != [f"sentence {i}" for i in range(90, 100)]
     assert list(texts.read("test")) == list(texts.read("test"))
+
+
+def test_a_class_or_tag_that_chance_would_hold_out_is_learned(tmp_path):
+    plain = [f"text {i}\tc{i % 3}" for i in range(100)]
+
+    def split(lines):
+        (tmp_path / "x").write_text("".join(f"{line}\n" for line in lines))
+        texts = tsv.texts(section("tsv:x", tmp_path))
+        return [[item[0].split()[-1] for item in texts.read(s)] for s in ("train", "test")]
+
+    before = split(plain)
+    rare = [int(i) for i in before[1][:2]]
+    for i in rare:
+        plain[i] = f"text {i}\trare"
+    train, test = split(plain)
+    assert sorted(set(train) - set(before[0])) == [str(rare[0])]
+    assert test == before[1][1:]  # all others stay where they were
+
+    tagged = [line.replace("text ", "").replace("\t", " ") + "\n" for line in plain]
+    (tmp_path / "x").write_text("\n".join(tagged))
+    texts = conll.texts(section("conll:x", tmp_path))
+    assert [words for words, *_ in texts.read("test")] == [[i] for i in test]
+
+
+def test_no_test_split_is_left_where_all_lines_are_the_first_of_their_class(tmp_path):
+    (tmp_path / "x").write_text("good\t1\nbad\t0\n")
+    texts = tsv.texts(section("tsv:x", tmp_path))
+    assert len(list(texts.read("train"))) == 2
+    message(r"data\.test_fraction=0\.1: holds out what has classes", lambda: texts.read("test"))
 
 
 def test_a_file_of_its_own_is_the_test_split(tmp_path):

@@ -215,6 +215,19 @@ def test_a_tab_at_the_end_is_told_for_what_it_is(section, tmp_path):
         list(conll.texts(section("conll:x", test="x")).read("train"))
 
 
+def test_conll_u_is_refused_and_a_table_as_wide_is_not(section, tmp_path):
+    def rows(first, *more):
+        return ["# text = They buy", *(f"{n}\t" + "_\t" * 8 + "_" for n in first), "", *more]
+
+    for numbers in ("123", "1", ["1-2", "1", "2", "2.1", "3"]):
+        write(tmp_path / "x", rows(numbers))
+        with pytest.raises(ConfigError, match=r"x: is CoNLL-U, .* the word first and its tag last"):
+            list(conll.texts(section("conll:x", test="x")).read("train"))
+    for first in (["They", "2"], ["1", "They"], ["1", "2", "They"]):
+        write(tmp_path / "x", rows("1", *rows(first)))
+        assert len(list(conll.texts(section("conll:x", test="x")).read("train"))) == 2
+
+
 @pytest.mark.parametrize(
     "tags, message",
     [
@@ -252,6 +265,6 @@ def test_white_space_of_any_kind_is_where_words_are_parted(section, tmp_path):
 
 
 def test_a_text_that_no_unigrams_can_be_learned_from_is_told_in_one_line(load, tmp_path):
-    (tmp_path / "x").write_bytes(b"\0" * 50)
+    (tmp_path / "x").write_text("\x01" * 50)
     with pytest.raises(ConfigError, match=r"tokenizer='unigram': cannot be learned from the"):
         load("text:x", tokenizer="unigram")

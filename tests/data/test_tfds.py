@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from genjax import data
-from genjax.core.config import ConfigError, base
+from genjax.core import fields
+from genjax.core.config import ConfigError, TextData, base
 from genjax.core.family import DataSpec
 from genjax.data import tfds
+from genjax.data.text import tfds as tfds_texts
 
 NO_TENSORFLOW = importlib.util.find_spec("tensorflow") is None
 
@@ -120,6 +122,36 @@ def test_texts_are_read(shared_data, cache):
     ((where, train),) = tfds.examples(text, tfds.find(text), "train", None)
     assert where == "tfds:tiny_shakespeare train[0]" and set(train) == {"text"}
     assert len(train["text"]) == 1_003_854 and train["text"].startswith(b"First Citizen:\n")
+
+
+def test_a_text_that_is_not_utf_8_is_told_with_its_place(monkeypatch, tmp_path):
+    kinds = {"text": {"pythonClassName": "tfds.Text"}}
+    prepared = tfds.Prepared(tmp_path, {"train": 2, "test": 2}, kinds)
+    found = [("tfds:x train[0]", {"text": b"good"}), ("tfds:x train[1]", {"text": b"caf\xe9 bad"})]
+    monkeypatch.setattr(tfds, "find", lambda data: prepared)
+    monkeypatch.setattr(tfds, "examples", lambda *args: iter(found))
+    for kind in ("sentence", "text"):
+        texts = tfds_texts.texts(fields.section(TextData, name="tfds:x", kind=kind))
+        wanted = r"^tfds:x train\[1\]: is not UTF-8 \(byte 0xe9 at column 4\)$"
+        with pytest.raises(ConfigError, match=wanted):
+            list(texts.read("train"))
+
+
+def test_names_of_classes_have_no_byte_order_mark_and_texts_need_different_ones(
+    monkeypatch, tmp_path
+):
+    kinds = {
+        "text": {"pythonClassName": "tfds.Text"},
+        "label": {"pythonClassName": "tfds.ClassLabel", "classLabel": {"numClasses": "2"}},
+    }
+    prepared = tfds.Prepared(tmp_path, {"train": 2, "test": 2}, kinds)
+    names = tmp_path / "label.labels.txt"
+    names.write_text("bad\r\ngood\r\n", encoding="utf-8-sig")
+    assert tfds.class_names(prepared, "label") == ["bad", "good"]
+    names.write_text("same\nsame\n")
+    monkeypatch.setattr(tfds, "find", lambda data: prepared)
+    with pytest.raises(ConfigError, match="several classes of label are called same; must differ"):
+        tfds_texts.texts(fields.section(TextData, name="tfds:x", kind="sentence"))
 
 
 @pytest.fixture

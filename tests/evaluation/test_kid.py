@@ -51,3 +51,10 @@ def test_a_subset_that_cannot_be_drawn_is_refused(size):
 def test_features_of_other_dimensions_are_refused():
     with pytest.raises(ConfigError, match=r"must be .N, D., .M, D."):
         kernel_distance(real(), fake()[:, :3], subset_size=10)
+
+
+def test_a_feature_that_is_not_finite_has_no_distance_drawn_or_not():
+    broken = fake()
+    broken[3, 1] = np.nan
+    found = kernel_distance(real(), broken, subsets=1, subset_size=2)
+    assert np.isnan(found["kid"]) and np.isnan(found["kid_std"])

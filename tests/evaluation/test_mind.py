@@ -60,6 +60,9 @@ def test_features_that_are_not_finite_have_no_distance_and_others_are_refused():
     broken = fake().copy()
     broken[3, 1] = np.inf
     assert np.isnan(monge_distance(real(), broken))
+    dropped = real(400)  # of which 300 are drawn
+    dropped[np.random.RandomState(2020).permutation(400)[-1]] = np.nan
+    assert np.isnan(monge_distance(dropped, fake(300)))
     with pytest.raises(ConfigError, match=r"must be .N, D., .M, D."):
         monge_distance(real(), fake()[:, :3])
     with pytest.raises(ConfigError, match="at least 1"):

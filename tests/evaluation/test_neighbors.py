@@ -20,3 +20,18 @@ def test_they_are_those_of_the_whole_set_however_it_is_cut(batch):
     np.testing.assert_allclose(found.distance, distance, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(found.rows, rows[place])
     assert found.distance[0, 0] < 1e-6
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e30])
+def test_what_a_question_finds_does_not_depend_on_the_others(bad):
+    random = np.random.RandomState(0)
+    rows, query = random.rand(50, 4).astype(np.float32), random.rand(5, 4).astype(np.float32)
+    found = []
+    for others in (query, np.concatenate([query, np.full((1, 4), bad, np.float32)])):
+        neighbors = Neighbors(others, 3)
+        with np.errstate(all="ignore"):
+            for i in range(0, 50, 20):
+                neighbors.add(rows[i : i + 20], rows[i : i + 20])
+        found.append((neighbors.distance[:5], neighbors.rows[:5]))
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    np.testing.assert_array_equal(found[0][1], found[1][1])

@@ -65,6 +65,9 @@ def test_samples_that_are_not_finite_are_in_no_ball():
     found = prdc(real(), bad)
     assert 0 < found["precision"] <= 0.5
     assert all(np.isfinite(value) for value in found.values())
+    some = real()
+    some[3] = np.nan
+    assert prdc(some, fake())["precision"] > 0.5
 
 
 @pytest.mark.parametrize("k", [0, 6])

@@ -89,6 +89,7 @@ def test_what_is_no_file_of_weights_is_refused(tmp_path, tensors):
     refused(path, "is no file of weights")
     refused(saved({"conv.weight": np.ones(3)}, path), "has no fc.weight; .* 1008 .fid. or 1000")
     refused(saved({"fc.weight": np.ones((10, 2048))}, path), "has 10 classes")
+    refused(saved({"fc.weight": np.ones(())}, path), "has a number as fc.weight; must be")
 
 
 def test_a_missing_tensor_and_one_of_another_shape_are_named(tmp_path, tensors):

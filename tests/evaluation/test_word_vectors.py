@@ -1,5 +1,7 @@
 """Word vectors are read and written as gensim does, and ranked as it ranks them."""
 
+import gzip
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -114,3 +116,22 @@ def test_of_a_word_that_stands_twice_the_first_vector_counts(head, tmp_path):
     path.write_text(head + "".join(f"{w} {n}\n" for w, n in zip("aba", numbers)))
     found = read(path)
     assert found.vectors[found.index["a"]][0] == 1 and found.vectors[found.index["b"]][0] == 2
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_vectors_beyond_the_number_announced_are_told(name, tmp_path):
+    path, packed = tmp_path / name, name.endswith(".gz")
+    vectors(3).write(path)
+    content = gzip.decompress(path.read_bytes()) if packed else path.read_bytes()
+    content = content.replace(b"3 7", b"2 7", 1)
+    path.write_bytes(gzip.compress(content) if packed else content)
+    with pytest.raises(ConfigError, match=r"more than the 2 vectors that line 1 announces$"):
+        read(path)
+    path.write_bytes(gzip.compress(b"1 1\na 1\n\n") if packed else content.replace(b"2", b"3", 1))
+    assert len(read(path).words) == (1 if packed else 3)
+
+
+@pytest.mark.parametrize("header", ["", "2 2\n"])
+def test_a_byte_order_mark_is_part_of_no_word(header, tmp_path):
+    (tmp_path / "v.txt").write_text(f"{header}a 1 2\nb 3 4\n", encoding="utf-8-sig")
+    assert read(tmp_path / "v.txt").words == ["a", "b"]

@@ -167,3 +167,19 @@ def test_what_does_not_go_together_is_told():
     assert generator(window=16).write(["a"], beam=2)[0].ids
     with pytest.raises(ConfigError, match="writes no text"):
         TextGenerator(None, Dataset(DataSpec("text", (9,)), None, None, codec=LETTERS), None)
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "beam", "top_k", "no_repeat"])
+def test_numbers_that_no_array_can_have_are_told(name):
+    sampled = name in ("top_k", "no_repeat")
+    most = 2**31 - 1 if sampled else 2**20
+
+    def options(value):
+        return {"sampling": Sampling(**{name: value})} if sampled else {name: value}
+
+    for value in (most + 1, 2**40):
+        with pytest.raises(ConfigError, match=rf"^{name}={value}: must be .*{most}$"):
+            plain().write(["a"], **options(value))
+    if sampled:
+        text = plain().write(["a"], max_tokens=7, sampling=GREEDY._replace(**{name: most}))
+        assert text == plain().write(["a"], max_tokens=7, sampling=GREEDY)

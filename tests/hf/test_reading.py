@@ -180,6 +180,7 @@ def test_old_names_copies_and_masks_change_nothing(tmp_path):
         ("gpt2", "activation_function", "mish", "activation_function='mish': must be one of gelu"),
         ("gpt2", "scale_attn_weights", False, "scale_attn_weights=False: genjax's GPT has True"),
         ("gpt2", "n_layer", "2", "n_layer='2': must be a whole number"),
+        ("gpt2", "tie_word_embeddings", "false", "='false': must be true or false"),
         ("gpt2", "n_embd", 16, r"wte.weight is \(261, 8\).* needs \(261, 16\)"),
         ("gpt2", "n_layer", 3, "has no transformer.h.2.ln_1.weight; GPT2LMHeadModel needs it"),
         ("gpt2", "n_layer", 1, "has transformer.h.1.attn.* no such tensor"),

@@ -89,6 +89,15 @@ def test_a_map_names_its_classes_in_a_legend(classes, figures):
     assert shown == most
 
 
+def test_a_map_names_odd_classes_and_takes_labels_of_none_for_others(figures):
+    names, points_Nx2 = ["_private", "$a", "c"], RNG.normal(size=(12, 2))
+    for label, others in ((np.arange(12) % 3, []), (np.arange(12) % 5 - 1, ["others"])):
+        labeled.plot_codes(points_Nx2, label, names, title="t", xlabel="x", ylabel="y")
+        (legend,) = figures[-1].legends
+        assert [t.get_text() for t in legend.get_texts()] == [*others, "_private", r"\$a", "c"]
+    labeled.plot_codes(points_Nx2, np.full(12, -1), [], title="t", xlabel="x", ylabel="y")
+
+
 LONG = "gradient of the critic at its samples, before and after 1,000 steps of weight clipping"
 
 

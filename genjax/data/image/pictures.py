@@ -18,6 +18,7 @@ RULES = 2  # of what pixels are made of a file; another number decodes all again
 BACKGROUND = (255, 255, 255)  # what lies under transparent pixels: white
 _BLOCK = 512  # pictures decoded by one task
 _DARK = 4095  # a 16-bit picture without any value above it may hold 12 bits
+_DARK_COLOR = _DARK >> 8  # the same of a picture that Pillow has made 8 bits of 16
 _NEARLY_BLACK = 2  # of 255
 _FIRST = 3  # unreadable pictures that are named
 
@@ -100,7 +101,8 @@ def decode(encoded: bytes, name: str, size: int, channels: int, max_value: float
     65535 of 16 bits, 1.0 of floats. Where a file does not say, `max_value` must, for it is the same
     for all pictures of a data set: for integers of 32 or signed ones of 16 bits, for floats beyond
     0 … 1, and for 16 bits if no value is above 4095, as in data of 12 bits that were stored in 16.
-    Of several frames the first counts.
+    Of colors, and of gray with transparency, it cannot say: Pillow keeps the upper 8 of 16 bits,
+    and such data are refused. Of several frames the first counts.
 
     Args:
       encoded: the file.
@@ -110,7 +112,8 @@ def decode(encoded: bytes, name: str, size: int, channels: int, max_value: float
 
     Raises:
       Unreadable: it cannot be decoded.
-      ConfigError: what is white is not known, or a value is above `max_value` or below 0.
+      ConfigError: what is white is not known or cannot be said, or a value is above `max_value` or
+        below 0.
     """
     return _decode(encoded, name, size, channels, max_value).pixels
 
@@ -129,8 +132,10 @@ def _decode(encoded: bytes, name: str, size: int, channels: int, max_value: floa
             image = _eight_bits(image, name, max_value)
             # Its white may be another than that of the set.
             dark = 0 < int(np.asarray(image).max()) <= _NEARLY_BLACK
-        elif image.format == "PNG" and image.mode in ("L", "RGB"):
-            _scale_key(image, encoded[24])
+        else:
+            _check_reduced(image, encoded, name, max_value)
+            if image.format == "PNG" and image.mode in ("L", "RGB"):
+                _scale_key(image, encoded[24])
         return _Decoded(fit(_upright(image), size, channels), moving, dark)
     except (ConfigError, MemoryError):
         raise
@@ -140,6 +145,31 @@ def _decode(encoded: bytes, name: str, size: int, channels: int, max_value: floa
 
 def _is_wide(image: Any) -> bool:
     return image.mode.startswith("I") or image.mode == "F"
+
+
+def _check_reduced(image: Any, encoded: bytes, name: str, max_value: float) -> None:
+    """Raises `ConfigError` where white is unknown, or said, of what Pillow has cut to 8 bits."""
+    bits = 8
+    if image.format == "PNG":
+        bits = encoded[24]
+    elif image.format == "TIFF":
+        bits = max(image.tag_v2.get(258, (8,)))
+    if bits != 16 or image.mode not in ("LA", "RGB", "RGBA"):
+        return
+    what = "16 bits and transparency" if image.mode == "LA" else "colors of 16 bits"
+    end = "of them the upper 8 bits alone are read: store the set with 8 bits a channel"
+    if max_value:
+        raise ConfigError(
+            f"{short_path(name)}: holds {what}; config.data.max_value={max_value:g} is for gray; "
+            f"{end}"
+        )
+    colors = image.getbands()[: 1 if image.mode == "LA" else 3]
+    high = max(image.getchannel(c).getextrema()[1] for c in colors)
+    if 0 < high <= _DARK_COLOR:
+        raise ConfigError(
+            f"{short_path(name)}: {what}, but no value above {high * 256 + 255:g}: the file does "
+            f"not say which value is white; {end}"
+        )
 
 
 def _upright(image: Any) -> Any:

@@ -2,7 +2,8 @@
 
 `conll:FILE`: columns that tabs or spaces separate, the first is the word and the last its tag; an
 empty line ends a sentence. Left out are lines that start with `-DOCSTART-` (CoNLL-2003) and, in
-front of a sentence, comments: lines that start with `# ` and are no row of the table (CoNLL-U).
+front of a sentence, comments: lines that start with `# ` and are no row of the table. CoNLL-U,
+whose first column numbers the words, is refused.
 Tags of entities may follow any scheme that `genjax.data.text.tags` reads.
 """
 
@@ -32,6 +33,8 @@ from genjax.data.text.vocabulary import Vocabulary
 
 _OUTSIDE = "O"  # the tag of words that are part of nothing; the first of all tags, if it is one
 _BLOCK = 1024  # sentences that are written at once
+_CONLL_U = 10  # columns
+_SPAN = re.compile(r"\d+[-.]\d+")  # in CoNLL-U `1-2` stands before a word of two, `1.1` for none
 _COMMENT = re.compile(r"# \s*[\w.:-]+ *=")  # `# text = …`
 Tagged = tuple[list[str], list[str], str]
 
@@ -39,13 +42,16 @@ Tagged = tuple[list[str], list[str], str]
 def texts(data: ConfigDict) -> Texts:
     """Reads sentences of words and their tags; all lines must have as many columns as the first."""
     train, test = text_files.files(data, "conll:FILE")
-    read = text_files.splits(data, _read, train, test)
+    read = text_files.splits(data, _read, train, test, lambda item: item[1])
     where = text_files.origin(data, test)
-    return Texts("tagged", text_files.stamps(train, test), read, source=where)
+    identity = text_files.stamps(train, test, classes=True)
+    return Texts("tagged", identity, read, source=where)
 
 
 def _read(path: Path) -> Iterator[Tagged]:
     columns, tabs = _form(path)
+    if tabs and columns == _CONLL_U:
+        _refuse_conll_u(path)
     where = ""
     words: list[str] = []
     tags: list[str] = []
@@ -80,6 +86,28 @@ def _form(path: Path) -> tuple[int, bool]:
         if not line.isspace() and not line.startswith(("-DOCSTART-", "# ")):
             return len(_columns(line)), "\t" in line
     return 2, False
+
+
+def _refuse_conll_u(path: Path) -> None:
+    """Raises `ConfigError` where the words are 1, 2, … up to the end of a sentence of several.
+
+    CoNLL-U's last column says next to nothing: all words would be numbers, all tags `_`.
+    """
+    words: list[str] = []
+    for line in text_files.lines(path):
+        if line.isspace() and len(words) > 1:
+            break
+        if line.isspace():
+            words = []
+        elif not line.startswith("# "):
+            word = _columns(line)[0]
+            words += [] if _SPAN.fullmatch(word) else [word]
+            if words[-1:] not in ([], [str(len(words))]):
+                return
+    raise ConfigError(
+        f"{path}: is CoNLL-U, whose first column numbers the words; must have the word first and "
+        "its tag last, as columns 2 and 4 of it (FORM, UPOS), without rows like 1-2"
+    )
 
 
 def _quoted(line: str) -> str:

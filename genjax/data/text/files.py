@@ -3,7 +3,7 @@
 import functools
 import gzip
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
@@ -62,7 +62,8 @@ def lines(path: Path, longest: int = -1, blank: bool = False) -> Iterator[str]:
       blank: whether a file may hold nothing but white space, if it has a line.
 
     Raises:
-      ConfigError: the file cannot be read, is empty, or is not UTF-8; names the line.
+      ConfigError: the file cannot be read, is empty, is not UTF-8, or holds a NUL byte, which no
+        text does; names the line.
     """
     number, rest, some = 1, b"", False
     with reading(path), _open(path) as f:
@@ -114,23 +115,31 @@ def files(data: ConfigDict, form: str) -> tuple[list[Path], list[Path]]:
     return found, [_find(data, "data.test", data.test, name) for name in test]
 
 
-def stamps(train: list[Path], test: list[Path]) -> dict[str, Any]:
-    """Returns JSON that changes whenever a file does."""
+def stamps(train: list[Path], test: list[Path], classes: bool = False) -> dict[str, Any]:
+    """Returns JSON that changes whenever a file does; `classes`: whether `splits` looks at them."""
 
     def stamp(path: Path) -> list[Any]:
         info = path.stat()
         return [str(path.resolve()), info.st_size, info.st_mtime_ns]
 
-    return {"train": [stamp(p) for p in train], "test": [stamp(p) for p in test]}
+    found: dict[str, Any] = {"train": [stamp(p) for p in train], "test": [stamp(p) for p in test]}
+    if classes and not test:  # what was kept of older splits may lack a class
+        found["split"] = "keeps classes"
+    return found
 
 
 def splits(
-    data: ConfigDict, read: Callable[..., Iterator[Item]], train: list[Path], test: list[Path]
+    data: ConfigDict,
+    read: Callable[..., Iterator[Item]],
+    train: list[Path],
+    test: list[Path],
+    classes: Callable[[Item], Iterable[str]] | None = None,
 ) -> Callable[[str], Iterator[Item]]:
     """Returns a function that reads a split of what `read(*files)` reads.
 
     Without test files a fixed random `data.test_fraction` of the items, rounded and at least one,
-    are the test split.
+    are the test split. Of what has `classes` (or tags) the first item of each stays in training,
+    where chance has held out all: no model could learn it.
     """
 
     @functools.cache
@@ -139,12 +148,27 @@ def splits(
         num_test = max(1, round(data.test_fraction * n))
         if num_test >= n:
             raise fail("data.test_fraction", data.test_fraction, f"leaves none of {n} to train on")
-        return permuted(np.arange(n, dtype=np.uint32), 0, np.zeros(2, np.uint32), n, np) < num_test
+        order = permuted(np.arange(n, dtype=np.uint32), 0, np.zeros(2, np.uint32), n, np)
+        held_out = order < num_test
+        if classes:
+            learned: set[str] = set()
+            for item, out in zip(read(*train), held_out):
+                learned.update(() if out else classes(item))
+            for i, item in enumerate(read(*train)):
+                if held_out[i] and not learned.issuperset(classes(item)):
+                    held_out[i] = False
+                    learned.update(classes(item))
+        return held_out
 
     def part(split: str) -> Iterator[Item]:
         if test:
             return read(*(train if split == "train" else test))
         wanted = split == "test"
+        if wanted and not is_test().any():
+            message = (
+                "holds out what has classes or tags of its own; must be more, or set data.test"
+            )
+            raise fail("data.test_fraction", data.test_fraction, message)
         return (item for item, held_out in zip(read(*train), is_test()) if held_out == wanted)
 
     return part
@@ -209,11 +233,17 @@ def _cut(raw: bytes) -> int:
     return len(raw)
 
 
+def no_text(error: UnicodeDecodeError) -> str:
+    """Says which byte is none of UTF-8, and where it stands."""
+    return f"byte 0x{error.object[error.start]:02x} at column {error.start + 1}"
+
+
 def _decoded(path: Path, number: int, raw: bytes) -> str:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        byte = f"byte 0x{raw[error.start]:02x} at column {error.start + 1}"
-        raise ConfigError(f"{path}: line {number}: is not UTF-8 ({byte})") from error
+        raise ConfigError(f"{path}: line {number}: is not UTF-8 ({no_text(error)})") from error
+    if "\0" in text:  # ASCII in UTF-16 is UTF-8 with a NUL beside each letter
+        raise ConfigError(f"{path}: line {number}: holds a NUL byte; is it UTF-16? must be UTF-8")
     text = text.removeprefix("\ufeff") if number == 1 else text
     return text[:-2] + "\n" if text.endswith("\r\n") else text

@@ -1,14 +1,16 @@
 """`tfds:NAME`: the texts of a TFDS data set, read without TensorFlow."""
 
+import collections
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from genjax.core.config import fail
+from genjax.core.config import ConfigError, fail
 from genjax.data import tfds
 from genjax.data.found import shorten
+from genjax.data.text import files
 from genjax.data.text.source import Texts
 
 
@@ -19,7 +21,8 @@ def texts(data: ConfigDict) -> Texts:
     words are the tokens, each of its lines.
 
     Raises:
-      ConfigError: unknown or unprepared data set, no text feature, or no such split.
+      ConfigError: unknown or unprepared data set, no text feature, or no such split; at reading, a
+        text is not UTF-8.
     """
     if data.kind == "tagged":
         raise fail("data.kind", data.kind, f"{data.name} has no tags; must be text or sentence")
@@ -30,6 +33,9 @@ def texts(data: ConfigDict) -> Texts:
         raise fail("data.name", data.name, f"has no text feature (features: {features})")
     label = prepared.first("ClassLabel", "label") if data.kind == "sentence" else ""
     names = tfds.class_names(prepared, label) if label else []
+    if twice := [name for name, count in collections.Counter(names).items() if count > 1]:
+        message = f"several classes of {label} are called {shorten(twice, 3)}; must differ"
+        raise fail("data.name", data.name, message)
     rows = dict(zip(("train", "test"), tfds.splits(data, prepared)))
     if data.test:
         if data.test not in prepared.splits:
@@ -38,7 +44,11 @@ def texts(data: ConfigDict) -> Texts:
 
     def read(split: str) -> Iterator[tuple[str, str, str]]:
         for where, example in tfds.examples(data, prepared, *rows[split]):
-            text, number = example[feature].decode("utf-8"), int(example[label]) if label else 0
+            try:
+                text = example[feature].decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise ConfigError(f"{where}: is not UTF-8 ({files.no_text(error)})") from error
+            number = int(example[label]) if label else 0
             if label and not 0 <= number < len(names):  # TFDS has -1 for a label that is not known
                 message = f"must be a split with labels; {where} has {number}"
                 raise fail("data.test", data.test or rows[split][0], message)

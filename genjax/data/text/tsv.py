@@ -33,7 +33,7 @@ def texts(data: ConfigDict) -> Texts:
         `sentence<TAB>label`.
     """
     train, test = text_files.files(data, "tsv:FILE")
-    read = text_files.splits(data, _read, train, test)
+    read = text_files.splits(data, _read, train, test, lambda item: [item[1]])
     warnings = []
     for path in dict.fromkeys([*train, *test]):
         first = next(text_files.lines(path))
@@ -42,7 +42,7 @@ def texts(data: ConfigDict) -> Texts:
             warnings.append(f"{path}: line 1: {message}")
     return Texts(
         "sentence",
-        text_files.stamps(train, test),
+        text_files.stamps(train, test, classes=True),
         read,
         source=text_files.origin(data, test),
         warnings=tuple(warnings),

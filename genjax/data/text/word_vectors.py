@@ -1,5 +1,6 @@
 """Words with their vectors: what is near what; files of word2vec's program, and of GloVe."""
 
+import codecs
 import contextlib
 import gzip
 import itertools
@@ -102,7 +103,7 @@ def _read_text(path: Path) -> WordVectors:
     files.opened(path).close()  # a regular file
     size_of_text = path.stat().st_size * (files.PACKED if path.suffix == ".gz" else 1)
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        first = file.readline(_LONGEST_WORD)
+        first = file.readline(_LONGEST_WORD).removeprefix(codecs.BOM_UTF8)
         if len(first.split()) > 2:
             return _read_glove(path, first, file)
         size, dim = _header(path, first, size_of_text)
@@ -116,7 +117,9 @@ def _read_text(path: Path) -> WordVectors:
                 what = f"must be a word and {dim} numbers"
                 raise ConfigError(f"{path}, line {i + 2}: {what}") from error
             words.append(word)
-        file.read(1)  # the end of a packed file, which says whether it is whole
+        # The end of a packed file, too, which says whether it is whole.
+        if file.read(longest).strip():
+            raise _more(path, size)
     return _checked(path, words, vectors)
 
 
@@ -152,6 +155,8 @@ def _read_binary(path: Path) -> WordVectors:
                 words.append(data[at:end].lstrip(b"\n").decode())
                 vectors[i] = np.frombuffer(data[end + 1 : end + 1 + 4 * dim], "<f4")
                 at = end + 1 + 4 * dim
+            if data[at : at + _LONGEST_NUMBER].strip(b"\r\n"):
+                raise _more(path, size)
     return _checked(path, words, vectors)
 
 
@@ -163,6 +168,10 @@ def _checked(path: Path, words: list[str], vectors: np.ndarray) -> WordVectors:
         word = files.shown(words[i])
         raise ConfigError(f"{path}: vector {i + 1}, of {word}, holds NaN or infinite numbers")
     return WordVectors(words, vectors)
+
+
+def _more(path: Path, size: int) -> ConfigError:
+    return ConfigError(f"{path}: holds more than the {size:,} vectors that line 1 announces")
 
 
 def _header(path: Path, line: bytes, room: int) -> tuple[int, int]:

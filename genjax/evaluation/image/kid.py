@@ -27,7 +27,8 @@ def kernel_distance(
       seed: of the draw. Number and defaults are torch-fidelity's, and so are the subsets.
 
     Returns:
-      `kid`, and `kid_std`, the standard deviation over the subsets.
+      `kid`, and `kid_std`, the standard deviation over the subsets; NaN where some feature is not
+        finite, drawn or not.
     """
     real, fake = np.asarray(real_NxD, np.float64), np.asarray(fake_MxD, np.float64)
     if real.ndim != 2 or fake.ndim != 2 or real.shape[1] != fake.shape[1]:
@@ -35,6 +36,8 @@ def kernel_distance(
     fewest = min(len(real), len(fake))
     if not 2 <= subset_size <= fewest:
         raise ConfigError(f"subset_size={subset_size}: must be 2 to {fewest}, the fewest features")
+    if not (np.isfinite(real).all() and np.isfinite(fake).all()):
+        return {"kid": float("nan"), "kid_std": float("nan")}
     # Its stream never changes with NumPy's version, unlike that of default_rng.
     rng = np.random.RandomState(seed)
     values = [

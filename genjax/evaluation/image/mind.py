@@ -38,10 +38,10 @@ def monge_distance(
     n = min(len(real), len(fake))
     if n < 1 or projections < 1:
         raise ConfigError(f"{n} features, projections={projections}: must be at least 1 each")
-    rng = np.random.RandomState(seed)  # whose stream never changes with NumPy's version
-    real, fake = (x if len(x) == n else x[rng.permutation(len(x))[:n]] for x in (real, fake))
     if not (np.isfinite(real).all() and np.isfinite(fake).all()):
         return float("nan")
+    rng = np.random.RandomState(seed)  # whose stream never changes with NumPy's version
+    real, fake = (x if len(x) == n else x[rng.permutation(len(x))[:n]] for x in (real, fake))
     total = 0.0
     for start in range(0, projections, _BLOCK):
         directions_PxD = rng.randn(min(_BLOCK, projections - start), real.shape[1])

@@ -6,6 +6,8 @@ import numpy as np
 class Neighbors:
     """The k rows nearest to each of some questions, by the Euclidean distance of embeddings.
 
+    What is found for a question does not depend on the others.
+
     Args:
       query_MxD: the questions.
       k: rows that are kept for each.
@@ -16,19 +18,23 @@ class Neighbors:
     """
 
     def __init__(self, query_MxD: np.ndarray, k: int):
-        self._center = query_MxD.mean(0)  # so that less cancels in the products below
-        self._query, self._k = (query_MxD - self._center).astype(np.float32), k
+        self._query, self._k = np.asarray(query_MxD, np.float32), k
+        self._center: np.ndarray | None = None
         self.distance = np.full((len(query_MxD), 0), np.inf, np.float32)
         self.rows = np.zeros((0,))
 
     def add(self, rows: np.ndarray, embedded_BxD: np.ndarray) -> None:
         """Looks through further rows (B, …); of two that are as near the earlier one counts."""
-        x = (embedded_BxD - self._center).astype(np.float32)
-        squared = np.square(x).sum(1) - 2 * self._query @ x.T  # but for what each question has
+        embedded_BxD = np.asarray(embedded_BxD, np.float32)
+        if self._center is None:  # so that less cancels in the products below
+            self._center = embedded_BxD.mean(0)
+        x, query = embedded_BxD - self._center, self._query - self._center
+        squared = np.square(x).sum(1) - 2 * query @ x.T  # but for what each question has
         k = min(self._k, len(x))
         place = np.sort(np.argpartition(squared, k - 1, axis=1)[:, :k])
         # Exactly: products of matrices round where rows are alike, as copies are.
-        near = np.stack([np.linalg.norm(x[p] - q, axis=-1) for p, q in zip(place, self._query)])
+        apart = (embedded_BxD[p] - q for p, q in zip(place, self._query))
+        near = np.stack([np.linalg.norm(d, axis=-1) for d in apart])
         found = rows[place]
         if self.distance.shape[1]:
             near, found = np.hstack([self.distance, near]), np.concatenate([self.rows, found], 1)

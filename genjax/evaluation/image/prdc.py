@@ -38,7 +38,8 @@ def prdc(real_NxD: np.ndarray, fake_MxD: np.ndarray, *, k: int = 5) -> dict[str,
     if not 1 <= k < fewest:
         raise ConfigError(f"k={k}: must be 1 to {fewest - 1}, below the number of features")
     # Distances do not change, and what the matrix products below cancel becomes small.
-    center = real.mean(axis=0)
+    finite = np.isfinite(real).all(axis=1)
+    center = real[finite].mean(axis=0) if finite.any() else 0.0
     real, fake = real - center, fake - center
     real_radius_N, fake_radius_M = _squared_radius(real, k), _squared_radius(fake, k)
     precise = balls = 0

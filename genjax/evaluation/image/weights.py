@@ -118,11 +118,13 @@ def torch_name(path: Any) -> str:
 
 
 def _variant(tensors: Mapping[str, np.ndarray], message: str) -> str:
-    rows = tensors["fc.weight"].shape[0] if "fc.weight" in tensors else None
+    shape = tensors["fc.weight"].shape if "fc.weight" in tensors else None
+    rows = shape[0] if shape else None
     for variant, classes in NUM_CLASSES.items():
         if rows == classes:
             return variant
-    found = "no fc.weight" if rows is None else f"{rows} classes"
+    found = "a number as fc.weight" if shape == () else "no fc.weight"
+    found = found if rows is None else f"{rows} classes"
     known = " or ".join(f"{n} ({variant})" for variant, n in NUM_CLASSES.items())
     raise ConfigError(f"{message}: has {found}; must be InceptionV3's weights of {known} classes")
 
