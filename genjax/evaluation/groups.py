@@ -13,8 +13,8 @@ from genjax.core import files
 from genjax.core.config import ConfigError
 from genjax.core.members import Spread, explained, spread
 from genjax.core.renamed import renamed, renamed_field
+from genjax.engine.layout import SWEEP as SWEEP
 
-SWEEP = "sweep.json"
 # By what members are compared where `config.best_metric` names nothing: the first that is there.
 _MAIN = {
     "elbo": "max", "loss": "min", "nll": "min", "cross_entropy": "min", "reconstruction": "min",

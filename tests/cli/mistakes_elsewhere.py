@@ -404,5 +404,9 @@ ELSEWHERE = {
         "config.executor='pmap' | must be vmap",
     ),
     "sweep into a run": ("sweep TINY --workdir=trained --config.steps=2", "=trained | single run"),
+    "run into a sweep": (
+        "train TINY --workdir=swept --config.steps=2",
+        "--workdir=swept | holds a sweep | choose another folder",
+    ),
     "no seeds": ("sweep AE NEW --seeds=0", "--seeds=0 | positive integer"),
 }

@@ -44,8 +44,9 @@ def world(
     (tmp_path / "bad.conll").write_text("EU B-ORG\nrejects\n")
     (tmp_path / "labeled.tsv").write_text("a lazy dog\tdog\na brown fox\tfox\n" * 20)
     shutil.copytree(reader, tmp_path / "no_tokenizer", ignore=lambda *_: ["tokenizer"])
-    for name in ("empty", "folder.png", "begun"):
+    for name in ("empty", "folder.png", "begun", "swept"):
         (tmp_path / name).mkdir()
+    (tmp_path / "swept/sweep.json").write_text('{"groups": [], "members": []}')
     (tmp_path / "begun/config.json").write_text((trained / "config.json").read_text())
     for folder, odd in (
         ("good", None),

@@ -167,6 +167,12 @@ def test_a_run_that_must_be_new_is_refused_where_one_is(tmp_path):
     assert "holds a run already" in config_error(tmp_path / "run", make_config(), resume=False)
 
 
+def test_a_sweep_s_folder_is_no_run_s(tmp_path):
+    (tmp_path / "sweep.json").write_text("{}")
+    assert f"--workdir={tmp_path}: holds a sweep" in config_error(tmp_path, make_config())
+    assert [p.name for p in tmp_path.iterdir()] == ["sweep.json"]
+
+
 def test_a_workdir_that_is_no_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("x")
     assert "is a file" in config_error(tmp_path / "file", make_config())
@@ -241,7 +247,7 @@ def test_one_process_at_a_time_trains_in_a_folder(tmp_path):
     code = """
         import sys, time
         from pathlib import Path
-        from genjax.engine.workdir import lock
+        from genjax.engine.lock import lock
         with lock(Path(sys.argv[1])):
             print("ready", flush=True)
             time.sleep(600)
