@@ -276,6 +276,8 @@ def _check_same(
     old = {f: usual[f] for f in new if f not in old and f in usual} | old
     spanning = _spanning(config.family, old) or _spanning(config.family, new)
     free = FREE if spanning else FREE | _LENGTH
+    if (old.get("executor") == "vmap") != (new.get("executor") == "vmap"):
+        free -= {"executor"}  # the arrays of a population have an axis more
     absent = object()
     differ = [
         field

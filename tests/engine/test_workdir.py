@@ -100,6 +100,7 @@ def test_how_a_run_is_run_may_change_on_resume(tmp_path, change):
             {"optimizer.learning_rate": 0.5},
             "config.optimizer.learning_rate is 0.001 there, 0.5 here",
         ),
+        ({"executor": "vmap"}, "config.executor is 'scan' there, 'vmap' here"),
         ({"data.name": "ring"}, "config.data.name is 'digits' there, 'ring' here"),
     ],
 )
@@ -110,6 +111,12 @@ def test_another_config_is_refused_and_nothing_is_written(tmp_path, change, mess
     assert message in error
     assert "Give another workdir" in error
     assert (tmp_path / "config.json").read_bytes() == before
+
+
+def test_a_population_stays_one(tmp_path):
+    open_workdir(tmp_path, make_config(executor="vmap"))
+    error = config_error(tmp_path, make_config(executor="loop"))
+    assert "config.executor is 'vmap' there, 'loop' here" in error
 
 
 def test_many_differences_are_told_in_one_line(tmp_path):
