@@ -112,4 +112,4 @@ def _data(model: Any, values: Any) -> tuple[Any, tuple[str, ...], Any]:
     return features.of_split(source, number), names, dataset.found.get("checksum")
 
 
-main = functools.partial(program.run, _features)
+main = functools.partial(program.run, _features, goes_on="behind the examples that are done")

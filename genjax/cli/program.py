@@ -26,7 +26,11 @@ _NO_HOME = "Could not determine home"  # of `Path.expanduser`, of `~NAME` where 
 
 
 def run(
-    body: Callable[[list[str]], int], argv: Sequence[str] | None = None, *, trains: bool = False
+    body: Callable[[list[str]], int],
+    argv: Sequence[str] | None = None,
+    *,
+    trains: bool = False,
+    goes_on: str = "",
 ) -> int:
     """Runs a program and returns its exit status; a mistake in what it was given becomes one line.
 
@@ -38,6 +42,8 @@ def run(
       body: the program: arguments to exit status.
       argv: the arguments; None: those of the process.
       trains: its folder is what it is for, not what it prints.
+      goes_on: from where the same command goes on, of one that was stopped; empty: it begins again,
+        or trains, and then that is the newest checkpoint.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if argv is None:
@@ -60,7 +66,8 @@ def run(
             say(message)
             status = BAD
         except KeyboardInterrupt:
-            say("stopped; the same command goes on from the newest checkpoint, if there is one")
+            where = goes_on or ("from the newest checkpoint, if there is one" if trains else "")
+            say(f"stopped; the same command goes on {where}" if where else "stopped before its end")
             status = STOPPED
         if out.lost and not trains and getattr(out.lost, "errno", None) != errno.EPIPE:
             say(f"standard output cannot be written ({getattr(out.lost, 'strerror', out.lost)})")
