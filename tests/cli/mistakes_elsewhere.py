@@ -99,6 +99,10 @@ ELSEWHERE = {
         "train AE NEW --config.data.name=images:none",
         "config.data.name='images:none' | no such folder",
     ),
+    "white of pictures that are no files": (
+        "train AE NEW --config.data.max_value=255",
+        "config.data.max_value=255.0 | is for pictures of files, not digits",
+    ),
     "empty folder": (
         "train AE NEW --config.data.name=images:empty",
         "config.data.name='images:empty' | holds no pictures",
