@@ -259,6 +259,10 @@ ELSEWHERE = {
         "latent --workdir=trained --sentences=file.txt",
         "--sentences=file.txt | the data are digits",
     ),
+    "variants of images": (
+        "latent --workdir=trained --variants=2",
+        "--variants=2 | is for text | the data are digits",
+    ),
     "annealing that takes no time": (
         "train --config=text_vae NEW --config.loss.kl_annealing_steps=0",
         "config.loss.kl_annealing_steps=0 | at least 1",
