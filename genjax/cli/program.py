@@ -117,6 +117,9 @@ def parse(argv: Sequence[str], doc: str | None, define: Define) -> Any:
         raise ConfigError(f"{left[0]!r}: is no flag; flags are written --NAME=VALUE")
     _need_workdir(values)
     _load_recipe(values.recipe)
+    if values.recipe is not None:
+        for config in _recorded(values.workdir):
+            _check_recipe(values.recipe, config)
     return values
 
 
@@ -129,7 +132,8 @@ def parse_with_config(
     """
     values = _flags(define)
     given, rest = _take(argv, "config")
-    _load_recipe(_take(rest, "recipe")[0])  # before a config.json is read, whose family it may be
+    own = _take(rest, "recipe")[0]
+    _load_recipe(own)  # before a config.json is read, whose family it may be
     if _asks_for_help(rest):
         _help(doc, values, given)
     if not given:
@@ -138,6 +142,8 @@ def parse_with_config(
     with _complaining(values, ["config"]):
         config = recipes.override(config, rest, values, said)
     _need_workdir(values)
+    if own is not None:
+        _check_recipe(own, config)
     return values, config
 
 
@@ -220,6 +226,23 @@ def _load_recipe(recipe: str | None) -> None:
         from genjax import families
 
         families.load(recipe, f"--recipe={recipe}")
+
+
+def _check_recipe(recipe: str, config: ConfigDict) -> None:
+    from genjax import families
+
+    families.check_needed(recipe, config, f"--recipe={recipe}")
+
+
+def _recorded(workdir: str) -> list[ConfigDict]:
+    """Reads the configs of the run, or of the groups of the sweep, in a folder; none elsewhere."""
+    from genjax.engine.layout import CONFIG
+    from genjax.engine.workdir import read_config
+    from genjax.evaluation import groups
+
+    if (Path(workdir).expanduser() / CONFIG).exists():
+        return [read_config(workdir, need_checkpoint=False)]
+    return [group.config for group in groups.read(workdir)]
 
 
 @contextmanager

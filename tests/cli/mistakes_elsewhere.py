@@ -142,6 +142,14 @@ ELSEWHERE = {
         "evaluate --workdir=trained --step=3",
         "checkpoints/3 | complete are: [4]",
     ),
+    "a family's file that nobody needs": (
+        "train AE NEW --recipe=own.py",
+        "--recipe=own.py | is not needed | config.family=autoencoder",
+    ),
+    "a family's file that a run has no use for": (
+        "sample --workdir=trained --recipe=own.py",
+        "--recipe=own.py | is not needed | config.family=autoencoder",
+    ),
     "evaluate another config": (
         "evaluate --workdir=trained --config.seed=3",
         "--config.seed=3 | config.json",

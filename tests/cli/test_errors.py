@@ -34,6 +34,7 @@ def world(
         "    c.loss.kl_wieght = 4.0\n    return c\n"
     )
     (tmp_path / "nothing.py").write_text("x = 1\n")
+    (tmp_path / "own.py").write_text("def build(config, spec, total_steps):\n    raise OSError\n")
     (tmp_path / "dict.py").write_text("def get_config():\n    return {'steps': 1}\n")
     (tmp_path / "file.txt").write_text("a file")
     (tmp_path / "blank.txt").write_text("")
