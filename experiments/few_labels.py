@@ -52,7 +52,7 @@ labeled pictures alone), by
 python -m experiments.few_labels --workdir=studies/few_labels
 ```
 
-Accuracy in % on the 10,000 test pictures, over seeds, which decide what shows its label; an
+Accuracy in % on the 10,000 test pictures, over {seeds}, which decide what shows its label; an
 encoder is one run for all seeds, unless it sees labels. Layer, C and gamma of the heads, and
 learning rates, were chosen on held-out training labels only: each of five folds of the labels, or
 one of them where there are more than 1,000 (`mlp`: more than 100; `tuned`: always). `linear` is
@@ -229,7 +229,7 @@ def _fit(cells: Mapping[Cell, Sequence[int]], encoder: encoders.Opened, path: Pa
 
 def _write_page(path: Path, values: Any) -> None:
     """Writes and prints the tables of what is recorded with today's settings."""
-    done, parts, said = record.read(path), [], []
+    done, parts, said, seeds = record.read(path), [], [], set()
     for labels in sorted({*BARS, *_numbers(values)}):
         found = {
             (cell.encoder, cell.head): rows
@@ -240,10 +240,12 @@ def _write_page(path: Path, values: Any) -> None:
         if not found:
             continue
         bar = f" RBF on pixels with fixed C: {BARS[labels]} %." if labels in BARS else ""
+        seeds |= {row["seed"] for rows in found.values() for row in rows}
         lines, against = _table(found), _against_pixels(found)
         parts.append(f"## {labels:,} labels\n\n{study.markdown(lines)}\n\n{against}{bar}")
         said.append(f"{labels:,} labels\n\n{study.plain(lines)}\n\n{against}{bar}")
-    text = _PAGE.format(tables="\n\n".join(parts) or record.NOTHING)
+    over = f"{len(seeds)} seed{'s' * (len(seeds) > 1)}" if seeds else "seeds"
+    text = _PAGE.format(seeds=over, tables="\n\n".join(parts) or record.NOTHING)
     page = record.write_page(path, text)
     print("\n\n".join(said) or record.NOTHING, f"\n{page}", sep="\n", flush=True)
 

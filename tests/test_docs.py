@@ -1,10 +1,12 @@
 """The pages are true: commands are accepted, names and links lead somewhere, tables are as made."""
 
 import ast
+import importlib
 import pkgutil
 import re
 import runpy
 import shlex
+import shutil
 import subprocess
 
 import jax
@@ -60,6 +62,16 @@ def test_generated_tables_are_those_of_the_declared_fields_and_the_recorded_rows
     again = "write it again: python docs/generate.py"
     for page, text in generate["pages"]().items():
         assert page.read_text() == text, f"{page}: {again}"
+
+
+@pytest.mark.parametrize("stored", sorted(DOCS.glob("*.json")), ids=lambda path: path.stem)
+def test_a_page_of_a_record_is_made_again_as_it_is(stored, tmp_path):
+    task = {"distillation": ["--task=multi30k"]}.get(stored.stem, [])
+    again = [f"--record={shutil.copy(stored, tmp_path)}", f"--workdir={tmp_path / 'none'}"]
+    study = importlib.import_module(f"experiments.{stored.stem}")
+    assert study.main([*task, *again, "--table_only"]) == 0
+    page = stored.with_suffix(".md")
+    assert (tmp_path / page.name).read_text() == page.read_text()
 
 
 def test_the_job_for_slurm_is_a_script_whose_command_is_accepted(monkeypatch):

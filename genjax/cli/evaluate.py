@@ -80,9 +80,11 @@ def _evaluate(argv: list[str]) -> int:
     enable_compilation_cache()
     if groups and values.member is not None:  # of the sweep: of one of its groups
         group, member = sweeps.find(groups, values.member)
+        sweeps.check_begun(values.workdir, [group])
         return _evaluate_run(values, group.folder, member, group)
     if not groups:
         return _evaluate_run(values, values.workdir, values.member, sweeps.around(values.workdir))
+    sweeps.check_begun(values.workdir, groups)  # all, before the first takes its time
     numbers: list[dict[str, Any]] = []
     record: dict[str, Any] = {}
     for group in groups:

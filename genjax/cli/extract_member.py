@@ -38,10 +38,13 @@ def _extract(argv: list[str]) -> int:
     from genjax.engine.compilation_cache import enable_compilation_cache
     from genjax.engine.members import extract
 
-    groups = sweeps.read(values.workdir) or [_population(values.workdir)]
+    swept = sweeps.read(values.workdir)
+    groups = swept or [_population(values.workdir)]
     group, member, said = sweeps.pick(groups, values.member)
     if values.best and not sweeps.criterion(group.config, sweeps.names(sweeps.rows(groups)))[0]:
         raise ConfigError("--best: no number of the evaluations says which is; give --member")
+    if swept:
+        sweeps.check_begun(values.workdir, [group])
     enable_compilation_cache()
     config = extract(group.folder, member, Path(values.out).expanduser().absolute())
     print(said)

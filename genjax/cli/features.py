@@ -93,6 +93,11 @@ def _data(model: Any, values: Any) -> tuple[Any, tuple[str, ...], Any]:
         raise ConfigError(f"--data_test={values.data_test}: needs --data")
     if values.data:
         config.name = values.data
+        # What says how the run's own pictures are read is refused with data that have no files.
+        if not values.data.startswith("images:"):
+            config.split_by = ""
+        if not values.data.startswith(("images:", "tfds:")):
+            config.max_value = 0.0
         if "test" in config:
             form, _, file = values.data.partition(":")
             # Of one file all is both splits: nothing of it is held out here.
@@ -112,4 +117,4 @@ def _data(model: Any, values: Any) -> tuple[Any, tuple[str, ...], Any]:
     return features.of_split(source, number), names, dataset.found.get("checksum")
 
 
-main = functools.partial(program.run, _features)
+main = functools.partial(program.run, _features, goes_on="behind the examples that are done")

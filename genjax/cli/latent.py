@@ -71,9 +71,10 @@ def _latent(argv: list[str]) -> int:
         ):
             print(path)
         return program.DONE
-    if sentences:
-        name = model.config.data.name
-        raise ConfigError(f"--sentences={values.sentences}: is for text; the data are {name}")
+    for name in ("sentences", "variants"):
+        if values[name].present:
+            message = f"is for text; the data are {model.config.data.name}"
+            raise ConfigError(f"--{name}={values[name].value}: {message}")
     space, left_out = _space(model, values)
     chosen = choose(space, values.attributes)
     drawn = [*pictures.decoded(space), pictures.samples(model.sample(_NUM_SAMPLES, values.seed))]

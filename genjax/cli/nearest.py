@@ -10,6 +10,8 @@ Without --among a query of word2vec is a word, and is compared with all words of
 
 import functools
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +45,14 @@ def _nearest(argv: list[str]) -> int:
     out = Path(values.out).expanduser() if values.out else None
     if out is not None and out.suffix not in _SUFFIXES:
         raise ConfigError(f"--out={values.out}: must end in {' or '.join(_SUFFIXES)}")
-    queries = _texts(values, "queries") if values.queries else list(values.query)
-    among = _texts(values, "among") if values.among else []
+    asked = _texts(values, "queries") if values.queries else _given(values.query)
+    compared = _texts(values, "among") if values.among else []
+    queries, among = [text for _, text in asked], [text for _, text in compared]
     model = program.load(values, values.member)
-    from genjax.evaluation.text.nearest import nearest, text_vectors
+    from genjax.evaluation.text.nearest import nearest
 
-    if among:
-        vectors = text_vectors(model, queries), text_vectors(model, among)
+    if compared:
+        vectors = _vectors(model, asked), _vectors(model, compared)
     else:
         vectors, among = _of_words(values, model, queries)
     index_QxK, cosine_QxK = nearest(*vectors, values.k)
@@ -67,11 +70,30 @@ def _nearest(argv: list[str]) -> int:
     return program.DONE
 
 
-def _texts(values: Any, flag: str) -> list[str]:
-    """Reads the texts of a file, without empty lines."""
-    if texts := [line for line in writing.lines_of(values, flag) if line.strip()]:
+def _given(queries: Sequence[str]) -> list[tuple[str, str]]:
+    return [(f"--query={files.shown(text, 40)}", text) for text in queries]
+
+
+def _texts(values: Any, flag: str) -> list[tuple[str, str]]:
+    """Reads the texts of a file, without empty lines: where each is, for errors, and the text."""
+    given, lines = f"--{flag}={values[flag].value}", writing.lines_of(values, flag)
+    if texts := [(f"{given}: line {i}", x) for i, x in enumerate(lines, 1) if x.strip()]:
         return texts
-    raise ConfigError(f"--{flag}={values[flag].value}: holds no text")
+    raise ConfigError(f"{given}: holds no text")
+
+
+def _vectors(model: Any, named: Sequence[tuple[str, str]]) -> Any:
+    """Computes the vectors of texts; an error says where the text is that it is of."""
+    from genjax.evaluation.text.nearest import text_vectors
+
+    try:
+        return text_vectors(model, [text for _, text in named])
+    except ConfigError as error:
+        found = re.match(r"\w+\[(\d+)\]: ", str(error))  # its place in the list
+        if found is None:
+            raise
+        where = named[int(found[1])][0]
+        raise ConfigError(f"{where}: {str(error)[found.end() :]}") from error
 
 
 def _of_words(values: Any, model: Any, queries: list[str]) -> tuple[Any, list[str]]:

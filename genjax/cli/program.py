@@ -26,7 +26,11 @@ _NO_HOME = "Could not determine home"  # of `Path.expanduser`, of `~NAME` where 
 
 
 def run(
-    body: Callable[[list[str]], int], argv: Sequence[str] | None = None, *, trains: bool = False
+    body: Callable[[list[str]], int],
+    argv: Sequence[str] | None = None,
+    *,
+    trains: bool = False,
+    goes_on: str = "",
 ) -> int:
     """Runs a program and returns its exit status; a mistake in what it was given becomes one line.
 
@@ -38,6 +42,8 @@ def run(
       body: the program: arguments to exit status.
       argv: the arguments; None: those of the process.
       trains: its folder is what it is for, not what it prints.
+      goes_on: from where the same command goes on, of one that was stopped; empty: it begins again,
+        or trains, and then that is the newest checkpoint.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if argv is None:
@@ -60,7 +66,8 @@ def run(
             say(message)
             status = BAD
         except KeyboardInterrupt:
-            say("stopped; the same command goes on from the newest checkpoint, if there is one")
+            where = goes_on or ("from the newest checkpoint, if there is one" if trains else "")
+            say(f"stopped; the same command goes on {where}" if where else "stopped before its end")
             status = STOPPED
         if out.lost and not trains and getattr(out.lost, "errno", None) != errno.EPIPE:
             say(f"standard output cannot be written ({getattr(out.lost, 'strerror', out.lost)})")
@@ -110,6 +117,9 @@ def parse(argv: Sequence[str], doc: str | None, define: Define) -> Any:
         raise ConfigError(f"{left[0]!r}: is no flag; flags are written --NAME=VALUE")
     _need_workdir(values)
     _load_recipe(values.recipe)
+    if values.recipe is not None:
+        for config in _recorded(values.workdir):
+            _check_recipe(values.recipe, config)
     return values
 
 
@@ -122,7 +132,8 @@ def parse_with_config(
     """
     values = _flags(define)
     given, rest = _take(argv, "config")
-    _load_recipe(_take(rest, "recipe")[0])  # before a config.json is read, whose family it may be
+    own = _take(rest, "recipe")[0]
+    _load_recipe(own)  # before a config.json is read, whose family it may be
     if _asks_for_help(rest):
         _help(doc, values, given)
     if not given:
@@ -131,6 +142,8 @@ def parse_with_config(
     with _complaining(values, ["config"]):
         config = recipes.override(config, rest, values, said)
     _need_workdir(values)
+    if own is not None:
+        _check_recipe(own, config)
     return values, config
 
 
@@ -213,6 +226,23 @@ def _load_recipe(recipe: str | None) -> None:
         from genjax import families
 
         families.load(recipe, f"--recipe={recipe}")
+
+
+def _check_recipe(recipe: str, config: ConfigDict) -> None:
+    from genjax import families
+
+    families.check_needed(recipe, config, f"--recipe={recipe}")
+
+
+def _recorded(workdir: str) -> list[ConfigDict]:
+    """Reads the configs of the run, or of the groups of the sweep, in a folder; none elsewhere."""
+    from genjax.engine.layout import CONFIG
+    from genjax.engine.workdir import read_config
+    from genjax.evaluation import groups
+
+    if (Path(workdir).expanduser() / CONFIG).exists():
+        return [read_config(workdir, need_checkpoint=False)]
+    return [group.config for group in groups.read(workdir)]
 
 
 @contextmanager

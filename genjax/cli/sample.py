@@ -91,6 +91,7 @@ def _sample(argv: list[str]) -> int:
     picturing.check(values)
     if groups := sweeps.read(values.workdir):
         group, chosen, message = sweeps.pick(groups, values.member)
+        sweeps.check_begun(values.workdir, [group])
         values.workdir, values.member = str(group.folder), chosen
         program.say(message)
     model = program.load(values, None)

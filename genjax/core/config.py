@@ -288,6 +288,8 @@ def validate(c: ConfigDict) -> None:
         _check_elastic(c)
     if c.mesh:
         _check_mesh(c)
+    if c.sharding == "fsdp" and c.executor != "sharded":
+        raise fail("sharding", c.sharding, f"needs executor=sharded, not {c.executor}")
     if c.num_seeds > 1 and c.executor != "vmap":
         raise fail("num_seeds", c.num_seeds, f"needs executor=vmap, not {c.executor}")
 
@@ -329,7 +331,7 @@ def for_one_device(c: ConfigDict) -> ConfigDict:
     """
     c = ConfigDict(c).unlock()
     c.executor = "vmap" if c.executor == "vmap" else "scan"
-    c.mesh, c.elastic = "", 0
+    c.mesh, c.elastic, c.sharding = "", 0, "data"
     return c.lock()
 
 

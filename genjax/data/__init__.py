@@ -52,6 +52,8 @@ def load(
     if data.get("test", "") and not (form in _WITH_TEST and of_texts(data)):
         message = f"is for texts of {', '.join(_WITH_TEST)}, not {data.name}"
         raise fail("data.test", data.test, message)
+    if data.get("max_value", 0) and (form not in ("images", "tfds") or of_texts(data)):
+        raise fail("data.max_value", data.max_value, f"is for pictures of files, not {data.name}")
     dataset = _named(data, saved, other, arrays)
     if "checksum" not in dataset.found:  # bundled or drawn
         from genjax.data.cache import checksum_of_arrays

@@ -158,7 +158,7 @@ def _dull(source: Source) -> list[str]:
     if x is None or len(x) < 2:
         return []
     x = np.asarray(x[:: max(1, len(x) // _SEEN)])
-    white = getattr(source, "levels", 255) or 255 if x.dtype == np.uint8 else 1
+    white = source.levels if x.dtype == np.uint8 else 1
     if (x == x[:1]).all():
         return ["all training pictures are the same"]
     flat = x.reshape(len(x), -1, x.shape[-1])

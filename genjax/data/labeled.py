@@ -33,7 +33,7 @@ class Labeled(Source):
             rows = np.flatnonzero(order < num_labeled)
         else:
             rows = np.flatnonzero(stratified(source.arrays["label"], num_labeled, labeled_seed))
-        self.all, self.num_examples = source, n
+        self.all, self.num_examples, self.levels = source, n, source.levels
         self.labeled = source.part(rows)
         self.arrays: Any = {"all": self.all.arrays, "labeled": self.labeled.arrays}
 

@@ -26,11 +26,14 @@ class Source:
       arrays: pytree that lives on the device and reaches `fetch` as a jit argument; empty where
         data is drawn or streamed.
       streamed: whether batches come from `stream` instead of `plan`.
+      levels: what uint8 values of x are divided by, 0 for tokens; what wraps a split has those of
+        the split.
     """
 
     num_examples: int = 0
     arrays: Any
     streamed: bool = False
+    levels: int
 
     def cursor(self, first_step: int, batch_shape: tuple[int, ...]) -> Any:
         """Says where a step starts: a pytree of uint32 NumPy scalars, exact for any step."""

@@ -38,6 +38,7 @@ class Taught(Source):
     def __init__(self, source: Source, teach: Teach, params: Any):
         self._source, self._teach = source, teach
         self.num_examples, self.streamed = source.num_examples, source.streamed
+        self.levels = source.levels
         self.arrays: Any = {"examples": source.arrays, "teacher": params}
         self.rows = getattr(source, "rows", source.arrays)
 

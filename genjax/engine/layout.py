@@ -1,6 +1,7 @@
 """What the files and folders of a run are called."""
 
 CONFIG = "config.json"
+SWEEP = "sweep.json"  # the groups and members of a sweep, in the folder around them
 POPULATION = "population.json"  # seeds and hyper-parameters, where a config does not tell them
 START = "start"  # the folder that keeps the config of the run that this one started from
 PRETRAINED = "pretrained"  # that folder in older runs

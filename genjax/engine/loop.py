@@ -25,13 +25,14 @@ from genjax.engine.divergence import Diverged
 from genjax.engine.hooks import NO_HOOKS, Hooks, Summary
 from genjax.engine.interval import SKIPPED, Interval
 from genjax.engine.layout import CHECKPOINTS
+from genjax.engine.lock import lock
 from genjax.engine.opening import announce, check_best, files
 from genjax.engine.preemption import Preemption
 from genjax.engine.profiling import Clock, Profiler, measured_gemm_rate, parse_profile_steps
 from genjax.engine.progress import Progress
 from genjax.engine.repair import collect
 from genjax.engine.run import Run
-from genjax.engine.workdir import check_workdir, lock, write_run
+from genjax.engine.workdir import check_workdir, write_run
 from genjax.engine.writers import Writers, plain
 
 _CHUNK_SECONDS = 5.0  # the longest chunk, once the rate is known

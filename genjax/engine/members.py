@@ -55,7 +55,7 @@ def extract(workdir: Path, member: int, out: Path) -> ConfigDict:
     newest = before.restore(whole)  # before anything is written
     if newest is None:
         raise ConfigError(f"--workdir={workdir}: has no complete checkpoint")
-    path, there = check_workdir(out, one, run.dataset, resume=False)
+    path, there = check_workdir(out, one, run.dataset, resume=False, given_by="--out")
     kept = [name for name in CARRIED if name not in (CONFIG, POPULATION)] + [*KEPT]
     others = {name: (workdir / name).read_bytes() for name in kept if (workdir / name).exists()}
     record = {"workdir": str(workdir), "member": member, "what": "member"}

@@ -2,10 +2,9 @@
 
 import contextlib
 import datetime
-import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -22,7 +21,7 @@ from genjax.data import record as data_record
 from genjax.data.source import Dataset
 from genjax.engine import divergence
 from genjax.engine.checkpoints import Checkpoints
-from genjax.engine.layout import CHECKPOINTS, CONFIG, POPULATION
+from genjax.engine.layout import CHECKPOINTS, CONFIG, POPULATION, SWEEP
 from genjax.engine.repair import carried_config, is_record, repair
 from genjax.engine.versions import ran_on
 
@@ -90,10 +89,12 @@ def check_workdir(
     *,
     resume: bool = True,
     population: Mapping[str, Any] = MappingProxyType({}),
+    given_by: str = "--workdir",
 ) -> tuple[Path, dict[str, Any] | None]:
     """Checks what `open_workdir` does; returns the folder and what its `config.json` holds so far.
 
     The folder must be that of `population` as well, see `read_population`, if there is one.
+    `given_by` is what errors call a folder that is taken.
     """
     workdir = Path(path).expanduser().absolute()
     check_writable(workdir)
@@ -101,9 +102,11 @@ def check_workdir(
     before = _read_record(workdir)
     if before is not None:
         if not resume:
-            raise ConfigError(f"--workdir={path}: holds a run already; choose another folder")
+            raise ConfigError(f"{given_by}={path}: holds a run already; choose another folder")
         changed = divergence.may_change if divergence.read(workdir) else lambda field: False
         _check_same(path, before["config"], config, changed)
+    elif (workdir / SWEEP).exists():  # which a run's config.json would lock out
+        raise ConfigError(f"{given_by}={path}: holds a sweep; choose another folder")
     elif (workdir / CHECKPOINTS).exists():
         raise ConfigError(
             f"--workdir={path}: has {CHECKPOINTS} but no {CONFIG}, so their config is not known; "
@@ -239,30 +242,6 @@ def read_config(
     return config.lock()
 
 
-@contextlib.contextmanager
-def lock(workdir: Path) -> Iterator[None]:
-    """Holds a folder that is there, so that no other process trains in it; ends with the process.
-
-    Process 0 holds it for all of a run's. File systems that know no locks are not protected.
-
-    Raises:
-      ConfigError: another process holds it.
-    """
-    with contextlib.ExitStack() as held:
-        if jax.process_index() == 0 and workdir.is_dir():
-            with contextlib.suppress(OSError):  # of a folder that may not be read, for one
-                folder = os.open(workdir, os.O_RDONLY)
-                held.callback(os.close, folder)
-                try:
-                    fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError as error:
-                    raise ConfigError(
-                        f"--workdir={workdir}: another process trains in it; "
-                        "wait for its end or stop it, or give another folder"
-                    ) from error
-        yield
-
-
 def check_writable(workdir: Path) -> None:
     """Raises `ConfigError` unless `workdir` is a folder, or can become one, and can be written."""
     there = next(p for p in (workdir, *workdir.parents) if p.exists() or p.is_symlink())
@@ -297,6 +276,8 @@ def _check_same(
     old = {f: usual[f] for f in new if f not in old and f in usual} | old
     spanning = _spanning(config.family, old) or _spanning(config.family, new)
     free = FREE if spanning else FREE | _LENGTH
+    if (old.get("executor") == "vmap") != (new.get("executor") == "vmap"):
+        free -= {"executor"}  # the arrays of a population have an axis more
     absent = object()
     differ = [
         field

@@ -13,8 +13,9 @@ from genjax.core import files
 from genjax.core.config import ConfigError
 from genjax.core.members import Spread, explained, spread
 from genjax.core.renamed import renamed, renamed_field
+from genjax.engine.layout import CHECKPOINTS, CONFIG
+from genjax.engine.layout import SWEEP as SWEEP
 
-SWEEP = "sweep.json"
 # By what members are compared where `config.best_metric` names nothing: the first that is there.
 _MAIN = {
     "elbo": "max", "loss": "min", "nll": "min", "cross_entropy": "min", "reconstruction": "min",
@@ -110,6 +111,20 @@ def find(groups: Sequence[Group], member: int) -> tuple[Group, int]:
         at -= len(group.seeds)
     n = sum(len(group.seeds) for group in groups)
     raise ConfigError(f"--member={member}: must be below the number of members of the sweep, {n}")
+
+
+def check_begun(workdir: str | Path, groups: Sequence[Group]) -> None:
+    """Raises `ConfigError`, which names the sweep's folder, where a group cannot be loaded yet."""
+    from genjax.engine.checkpoints import Checkpoints
+
+    for group in groups:
+        if not Checkpoints(group.folder / CHECKPOINTS).steps():
+            begun = (group.folder / CONFIG).exists()
+            lacking = "has no complete checkpoint yet" if begun else "has not begun"
+            raise ConfigError(
+                f"--workdir={workdir}: the sweep is not through: {group.folder.name} {lacking}; "
+                "run its command again"
+            )
 
 
 def rows(groups: Sequence[Group], numbers: Sequence[Mapping[str, Any]] = ()) -> list[Row]:

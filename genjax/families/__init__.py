@@ -126,6 +126,26 @@ def load(recipe: str | os.PathLike[str], message: str) -> None:
     _own.load(Path(recipe), message)
 
 
+def check_needed(recipe: str | os.PathLike[str], config: ConfigDict, message: str) -> None:
+    """Refuses the file of a family of one's own that a config has no use for.
+
+    It has if the family is its own, or perhaps that of another run, whose folder it names.
+
+    Args:
+      recipe: the file, see `load`.
+      config: of the run.
+      message: what the user named the file by, for errors.
+
+    Raises:
+      ConfigError: the config names another family, and no other run.
+    """
+    name = config.family
+    others = [s for s in config.values() if isinstance(s, ConfigDict) and s.get("workdir")]
+    own = None if name in names() else _own.find(name)
+    if not others and (own is None or own.path.stem != Path(recipe).stem):
+        raise ConfigError(f"{message}: is not needed; config.family={name} is none of it")
+
+
 def add(path: Path, module: ModuleType, source: str) -> None:
     """Adds a family of one's own whose `module` was executed already, from its `source` text."""
     _own.add(path, module, source)

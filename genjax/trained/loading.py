@@ -31,6 +31,8 @@ def load(
     if recipe is not None:
         families.load(recipe, f"recipe={os.fspath(recipe)!r}")
     config = for_one_device(read_config(workdir))
+    if recipe is not None:
+        families.check_needed(recipe, config, f"recipe={os.fspath(recipe)!r}")
     if families.changed(config.family, folder):
         logging.warning(
             "%s: was trained by another program of the family %s than the one given; that one is "

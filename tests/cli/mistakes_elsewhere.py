@@ -99,6 +99,10 @@ ELSEWHERE = {
         "train AE NEW --config.data.name=images:none",
         "config.data.name='images:none' | no such folder",
     ),
+    "white of pictures that are no files": (
+        "train AE NEW --config.data.max_value=255",
+        "config.data.max_value=255.0 | is for pictures of files, not digits",
+    ),
     "empty folder": (
         "train AE NEW --config.data.name=images:empty",
         "config.data.name='images:empty' | holds no pictures",
@@ -137,6 +141,14 @@ ELSEWHERE = {
     "evaluate a step that is not there": (
         "evaluate --workdir=trained --step=3",
         "checkpoints/3 | complete are: [4]",
+    ),
+    "a family's file that nobody needs": (
+        "train AE NEW --recipe=own.py",
+        "--recipe=own.py | is not needed | config.family=autoencoder",
+    ),
+    "a family's file that a run has no use for": (
+        "sample --workdir=trained --recipe=own.py",
+        "--recipe=own.py | is not needed | config.family=autoencoder",
     ),
     "evaluate another config": (
         "evaluate --workdir=trained --config.seed=3",
@@ -254,6 +266,10 @@ ELSEWHERE = {
     "sentences of images": (
         "latent --workdir=trained --sentences=file.txt",
         "--sentences=file.txt | the data are digits",
+    ),
+    "variants of images": (
+        "latent --workdir=trained --variants=2",
+        "--variants=2 | is for text | the data are digits",
     ),
     "annealing that takes no time": (
         "train --config=text_vae NEW --config.loss.kl_annealing_steps=0",
@@ -404,5 +420,9 @@ ELSEWHERE = {
         "config.executor='pmap' | must be vmap",
     ),
     "sweep into a run": ("sweep TINY --workdir=trained --config.steps=2", "=trained | single run"),
+    "run into a sweep": (
+        "train TINY --workdir=swept --config.steps=2",
+        "--workdir=swept | holds a sweep | choose another folder",
+    ),
     "no seeds": ("sweep AE NEW --seeds=0", "--seeds=0 | positive integer"),
 }

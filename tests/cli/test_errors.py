@@ -34,6 +34,7 @@ def world(
         "    c.loss.kl_wieght = 4.0\n    return c\n"
     )
     (tmp_path / "nothing.py").write_text("x = 1\n")
+    (tmp_path / "own.py").write_text("def build(config, spec, total_steps):\n    raise OSError\n")
     (tmp_path / "dict.py").write_text("def get_config():\n    return {'steps': 1}\n")
     (tmp_path / "file.txt").write_text("a file")
     (tmp_path / "blank.txt").write_text("")
@@ -44,8 +45,9 @@ def world(
     (tmp_path / "bad.conll").write_text("EU B-ORG\nrejects\n")
     (tmp_path / "labeled.tsv").write_text("a lazy dog\tdog\na brown fox\tfox\n" * 20)
     shutil.copytree(reader, tmp_path / "no_tokenizer", ignore=lambda *_: ["tokenizer"])
-    for name in ("empty", "folder.png", "begun"):
+    for name in ("empty", "folder.png", "begun", "swept"):
         (tmp_path / name).mkdir()
+    (tmp_path / "swept/sweep.json").write_text('{"groups": [], "members": []}')
     (tmp_path / "begun/config.json").write_text((trained / "config.json").read_text())
     for folder, odd in (
         ("good", None),

@@ -94,6 +94,13 @@ def test_mistakes_are_told_in_a_line(
     assert not list(tmp_path.iterdir())
 
 
+def test_the_sweep_s_folder_is_not_the_member_s(sweep: Path, capfd: pytest.CaptureFixture) -> None:
+    args = [f"--workdir={sweep}", "--member=0", f"--out={sweep}"]
+    assert main("extract_member", *args) == 2
+    assert f"--out={sweep}: holds a sweep; choose another folder" in capfd.readouterr().err
+    assert not (sweep / "config.json").exists()
+
+
 def test_a_single_run_has_no_members(
     trained: Path, tmp_path: Path, capfd: pytest.CaptureFixture
 ) -> None:

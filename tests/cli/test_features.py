@@ -12,7 +12,8 @@ import genjax
 from genjax.data.in_memory import Resident
 from genjax.data.source import rows
 from genjax.evaluation import features
-from tests.cli.helpers import TINY_BERT, main
+from tests.cli.helpers import TINY, TINY_BERT, main
+from tests.data.test_record import pictures
 
 FILES = ("f.npz", "f.safetensors", "f.parquet")
 
@@ -148,6 +149,19 @@ def test_one_file_is_written_whole_and_a_label_that_training_has_not_is_told(
     assert main(*ask, f"--data_test={tmp_path / 'test.tsv'}") == 2
     (line,) = capfd.readouterr().err.splitlines()
     assert "test.tsv: line 21: 'cat' is no label of the training split, which has dog, fox" in line
+
+
+def test_how_the_run_s_pictures_are_read_is_not_asked_of_an_array(tmp_path: Path) -> None:
+    folder, run = pictures(tmp_path / "D", a=60, b=200), tmp_path / "run"
+    data = [f"--config.data.name=images:{folder}", f"--config.data.cache_dir={tmp_path / 'cache'}"]
+    data += ["--config.data.max_value=255", "--config.data.split_by=([0-9]+)"]
+    assert main("train", *TINY, *data, "--config.steps=2", f"--workdir={run}") == 0
+    x, out = tmp_path / "x.npz", tmp_path / "f.npz"
+    shape = genjax.load(run).run.dataset.spec.shape
+    label = np.arange(20, dtype=np.int32) % 2
+    np.savez(x, x=np.zeros((20, *shape), np.uint8), label=label)
+    assert main("features", f"--workdir={run}", f"--data=npz:{x}", f"--out={out}") == 0
+    assert "encoder.code" in read(out)[0]
 
 
 def test_labels_among_the_runs_own_have_its_numbers() -> None:

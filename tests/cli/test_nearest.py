@@ -68,6 +68,21 @@ def test_mistakes_are_one_line(
     assert message in line
 
 
+def test_a_text_that_is_too_long_is_named_by_its_line(
+    reader: Path, among: Path, capsys: pytest.CaptureFixture
+) -> None:
+    among.write_text(f"the fox\n\n{'the fox ' * 9}\n", encoding="utf-8")
+    command = ("nearest", f"--workdir={reader}", f"--among={among}")
+    for more, where in (
+        ("--query=the fox", f"--among={among}: line 3: has "),
+        (f"--query={'a lazy dog ' * 9}", "--query='a lazy dog a lazy d…g a lazy dog ': has "),
+        (f"--queries={among}", f"--queries={among}: line 3: has "),
+    ):
+        assert main(*command, more) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert where in line and "tokens; this model sees" in line
+
+
 def test_a_model_of_images_has_no_texts(
     trained: Path, among: Path, capsys: pytest.CaptureFixture
 ) -> None:

@@ -241,6 +241,26 @@ def test_interrupt_before_the_first_step_leaves_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("train", "stopped; the same command goes on from the newest checkpoint, if there is one"),
+        ("features", "stopped; the same command goes on behind the examples that are done"),
+        ("evaluate", "stopped before its end"),
+    ],
+)
+def test_what_is_stopped_says_whether_it_goes_on(
+    program: str, said: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+) -> None:
+    def stop(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    for parse in ("parse", "parse_with_config"):
+        monkeypatch.setattr(f"genjax.cli.program.{parse}", stop)
+    assert main(program) == 143
+    assert capfd.readouterr().err == f"genjax: {said}\n"
+
+
 @pytest.mark.slow
 def test_profile_opens_in_perfetto(tmp_path: Path) -> None:
     args = [*TINY, "--config.steps=20", "--config.chunk=2", "--profile_steps=4:8"]

@@ -12,7 +12,7 @@ from tests.cli.test_without_data import one_error
 from tests.data.test_record import pictures
 
 REFUSED = {  # field=value of a run that is there, or other arguments: what is told
-    "executor=vmap": "is of another config",
+    "executor=vmap": "config.executor is 'scan' there, 'vmap' here",
     "executor=vmap num_seeds=2": "num_seeds is 1 there, 2 here",
     "seed=1": "config.seed is 0 there, 1 here",
     "batch_size=8": "config.batch_size is 16 there, 8 here",

@@ -3,6 +3,7 @@
 import csv
 import json
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,32 @@ def test_sweep_has_one_row_a_member_and_resumes(
         with pytest.raises(ConfigError, match=f"seed={seed}: must be a whole number in 0 … 429496"):
             group.sample(3, seed=seed)
     np.testing.assert_allclose(group.member(7).sample(3, seed=5), drawn[7], rtol=1e-5)
+
+
+def test_a_sweep_that_is_not_through_is_told_before_anything_is_evaluated(
+    tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    sweep, out = tmp_path / "sweep", tmp_path / "one"
+    args = [*TINY, f"--workdir={sweep}", "--seeds=2", "--config.steps=2"]
+    assert main("sweep", *args, "--grid=model.latent_dim=2,3") == 0
+    shutil.rmtree(sweep / "group_1")
+    capfd.readouterr()
+    message = f"--workdir={sweep}: the sweep is not through: group_1 has not begun; run its command"
+    for program, *more in (
+        ("evaluate",),
+        ("evaluate", "--member=2"),
+        ("sample", "--member=2"),
+        ("extract_member", "--member=2", f"--out={out}"),
+    ):
+        assert main(program, f"--workdir={sweep}", *more) == 2
+        said, err = capfd.readouterr()
+        assert message in err and not said
+    assert not out.exists() and not (sweep / "group_0" / "eval.json").exists()
+    assert main("evaluate", f"--workdir={sweep}", "--member=1") == 0
+    shutil.copytree(sweep / "group_0", sweep / "group_1")
+    shutil.rmtree(sweep / "group_1" / "checkpoints")
+    assert main("evaluate", f"--workdir={sweep}") == 2
+    assert "group_1 has no complete checkpoint yet; run its" in capfd.readouterr().err
 
 
 def test_members_and_groups_that_diverged_are_left_out_and_counted() -> None:

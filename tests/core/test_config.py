@@ -38,6 +38,7 @@ def config(**changes):
             r"executor='turbo': must be one of scan, loop, vmap, sharded, pmap",
         ),
         ({"sharding": "zero"}, r"config.sharding='zero': must be one of data, fsdp"),
+        ({"sharding": "fsdp"}, r"config.sharding='fsdp': needs executor=sharded, not scan"),
         ({"precision": "float16"}, r"precision='float16': must be one of float32, bfloat16"),
         ({"on_divergence": "cry"}, r"on_divergence='cry': must be one of stop, skip"),
         ({"eval_num_samples": 0}, r"config.eval_num_samples=0: must be at least 1"),
@@ -106,7 +107,9 @@ def test_data_without_end_has_no_epochs():
         total_steps(config(steps=0, epochs=2.0, data__name="ring"), 64, 0)
 
 
-@pytest.mark.parametrize("changes", [{"mesh": "data:2,model:4"}, {"elastic": 8}])
+@pytest.mark.parametrize(
+    "changes", [{"mesh": "data:2,model:4"}, {"elastic": 8}, {"sharding": "fsdp"}]
+)
 def test_a_run_of_many_devices_is_used_on_one(changes):
     many = config(executor="sharded", **changes)
     one = for_one_device(many)

@@ -7,8 +7,12 @@ from PIL import Image
 from genjax import data, recipes
 from genjax.core.family import DataSpec
 from genjax.data import found
+from genjax.data.image.stacked_digits import Stacked
 from genjax.data.in_memory import Resident
+from genjax.data.labeled import Labeled
+from genjax.data.multitask import Mixed
 from genjax.data.source import Dataset
+from genjax.data.taught import Taught
 
 
 def images(x, labels=(), train=None, test=None):
@@ -102,6 +106,14 @@ def test_bundled_data_give_no_warning(recipe):
     d = data.load(config.data)
     assert found.warnings(d) == []
     assert found.line(d, config.data.name).startswith(f"{config.data.name}: ")
+
+
+def test_white_is_that_of_the_split_within():
+    d = data.load(recipes.load("vae").data)
+    wrapped = [Taught(d.train, lambda params, batch: {}, {}), Labeled(d.train, 100)]
+    wrapped += [Mixed(d.train, [np.arange(9)]), Stacked(d.train)]
+    for split in wrapped:
+        assert found.warnings(d._replace(train=split)) == [], type(split)
 
 
 def test_the_line_stays_short_whatever_the_names(tmp_path):

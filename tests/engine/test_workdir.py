@@ -100,6 +100,7 @@ def test_how_a_run_is_run_may_change_on_resume(tmp_path, change):
             {"optimizer.learning_rate": 0.5},
             "config.optimizer.learning_rate is 0.001 there, 0.5 here",
         ),
+        ({"executor": "vmap"}, "config.executor is 'scan' there, 'vmap' here"),
         ({"data.name": "ring"}, "config.data.name is 'digits' there, 'ring' here"),
     ],
 )
@@ -110,6 +111,12 @@ def test_another_config_is_refused_and_nothing_is_written(tmp_path, change, mess
     assert message in error
     assert "Give another workdir" in error
     assert (tmp_path / "config.json").read_bytes() == before
+
+
+def test_a_population_stays_one(tmp_path):
+    open_workdir(tmp_path, make_config(executor="vmap"))
+    error = config_error(tmp_path, make_config(executor="loop"))
+    assert "config.executor is 'vmap' there, 'loop' here" in error
 
 
 def test_many_differences_are_told_in_one_line(tmp_path):
@@ -165,6 +172,12 @@ def test_so_is_one_of_which_a_field_spans_it(tmp_path, family, field, value, non
 def test_a_run_that_must_be_new_is_refused_where_one_is(tmp_path):
     open_workdir(tmp_path / "run", make_config(), resume=False)
     assert "holds a run already" in config_error(tmp_path / "run", make_config(), resume=False)
+
+
+def test_a_sweep_s_folder_is_no_run_s(tmp_path):
+    (tmp_path / "sweep.json").write_text("{}")
+    assert f"--workdir={tmp_path}: holds a sweep" in config_error(tmp_path, make_config())
+    assert [p.name for p in tmp_path.iterdir()] == ["sweep.json"]
 
 
 def test_a_workdir_that_is_no_folder_is_refused(tmp_path):
@@ -241,7 +254,7 @@ def test_one_process_at_a_time_trains_in_a_folder(tmp_path):
     code = """
         import sys, time
         from pathlib import Path
-        from genjax.engine.workdir import lock
+        from genjax.engine.lock import lock
         with lock(Path(sys.argv[1])):
             print("ready", flush=True)
             time.sleep(600)

@@ -133,6 +133,18 @@ def test_a_name_in_a_downloaded_config_imports_nothing(name, mine, tmp_path, mon
     assert not any(n.endswith("evil") for n in sys.modules)
 
 
+def test_a_file_is_refused_that_the_config_has_no_use_for(mine, recipe):
+    record = mine / "config.json"
+    record.write_text(record.read_text().replace('"family": "mine"', '"family": "autoencoder"'))
+    with pytest.raises(ConfigError, match=r"recipe=.*: is not needed; config.family=autoencoder "):
+        genjax.load(mine, recipe=recipe)
+    config = families.default_config("classifier")
+    config.start.workdir = "a run of it"
+    families.check_needed(recipe, config, "--recipe")  # that run may need it
+    config.start.workdir, config.family = "", "mine"
+    families.check_needed(recipe, config, "--recipe")
+
+
 def test_another_text_than_the_runs_is_told_once_and_both_are_kept(mine, recipe, caplog):
     recipe.write_text(MINE + "# another\n")
     model = genjax.load(mine, recipe=recipe)

@@ -74,7 +74,7 @@ class Stacked(Generated):
             return (words % np.uint32(of.num_examples)).astype(jnp.int32).reshape(*shape, CHANNELS)
 
         super().__init__(rows)
-        self.of, self.arrays = of, of.arrays
+        self.of, self.arrays, self.levels = of, of.arrays, of.levels
 
     def fetch(self, arrays: Any, x: Any) -> Batch:
         """Makes the batch of the planned rows."""
