@@ -4,6 +4,8 @@
     python -m experiments.train --config=configs/continual_fashion.py:permuted --workdir=runs/pixels
 
 `split`: five tasks of two classes, 2,000 updates each, an MLP of 2 x 400, Adam with a rate of 1e-3.
+Recorded: replay in the class-incremental scenario, the default, knows 75.6 % of all ten classes at
+the end (seed 0; 75 s on 2 CPU cores, shared); of tasks 1 to 5 69, 53, 65, 95, 96 %.
 `permuted`: ten tasks of all classes, each with its pixels in another order, 5,000 updates each, an
 MLP of 2 x 1000, a rate of 1e-4. Batches of 128; what replays keeps 100 examples of each class.
 `--config.loss.scenario` and `--config.loss.method` choose what is compared by
