@@ -6,10 +6,9 @@
 `views`: the class, its group (upper body, lower body or whole, shoes, bags), how far a picture is
 turned, and whether it is mirrored, each with pictures of its own. `overlays`: the classes of two
 pictures of which one lies over the other, the upper left and the lower right one (MultiMNIST's
-arrangement). Two convolutions and a dense layer are shared. Recorded, seed 0, 4 to 5 minutes each on
-2 CPU cores: class 91.4 %, group 98.1 %, rotation 98.7 %, mirroring 88.3 %; left 90.8 %, right
-90.3 %. `--config.loss.method` and
-`--config.data.temperature` choose what is compared by
+arrangement). Two convolutions and a dense layer are shared. Recorded, seed 0, 4 to 5 minutes each
+on 2 CPU cores: class 91.4 %, group 98.1 %, rotation 98.7 %, mirroring 88.3 %; left 90.8 %, right
+90.3 %. `--config.loss.method` and `--config.data.temperature` choose what is compared by
 
     python -m experiments.joint_training --data=overlays --workdir=studies/overlays
 """
