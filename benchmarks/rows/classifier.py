@@ -134,7 +134,7 @@ def distillation(
     """Sets up our side: `iterations` updates a run, scanned, the teacher asked in each."""
     images = training.images(num_examples, round(size**0.5), classes=classes)
     large = training.recipe("distillation_fashion", batch_size=batch_size)
-    large.model.head_hidden = tuple(teacher)
+    large.model.head_hidden, large.teacher.keep = tuple(teacher), False
     family = families.build(large, images.spec, 1)
     params = jax.device_get(jax.jit(family.init)(jax.random.key(1)).params)
     config = training.recipe("distillation_fashion", batch_size=batch_size)

@@ -36,7 +36,8 @@ def augmented(writer):
     """`augmented(…)` is the config of a classifier that learns from its variants."""
 
     def config(workdir=writer, **changes):
-        usual = BAG | {"steps": 4, "augment__workdir": str(workdir), "augment__variants": 2}
+        usual = BAG | {"steps": 4, "augment__workdir": str(workdir)}
+        usual |= {"augment__variants": 2} if workdir else {}
         return recipes.tiny("text_classifier", writer.parent, **usual | changes)
 
     return config

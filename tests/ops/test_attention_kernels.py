@@ -136,8 +136,10 @@ def test_the_kernel_of_tpus_computes_attention_within_the_error_of_bfloat16(name
     monkeypatch.setattr(pallas, "pallas_call", interpreted)
     with jax.enable_x64(False):
         found = values("flash", *heads)
-    for a, b in zip(found, exact):
+    # Of what sees nothing or is not seen exactly 0; the gradient of a query that sees one key is 0
+    # but for the rounding of a difference, which is another on other processors.
+    for a, b, rounded in zip(found, exact, (0, 1e-6, 0, 0)):
         assert a.dtype == jnp.bfloat16
         a = np.asarray(a, np.float64)
         assert np.linalg.norm(a - b) < 2**-7 * np.linalg.norm(b)
-        assert (a[np.asarray(b) == 0] == 0).all()  # what sees nothing or is not seen, exactly
+        assert (np.abs(a[np.asarray(b) == 0]) <= rounded).all()
