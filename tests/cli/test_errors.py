@@ -15,11 +15,12 @@ from PIL import Image
 from tests.cli.helpers import ROOT, TINY, checkpoints, main, run
 from tests.cli.mistakes import IN_FIELDS
 from tests.cli.mistakes_elsewhere import ELSEWHERE
+from tests.cli.mistakes_in_data import IN_DATA
 
 AE = f"--config={ROOT}/configs/autoencoder.py"
 GAN = f"--config={ROOT}/configs/wgan_gp.py"
 LM = f"--config={ROOT}/configs/gpt.py"
-MISTAKES = IN_FIELDS | ELSEWHERE
+MISTAKES = IN_FIELDS | IN_DATA | ELSEWHERE
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def test_mistake_is_one_line_and_nothing_is_written(
 
 
 def test_there_are_at_least_25_cases() -> None:
-    assert len(MISTAKES) == len(IN_FIELDS) + len(ELSEWHERE) >= 25
+    assert len(MISTAKES) == len(IN_FIELDS) + len(IN_DATA) + len(ELSEWHERE) >= 25
 
 
 # What needs a process of its own: devices, users, disks.
