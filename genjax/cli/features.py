@@ -93,13 +93,13 @@ def _data(model: Any, values: Any) -> tuple[Any, tuple[str, ...], Any]:
         raise ConfigError(f"--data_test={values.data_test}: needs --data")
     if values.data:
         config.name = values.data
+        form, _, file = values.data.partition(":")
         # What says how the run's own pictures are read is refused with data that have no files.
-        if not values.data.startswith("images:"):
+        if form != "images":
             config.split_by = ""
-        if not values.data.startswith(("images:", "tfds:")):
+        if form not in ("images", "tfds"):
             config.max_value = 0.0
         if "test" in config:
-            form, _, file = values.data.partition(":")
             # Of one file all is both splits: nothing of it is held out here.
             config.test = values.data_test or (file if form in _ONE_FILE else "")
         if mine.spec.kind in ("text", "sentence", "passage"):

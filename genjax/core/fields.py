@@ -136,10 +136,11 @@ def check_idle(name: str, section: Any, fields: Iterable[str]) -> None:
 
     Nothing reads it then: the folder was forgotten, and another run than the one meant would begin.
     """
+    if section.workdir:
+        return
     defaults = {f.name: f.default for f in dataclasses.fields(section)}
     for field_name in fields:
-        value = getattr(section, field_name)
-        if not section.workdir and value != defaults[field_name]:
+        if (value := getattr(section, field_name)) != defaults[field_name]:
             raise fail(f"{name}.{field_name}", value, f"needs {name}.workdir")
 
 

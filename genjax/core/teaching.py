@@ -7,6 +7,7 @@ from typing import Any
 from genjax.core.errors import ConfigError, fail
 from genjax.core.fields import check_idle, field
 
+_OF_ANY = ("step", "member", "temperature")  # fields that say nothing without a teacher
 LOGITS = "teacher_logits"  # of the teacher, in a batch: float32 (…, C)
 
 
@@ -41,8 +42,7 @@ class Teacher(TeacherFields):
 
     def check(self) -> None:
         """Raises `ConfigError` for fields that do not go together."""
-        asking = ("features", "attention", "keep", "temperature")
-        check_idle("teacher", self, ("step", "member", *asking))
+        check_idle("teacher", self, (*_OF_ANY, "features", "attention", "keep"))
         for name in ("features", "attention"):
             if not all(a and b for a, b in self.pairs(name)):
                 message = "must be theirs=ours, such as encoder.1=encoder.0"
@@ -70,7 +70,7 @@ class TargetTeacher(TeacherFields):
 
     def check(self) -> None:
         """Raises `ConfigError` for a teacher that is asked nothing, or is not there."""
-        check_idle("teacher", self, ("step", "member", "targets", "temperature"))
+        check_idle("teacher", self, (*_OF_ANY, "targets"))
         if self.workdir and not (self.weight or self.targets):
             raise fail("teacher.weight", self.weight, "must be above 0 without teacher.targets")
 

@@ -88,7 +88,7 @@ def on_real_data(config: str, tmp_path: Path, request: pytest.FixtureRequest) ->
         args.append(f"--config.data.name=images:{request.getfixturevalue('shared_data') / folder}")
     if recipe.executor == "vmap":
         args.append("--config.num_seeds=2")
-    for name in ("keep", "targets"):  # of a teacher, whom nobody has trained here
+    for name in contract_recipes.ASKING:  # a teacher, whom nobody has trained here
         if recipe.get("teacher", {}).get(name):
             args.append(f"--config.teacher.{name}={type(recipe.teacher[name])()}")
     if "steps_per_task" in recipe.data:  # the steps of a run are those of its tasks

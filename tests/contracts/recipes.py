@@ -24,7 +24,7 @@ from tests.contracts.variants import VARIANTS
 CONFIGS = Path(__file__).parents[2] / "configs"
 # For configs whose data and runs are not read: nothing can be written there.
 NOWHERE = Path("/dev/null")
-_ASKING = ("keep", "targets")  # which a section `teacher` may only be with a run
+ASKING = ("keep", "targets")  # which a section `teacher` may only be with a run
 BATCH_SIZE = 16
 _WIDTH = 16  # most of any number in the model section
 _SIZES = (8, 16, 28, 32, 64)  # of images, the smallest that the family takes is used
@@ -138,7 +138,7 @@ def _shrunk(name: str, folder: Path) -> ConfigDict:
         c.data.name, c.data.split_by = "digits", ""
     c.data.cache_dir = str(folder / "cache")
     if "teacher" in c:  # a recipe's user names one; here variants have theirs
-        c.teacher.update({name: type(c.teacher[name])() for name in _ASKING if name in c.teacher})
+        c.teacher.update({name: type(c.teacher[name])() for name in ASKING if name in c.teacher})
     with c.unlocked():
         c.update_from_flattened_dict(variant)
     return c

@@ -144,20 +144,20 @@ def splits(
 
     @functools.cache
     def is_test() -> np.ndarray:
-        n = sum(1 for _ in read(*train))
+        found = (frozenset(classes(item) if classes else ()) for item in read(*train))
+        same: dict[frozenset[str], frozenset[str]] = {}  # equal ones are one object: there are few
+        kinds = [same.setdefault(kind, kind) for kind in found]
+        n = len(kinds)
         num_test = max(1, round(data.test_fraction * n))
         if num_test >= n:
             raise fail("data.test_fraction", data.test_fraction, f"leaves none of {n} to train on")
         order = permuted(np.arange(n, dtype=np.uint32), 0, np.zeros(2, np.uint32), n, np)
         held_out = order < num_test
-        if classes:
-            learned: set[str] = set()
-            for item, out in zip(read(*train), held_out):
-                learned.update(() if out else classes(item))
-            for i, item in enumerate(read(*train)):
-                if held_out[i] and not learned.issuperset(classes(item)):
-                    held_out[i] = False
-                    learned.update(classes(item))
+        learned: set[str] = set().union(*(kinds[i] for i in np.flatnonzero(~held_out)))
+        for i in np.flatnonzero(held_out):
+            if not kinds[i] <= learned:
+                held_out[i] = False
+                learned |= kinds[i]
         return held_out
 
     def part(split: str) -> Iterator[Item]:

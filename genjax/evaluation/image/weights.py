@@ -123,8 +123,7 @@ def _variant(tensors: Mapping[str, np.ndarray], message: str) -> str:
     for variant, classes in NUM_CLASSES.items():
         if rows == classes:
             return variant
-    found = "a number as fc.weight" if shape == () else "no fc.weight"
-    found = found if rows is None else f"{rows} classes"
+    found = {None: "no fc.weight", (): "a number as fc.weight"}.get(shape, f"{rows} classes")
     known = " or ".join(f"{n} ({variant})" for variant, n in NUM_CLASSES.items())
     raise ConfigError(f"{message}: has {found}; must be InceptionV3's weights of {known} classes")
 
