@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from genjax.core import checks
+from genjax.ops.lapack import one_by_one
 from genjax.ops.precision import at_least_float32
 
 _HIGHEST = jax.lax.Precision.HIGHEST
@@ -130,7 +131,7 @@ def nystroem(key: jax.Array, x: jax.Array, number: int, kernel: Kernel) -> Nystr
     checks.floats("N D", x=x)
     checks.whole("number", number, 1, len(x))
     centers = at_least_float32(x)[jax.random.permutation(key, len(x))[:number]]
-    values, vectors = jnp.linalg.eigh(kernel(centers, centers))
+    values, vectors = one_by_one(lambda k: jnp.linalg.eigh(k))(kernel(centers, centers))
     least = values[-1] * number * jnp.finfo(values.dtype).eps
     root = jnp.where(values > least, 1 / jnp.sqrt(jnp.maximum(values, least)), 0)
     projection = jnp.matmul(vectors * root, vectors.T, precision=_HIGHEST)

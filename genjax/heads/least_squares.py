@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from genjax.core import checks
+from genjax.ops.lapack import one_by_one
 from genjax.ops.precision import at_least_float32
 
 _HIGHEST = jax.lax.Precision.HIGHEST
@@ -101,8 +102,8 @@ def _fit(
     eye = jnp.eye(len(gram), dtype=x.dtype)
     least = 1e-6 * jnp.trace(gram) / len(gram)  # a factor may be somewhat off: it is refined
     factors = jax.vmap(
-        lambda a: jnp.linalg.cholesky(gram + jnp.maximum(a, least) * eye)
-    )(alpha)  # fmt: skip
+        lambda a: one_by_one(jnp.linalg.cholesky)(gram + jnp.maximum(a, least) * eye)
+    )(alpha)
 
     def measured(w: jax.Array) -> tuple[jax.Array, ...]:
         """Computes gradient (M, D, K), objective and gap (M, K) of w (M, D, K)."""
@@ -115,7 +116,8 @@ def _fit(
 
     def refine(carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         w, gradient, _, _, count = carry
-        step = jax.vmap(lambda f, g: jax.scipy.linalg.cho_solve((f, True), g))(factors, gradient)
+        solve = one_by_one(lambda f, g: jax.scipy.linalg.cho_solve((f, True), g))
+        step = jax.vmap(solve)(factors, gradient)
         w = w - step / 2
         return w, *measured(w), count + 1
 

@@ -15,6 +15,8 @@ import jax
 import jax.numpy as jnp
 from jax.lax.linalg import triangular_solve as solve_triangular
 
+from genjax.ops.lapack import one_by_one
+
 _HIGHEST = jax.lax.Precision.HIGHEST
 _MAX_FEATURES = 1024  # above, an inverse is as large as its rows are many
 _ROWS = 4  # of a sample, as a multiple of the features
@@ -118,12 +120,10 @@ class Sampled(Preconditioner):
         gram = b @ b.T if wide else b.T @ b
         trace, eye = jnp.trace(gram), jnp.eye(len(gram), dtype=x.dtype)
         if wide:
-            factor = jnp.linalg.cholesky(gram + (1 + _least(trace)) * eye)
-            inverse = jax.scipy.linalg.solve_triangular(factor, b, lower=True)
+            inverse = one_by_one(_whitened)(gram + (1 + _least(trace)) * eye, b)
             return jnp.where(jnp.isfinite(inverse).all(), inverse, 0)
         penalty = jnp.maximum(self.penalty, _least(trace))
-        factor = jnp.linalg.cholesky(gram + jnp.diag(penalty))
-        inverse = jax.scipy.linalg.cho_solve((factor, True), eye)
+        inverse = one_by_one(_inverted)(gram + jnp.diag(penalty))
         return jnp.where(jnp.isfinite(inverse).all(), inverse, eye / (1 + trace))
 
 
@@ -172,10 +172,13 @@ class Exact(Preconditioner):
 
     def apply(self, state: Kept, v: jax.Array) -> jax.Array:
         """Solves with the factors."""
-        lower = state.upper.swapaxes(-1, -2)
-        half = solve_triangular(lower, v.swapaxes(0, 1), left_side=True, lower=True)
-        solved = solve_triangular(lower, half, left_side=True, lower=True, transpose_a=True)
-        return solved.swapaxes(0, 1)
+
+        def solve(upper: jax.Array, v: jax.Array) -> jax.Array:
+            lower = upper.T
+            half = solve_triangular(lower, v, left_side=True, lower=True)
+            return solve_triangular(lower, half, left_side=True, lower=True, transpose_a=True)
+
+        return jax.vmap(one_by_one(solve), (0, 1), 1)(state.upper, v)
 
     def _moved(self, old: Kept, new: jax.Array, unit: jax.Array) -> Kept:
         """Makes one problem's state for what its rows bend by now, (N,)."""
@@ -204,9 +207,23 @@ class Exact(Preconditioner):
     def _factor(self, gram: jax.Array, unit: jax.Array) -> jax.Array:
         least = _least(unit * jnp.trace(gram))
         hessian = unit * gram + jnp.diag(jnp.maximum(self.penalty, least))
-        upper = jax.lax.linalg.cholesky(hessian.T, symmetrize_input=False).T
+        upper = one_by_one(_lower_factor)(hessian.T).T
         plain = jnp.eye(len(gram), dtype=gram.dtype) * jnp.sqrt(1 + unit * jnp.trace(gram))
         return jnp.where(jnp.isfinite(upper).all(), upper, plain)
+
+
+def _whitened(matrix: jax.Array, b: jax.Array) -> jax.Array:
+    """Solves `L y = b`, where `L L^T` is the matrix."""
+    return jax.scipy.linalg.solve_triangular(jnp.linalg.cholesky(matrix), b, lower=True)
+
+
+def _inverted(matrix: jax.Array) -> jax.Array:
+    factor = jnp.linalg.cholesky(matrix)
+    return jax.scipy.linalg.cho_solve((factor, True), jnp.eye(len(matrix), dtype=matrix.dtype))
+
+
+def _lower_factor(matrix: jax.Array) -> jax.Array:
+    return jax.lax.linalg.cholesky(matrix, symmetrize_input=False)
 
 
 def of(x: jax.Array, penalty: jax.Array, steps: bool) -> Preconditioner:

@@ -10,6 +10,7 @@ from flax import linen as nn
 from genjax.core import checks
 from genjax.models.dense import Dropout
 from genjax.models.features import offer
+from genjax.ops.lapack import one_by_one
 from genjax.ops.precision import matmul
 from genjax.ops.recurrence import CELLS, Carry, recurrence, zero_carry
 
@@ -25,6 +26,20 @@ def first_bias(cell: str) -> Callable[..., jax.Array]:
         return jnp.concatenate([i, f + 1.0, g, o])
 
     return init if cell == "lstm" else nn.initializers.zeros
+
+
+def orthogonal() -> Callable[..., jax.Array]:
+    """Returns the initializer of U: matrices with orthonormal rows or columns.
+
+    Source: Saxe et al. 2014 (Exact solutions to the nonlinear dynamics of learning).
+    """
+    draw = nn.initializers.orthogonal()
+
+    def init(key: jax.Array, shape: Sequence[int]) -> jax.Array:
+        matrix: jax.Array = one_by_one(lambda key: draw(key, shape))(key)
+        return matrix
+
+    return init
 
 
 class Direction(nn.Module):
@@ -51,7 +66,7 @@ class Direction(nn.Module):
         kernel_x = self.param(
             "kernel_x", nn.initializers.lecun_normal(), (x_TxBxD.shape[-1], features)
         )
-        kernel_h = self.param("kernel_h", nn.initializers.orthogonal(), (self.hidden, features))
+        kernel_h = self.param("kernel_h", orthogonal(), (self.hidden, features))
         bias = self.param("bias", first_bias(self.cell), (features,))
         x_TxBxG = matmul(x_TxBxD, kernel_x.astype(self.dtype)).astype(self.dtype)
         return recurrence(

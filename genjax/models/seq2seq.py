@@ -26,7 +26,7 @@ from genjax.core import tokens
 from genjax.models.copying import Prediction, open_gate
 from genjax.models.dense import Dropout
 from genjax.models.embedding import Embedding
-from genjax.models.recurrent import Recurrent, first_bias
+from genjax.models.recurrent import Recurrent, first_bias, orthogonal
 from genjax.ops.attention import additive_scores, attend, dot_scores
 from genjax.ops.masks import padding_mask
 from genjax.ops.precision import matmul
@@ -171,7 +171,7 @@ class Decoder(nn.Module):
         biases: dict[str, Any] = {"out": (zeros, (width,))}
         for i in range(self.layers):
             kernels[f"x{i}"] = (scaled, (size if i else width, gates))
-            kernels[f"h{i}"] = (nn.initializers.orthogonal(), (size, gates))
+            kernels[f"h{i}"] = (orthogonal(), (size, gates))
             biases[f"x{i}"] = (first_bias(self.cell), (gates,))
         if self.input_feeding:
             kernels["vector"] = (scaled, (width, gates))
