@@ -19,6 +19,7 @@ from genjax.core.family import Family, State
 from genjax.data.source import Dataset
 from genjax.engine import placement
 from genjax.engine.executor import Executor
+from genjax.ops.lapack import one_by_one
 
 
 class Population(Executor):
@@ -51,7 +52,8 @@ class Population(Executor):
         super().__init__(family, dataset, config, devices)
 
     def _new_state(self) -> State:
-        state = jax.vmap(lambda seed: self.family.init(jax.random.key(seed)))(self.seeds)
+        init = one_by_one(lambda seed: self.family.init(jax.random.key(seed)))
+        state = jax.vmap(init)(self.seeds)
         opt_state = dict(state.opt_state)
         for field, values in self.hyperparameters.items():
             section, name = field.split(".")

@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 
 from genjax import heads
+from genjax.engine.run import prepare
+from genjax.models import recurrent
 from genjax.models.recurrent import Recurrent
 from genjax.models.seq2seq import Seq2Seq
 from genjax.ops.lapack import one_by_one
 from genjax.ops.platform import traced_for
 from tests.cli.helpers import ROOT
+from tests.contracts import recipes
 
 # Three populations of four layers, as `executor=vmap` makes them: on two cores it hung each time.
 _POPULATION = """
@@ -55,6 +58,13 @@ def test_a_population_of_recurrent_networks_begins_with_one_matrix_after_another
     assert not batched_calls(jax.vmap(init), keys)
     members, alone = jax.jit(jax.vmap(init))(keys), jax.jit(init)(keys[1])
     jax.tree.map(lambda m, a: np.testing.assert_array_equal(m[1], a), members, alone)
+
+
+def test_a_population_begins_one_member_after_another(tmp_path, monkeypatch):
+    """Whatever a family draws its parameters by, as Flax's own recurrent cells."""
+    monkeypatch.setattr(recurrent, "one_by_one", lambda f: f)
+    run = prepare(recipes.tiny("lstm_lm", tmp_path, executor="vmap", num_seeds=3))
+    assert not batched_calls(run.executor._new_state)
 
 
 def test_heads_give_it_one_matrix_after_another():
