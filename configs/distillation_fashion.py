@@ -10,9 +10,10 @@ a teacher (`:student`), it learns from the labels alone. `experiments/distillati
 three over five seeds.
 
 Seed 0, 1 to 2 minutes each on 2 CPU cores: test accuracy of the teacher 90.5 %, of the student
-alone 90.4 %, distilled 90.5 %; nats an example 0.351, 0.515, 0.356. So the student learns how sure
-to be, and nothing else that the labels do not tell it. The teacher's dropout of 0.2 was chosen on a
-tenth of the training split: 91.3 % there, of 0.5 90.5 %.
+alone 90.4 %, distilled (T = 4) 90.5 %; nats an example 0.351, 0.515, 0.356. Over five seeds the
+student makes 982 ± 12 errors alone and 945 ± 2 distilled at T = 2, its teacher 957 ± 5.
+The teacher's dropout of 0.2 was chosen on a tenth of the training split: 91.3 % there, of 0.5
+90.5 %.
 """
 
 from ml_collections import ConfigDict

@@ -19,10 +19,25 @@ teacher's translations as targets. These are single runs, whose numbers are kept
 In the other tasks each method is a population of seeds. Each student learns from the teacher of its
 own seed, and numbers are of the test split unless they say otherwise.
 
-Not recorded yet on Fashion-MNIST and SST-2. On digits, five seeds, 100 seconds on 2 busy cores, a
-student of 2 x 20 units gains nothing: 96.4 % ± 0.4 alone, 95.3 % ± 0.2 distilled at T = 2, of the
-teacher's 97.9 % ± 0.2. Of a class that it never saw 8 % ± 5 are right, and 86 % ± 3 once its bias
-is corrected by 3.6 ± 0.2.
+Fashion-MNIST, five seeds, 46 minutes on 2 CPU cores (tests ran beside for four of them): errors of
+10,000 test pictures, with standard errors, beside what the paper counts on MNIST.
+
+    teacher                  957 ± 5     0.355 nats        67
+    student alone            982 ± 12    0.521            146
+    distilled at T = 2       945 ± 2     0.356
+    distilled at T = 5       966 ± 4     0.364
+    distilled at T = 20      991 ± 6     0.375             74
+    T = 2 without class 3   1124 ± 2     70.2 % of it right   206
+    its bias plus 2.5 ± 0.2 1010 ± 5     90.9 % of it right   109
+
+T = 2 was chosen by examples that nobody trains on (91.3 %; student alone 91.1 %). The order is the
+paper's, the differences are smaller: a student loses little here to begin with. Distilled, it is as
+good as its teacher and as sure, and knows most of a class that it never saw.
+
+Not recorded yet on SST-2. On digits, five seeds, 100 seconds on 2 busy cores, a student of 2 x 20
+units gains nothing: 96.4 % ± 0.4 alone, 95.3 % ± 0.2 distilled at T = 2, of the teacher's
+97.9 % ± 0.2. Of a class that it never saw 8 % ± 5 are right, and 86 % ± 3 once its bias is
+corrected by 3.6 ± 0.2.
 """
 
 import math
